@@ -1,0 +1,74 @@
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with captions, splits and vocabularies. Each error names its file and the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A captions file is neither of the two known forms.
+    #[error(
+        "{}, line {line}: {problem}\n  \
+         Expected the CSV form (header `image,caption`) or the token form (`name.jpg#0<TAB>caption`).",
+        path.display()
+    )]
+    Captions {
+        /// The captions file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What was found there.
+        problem: String,
+    },
+    /// A captions file holds no caption at all.
+    #[error("{}: no caption in it", path.display())]
+    NoCaptions {
+        /// The captions file.
+        path: PathBuf,
+    },
+    /// The official lists contradict each other or are incomplete.
+    #[error("{}: {problem}", path.display())]
+    Splits {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No word occurs often enough in the training captions.
+    #[error(
+        "no word occurs {min_count} times in the {captions} training captions\n  \
+         Lower --min-count, or check which images are in the training split."
+    )]
+    NoWords {
+        /// Training captions that were counted.
+        captions: usize,
+        /// How often a word had to occur.
+        min_count: usize,
+    },
+    /// A vocabulary file is damaged or of another format.
+    #[error(
+        "{}: {problem}\n  Build it again with `captions vocabulary --captions FILE --out FILE`.",
+        path.display()
+    )]
+    Vocabulary {
+        /// The vocabulary file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A result of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,234 @@
+//! The words a captioner can say, counted over the training captions alone.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use atomic_write_file::AtomicWriteFile;
+use serde::{Deserialize, Serialize};
+
+use crate::tokens::tokenize;
+use crate::{Captions, Error, Result, Split, Splits, digest};
+
+/// The index of a word: its place in the vocabulary.
+pub type WordId = u32;
+
+/// Fills rows of unequal length; never predicted.
+pub const PAD: WordId = 0;
+/// Begins every caption.
+pub const START: WordId = 1;
+/// Ends every caption.
+pub const END: WordId = 2;
+/// Stands for every word below the minimum count.
+pub const UNK: WordId = 3;
+
+const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
+const FORMAT: &str = "showtell vocabulary 1";
+
+/// Words with their indices, the special ones first, then by falling count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vocabulary {
+    words: Vec<String>,
+    index: HashMap<String, WordId>,
+    min_count: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: String,
+    min_count: usize,
+    sha256: String,
+    words: Vec<String>,
+}
+
+impl Vocabulary {
+    /// Counts the words of tokenised captions and keeps those seen at least `min_count` times.
+    pub fn build<'a>(captions: impl IntoIterator<Item = &'a [String]>, min_count: usize) -> Self {
+        let mut counts = HashMap::<&str, usize>::new();
+        for word in captions.into_iter().flatten() {
+            *counts.entry(word).or_default() += 1;
+        }
+        let mut kept = counts
+            .into_iter()
+            .filter(|(word, count)| *count >= min_count && !SPECIAL.contains(word))
+            .collect::<Vec<_>>();
+        kept.sort_by(|(word_a, count_a), (word_b, count_b)| {
+            count_b.cmp(count_a).then_with(|| word_a.cmp(word_b))
+        });
+        let words = SPECIAL
+            .into_iter()
+            .chain(kept.into_iter().map(|(word, _)| word));
+        Self::from_words(words.map(str::to_owned).collect(), min_count)
+    }
+
+    /// The vocabulary of the training captions alone.
+    pub fn of_training(captions: &Captions, splits: &Splits, min_count: usize) -> Result<Self> {
+        let training = captions
+            .iter()
+            .filter(|of| splits.of(&of.image) == Some(Split::Train))
+            .flat_map(|of| of.captions.iter().map(|caption| tokenize(caption)))
+            .collect::<Vec<_>>();
+        let vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
+        if vocabulary.is_empty() {
+            return Err(Error::NoWords {
+                captions: training.len(),
+                min_count,
+            });
+        }
+        Ok(vocabulary)
+    }
+
+    fn from_words(words: Vec<String>, min_count: usize) -> Self {
+        let index = (0..)
+            .zip(&words)
+            .map(|(id, word)| (word.clone(), id))
+            .collect();
+        Self {
+            words,
+            index,
+            min_count,
+        }
+    }
+
+    /// Reads a vocabulary and checks it against its own hash.
+    pub fn load(path: &Path) -> Result<Self> {
+        let problem = |problem: String| Error::Vocabulary {
+            path: path.to_path_buf(),
+            problem,
+        };
+        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let file: File = serde_json::from_str(&text)
+            .map_err(|error| problem(format!("no vocabulary: {error}")))?;
+        if file.format != FORMAT {
+            return Err(problem(format!(
+                "the format is `{}`, not `{FORMAT}`",
+                file.format
+            )));
+        }
+        if file.words.len() <= SPECIAL.len() || file.words[..SPECIAL.len()] != SPECIAL {
+            return Err(problem(format!(
+                "it does not begin with {}",
+                SPECIAL.join(" ")
+            )));
+        }
+        let vocabulary = Self::from_words(file.words, file.min_count);
+        if vocabulary.index.len() != vocabulary.words.len() {
+            return Err(problem("a word occurs twice".to_owned()));
+        }
+        if vocabulary.sha256() != file.sha256 {
+            return Err(problem(
+                "the words do not fit the hash; the file was changed".to_owned(),
+            ));
+        }
+        Ok(vocabulary)
+    }
+
+    /// Writes the vocabulary as JSON. The file is replaced as a whole: after an error, a kill or a
+    /// power loss either the old or the new one is there.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let file = File {
+            format: FORMAT.to_owned(),
+            min_count: self.min_count,
+            sha256: self.sha256(),
+            words: self.words.clone(),
+        };
+        let mut json = serde_json::to_string_pretty(&file)
+            .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
+        json.push('\n');
+        let write = || {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let mut file = AtomicWriteFile::open(path)?;
+            file.write_all(json.as_bytes())?;
+            file.commit()
+        };
+        write().map_err(Error::io(path))
+    }
+
+    /// The SHA-256 of the words in order, one a line: what ties a trained network to its vocabulary.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        digest::of_bytes(self.words.join("\n").as_bytes())
+    }
+
+    /// The number of words, the special ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there is no word but the special ones.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.len() <= SPECIAL.len()
+    }
+
+    /// How often a word had to occur in the training captions.
+    #[must_use]
+    pub fn min_count(&self) -> usize {
+        self.min_count
+    }
+
+    /// The indices of tokens; unknown ones become [`UNK`]. Neither start nor end is added.
+    #[must_use]
+    pub fn encode(&self, tokens: &[String]) -> Vec<WordId> {
+        tokens
+            .iter()
+            .map(|token| self.index.get(token).copied().unwrap_or(UNK))
+            .collect()
+    }
+
+    /// The word of an index; `<unk>` for one that is not in the vocabulary.
+    #[must_use]
+    pub fn word(&self, id: WordId) -> &str {
+        self.words
+            .get(id as usize)
+            .map_or(SPECIAL[UNK as usize], String::as_str)
+    }
+
+    /// The caption of indices, words joined by spaces.
+    #[must_use]
+    pub fn decode(&self, ids: &[WordId]) -> String {
+        ids.iter()
+            .map(|&id| self.word(id))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Vocabulary {
+        let captions = ["a dog runs", "a dog <unk>", "a cat"].map(tokenize);
+        Vocabulary::build(captions.iter().map(Vec::as_slice), 2)
+    }
+
+    #[test]
+    fn words_are_kept_by_count_and_encoded() {
+        let vocabulary = small();
+        assert_eq!(
+            vocabulary.words,
+            ["<pad>", "<start>", "<end>", "<unk>", "a", "dog"]
+        );
+        assert_eq!(vocabulary.encode(&tokenize("A dog meows .")), [4, 5, UNK]);
+        assert_eq!(vocabulary.decode(&[4, 5, UNK, 99]), "a dog <unk> <unk>");
+    }
+
+    #[test]
+    fn a_saved_vocabulary_comes_back_and_a_changed_one_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("vocabulary.json");
+        small().save(&path).unwrap();
+        assert_eq!(Vocabulary::load(&path).unwrap(), small());
+        let changed = fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"dog\"", "\"dig\"");
+        fs::write(&path, changed).unwrap();
+        let error = Vocabulary::load(&path).unwrap_err().to_string();
+        assert!(error.contains("do not fit the hash"), "{error}");
+    }
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
+# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: all of them)
+# GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
+# by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+native=${SHOWTELL_NATIVE:-$root/.native}
+python=${PYTHON:-python3}
+gpu=${GPU:-}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$1"; shift; printf '       %s\n' "$@" >&2; exit 1; }
+
+check_machine() {
+    [ "$(uname -sm)" = "Linux x86_64" ] || fail "only Linux on x86-64 is prepared, this is $(uname -sm)" \
+        "Install ONNX Runtime and libtorch 2.13 yourself, then set ORT_DYLIB_PATH and LIBTORCH."
+    command -v "$python" >/dev/null && "$python" -m pip --version >/dev/null 2>&1 ||
+        fail "$python with pip is not there; the native parts come as Python wheels" \
+            "On Debian: apt-get install python3 python3-pip (or PYTHON=/path/to/python3)"
+}
+
+# install PART STAMP HINT REQUIREMENT...: unpacks wheels into $native/PART, whole or not at all.
+# The wheels are never imported, so one Python tag serves every Python.
+install() {
+    local part=$1 stamp=$2 hint=$3 target=$native/$1 staging log status=0
+    shift 3
+    if [ "$(cat "$target/.stamp" 2>/dev/null)" = "$stamp" ]; then
+        say "$part: $stamp is in place"
+        return
+    fi
+    check_machine
+    say "$part: fetching $stamp with pip into $target"
+    mkdir -p "$native"
+    staging=$(mktemp -d "$native/.$part.XXXXXX")
+    log=$staging.log
+    local -a platforms=()
+    local glibc
+    for glibc in $(seq 17 28); do
+        platforms+=(--platform "manylinux_2_${glibc}_x86_64")
+    done
+    "$python" -m pip install --quiet --no-cache-dir --disable-pip-version-check \
+        --target "$staging" --only-binary=:all: --implementation cp --python-version 3.11 \
+        "${platforms[@]}" --platform manylinux2014_x86_64 \
+        "$@" >"$log" 2>&1 || status=$?
+    if [ "$status" -ne 0 ]; then
+        local why
+        why=$(grep -m1 -i 'error' "$log" || tail -n 1 "$log")
+        rm -rf "$staging" "$log"
+        fail "$part: pip could not fetch $stamp" "$why" "$hint"
+    fi
+    printf '%s\n' "$stamp" >"$staging/.stamp"
+    rm -rf "$target" "$log"
+    mv "$staging" "$target"
+}
+
+onnxruntime() {
+    if [ -n "${ORT_DYLIB_PATH:-}" ]; then
+        [ -f "$ORT_DYLIB_PATH" ] || fail "ORT_DYLIB_PATH=$ORT_DYLIB_PATH is no file" \
+            "It must name libonnxruntime.so itself."
+        say "onnxruntime: using ORT_DYLIB_PATH=$ORT_DYLIB_PATH"
+        return
+    fi
+    local package=onnxruntime
+    local -a dependencies=(--no-deps)
+    if [ -n "$gpu" ]; then
+        package='onnxruntime-gpu[cuda,cudnn]'
+        dependencies=()
+    fi
+    install onnxruntime "$package 1.32.0" \
+        "By hand: unpack an ONNX Runtime release and set ORT_DYLIB_PATH=/path/to/libonnxruntime.so" \
+        "${dependencies[@]}" "$package==1.32.0"
+}
+
+libtorch() {
+    if [ -n "${LIBTORCH:-}" ] && [ "$LIBTORCH" != "$native/libtorch/torch" ]; then
+        [ -f "$LIBTORCH/lib/libtorch_cpu.so" ] || fail "LIBTORCH=$LIBTORCH holds no lib/libtorch_cpu.so" \
+            "It must name the folder with lib/ and include/ of libtorch 2.13.0."
+        say "libtorch: using LIBTORCH=$LIBTORCH"
+        return
+    fi
+    local hint="By hand: unpack libtorch 2.13.0 and set LIBTORCH=/path/to/libtorch (with lib/ and include/)"
+    if [ -n "$gpu" ]; then
+        install libtorch "torch 2.13.0 with CUDA" "$hint" torch==2.13.0
+    else
+        # The library is linked against two small parts of CUDA even where it runs on the CPU.
+        install libtorch "torch 2.13.0 for the CPU" "$hint" \
+            --no-deps torch==2.13.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+    fi
+}
+
+cmake() {
+    local program
+    if program=$(type -P cmake); then
+        say "cmake: using $program"
+    else
+        install cmake "cmake 4.1.2" \
+            "By hand: install cmake so that it is on the PATH (Debian: apt-get install cmake)" \
+            --no-deps cmake==4.1.2
+        program=$native/cmake/cmake/data/bin/cmake
+    fi
+    mkdir -p "$native/bin"
+    ln -sfn "$program" "$native/bin/cmake"
+}
+
+for part in "${@:-}"; do
+    case "$part" in
+        '') onnxruntime; libtorch; cmake ;;
+        onnxruntime | libtorch | cmake) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake" ;;
+    esac
+done
