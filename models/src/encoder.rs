@@ -1,0 +1,232 @@
+//! The encoder: a batch of image tensors to grids.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use data::digest;
+use ort::session::Session;
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+
+use crate::preprocess::{METADATA_KEY, Resize};
+use crate::{Device, DeviceChoice, Error, Preprocess, Result, runtime};
+
+/// What a user may choose about an encoder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EncoderOptions {
+    /// Where it runs.
+    pub device: DeviceChoice,
+    /// Threads of one run; all cores where it is `None`.
+    pub threads: Option<usize>,
+    /// Another way to the input size than the encoder's own.
+    pub resize: Option<Resize>,
+}
+
+/// An open grid encoder: any ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
+#[derive(Debug)]
+pub struct Encoder {
+    session: Session,
+    path: PathBuf,
+    sha256: String,
+    preprocess: Preprocess,
+    stated_preprocess: bool,
+    device: Device,
+    /// Some(n) where the file fixes N.
+    fixed_batch: Option<usize>,
+    /// Height, width and channels of a grid.
+    grid: [usize; 3],
+}
+
+impl Encoder {
+    /// Opens the ONNX file at `path` and runs it once, which tells the grid and warms it up.
+    pub fn open(path: &Path, options: &EncoderOptions) -> Result<Self> {
+        let threads = options.threads.unwrap_or_else(runtime::default_threads);
+        let (session, device) = runtime::open(path, options.device, threads)?;
+        let [batch, height, width] = check_interface(path, &session)?;
+        let stated = session
+            .metadata()
+            .ok()
+            .and_then(|metadata| metadata.custom(METADATA_KEY));
+        let mut preprocess = match &stated {
+            Some(json) => serde_json::from_str(json).map_err(|error| {
+                Error::onnx(path)(format!(
+                    "its metadata `{METADATA_KEY}` is not understood: {error}"
+                ))
+            })?,
+            None => Preprocess::imagenet([height.unwrap_or(224), width.unwrap_or(224)]),
+        };
+        if let Some(resize) = options.resize {
+            preprocess.resize = resize;
+        }
+        let mut encoder = Self {
+            session,
+            path: path.to_path_buf(),
+            sha256: digest::of_file(path)?,
+            stated_preprocess: stated.is_some(),
+            device,
+            fixed_batch: batch.map(|batch| batch as usize),
+            grid: [0; 3],
+            preprocess,
+        };
+        encoder.grid = encoder.probe()?;
+        Ok(encoder)
+    }
+
+    /// One run on a black image, for the shape of its grid.
+    fn probe(&mut self) -> Result<[usize; 3]> {
+        let images = self.fixed_batch.unwrap_or(1);
+        let zeros = vec![0.0; images * self.preprocess.values()];
+        let (shape, _) = self.run(&zeros, images)?;
+        match shape[..] {
+            [found, channels, height, width] if found == images && height * width > 1 => {
+                Ok([height, width, channels])
+            }
+            _ => Err(Error::NotAnEncoder {
+                path: self.path.clone(),
+                found: format!("an output of shape {shape:?} for {images} image(s)"),
+            }),
+        }
+    }
+
+    /// The grids of `images` tensors, `images × cells × channels`.
+    ///
+    /// # Panics
+    /// If `tensors` does not hold `images` tensors of this encoder's size.
+    pub fn encode(&mut self, tensors: &[f32], images: usize) -> Result<Vec<f32>> {
+        let values = self.preprocess.values();
+        assert_eq!(tensors.len(), images * values, "tensors of another size");
+        let batch = self.fixed_batch.unwrap_or(images).max(1);
+        let mut grids = Vec::with_capacity(images * self.grid.iter().product::<usize>());
+        for part in tensors.chunks(batch * values) {
+            let wanted = part.len() / values;
+            if wanted == batch {
+                let (_, planes) = self.run(part, batch)?;
+                self.append_grids(&mut grids, &planes, wanted);
+            } else {
+                let mut padded = part.to_vec();
+                padded.resize(batch * values, 0.0);
+                let (_, planes) = self.run(&padded, batch)?;
+                self.append_grids(&mut grids, &planes, wanted);
+            }
+        }
+        Ok(grids)
+    }
+
+    /// One run: the output's shape and its values, channel by channel.
+    fn run(&mut self, tensors: &[f32], images: usize) -> Result<(Vec<usize>, Vec<f32>)> {
+        let failed = Error::run(&format!("the encoder {}", self.path.display()));
+        let [height, width] = self.preprocess.size;
+        let shape = [images, 3, height as usize, width as usize];
+        let input = TensorRef::from_array_view((shape, tensors)).map_err(&failed)?;
+        let outputs = self.session.run(ort::inputs![input]).map_err(&failed)?;
+        let (shape, planes) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
+        Ok((
+            shape.iter().map(|&side| side as usize).collect(),
+            planes.to_vec(),
+        ))
+    }
+
+    /// Channels × cells, as the network gives them, to cells × channels.
+    fn append_grids(&self, grids: &mut Vec<f32>, planes: &[f32], images: usize) {
+        let [height, width, channels] = self.grid;
+        let cells = height * width;
+        for image in planes.chunks_exact(cells * channels).take(images) {
+            for cell in 0..cells {
+                grids.extend(image.iter().skip(cell).step_by(cells));
+            }
+        }
+    }
+
+    /// The file it was opened from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// The SHA-256 of the file.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How images become its input.
+    #[must_use]
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// Whether the file itself says how images become its input; else the usual way is assumed.
+    #[must_use]
+    pub fn states_preprocess(&self) -> bool {
+        self.stated_preprocess
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Height, width and channels of a grid.
+    #[must_use]
+    pub fn grid(&self) -> [usize; 3] {
+        self.grid
+    }
+}
+
+/// Checks for one `[N,3,H,W]` input and one `[N,C,h,w]` output; gives N, H and W where the file
+/// fixes them.
+fn check_interface(path: &Path, session: &Session) -> Result<[Option<u32>; 3]> {
+    let refuse = || Error::NotAnEncoder {
+        path: path.to_path_buf(),
+        found: format!(
+            "{} -> {}",
+            describe(session.inputs()),
+            describe(session.outputs())
+        ),
+    };
+    let ([input], [output]) = (session.inputs(), session.outputs()) else {
+        return Err(refuse());
+    };
+    let fixed = |side: i64| u32::try_from(side).ok().filter(|&side| side > 0);
+    match (float_shape(input), float_shape(output)) {
+        (Some(&[batch, 3, height, width]), Some(&[_, _, _, _])) => {
+            Ok([fixed(batch), fixed(height), fixed(width)])
+        }
+        _ => Err(refuse()),
+    }
+}
+
+fn float_shape(outlet: &Outlet) -> Option<&[i64]> {
+    match outlet.dtype() {
+        ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            shape,
+            ..
+        } => Some(shape),
+        _ => None,
+    }
+}
+
+fn describe(outlets: &[Outlet]) -> String {
+    let mut text = String::new();
+    for outlet in outlets {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let _ = match outlet.dtype() {
+            ValueType::Tensor { ty, shape, .. } => {
+                write!(text, "{separator}`{}` {ty} {shape}", outlet.name())
+            }
+            other => write!(text, "{separator}`{}` {other}", outlet.name()),
+        };
+    }
+    text
+}

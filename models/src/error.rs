@@ -1,0 +1,109 @@
+use std::path::{Path, PathBuf};
+
+use crate::ImageError;
+
+/// What can go wrong with the networks and their files. Each error names the file and the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// ONNX Runtime is not there or is not the right one.
+    #[error(
+        "ONNX Runtime cannot be loaded: {problem}\n  \
+         Run `make setup`, or set ORT_DYLIB_PATH=/path/to/libonnxruntime.so (version 1.17 or newer)."
+    )]
+    Runtime {
+        /// What was found.
+        problem: String,
+    },
+    /// ONNX Runtime refuses a file.
+    #[error("{}: ONNX Runtime cannot open it: {problem}", path.display())]
+    Onnx {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What ONNX Runtime said.
+        problem: String,
+    },
+    /// ONNX Runtime failed while it ran a network.
+    #[error("{network} failed: {problem}")]
+    Run {
+        /// Which network.
+        network: String,
+        /// What ONNX Runtime said.
+        problem: String,
+    },
+    /// An ONNX file has other inputs or outputs than a grid encoder.
+    #[error(
+        "{}: not a grid encoder\n  found:    {found}\n  \
+         expected: one float input [N,3,H,W] and one float output [N,C,h,w]\n  \
+         A classifier must be cut before its global pool first.",
+        path.display()
+    )]
+    NotAnEncoder {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Its inputs and outputs.
+        found: String,
+    },
+    /// The device that was asked for is not to be had.
+    #[error(
+        "--device cuda: {problem}\n  Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."
+    )]
+    NoCuda {
+        /// What is missing.
+        problem: String,
+    },
+    /// A model folder is incomplete or its parts do not belong together.
+    #[error("{}: {problem}", path.display())]
+    Bundle {
+        /// The file or folder.
+        path: PathBuf,
+        /// What does not fit, and the next step.
+        problem: String,
+    },
+    /// The vocabulary cannot be read.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// An image cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+/// A result of this room.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn onnx<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Self {
+        let path = path.to_path_buf();
+        move |error| Self::Onnx {
+            path,
+            problem: error.to_string(),
+        }
+    }
+
+    pub(crate) fn run(network: &str) -> impl Fn(ort::Error) -> Self + use<> {
+        let network = network.to_owned();
+        move |error| Self::Run {
+            network: network.clone(),
+            problem: error.to_string(),
+        }
+    }
+
+    pub(crate) fn bundle(path: &Path, problem: impl ToString) -> Self {
+        Self::Bundle {
+            path: path.to_path_buf(),
+            problem: problem.to_string(),
+        }
+    }
+}

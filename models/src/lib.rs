@@ -1,0 +1,26 @@
+//! The networks as they run: image to tensor, the encoder, the decoder, beam search.
+//!
+//! Everything here runs on ONNX Runtime alone. Arrays cross the border of this crate as slices with
+//! their shapes.
+
+pub mod bundle;
+pub mod captioner;
+pub mod decode;
+pub mod decoder;
+pub mod device;
+pub mod encoder;
+mod error;
+pub mod onnx;
+pub mod preprocess;
+mod runtime;
+pub mod search;
+
+pub use bundle::Manifest;
+pub use captioner::{Caption, Captioner, Word};
+pub use decode::{ImageError, decode};
+pub use decoder::OnnxDecoder;
+pub use device::{Device, DeviceChoice};
+pub use encoder::Encoder;
+pub use error::{Error, Result};
+pub use preprocess::Preprocess;
+pub use search::{Decoder, Hypothesis, SearchOptions, search};

@@ -1,0 +1,216 @@
+//! Pixels to the tensor an encoder was trained on.
+
+use fast_image_resize::images::Image;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use crate::ImageError;
+use crate::decode::MAX_PIXELS;
+
+/// The shorter side before the centre is cut out, as a multiple of the input size.
+const CROP_MARGIN: f64 = 256.0 / 224.0;
+
+/// The key under which an encoder's ONNX metadata carries its preprocessing as JSON.
+pub const METADATA_KEY: &str = "showtell.preprocess";
+
+/// How an image is brought to the input size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resize {
+    /// To the input size at once; the aspect ratio is not kept.
+    Squash,
+    /// The shorter side to 256/224 of the input size, then the centre is cut out.
+    Crop,
+}
+
+impl std::str::FromStr for Resize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "squash" => Ok(Self::Squash),
+            "crop" => Ok(Self::Crop),
+            _ => Err(format!("`{text}` is not one of squash, crop")),
+        }
+    }
+}
+
+/// The order of the channels in the tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChannelOrder {
+    /// Red, green, blue.
+    #[serde(rename = "RGB")]
+    Rgb,
+}
+
+/// What happens to the EXIF orientation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExifOrientation {
+    /// The image is turned upright.
+    Applied,
+}
+
+/// Everything between a decoded image and the encoder's input. Value = (pixel/255 − mean) / std.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocess {
+    /// Height and width of the input.
+    pub size: [u32; 2],
+    /// How the image is brought to that size, bilinear with antialiasing.
+    pub resize: Resize,
+    /// Mean of each channel.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel.
+    pub std: [f32; 3],
+    /// The order of the channels.
+    pub channel_order: ChannelOrder,
+    /// What happens to the EXIF orientation.
+    pub exif_orientation: ExifOrientation,
+}
+
+impl Preprocess {
+    /// The preprocessing of ImageNet classifiers in their usual training code.
+    #[must_use]
+    pub fn imagenet(size: [u32; 2]) -> Self {
+        Self {
+            size,
+            resize: Resize::Squash,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+            channel_order: ChannelOrder::Rgb,
+            exif_orientation: ExifOrientation::Applied,
+        }
+    }
+
+    /// The number of values of one image's tensor.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        3 * self.size[0] as usize * self.size[1] as usize
+    }
+
+    /// Writes the tensor of an image, 3 × height × width, into `tensor`.
+    ///
+    /// # Panics
+    /// If `tensor` does not hold [`values`](Self::values) values.
+    pub fn apply(&self, image: &RgbImage, tensor: &mut [f32]) -> Result<(), ImageError> {
+        assert_eq!(tensor.len(), self.values(), "a tensor of another size");
+        let pixels = self.resized(image)?;
+        let plane = pixels.len() / 3;
+        for (channel, plane) in tensor.chunks_exact_mut(plane).enumerate() {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
+            let table: [f32; 256] = std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std);
+            for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(3)) {
+                *value = table[usize::from(pixel[channel])];
+            }
+        }
+        Ok(())
+    }
+
+    /// The pixels at the input size, RGB, row by row.
+    pub fn resized(&self, image: &RgbImage) -> Result<Vec<u8>, ImageError> {
+        let [height, width] = self.size;
+        match self.resize {
+            Resize::Squash => resize(image, width, height),
+            Resize::Crop => {
+                let [inner_width, inner_height] = self.before_crop(image.dimensions())?;
+                let inner = resize(image, inner_width, inner_height)?;
+                let (left, top) = ((inner_width - width) / 2, (inner_height - height) / 2);
+                Ok(crop(&inner, inner_width, [left, top, width, height]))
+            }
+        }
+    }
+
+    /// Width and height from which the centre is cut.
+    fn before_crop(&self, (width, height): (u32, u32)) -> Result<[u32; 2], ImageError> {
+        let factor = |target: u32, side: u32| f64::from(target) * CROP_MARGIN / f64::from(side);
+        let factor = factor(self.size[0], height).max(factor(self.size[1], width));
+        let side = |side: u32| (f64::from(side) * factor + 1e-6).floor();
+        if side(width) * side(height) > MAX_PIXELS as f64 {
+            let problem = format!("{width}×{height} pixels are too narrow to crop");
+            return Err(ImageError::Unsupported(problem));
+        }
+        Ok([side(width) as u32, side(height) as u32])
+    }
+}
+
+fn resize(image: &RgbImage, width: u32, height: u32) -> Result<Vec<u8>, ImageError> {
+    if image.dimensions() == (width, height) {
+        return Ok(image.as_raw().clone());
+    }
+    let mut resized = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new()
+        .resize(image, &mut resized, &options)
+        .map_err(|error| ImageError::Damaged(error.to_string()))?;
+    Ok(resized.into_vec())
+}
+
+fn crop(pixels: &[u8], row: u32, [left, top, width, height]: [u32; 4]) -> Vec<u8> {
+    let row = row as usize * 3;
+    let (start, length) = (left as usize * 3, width as usize * 3);
+    let lines = pixels
+        .chunks_exact(row)
+        .skip(top as usize)
+        .take(height as usize);
+    lines
+        .flat_map(|line| &line[start..start + length])
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_normalised_and_planes_are_separate() {
+        let image = RgbImage::from_pixel(224, 224, image::Rgb([0, 127, 255]));
+        let preprocess = Preprocess::imagenet([224, 224]);
+        let mut tensor = vec![0.0; preprocess.values()];
+        preprocess.apply(&image, &mut tensor).unwrap();
+        let expected = [
+            -0.485 / 0.229,
+            (127.0 / 255.0 - 0.456) / 0.224,
+            (1.0 - 0.406) / 0.225,
+        ];
+        for (channel, expected) in expected.into_iter().enumerate() {
+            let plane = &tensor[channel * 224 * 224..(channel + 1) * 224 * 224];
+            assert!(plane.iter().all(|value| (value - expected).abs() < 1e-6));
+        }
+    }
+
+    /// A white square in the middle of black: squash keeps its share of the width, crop enlarges it.
+    #[test]
+    fn squash_and_crop_take_the_right_part() {
+        let image = RgbImage::from_fn(400, 200, |x, y| {
+            let inside = (100..300).contains(&x) && (50..150).contains(&y);
+            image::Rgb(if inside { [255; 3] } else { [0; 3] })
+        });
+        let width_of_white = |resize| {
+            let preprocess = Preprocess {
+                resize,
+                ..Preprocess::imagenet([224, 224])
+            };
+            let pixels = preprocess.resized(&image).unwrap();
+            pixels[112 * 224 * 3..113 * 224 * 3]
+                .chunks(3)
+                .filter(|pixel| pixel[0] > 127)
+                .count()
+        };
+        assert_eq!(width_of_white(Resize::Squash), 112);
+        assert_eq!(width_of_white(Resize::Crop), 224);
+    }
+
+    #[test]
+    fn json_comes_back_and_unknown_orders_are_refused() {
+        let preprocess = Preprocess::imagenet([224, 224]);
+        let json = serde_json::to_string(&preprocess).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Preprocess>(&json).unwrap(),
+            preprocess
+        );
+        assert!(serde_json::from_str::<Preprocess>(&json.replace("RGB", "BGR")).is_err());
+    }
+}
