@@ -1,0 +1,131 @@
+//! Checkpoints: one safetensors file each, weights and optimiser state as 32-bit floats, progress
+//! as JSON in the file's metadata. They open on any machine, whatever device wrote them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use atomic_write_file::AtomicWriteFile;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use tch::{Tensor, no_grad};
+
+use crate::torch_decoder::flat;
+use crate::{Error, Result};
+
+const PROGRESS: &str = "showtell.progress";
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs finished.
+    pub epoch: usize,
+    /// Optimiser steps taken.
+    pub steps: i32,
+    /// The epoch with the best dev CIDEr.
+    pub best_epoch: usize,
+    /// That CIDEr, as a fraction.
+    pub best_cider: f64,
+    /// The vocabulary it was trained with.
+    pub vocabulary_sha256: String,
+    /// The encoder whose grids it was trained on.
+    pub encoder_sha256: String,
+}
+
+/// Writes a checkpoint. The file is replaced as a whole: after an error, a kill or a power loss
+/// either the old or the new one is there.
+pub fn save(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+    progress: &Progress,
+) -> Result<()> {
+    let problem = |error: &dyn std::fmt::Display| Error::run(path, error);
+    let mut owned = Vec::new();
+    for (name, tensor) in tensors {
+        let shape = tensor
+            .size()
+            .iter()
+            .map(|&side| side as usize)
+            .collect::<Vec<_>>();
+        owned.push((name, shape, flat(&tensor)?));
+    }
+    let views = owned
+        .iter()
+        .map(|(name, shape, values)| {
+            let bytes = bytemuck::cast_slice(values);
+            Ok((
+                name.as_str(),
+                TensorView::new(Dtype::F32, shape.clone(), bytes)?,
+            ))
+        })
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(|error| problem(&error))?;
+    let json = serde_json::to_string(progress).map_err(|error| problem(&error))?;
+    let metadata = HashMap::from([(PROGRESS.to_owned(), json)]);
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| problem(&error))?;
+    let write = || {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(&bytes)?;
+        file.commit()
+    };
+    write().map_err(Error::io(path))
+}
+
+/// A checkpoint that was read.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// How far the run had come.
+    pub progress: Progress,
+}
+
+impl Checkpoint {
+    /// Reads the checkpoint at `path`.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(Error::io(path))?;
+        let damaged = || Error::run(path, "not a checkpoint of this program, or damaged");
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|_| damaged())?;
+        let progress = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(PROGRESS));
+        let progress = progress.ok_or_else(damaged)?;
+        let progress = serde_json::from_str(progress).map_err(|_| damaged())?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            bytes,
+            progress,
+        })
+    }
+
+    /// Copies the tensor called `name` into `target`, which must have its shape.
+    pub fn copy_into(&self, name: &str, target: &mut Tensor) -> Result<()> {
+        let problem = |error: &dyn std::fmt::Display| {
+            Error::run(
+                &self.path,
+                format!("`{name}`: {error}; it belongs to another network"),
+            )
+        };
+        let tensors = SafeTensors::deserialize(&self.bytes).map_err(|error| problem(&error))?;
+        let view = tensors.tensor(name).map_err(|error| problem(&error))?;
+        let shape = view
+            .shape()
+            .iter()
+            .map(|&side| side as i64)
+            .collect::<Vec<_>>();
+        if shape != target.size() || view.dtype() != Dtype::F32 {
+            return Err(problem(&format!(
+                "{shape:?}, but {:?} is expected",
+                target.size()
+            )));
+        }
+        let source = Tensor::f_from_data_size(view.data(), &shape, tch::Kind::Float)?;
+        no_grad(|| target.f_copy_(&source)).map_err(Error::from)
+    }
+}

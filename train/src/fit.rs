@@ -1,0 +1,265 @@
+//! Training by teacher forcing, with early stopping on the CIDEr of generated captions.
+
+use std::time::Instant;
+
+use data::Vocabulary;
+use features::FeatureStore;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use tch::Device;
+use tch::nn::VarStore;
+
+use crate::batch::Batch;
+use crate::checkpoint::{self, Checkpoint, Progress};
+use crate::dataset::{ScoredImage, TrainingImage};
+use crate::evaluate::{Evaluation, Scores, evaluate};
+use crate::network::ShowAttendTell;
+use crate::optimizer::Adam;
+use crate::run::{RunConfig, RunFolder};
+use crate::{Error, Result};
+
+/// What a network is trained on and scored on.
+#[derive(Debug)]
+pub struct Material {
+    /// The grids.
+    pub store: FeatureStore,
+    /// The words.
+    pub vocabulary: Vocabulary,
+    /// What is trained on.
+    pub training: Vec<TrainingImage>,
+    /// What chooses the best checkpoint.
+    pub dev: Vec<ScoredImage>,
+}
+
+/// Why training stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// All epochs are done.
+    Epochs,
+    /// The dev CIDEr did not rise for as many epochs as patience allows.
+    Patience,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Debug, Serialize)]
+struct EpochRecord {
+    epoch: usize,
+    steps: i32,
+    cross_entropy: f64,
+    captions_per_second: f64,
+    train_seconds: f64,
+    evaluate_seconds: f64,
+    unfinished: usize,
+    dev: Scores,
+}
+
+/// A run in the making.
+#[derive(Debug)]
+pub struct Fit<'a> {
+    folder: &'a RunFolder,
+    config: &'a RunConfig,
+    material: &'a Material,
+    device: Device,
+    weights: VarStore,
+    network: ShowAttendTell,
+    optimizer: Adam,
+    progress: Progress,
+}
+
+impl<'a> Fit<'a> {
+    /// Fresh weights, which follow from the seed.
+    #[must_use]
+    pub fn new(
+        folder: &'a RunFolder,
+        config: &'a RunConfig,
+        material: &'a Material,
+        device: Device,
+    ) -> Self {
+        tch::manual_seed(config.training.seed as i64);
+        let weights = VarStore::new(device);
+        let network = ShowAttendTell::new(&weights.root(), config.network);
+        let optimizer = Adam::new(sorted_weights(&weights));
+        let progress = Progress {
+            vocabulary_sha256: config.vocabulary_sha256.clone(),
+            encoder_sha256: config.encoder.sha256.clone(),
+            ..Progress::default()
+        };
+        Self {
+            folder,
+            config,
+            material,
+            device,
+            weights,
+            network,
+            optimizer,
+            progress,
+        }
+    }
+
+    /// Goes on from the last checkpoint of the folder, if it has one. Gives the epochs already done.
+    pub fn resume(&mut self) -> Result<usize> {
+        if !self.folder.last().exists() {
+            return Ok(0);
+        }
+        let checkpoint = Checkpoint::load(&self.folder.last())?;
+        let saved = &checkpoint.progress;
+        if saved.vocabulary_sha256 != self.progress.vocabulary_sha256 {
+            let problem = "not the vocabulary this run was trained with so far";
+            return Err(Error::run(&self.folder.vocabulary(), problem));
+        }
+        for (name, mut weight) in self.weights.variables() {
+            checkpoint.copy_into(&name, &mut weight)?;
+        }
+        self.optimizer.restore(saved.steps, |name, tensor| {
+            checkpoint.copy_into(name, tensor)
+        })?;
+        self.progress = checkpoint.progress;
+        Ok(self.progress.epoch)
+    }
+
+    /// Trains until the epochs are done or patience is at its end, with a checkpoint after each.
+    pub fn run(&mut self) -> Result<Stop> {
+        let training = &self.config.training;
+        while self.progress.epoch < training.epochs {
+            if self.progress.epoch >= self.progress.best_epoch + training.patience {
+                return Ok(Stop::Patience);
+            }
+            self.epoch()?;
+        }
+        Ok(Stop::Epochs)
+    }
+
+    /// How far the run has come.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    fn epoch(&mut self) -> Result<()> {
+        let epoch = self.progress.epoch + 1;
+        let start = Instant::now();
+        let (cross_entropy, captions) = self.pass(epoch)?;
+        let train_seconds = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let Evaluation {
+            scores, unfinished, ..
+        } = self.evaluate()?;
+        self.progress.epoch = epoch;
+        self.progress.steps = self.optimizer.steps();
+        let improved = epoch == 1 || scores.cider() > self.progress.best_cider;
+        if improved {
+            self.progress.best_epoch = epoch;
+            self.progress.best_cider = scores.cider();
+        }
+        let record = EpochRecord {
+            epoch,
+            steps: self.progress.steps,
+            cross_entropy,
+            captions_per_second: captions as f64 / train_seconds,
+            train_seconds,
+            evaluate_seconds: start.elapsed().as_secs_f64(),
+            unfinished,
+            dev: scores,
+        };
+        self.folder.record(epoch, &record)?;
+        if improved {
+            checkpoint::save(&self.folder.best(), self.weights(), &self.progress)?;
+        }
+        let with_optimizer = self.weights().chain(self.optimizer.state());
+        checkpoint::save(&self.folder.last(), with_optimizer, &self.progress)?;
+        report(&record, improved);
+        Ok(())
+    }
+
+    /// One pass over the training images. Gives the mean cross-entropy of a word and the number of
+    /// captions.
+    fn pass(&mut self, epoch: usize) -> Result<(f64, i64)> {
+        let training = &self.config.training;
+        let mut order = self.material.training.iter().collect::<Vec<_>>();
+        let mut random = ChaCha8Rng::seed_from_u64(training.seed);
+        random.set_stream(epoch as u64);
+        order.shuffle(&mut random);
+
+        let bar = progress_bar(epoch, &order);
+        let (mut total, mut batches, mut captions) = (0.0, 0, 0);
+        for images in order.chunks(training.batch) {
+            let batch = Batch::new(images, &self.material.store, self.device)?;
+            tch::manual_seed(step_seed(training.seed, self.optimizer.steps()));
+            let loss = batch.loss(&self.network, training.dropout, training.doubly_stochastic);
+            if !loss.cross_entropy.is_finite() {
+                return Err(Error::Training(format!(
+                    "the loss became {} in epoch {epoch}; resume with a lower --learning-rate",
+                    loss.cross_entropy
+                )));
+            }
+            loss.total.backward();
+            self.optimizer.step(training.learning_rate, training.clip);
+            total += loss.cross_entropy;
+            batches += 1;
+            captions += batch.captions();
+            bar.inc(batch.captions() as u64);
+            bar.set_message(format!("loss {:.3}", total / f64::from(batches)));
+        }
+        bar.finish_and_clear();
+        Ok((total / f64::from(batches.max(1)), captions))
+    }
+
+    fn evaluate(&self) -> Result<Evaluation> {
+        let Material {
+            store,
+            vocabulary,
+            dev,
+            ..
+        } = self.material;
+        evaluate(
+            &self.network,
+            vocabulary,
+            dev,
+            store,
+            &self.config.search,
+            self.device,
+        )
+    }
+
+    fn weights(&self) -> impl Iterator<Item = (String, tch::Tensor)> + use<> {
+        sorted_weights(&self.weights).into_iter()
+    }
+}
+
+fn sorted_weights(weights: &VarStore) -> Vec<(String, tch::Tensor)> {
+    let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
+    sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+    sorted
+}
+
+/// The seed of one step's dropout: it depends on the run and the step alone, so a resumed run draws
+/// what an uninterrupted one would.
+fn step_seed(seed: u64, step: i32) -> i64 {
+    seed.wrapping_mul(1_000_003).wrapping_add(step as u64) as i64
+}
+
+fn progress_bar(epoch: usize, images: &[&TrainingImage]) -> ProgressBar {
+    let captions = images.iter().map(|image| image.captions.len() as u64).sum();
+    let style = ProgressStyle::with_template(
+        "{prefix} {bar:30} {pos}/{len} captions  {per_sec}  {eta} left  {msg}",
+    );
+    let bar = ProgressBar::new(captions).with_prefix(format!("epoch {epoch}"));
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+fn report(record: &EpochRecord, improved: bool) {
+    eprintln!(
+        "epoch {}: loss {:.3}, dev CIDEr {:.1}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s)",
+        record.epoch,
+        record.cross_entropy,
+        100.0 * record.dev.cider(),
+        100.0 * record.dev.bleu_4(),
+        if improved { ", best so far" } else { "" },
+        record.captions_per_second,
+        record.train_seconds,
+        record.evaluate_seconds,
+    );
+}

@@ -1,0 +1,16 @@
+//! Stage two: an attention LSTM trained on the grids of the feature store. No image is opened here.
+
+pub mod batch;
+pub mod checkpoint;
+pub mod dataset;
+pub mod device;
+mod error;
+pub mod evaluate;
+pub mod export;
+pub mod fit;
+pub mod network;
+pub mod optimizer;
+pub mod run;
+pub mod torch_decoder;
+
+pub use error::{Error, Result};

@@ -1,0 +1,134 @@
+//! Adam (Kingma & Ba, arXiv 1412.6980) over plain tensors, so that its state can be saved.
+
+use tch::{Kind, Tensor, no_grad};
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// A weight with its running means.
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    weight: Tensor,
+    first: Tensor,
+    second: Tensor,
+}
+
+/// Adam with gradient clipping by global norm.
+#[derive(Debug)]
+pub struct Adam {
+    slots: Vec<Slot>,
+    steps: i32,
+}
+
+impl Adam {
+    /// Fresh state for the given weights.
+    pub fn new(weights: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let slot = |(name, weight): (String, Tensor)| Slot {
+            first: weight.zeros_like(),
+            second: weight.zeros_like(),
+            name,
+            weight,
+        };
+        Self {
+            slots: weights.into_iter().map(slot).collect(),
+            steps: 0,
+        }
+    }
+
+    /// One step down the gradients that the last backward pass left, scaled so that their norm is
+    /// at most `clip`; then they are cleared. Gives the norm before scaling.
+    pub fn step(&mut self, learning_rate: f64, clip: f64) -> f64 {
+        self.steps += 1;
+        no_grad(|| {
+            let squares = self
+                .slots
+                .iter()
+                .map(|slot| slot.weight.grad().square().sum(Kind::Float));
+            let norm = Tensor::stack(&squares.collect::<Vec<_>>(), 0)
+                .sum(Kind::Float)
+                .sqrt();
+            let norm = norm.double_value(&[]);
+            let scale = (clip / (norm + 1e-6)).min(1.0);
+            for slot in &mut self.slots {
+                slot.step(learning_rate, scale, self.steps);
+            }
+            norm
+        })
+    }
+
+    /// The number of steps taken.
+    #[must_use]
+    pub fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// The running means by name, to be saved.
+    pub fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.slots.iter().flat_map(
+            |Slot {
+                 name,
+                 first,
+                 second,
+                 ..
+             }| {
+                [
+                    (format!("adam.first.{name}"), first.shallow_clone()),
+                    (format!("adam.second.{name}"), second.shallow_clone()),
+                ]
+            },
+        )
+    }
+
+    /// Takes over saved means, which `find` gives by name, and the number of steps.
+    pub fn restore<E>(
+        &mut self,
+        steps: i32,
+        mut find: impl FnMut(&str, &mut Tensor) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.steps = steps;
+        for slot in &mut self.slots {
+            find(&format!("adam.first.{}", slot.name), &mut slot.first)?;
+            find(&format!("adam.second.{}", slot.name), &mut slot.second)?;
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn step(&mut self, learning_rate: f64, scale: f64, steps: i32) {
+        let gradient = self.weight.grad() * scale;
+        let _ = self.first.lerp_(&gradient, 1.0 - BETA_1);
+        let _ = self.second.lerp_(&gradient.square(), 1.0 - BETA_2);
+        let rate = learning_rate / (1.0 - BETA_1.powi(steps));
+        let mut spread = self.second.sqrt();
+        let _ = spread.g_mul_scalar_(1.0 / (1.0 - BETA_2.powi(steps)).sqrt());
+        let _ = spread.g_add_scalar_(EPSILON);
+        let _ = self.weight.g_sub_(&(&self.first / spread * rate));
+        self.weight.zero_grad();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first step of Adam is the learning rate against the sign of the gradient.
+    #[test]
+    fn first_step_is_the_learning_rate_and_clipping_scales() {
+        let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
+        let mut adam = Adam::new([("w".to_owned(), weight.shallow_clone())]);
+        (weight.square().sum(Kind::Float) * 0.5).backward();
+        let norm = adam.step(0.1, 1.0);
+        assert!((norm - 5.0).abs() < 1e-6);
+        let moved = Vec::<f32>::try_from(&weight).unwrap();
+        assert!(
+            (moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5,
+            "{moved:?}"
+        );
+        let first = adam.state().next().unwrap().1;
+        let first = Vec::<f32>::try_from(first).unwrap();
+        assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");
+    }
+}
