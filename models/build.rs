@@ -6,8 +6,5 @@ fn main() {
     println!("cargo:rerun-if-env-changed=SHOWTELL_NATIVE");
     let native = std::env::var_os("SHOWTELL_NATIVE").unwrap_or_else(|| "../.native".into());
     let native = absolute(Path::new(&native)).unwrap_or_else(|_| native.into());
-    println!(
-        "cargo:rustc-env=SHOWTELL_NATIVE_AT_BUILD={}",
-        native.display()
-    );
+    println!("cargo:rustc-env=SHOWTELL_NATIVE_AT_BUILD={}", native.display());
 }

@@ -1,1 +1,197 @@
-//! .
+//! The whole pipeline on real parts: ResNet50 over real photos into a store, training on it,
+//! captions out, and the server answering for one of the photos over a real socket.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TRAINING: usize = 48;
+const PHOTOS: usize = 64;
+
+/// A program of the workspace, built before the tests run, without any variable of this process
+/// that could help it find its libraries.
+fn program(name: &str) -> Command {
+    let this = std::env::current_exe().unwrap();
+    let folder = this.ancestors().find(|folder| folder.join(name).is_file());
+    let folder =
+        folder.unwrap_or_else(|| panic!("{name} is not built; run `cargo build --workspace`"));
+    let mut command = Command::new(folder.join(name));
+    command.env_clear();
+    command
+}
+
+fn run(command: &mut Command) -> (String, String) {
+    let start = Instant::now();
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(status.success(), "{command:?} failed:\n{stdout}{stderr}");
+    eprintln!(
+        "{}: {:.1} s\n{stdout}{stderr}",
+        command.get_program().display(),
+        start.elapsed().as_secs_f64()
+    );
+    (stdout, stderr)
+}
+
+/// 64 photos with captions and split lists, one captioned image that is absent, one photo cut off.
+fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
+    let images = data.join("Images");
+    fs::create_dir_all(&images).unwrap();
+    let list = fs::read_to_string(flickr8k.join("Flickr_8k.trainImages.txt")).unwrap();
+    let names = list.lines().map(str::to_owned).take(PHOTOS).collect::<Vec<_>>();
+    for name in &names {
+        fs::copy(flickr8k.join("Images").join(name), images.join(name)).unwrap();
+    }
+    let captions = fs::read_to_string(flickr8k.join("captions.txt")).unwrap();
+    let kept = captions.lines().enumerate().filter(|(line, text)| {
+        *line == 0 || names.iter().any(|name| text.starts_with(name.as_str()))
+    });
+    let mut kept = kept.map(|(_, text)| text).collect::<Vec<_>>().join("\n");
+    kept.push_str("\nabsent.jpg,A dog that nobody photographed .\n");
+    fs::write(data.join("captions.txt"), kept).unwrap();
+    fs::write(
+        data.join("Flickr_8k.trainImages.txt"),
+        names[..TRAINING].join("\n") + "\nabsent.jpg\n",
+    )
+    .unwrap();
+    fs::write(data.join("Flickr_8k.devImages.txt"), names[TRAINING..].join("\n")).unwrap();
+    let photo = fs::read(images.join(&names[0])).unwrap();
+    fs::write(images.join("cut.jpg"), &photo[..photo.len() / 2]).unwrap();
+    names
+}
+
+/// The server, killed when the test is over.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().to_owned();
+        assert!(address.starts_with("http://127.0.0.1:"), "the server said `{address}`");
+        Self { process, address }
+    }
+
+    fn caption(&self, photo: &Path) -> Value {
+        let url = format!("{}api/caption", self.address);
+        let mut answer = ureq::post(url).send(&fs::read(photo).unwrap()[..]).unwrap();
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The folder of a test with a data set in it.
+struct Workplace {
+    folder: TempDir,
+    encoder: PathBuf,
+    names: Vec<String>,
+}
+
+impl Workplace {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn extract(&self) -> (String, String) {
+        let mut command = program("extract");
+        command.arg("--images").arg(self.path("data/Images"));
+        command.arg("--captions").arg(self.path("data/captions.txt"));
+        command.arg("--store").arg(self.path("store.h5")).arg("--encoder").arg(&self.encoder);
+        run(&mut command)
+    }
+
+    fn fit(&self, name: &str, epochs: &str) -> String {
+        let mut command = program("train");
+        command.arg("fit").arg("--captions").arg(self.path("data/captions.txt"));
+        command.arg("--store").arg(self.path("store.h5")).arg("--run").arg(self.path(name));
+        command.args(["--epochs", epochs, "--min-count", "2", "--learning-rate", "0.002"]);
+        run(&mut command).1
+    }
+
+    fn evaluate(&self, name: &str) -> (Value, Value) {
+        let mut command = program("train");
+        command.arg("evaluate").arg("--run").arg(self.path(name)).args(["--json", "-"]);
+        let scores = serde_json::from_str(&run(&mut command).0).unwrap();
+        let captions = fs::read_to_string(self.path(name).join("captions-dev.json")).unwrap();
+        (scores, serde_json::from_str(&captions).unwrap())
+    }
+
+    fn serve(&self, name: &str) -> Server {
+        let mut command = program("serve");
+        command.args(["--port", "0"]).arg("--model").arg(self.path(name));
+        Server::start(command.arg("--encoder").arg(&self.encoder))
+    }
+
+    fn losses(&self, name: &str) -> Vec<f64> {
+        let metrics = fs::read_to_string(self.path(name).join("metrics.jsonl")).unwrap();
+        let loss = |line| serde_json::from_str::<Value>(line).unwrap()["cross_entropy"].as_f64();
+        metrics.lines().map(|line| loss(line).unwrap()).collect()
+    }
+}
+
+#[test]
+fn photos_become_a_captioner_that_answers_over_http() {
+    let (Some(flickr8k), Some(encoder)) =
+        (tests::shared("flickr8k"), tests::shared("models/resnet50-v1.onnx"))
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let names = data_set(&flickr8k, &folder.path().join("data"));
+    let workplace = Workplace { folder, encoder, names };
+
+    let (stdout, stderr) = workplace.extract();
+    assert!(stdout.contains("64 images in") && stdout.contains("1 skipped"), "{stdout}");
+    assert!(stderr.contains("7×7 cells of 2048") && stderr.contains("cut.jpg"), "{stderr}");
+    assert!(stderr.contains("1 captioned images are not in the folder"), "{stderr}");
+    fs::remove_file(workplace.path("data/Images/cut.jpg")).unwrap();
+    assert!(workplace.extract().0.contains("nothing to do"));
+
+    let said = workplace.fit("run", "4");
+    assert!(said.contains("48 training and 16 dev images (split by official lists)"), "{said}");
+    assert!(said.contains("1 captioned images have no grid"), "{said}");
+    let losses = workplace.losses("run");
+    assert!(losses.len() == 4 && losses[3] < 0.9 * losses[0], "{losses:?}");
+    let said = workplace.fit("second", "1");
+    assert!(said.contains("64 grids of") && said.contains("no image is encoded"), "{said}");
+    let (scores, captions) = workplace.evaluate("run");
+    assert_eq!(scores["images"], 16);
+    assert!(scores["BLEU-1"].as_f64().unwrap() > 0.1, "{scores}");
+
+    // Pixels to caption through ONNX Runtime alone says what libtorch says on the stored grids.
+    // The store rounds grids to 16 bits, which may tip a close call.
+    let server = workplace.serve("run");
+    let same = workplace.names[TRAINING..].iter().filter(|name| {
+        let photo = workplace.path("data/Images").join(name);
+        server.caption(&photo)["caption"] == captions[name.as_str()]
+    });
+    let same = same.count();
+    assert!(same >= 14, "only {same} of 16 captions are the same");
+}
+
+/// `serve` must run where neither libtorch nor HDF5 is.
+#[test]
+fn the_server_links_neither_libtorch_nor_hdf5() {
+    let output = Command::new("ldd").arg(program("serve").get_program()).output().unwrap();
+    let libraries = String::from_utf8(output.stdout).unwrap();
+    assert!(libraries.contains("libc.so"), "{libraries}");
+    for forbidden in ["torch", "c10", "hdf5", "cuda"] {
+        assert!(!libraries.contains(forbidden), "{libraries}");
+    }
+}

@@ -12,10 +12,7 @@ fn main() {
     }
     println!("cargo:rerun-if-changed=../.git/HEAD");
     println!("cargo:rerun-if-changed=../.git/logs/HEAD");
-    let revision = Command::new("git")
-        .args(["rev-parse", "--short=12", "HEAD"])
-        .output()
-        .ok();
+    let revision = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
     let revision = revision.filter(|output| output.status.success());
     let revision = revision.and_then(|output| String::from_utf8(output.stdout).ok());
     println!(

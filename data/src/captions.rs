@@ -27,15 +27,10 @@ impl Captions {
     /// Reads a captions file of either form, told apart by its first line.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(Error::io(path))?;
-        let captions = if is_token_form(&text) {
-            read_tokens(&text, path)?
-        } else {
-            read_csv(&text, path)?
-        };
+        let captions =
+            if is_token_form(&text) { read_tokens(&text, path)? } else { read_csv(&text, path)? };
         if captions.images.is_empty() {
-            return Err(Error::NoCaptions {
-                path: path.to_path_buf(),
-            });
+            return Err(Error::NoCaptions { path: path.to_path_buf() });
         }
         Ok(captions)
     }
@@ -48,9 +43,7 @@ impl Captions {
     /// The captions of one image.
     #[must_use]
     pub fn of(&self, image: &str) -> Option<&[String]> {
-        self.index
-            .get(image)
-            .map(|&at| self.images[at].captions.as_slice())
+        self.index.get(image).map(|&at| self.images[at].captions.as_slice())
     }
 
     /// The number of images.
@@ -67,10 +60,7 @@ impl Captions {
 
     fn add(&mut self, image: &str, caption: &str) {
         let at = *self.index.entry(image.to_owned()).or_insert_with(|| {
-            self.images.push(CaptionedImage {
-                image: image.to_owned(),
-                captions: Vec::new(),
-            });
+            self.images.push(CaptionedImage { image: image.to_owned(), captions: Vec::new() });
             self.images.len() - 1
         });
         self.images[at].captions.push(caption.to_owned());
@@ -99,10 +89,7 @@ fn split_token_line(line: &str) -> Option<(&str, &str)> {
 
 fn read_tokens(text: &str, path: &Path) -> Result<Captions> {
     let mut captions = Captions::default();
-    for (number, line) in (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let (image, caption) = split_token_line(line)
             .ok_or_else(|| problem(path, number, format!("`{}`", shorten(line))))?;
         captions.add(image, caption);
@@ -112,19 +99,11 @@ fn read_tokens(text: &str, path: &Path) -> Result<Captions> {
 
 fn read_csv(text: &str, path: &Path) -> Result<Captions> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let header = reader
-        .headers()
-        .map_err(|error| csv_problem(path, &error))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| csv_problem(path, &error))?;
     if header != vec!["image", "caption"] {
         let found = header.iter().collect::<Vec<_>>().join(",");
-        return Err(problem(
-            path,
-            1,
-            format!("the header is `{}`", shorten(&found)),
-        ));
+        return Err(problem(path, 1, format!("the header is `{}`", shorten(&found))));
     }
     let mut captions = Captions::default();
     for record in reader.records() {
@@ -139,19 +118,11 @@ fn read_csv(text: &str, path: &Path) -> Result<Captions> {
 }
 
 fn csv_problem(path: &Path, error: &csv::Error) -> Error {
-    problem(
-        path,
-        error.position().map_or(0, csv::Position::line),
-        error.to_string(),
-    )
+    problem(path, error.position().map_or(0, csv::Position::line), error.to_string())
 }
 
 fn problem(path: &Path, line: u64, problem: String) -> Error {
-    Error::Captions {
-        path: path.to_path_buf(),
-        line,
-        problem,
-    }
+    Error::Captions { path: path.to_path_buf(), line, problem }
 }
 
 fn shorten(line: &str) -> String {
@@ -187,22 +158,12 @@ mod tests {
     #[test]
     fn errors_name_the_file_and_the_line() {
         let wrong_header = read("file,text\na.jpg,one\n").unwrap_err().to_string();
-        assert!(
-            wrong_header.contains("captions.txt, line 1"),
-            "{wrong_header}"
-        );
+        assert!(wrong_header.contains("captions.txt, line 1"), "{wrong_header}");
         assert!(wrong_header.contains("file,text"), "{wrong_header}");
-        let short_row = read("image,caption\na.jpg,one\nb.jpg\n")
-            .unwrap_err()
-            .to_string();
+        let short_row = read("image,caption\na.jpg,one\nb.jpg\n").unwrap_err().to_string();
         assert!(short_row.contains("line 3"), "{short_row}");
-        let bad_token = read("a.jpg#0\tone\nnothing here\n")
-            .unwrap_err()
-            .to_string();
+        let bad_token = read("a.jpg#0\tone\nnothing here\n").unwrap_err().to_string();
         assert!(bad_token.contains("line 2"), "{bad_token}");
-        assert!(matches!(
-            read("image,caption\n").unwrap_err(),
-            Error::NoCaptions { .. }
-        ));
+        assert!(matches!(read("image,caption\n").unwrap_err(), Error::NoCaptions { .. }));
     }
 }

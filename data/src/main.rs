@@ -35,12 +35,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Command::Vocabulary {
-        captions,
-        out,
-        min_count,
-        splits,
-    } = Cli::parse().command;
+    let Command::Vocabulary { captions, out, min_count, splits } = Cli::parse().command;
     let splits = splits.unwrap_or_else(|| folder_of(&captions));
     match vocabulary(&captions, &out, min_count, &splits) {
         Ok(()) => ExitCode::SUCCESS,

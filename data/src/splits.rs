@@ -49,9 +49,7 @@ pub enum Splits {
 /// The folder in which a captions file lies, where its split lists are looked for.
 #[must_use]
 pub fn folder_of(captions: &Path) -> PathBuf {
-    let parent = captions
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = captions.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new(".")).to_path_buf()
 }
 
@@ -117,32 +115,13 @@ mod tests {
     fn hashing_is_stable_and_near_its_shares() {
         let of = |number: usize| Splits::Hashed.of(&format!("{number}.jpg")).unwrap();
         let count = |split| (0..8000).filter(|&number| of(number) == split).count();
-        assert!(
-            (5800..6200).contains(&count(Split::Train)),
-            "{}",
-            count(Split::Train)
-        );
-        assert!(
-            (900..1100).contains(&count(Split::Dev)),
-            "{}",
-            count(Split::Dev)
-        );
-        assert!(
-            (900..1100).contains(&count(Split::Test)),
-            "{}",
-            count(Split::Test)
-        );
+        assert!((5800..6200).contains(&count(Split::Train)), "{}", count(Split::Train));
+        assert!((900..1100).contains(&count(Split::Dev)), "{}", count(Split::Dev));
+        assert!((900..1100).contains(&count(Split::Test)), "{}", count(Split::Test));
         // A run trained today must find the same splits tomorrow.
-        let names = [
-            "a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg",
-        ];
+        let names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg"];
         let splits = names.map(|name| Splits::Hashed.of(name).unwrap().to_string());
-        assert_eq!(
-            splits,
-            [
-                "train", "train", "train", "train", "train", "test", "train", "train"
-            ]
-        );
+        assert_eq!(splits, ["train", "train", "train", "train", "train", "test", "train", "train"]);
     }
 
     #[test]
@@ -151,23 +130,13 @@ mod tests {
         let write = |list: &str, names: &str| fs::write(folder.path().join(list), names).unwrap();
         assert_eq!(Splits::find(folder.path()).unwrap(), Splits::Hashed);
         write("Flickr_8k.trainImages.txt", "a.jpg\n\nb.jpg\n");
-        assert!(
-            Splits::find(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("devImages")
-        );
+        assert!(Splits::find(folder.path()).unwrap_err().to_string().contains("devImages"));
         write("Flickr_8k.devImages.txt", "c.jpg\n");
         let splits = Splits::find(folder.path()).unwrap();
         assert_eq!(splits.of("b.jpg"), Some(Split::Train));
         assert_eq!(splits.of("c.jpg"), Some(Split::Dev));
         assert_eq!(splits.of("d.jpg"), None);
         write("Flickr_8k.testImages.txt", "a.jpg\n");
-        assert!(
-            Splits::find(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("`a.jpg`")
-        );
+        assert!(Splits::find(folder.path()).unwrap_err().to_string().contains("`a.jpg`"));
     }
 }

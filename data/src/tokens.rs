@@ -1,9 +1,8 @@
 //! Text to tokens: lower case, split at white space, punctuation at the ends of a word dropped.
 
 /// Punctuation that is never part of a word's beginning or end.
-const PUNCTUATION: &[char] = &[
-    '.', ',', '!', '?', ';', ':', '"', '`', '“', '”', '‘', '’', '(', ')', '[', ']', '{', '}',
-];
+const PUNCTUATION: &[char] =
+    &['.', ',', '!', '?', ';', ':', '"', '`', '“', '”', '‘', '’', '(', ')', '[', ']', '{', '}'];
 
 /// The tokens of a caption.
 ///
@@ -28,14 +27,10 @@ mod tests {
 
     #[test]
     fn punctuation_is_dropped_and_words_are_kept() {
-        assert_eq!(
-            tokenize("Two dogs -- one brown , one white -- play !").join(" "),
-            { "two dogs one brown one white play" }
-        );
-        assert_eq!(
-            tokenize("A T-shirt ; 3 o'clock.").join(" "),
-            "a t-shirt 3 o'clock"
-        );
+        assert_eq!(tokenize("Two dogs -- one brown , one white -- play !").join(" "), {
+            "two dogs one brown one white play"
+        });
+        assert_eq!(tokenize("A T-shirt ; 3 o'clock.").join(" "), "a t-shirt 3 o'clock");
         assert_eq!(tokenize("Chú chó chạy.").join(" "), "chú chó chạy");
         assert!(tokenize(" . ' - \"\" ").is_empty());
     }

@@ -56,9 +56,7 @@ impl Vocabulary {
         kept.sort_by(|(word_a, count_a), (word_b, count_b)| {
             count_b.cmp(count_a).then_with(|| word_a.cmp(word_b))
         });
-        let words = SPECIAL
-            .into_iter()
-            .chain(kept.into_iter().map(|(word, _)| word));
+        let words = SPECIAL.into_iter().chain(kept.into_iter().map(|(word, _)| word));
         Self::from_words(words.map(str::to_owned).collect(), min_count)
     }
 
@@ -71,55 +69,34 @@ impl Vocabulary {
             .collect::<Vec<_>>();
         let vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
         if vocabulary.is_empty() {
-            return Err(Error::NoWords {
-                captions: training.len(),
-                min_count,
-            });
+            return Err(Error::NoWords { captions: training.len(), min_count });
         }
         Ok(vocabulary)
     }
 
     fn from_words(words: Vec<String>, min_count: usize) -> Self {
-        let index = (0..)
-            .zip(&words)
-            .map(|(id, word)| (word.clone(), id))
-            .collect();
-        Self {
-            words,
-            index,
-            min_count,
-        }
+        let index = (0..).zip(&words).map(|(id, word)| (word.clone(), id)).collect();
+        Self { words, index, min_count }
     }
 
     /// Reads a vocabulary and checks it against its own hash.
     pub fn load(path: &Path) -> Result<Self> {
-        let problem = |problem: String| Error::Vocabulary {
-            path: path.to_path_buf(),
-            problem,
-        };
+        let problem = |problem: String| Error::Vocabulary { path: path.to_path_buf(), problem };
         let text = fs::read_to_string(path).map_err(Error::io(path))?;
         let file: File = serde_json::from_str(&text)
             .map_err(|error| problem(format!("no vocabulary: {error}")))?;
         if file.format != FORMAT {
-            return Err(problem(format!(
-                "the format is `{}`, not `{FORMAT}`",
-                file.format
-            )));
+            return Err(problem(format!("the format is `{}`, not `{FORMAT}`", file.format)));
         }
         if file.words.len() <= SPECIAL.len() || file.words[..SPECIAL.len()] != SPECIAL {
-            return Err(problem(format!(
-                "it does not begin with {}",
-                SPECIAL.join(" ")
-            )));
+            return Err(problem(format!("it does not begin with {}", SPECIAL.join(" "))));
         }
         let vocabulary = Self::from_words(file.words, file.min_count);
         if vocabulary.index.len() != vocabulary.words.len() {
             return Err(problem("a word occurs twice".to_owned()));
         }
         if vocabulary.sha256() != file.sha256 {
-            return Err(problem(
-                "the words do not fit the hash; the file was changed".to_owned(),
-            ));
+            return Err(problem("the words do not fit the hash; the file was changed".to_owned()));
         }
         Ok(vocabulary)
     }
@@ -174,27 +151,19 @@ impl Vocabulary {
     /// The indices of tokens; unknown ones become [`UNK`]. Neither start nor end is added.
     #[must_use]
     pub fn encode(&self, tokens: &[String]) -> Vec<WordId> {
-        tokens
-            .iter()
-            .map(|token| self.index.get(token).copied().unwrap_or(UNK))
-            .collect()
+        tokens.iter().map(|token| self.index.get(token).copied().unwrap_or(UNK)).collect()
     }
 
     /// The word of an index; `<unk>` for one that is not in the vocabulary.
     #[must_use]
     pub fn word(&self, id: WordId) -> &str {
-        self.words
-            .get(id as usize)
-            .map_or(SPECIAL[UNK as usize], String::as_str)
+        self.words.get(id as usize).map_or(SPECIAL[UNK as usize], String::as_str)
     }
 
     /// The caption of indices, words joined by spaces.
     #[must_use]
     pub fn decode(&self, ids: &[WordId]) -> String {
-        ids.iter()
-            .map(|&id| self.word(id))
-            .collect::<Vec<_>>()
-            .join(" ")
+        ids.iter().map(|&id| self.word(id)).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -210,10 +179,7 @@ mod tests {
     #[test]
     fn words_are_kept_by_count_and_encoded() {
         let vocabulary = small();
-        assert_eq!(
-            vocabulary.words,
-            ["<pad>", "<start>", "<end>", "<unk>", "a", "dog"]
-        );
+        assert_eq!(vocabulary.words, ["<pad>", "<start>", "<end>", "<unk>", "a", "dog"]);
         assert_eq!(vocabulary.encode(&tokenize("A dog meows .")), [4, 5, UNK]);
         assert_eq!(vocabulary.decode(&[4, 5, UNK, 99]), "a dog <unk> <unk>");
     }
@@ -224,9 +190,7 @@ mod tests {
         let path = folder.path().join("new").join("vocabulary.json");
         small().save(&path).unwrap();
         assert_eq!(Vocabulary::load(&path).unwrap(), small());
-        let changed = fs::read_to_string(&path)
-            .unwrap()
-            .replace("\"dog\"", "\"dig\"");
+        let changed = fs::read_to_string(&path).unwrap().replace("\"dog\"", "\"dig\"");
         fs::write(&path, changed).unwrap();
         let error = Vocabulary::load(&path).unwrap_err().to_string();
         assert!(error.contains("do not fit the hash"), "{error}");

@@ -1,4 +1,5 @@
 //! Scores and captions against what the reference scorer and the real data set say.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::fs;
@@ -32,10 +33,7 @@ fn words(text: &str) -> Vec<String> {
 
 #[track_caller]
 fn assert_near(found: f64, expected: f64, what: &str) {
-    assert!(
-        (found - expected).abs() < 1e-9,
-        "{what}: {found} is not {expected}"
-    );
+    assert!((found - expected).abs() < 1e-9, "{what}: {found} is not {expected}");
 }
 
 #[test]
@@ -50,26 +48,14 @@ fn bleu_and_cider_equal_the_reference_scorer() {
             .iter()
             .map(|image| &golden.tokenized[&image.id])
             .map(|tokenized| Item {
-                references: tokenized
-                    .references
-                    .iter()
-                    .map(|text| words(text))
-                    .collect(),
+                references: tokenized.references.iter().map(|text| words(text)).collect(),
                 hypothesis: words(&tokenized.hypothesis),
             })
             .collect::<Vec<_>>();
         for (n, score) in (1..).zip(bleu(&items)) {
-            assert_near(
-                score,
-                golden.scores[&format!("BLEU-{n}")],
-                &format!("{name} BLEU-{n}"),
-            );
+            assert_near(score, golden.scores[&format!("BLEU-{n}")], &format!("{name} BLEU-{n}"));
         }
-        assert_near(
-            cider(&items),
-            golden.scores["CIDEr"],
-            &format!("{name} CIDEr"),
-        );
+        assert_near(cider(&items), golden.scores["CIDEr"], &format!("{name} CIDEr"));
         for (image, score) in golden.images.iter().zip(cider_per_image(&items)) {
             assert_near(score, golden.per_image[&image.id]["CIDEr"], &image.id);
         }
@@ -83,21 +69,11 @@ fn both_forms_of_the_real_captions_agree() {
     };
     let csv = Captions::read(&folder.join("captions.txt")).unwrap();
     let tokens = Captions::read(&folder.join("Flickr8k.token.txt")).unwrap();
-    assert_eq!(
-        csv.iter().map(|image| image.captions.len()).sum::<usize>(),
-        35_000
-    );
+    assert_eq!(csv.iter().map(|image| image.captions.len()).sum::<usize>(), 35_000);
     for image in &csv {
         assert_eq!(tokens.of(&image.image), Some(image.captions.as_slice()));
     }
     let splits = Splits::find(&folder).unwrap();
-    let count = |split| {
-        csv.iter()
-            .filter(|image| splits.of(&image.image) == Some(split))
-            .count()
-    };
-    assert_eq!(
-        (count(Split::Train), count(Split::Dev), count(Split::Test)),
-        (6000, 1000, 0)
-    );
+    let count = |split| csv.iter().filter(|image| splits.of(&image.image) == Some(split)).count();
+    assert_eq!((count(Split::Train), count(Split::Dev), count(Split::Test)), (6000, 1000, 0));
 }

@@ -40,11 +40,7 @@ pub(crate) fn list(folder: &Path) -> anyhow::Result<Vec<String>> {
         }
     }
     if names.is_empty() {
-        bail!(
-            "{}: no image in it ({})",
-            folder.display(),
-            EXTENSIONS.join(", ")
-        );
+        bail!("{}: no image in it ({})", folder.display(), EXTENSIONS.join(", "));
     }
     Ok(names)
 }
@@ -64,14 +60,8 @@ pub(crate) fn pending(store: &StoreWriter, names: &[String]) -> Vec<(usize, Stri
 /// Says how the captions and the images differ.
 pub(crate) fn report_captions(names: &[String], captions: &Captions) {
     let images = names.iter().map(String::as_str).collect::<HashSet<_>>();
-    let absent = captions
-        .iter()
-        .filter(|of| !images.contains(of.image.as_str()))
-        .count();
-    let bare = names
-        .iter()
-        .filter(|name| captions.of(name).is_none())
-        .count();
+    let absent = captions.iter().filter(|of| !images.contains(of.image.as_str())).count();
+    let bare = names.iter().filter(|name| captions.of(name).is_none()).count();
     if absent > 0 {
         eprintln!("{absent} captioned images are not in the folder; their captions are not used");
     }

@@ -41,18 +41,12 @@ fn extract(run: &Run) -> anyhow::Result<()> {
     let pending = images::pending(&store, &names);
     let place = run.store.display();
     if pending.is_empty() {
-        println!(
-            "{place}: all {} images are extracted already; nothing to do",
-            names.len()
-        );
+        println!("{place}: all {} images are extracted already; nothing to do", names.len());
         return Ok(());
     }
     let done = names.len() - pending.len();
     if done > 0 {
-        eprintln!(
-            "{place}: {done} images are extracted already, {} to go",
-            pending.len()
-        );
+        eprintln!("{place}: {done} images are extracted already, {} to go", pending.len());
     }
     let start = Instant::now();
     let skipped = pipeline::run(run, encoder, &mut store, &pending)?;
@@ -62,11 +56,7 @@ fn extract(run: &Run) -> anyhow::Result<()> {
     let written = pending.len() - skipped.len();
     let elapsed = start.elapsed();
     images::report_skipped(&skipped);
-    ensure!(
-        done + written > 0,
-        "none of {} images could be read",
-        pending.len()
-    );
+    ensure!(done + written > 0, "none of {} images could be read", pending.len());
     println!(
         "{place}: {written} images in {} ({:.1} images/s), {} skipped, {} of grids",
         HumanDuration(elapsed),
@@ -78,11 +68,7 @@ fn extract(run: &Run) -> anyhow::Result<()> {
 }
 
 fn open_encoder(run: &Run) -> anyhow::Result<Encoder> {
-    let options = EncoderOptions {
-        device: run.device,
-        threads: run.threads,
-        resize: run.resize,
-    };
+    let options = EncoderOptions { device: run.device, threads: run.threads, resize: run.resize };
     let encoder = Encoder::open(&run.encoder, &options)?;
     let [height, width, channels] = encoder.grid();
     eprintln!(
@@ -108,11 +94,7 @@ fn provenance(encoder: &Encoder) -> anyhow::Result<Provenance> {
         encoder_sha256: encoder.sha256().to_owned(),
         preprocess: serde_json::to_string(encoder.preprocess())
             .context("the preprocessing cannot be written as JSON")?,
-        grid: GridShape {
-            height,
-            width,
-            channels,
-        },
+        grid: GridShape { height, width, channels },
         created_by: concat!("showtell extract ", env!("CARGO_PKG_VERSION")).to_owned(),
     })
 }

@@ -25,12 +25,7 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Run {
     /// Folder of images; folders in it are searched as well.
-    #[arg(
-        long,
-        env = "SHOWTELL_IMAGES",
-        default_value = "data/Images",
-        value_name = "DIR"
-    )]
+    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "DIR")]
     pub(crate) images: PathBuf,
     /// The encoder: an ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
     #[arg(

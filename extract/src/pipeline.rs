@@ -43,20 +43,16 @@ fn decode_all<'a>(
     sender: Sender<Decoded<'a>>,
 ) {
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
-    let _ = pending
-        .into_par_iter()
-        .try_for_each_with(sender, |sender, row| {
-            sender.send((row, tensor(&folder.join(&row.1), preprocess)))
-        });
+    let _ = pending.into_par_iter().try_for_each_with(sender, |sender, row| {
+        sender.send((row, tensor(&folder.join(&row.1), preprocess)))
+    });
 }
 
 fn tensor(path: &Path, preprocess: &Preprocess) -> Result<Vec<f32>, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let image = decode(&bytes).map_err(|error| error.to_string())?;
     let mut tensor = vec![0.0; preprocess.values()];
-    preprocess
-        .apply(&image, &mut tensor)
-        .map_err(|error| error.to_string())?;
+    preprocess.apply(&image, &mut tensor).map_err(|error| error.to_string())?;
     Ok(tensor)
 }
 
@@ -76,10 +72,7 @@ fn encode_all(
                 rows.push(*row);
                 tensors.extend(tensor);
             }
-            Err(reason) => skipped.push(Skipped {
-                name: name.clone(),
-                reason,
-            }),
+            Err(reason) => skipped.push(Skipped { name: name.clone(), reason }),
         }
         if rows.len() == batch {
             write_batch(encoder, store, &mut rows, &mut tensors)?;
@@ -101,17 +94,9 @@ fn write_batch(
         return Ok(());
     }
     let grids = encoder.encode(tensors, rows.len())?;
-    for (row, grid) in rows
-        .drain(..)
-        .zip(grids.chunks_exact(store.grid().values()))
-    {
-        let grid = grid
-            .iter()
-            .map(|&value| f16::from_f32(value))
-            .collect::<Vec<_>>();
-        store
-            .write(row, &grid)
-            .context("the images encoded so far are kept")?;
+    for (row, grid) in rows.drain(..).zip(grids.chunks_exact(store.grid().values())) {
+        let grid = grid.iter().map(|&value| f16::from_f32(value)).collect::<Vec<_>>();
+        store.write(row, &grid).context("the images encoded so far are kept")?;
     }
     tensors.clear();
     Ok(())

@@ -81,18 +81,12 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn not_a_store(path: &Path, problem: impl ToString) -> Self {
-        Self::NotAStore {
-            path: path.to_path_buf(),
-            problem: problem.to_string(),
-        }
+    pub(crate) fn not_a_store(path: &Path, problem: impl Into<String>) -> Self {
+        Self::NotAStore { path: path.to_path_buf(), problem: problem.into() }
     }
 
     pub(crate) fn hdf5(path: &Path) -> impl FnOnce(hdf5::Error) -> Self {
         let path = path.to_path_buf();
-        move |error| Self::NotAStore {
-            path,
-            problem: error.to_string(),
-        }
+        move |error| Self::NotAStore { path, problem: error.to_string() }
     }
 }

@@ -91,16 +91,9 @@ pub(crate) fn create(path: &Path, provenance: &Provenance, names: &[String]) -> 
     write_text(&file, "preprocess", &provenance.preprocess)?;
     write_text(&file, "dtype", DTYPE)?;
     write_text(&file, "created_by", &provenance.created_by)?;
-    let GridShape {
-        height,
-        width,
-        channels,
-    } = provenance.grid;
+    let GridShape { height, width, channels } = provenance.grid;
     let grid = [height as u64, width as u64, channels as u64];
-    file.new_attr::<u64>()
-        .shape(3)
-        .create("grid")?
-        .write_raw(&grid)?;
+    file.new_attr::<u64>().shape(3).create("grid")?.write_raw(&grid)?;
     let segments = file.create_group(SEGMENTS)?;
     create_segment(&segments, 0, provenance.grid, names)?;
     file.close()
@@ -122,19 +115,10 @@ fn create_segment(
 ) -> hdf5::Result<()> {
     let segment = parent.create_group(&format!("{number:05}"))?;
     let rows = names.len();
-    let names = names
-        .iter()
-        .map(|name| text(name))
-        .collect::<hdf5::Result<Vec<_>>>()?;
-    segment
-        .new_dataset_builder()
-        .with_data(&names)
-        .create("name")?;
+    let names = names.iter().map(|name| text(name)).collect::<hdf5::Result<Vec<_>>>()?;
+    segment.new_dataset_builder().with_data(&names).create("name")?;
     let zeroed = |builder: hdf5::DatasetBuilderEmpty| {
-        builder
-            .shape(rows)
-            .alloc_time(Some(AllocTime::Early))
-            .fill_time(FillTime::Alloc)
+        builder.shape(rows).alloc_time(Some(AllocTime::Early)).fill_time(FillTime::Alloc)
     };
     zeroed(segment.new_dataset::<u8>()).create("state")?;
     zeroed(segment.new_dataset::<u32>()).create("checksum")?;
@@ -153,18 +137,11 @@ pub(crate) fn read(path: &Path) -> Result<Layout> {
     let file = options().open(path).map_err(Error::hdf5(path))?;
     let format = read_text(&file, "format").map_err(Error::hdf5(path))?;
     if format != FORMAT {
-        return Err(Error::not_a_store(
-            path,
-            format!("its format is `{format}`"),
-        ));
+        return Err(Error::not_a_store(path, format!("its format is `{format}`")));
     }
     let found = read_number(&file, "version").map_err(Error::hdf5(path))?;
     if found != VERSION {
-        return Err(Error::Version {
-            path: path.to_path_buf(),
-            found,
-            expected: VERSION,
-        });
+        return Err(Error::Version { path: path.to_path_buf(), found, expected: VERSION });
     }
     let provenance = read_provenance(&file).map_err(Error::hdf5(path))?;
     let rows = read_segments(&file, provenance.grid).map_err(Error::hdf5(path))?;
@@ -225,9 +202,7 @@ fn address<T: H5Type>(segment: &Group, name: &str, shape: &[usize]) -> hdf5::Res
     if dataset.shape() != shape || !dataset.dtype()?.is::<T>() {
         return Err(format!("`{}` has another type or shape", dataset.name()).into());
     }
-    dataset
-        .offset()
-        .ok_or_else(|| format!("`{}` is not contiguous", dataset.name()).into())
+    dataset.offset().ok_or_else(|| format!("`{}` is not contiguous", dataset.name()).into())
 }
 
 /// Files are locked by the writer itself, for as long as it writes; libhdf5 must not add its own.
@@ -238,14 +213,11 @@ fn options() -> FileBuilder {
 }
 
 fn text(text: &str) -> hdf5::Result<VarLenUnicode> {
-    text.parse()
-        .map_err(|error| format!("`{text}`: {error}").into())
+    text.parse().map_err(|error| format!("`{text}`: {error}").into())
 }
 
 fn write_text(at: &Location, name: &str, value: &str) -> hdf5::Result<()> {
-    at.new_attr::<VarLenUnicode>()
-        .create(name)?
-        .write_scalar(&text(value)?)
+    at.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text(value)?)
 }
 
 fn write_number(at: &Location, name: &str, value: u32) -> hdf5::Result<()> {
@@ -253,11 +225,7 @@ fn write_number(at: &Location, name: &str, value: u32) -> hdf5::Result<()> {
 }
 
 fn read_text(at: &Location, name: &str) -> hdf5::Result<String> {
-    Ok(at
-        .attr(name)?
-        .read_scalar::<VarLenUnicode>()?
-        .as_str()
-        .to_owned())
+    Ok(at.attr(name)?.read_scalar::<VarLenUnicode>()?.as_str().to_owned())
 }
 
 fn read_number(at: &Location, name: &str) -> hdf5::Result<u32> {

@@ -77,10 +77,7 @@ impl FeatureStore {
     /// The row of an image, if it is there and holds a grid.
     #[must_use]
     pub fn find(&self, image: &str) -> Option<usize> {
-        self.index
-            .get(image)
-            .copied()
-            .filter(|&row| self.complete[row])
+        self.index.get(image).copied().filter(|&row| self.complete[row])
     }
 
     /// The grid of a row: `cells × channels` values, a cell after the other. It is checked against

@@ -34,31 +34,18 @@ impl StoreWriter {
         if !path.exists() {
             create(path, provenance, names)?;
         }
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(Error::io(path))?;
+        let file = File::options().read(true).write(true).open(path).map_err(Error::io(path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy {
-                    path: path.to_path_buf(),
-                });
+                return Err(Error::Busy { path: path.to_path_buf() });
             }
             Err(TryLockError::Error(error)) => return Err(Error::io(path)(error)),
         }
         let mut layout = layout::read(path)?;
         layout.provenance.check(provenance, path)?;
-        let known = layout
-            .rows
-            .iter()
-            .map(|row| row.name.as_str())
-            .collect::<HashSet<_>>();
-        let new = names
-            .iter()
-            .filter(|name| !known.contains(name.as_str()))
-            .cloned();
+        let known = layout.rows.iter().map(|row| row.name.as_str()).collect::<HashSet<_>>();
+        let new = names.iter().filter(|name| !known.contains(name.as_str())).cloned();
         let new = new.collect::<Vec<_>>();
         if !new.is_empty() {
             layout::append(path, provenance.grid, &new)
@@ -66,19 +53,13 @@ impl StoreWriter {
             layout = layout::read(path)?;
         }
         let complete = read_states(&file, &layout).map_err(Error::io(path))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            file,
-            layout,
-            complete,
-        })
+        Ok(Self { path: path.to_path_buf(), file, layout, complete })
     }
 
     /// The rows without a grid, with the names of their images.
     pub fn pending(&self) -> impl Iterator<Item = (usize, &str)> {
         let rows = self.layout.rows.iter().enumerate().zip(&self.complete);
-        rows.filter(|(_, complete)| !**complete)
-            .map(|((row, entry), _)| (row, entry.name.as_str()))
+        rows.filter(|(_, complete)| !**complete).map(|((row, entry), _)| (row, entry.name.as_str()))
     }
 
     /// The number of rows.
@@ -160,27 +141,14 @@ impl Provenance {
     pub fn check(&self, expected: &Self, path: &Path) -> Result<()> {
         let grid = |of: &Self| format!("{:?}", of.grid);
         let parts = [
-            (
-                "encoder (SHA-256)",
-                self.encoder_sha256.clone(),
-                expected.encoder_sha256.clone(),
-            ),
-            (
-                "preprocessing",
-                self.preprocess.clone(),
-                expected.preprocess.clone(),
-            ),
+            ("encoder (SHA-256)", self.encoder_sha256.clone(), expected.encoder_sha256.clone()),
+            ("preprocessing", self.preprocess.clone(), expected.preprocess.clone()),
             ("grid", grid(self), grid(expected)),
         ];
         for (what, found, expected) in parts {
             if found != expected {
                 let path = path.to_path_buf();
-                return Err(Error::OtherProvenance {
-                    path,
-                    what,
-                    found,
-                    expected,
-                });
+                return Err(Error::OtherProvenance { path, what, found, expected });
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
 //! A store from its first row to its last, and what must not be taken for one.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -7,11 +8,7 @@ use std::path::{Path, PathBuf};
 use features::{Error, FeatureStore, GridShape, Provenance, StoreWriter, f16};
 use tempfile::TempDir;
 
-const GRID: GridShape = GridShape {
-    height: 2,
-    width: 3,
-    channels: 8,
-};
+const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
 
 fn provenance() -> Provenance {
     Provenance {
@@ -28,9 +25,7 @@ fn names(range: std::ops::Range<usize>) -> Vec<String> {
 }
 
 fn grid(seed: usize) -> Vec<f16> {
-    (0..GRID.values())
-        .map(|at| f16::from_f32((seed * 100 + at) as f32 / 7.0))
-        .collect()
+    (0..GRID.values()).map(|at| f16::from_f32((seed * 100 + at) as f32 / 7.0)).collect()
 }
 
 fn store() -> (TempDir, PathBuf) {
@@ -70,10 +65,7 @@ fn an_interrupted_run_goes_on_and_new_images_leave_old_rows_alone() {
     drop(writer);
     let store = FeatureStore::open(&path).unwrap();
     assert_eq!((store.len(), store.complete()), (3, 1));
-    assert!(matches!(
-        store.grid(0).unwrap_err(),
-        Error::Incomplete { .. }
-    ));
+    assert!(matches!(store.grid(0).unwrap_err(), Error::Incomplete { .. }));
     assert_eq!(store.find("ảnh 0.jpg"), None);
 
     let before = store.grid(1).unwrap().as_ptr_range();
@@ -82,11 +74,7 @@ fn an_interrupted_run_goes_on_and_new_images_leave_old_rows_alone() {
     assert_eq!(pending, [0, 2, 3, 4, 5]);
     drop(writer);
     fill(&path, &names(0..6));
-    assert_eq!(
-        store.grid(1).unwrap().as_ptr_range(),
-        before,
-        "the old row was moved"
-    );
+    assert_eq!(store.grid(1).unwrap().as_ptr_range(), before, "the old row was moved");
     let store = FeatureStore::open(&path).unwrap();
     for row in 0..6 {
         assert_eq!(store.grid(row).unwrap(), grid(row));
@@ -109,21 +97,10 @@ fn a_store_of_another_encoder_is_refused_and_kept() {
     let (_folder, path) = store();
     fill(&path, &names(0..2));
     let before = fs::read(&path).unwrap();
-    let other = Provenance {
-        encoder_sha256: "cd".repeat(32),
-        ..provenance()
-    };
-    let error = StoreWriter::open(&path, &other, &names(0..4))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("encoder") && error.contains("cdcd"),
-        "{error}"
-    );
-    assert!(
-        before == fs::read(&path).unwrap(),
-        "the refused store was changed"
-    );
+    let other = Provenance { encoder_sha256: "cd".repeat(32), ..provenance() };
+    let error = StoreWriter::open(&path, &other, &names(0..4)).unwrap_err().to_string();
+    assert!(error.contains("encoder") && error.contains("cdcd"), "{error}");
+    assert!(before == fs::read(&path).unwrap(), "the refused store was changed");
 }
 
 #[test]
@@ -133,13 +110,9 @@ fn damage_is_found() {
     let good = fs::read(&path).unwrap();
 
     let needle: &[u8] = bytemuck::cast_slice(&grid(2)).to_vec().leak();
-    let at = good
-        .windows(needle.len())
-        .position(|bytes| bytes == needle)
-        .unwrap();
+    let at = good.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
     let file = fs::File::options().write(true).open(&path).unwrap();
-    file.write_all_at(&[good[at + 20] ^ 1], at as u64 + 20)
-        .unwrap();
+    file.write_all_at(&[good[at + 20] ^ 1], at as u64 + 20).unwrap();
     let store = FeatureStore::open(&path).unwrap();
     assert!(matches!(store.grid(2).unwrap_err(), Error::Checksum { .. }));
     assert_eq!(store.grid(1).unwrap(), grid(1));

@@ -96,14 +96,11 @@ impl Manifest {
             Some(chosen) => vec![chosen.to_path_buf()],
             None => vec![folder.join(name), above],
         };
-        for place in places.iter().filter(|place| place.exists()) {
+        if let Some(place) = places.iter().find(|place| place.exists()) {
             check(place, &digest::of_file(place)?, &self.encoder.sha256)?;
             return Ok(place.clone());
         }
-        let places = places
-            .iter()
-            .map(|place| place.display().to_string())
-            .collect::<Vec<_>>();
+        let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>();
         Err(Error::bundle(
             folder,
             format!(

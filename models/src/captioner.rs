@@ -74,12 +74,7 @@ impl Captioner {
         let encoder = Encoder::open(&path, &options)?;
         let [height, width, channels] = manifest.grid;
         let decoder = OnnxDecoder::open(folder, [height * width, channels], None)?;
-        Ok(Self {
-            manifest,
-            encoder,
-            decoder,
-            vocabulary,
-        })
+        Ok(Self { manifest, encoder, decoder, vocabulary })
     }
 
     /// What the model says about itself.
@@ -104,11 +99,7 @@ impl Captioner {
         let grid = self.encoder.encode(&tensor, 1)?;
         let encoded = Instant::now();
         let found = search(&mut self.decoder, &grid, 1, options)?;
-        let captions = found
-            .iter()
-            .flatten()
-            .map(|hypothesis| self.describe(hypothesis))
-            .collect();
+        let captions = found.iter().flatten().map(|hypothesis| self.describe(hypothesis)).collect();
         Ok(Captioned {
             captions,
             decode: decoded - start,
@@ -124,10 +115,7 @@ impl Captioner {
             probability: log_probability.exp(),
             attention: attention.chunks(width).map(<[f32]>::to_vec).collect(),
         };
-        let words = hypothesis
-            .words
-            .iter()
-            .zip(&hypothesis.word_log_probabilities);
+        let words = hypothesis.words.iter().zip(&hypothesis.word_log_probabilities);
         Caption {
             text: self.vocabulary.decode(&hypothesis.words),
             log_probability: hypothesis.log_probability,

@@ -57,11 +57,7 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
-    Ok(if image.color().has_alpha() {
-        on_white(&image)
-    } else {
-        image.into_rgb8()
-    })
+    Ok(if image.color().has_alpha() { on_white(&image) } else { image.into_rgb8() })
 }
 
 /// Whether a JPEG's first scan is followed by an end-of-image marker. The decoder fills what is
@@ -74,11 +70,7 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
             return bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]);
         }
         // A fill byte stands alone; every other segment before the scan says its length.
-        at += if marker == 0xFF {
-            1
-        } else {
-            2 + usize::from(u16::from_be_bytes([high, low]))
-        };
+        at += if marker == 0xFF { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
     }
     false
 }

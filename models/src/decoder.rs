@@ -58,21 +58,11 @@ impl OnnxDecoder {
         for (session, file, input) in [(&init, INIT_FILE, "grid"), (&step, STEP_FILE, "word")] {
             if session.inputs().iter().all(|outlet| outlet.name() != input) {
                 let path = folder.join(file);
-                return Err(Error::bundle(
-                    &path,
-                    format!("not a decoder: no input `{input}`"),
-                ));
+                return Err(Error::bundle(&path, format!("not a decoder: no input `{input}`")));
             }
         }
         let (cells, states) = (Vec::new(), Vec::new());
-        Ok(Self {
-            init,
-            step,
-            folder: folder.to_path_buf(),
-            grid,
-            cells,
-            states,
-        })
+        Ok(Self { init, step, folder: folder.to_path_buf(), grid, cells, states })
     }
 
     fn failed(&self) -> impl Fn(ort::Error) -> Error + use<> {
@@ -87,19 +77,12 @@ impl Decoder for OnnxDecoder {
         let failed = self.failed();
         let shape = [images, self.grid[0], self.grid[1]];
         let grids = TensorRef::from_array_view((shape, grids)).map_err(&failed)?;
-        let outputs = self
-            .init
-            .run(ort::inputs!["grid" => grids])
-            .map_err(&failed)?;
+        let outputs = self.init.run(ort::inputs!["grid" => grids]).map_err(&failed)?;
         self.cells.clear();
         self.states.clear();
         for (name, value) in &outputs {
             let held = Held::new(name, &value).map_err(&failed)?;
-            let kind = if name.starts_with("cells.") {
-                &mut self.cells
-            } else {
-                &mut self.states
-            };
+            let kind = if name.starts_with("cells.") { &mut self.cells } else { &mut self.states };
             kind.push(held);
         }
         Ok(())
@@ -115,11 +98,7 @@ impl Decoder for OnnxDecoder {
         for state in &mut self.states {
             state.select(2, expansion.parents, &[images, beam]);
         }
-        let words = expansion
-            .words
-            .iter()
-            .map(|&word| i64::from(word))
-            .collect::<Vec<_>>();
+        let words = expansion.words.iter().map(|&word| i64::from(word)).collect::<Vec<_>>();
         let words = TensorRef::from_array_view(([images, beam], &*words)).map_err(&failed)?;
         let mut inputs = vec![(Cow::from("word"), SessionInputValue::from(words))];
         for held in self.cells.iter().chain(&self.states) {
@@ -148,20 +127,13 @@ impl Held {
     fn new(name: &str, value: &DynValue) -> ort::Result<Self> {
         let (shape, values) = value.try_extract_tensor::<f32>()?;
         let shape = shape.iter().map(|&side| side as usize).collect();
-        Ok(Self {
-            name: name.to_owned(),
-            shape,
-            values: values.to_vec(),
-        })
+        Ok(Self { name: name.to_owned(), shape, values: values.to_vec() })
     }
 
     /// Keeps the given rows, where the first `axes` sides of the shape count rows; they become
     /// `sides`.
     fn select(&mut self, axes: usize, rows: &[usize], sides: &[usize]) {
-        let unchanged = rows
-            .iter()
-            .copied()
-            .eq(0..self.shape[..axes].iter().product());
+        let unchanged = rows.iter().copied().eq(0..self.shape[..axes].iter().product());
         if !unchanged {
             let width = self.shape[axes..].iter().product::<usize>();
             let row = |&row: &usize| &self.values[row * width..(row + 1) * width];

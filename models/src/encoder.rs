@@ -42,10 +42,7 @@ impl Encoder {
         let threads = options.threads.unwrap_or_else(runtime::default_threads);
         let (session, device) = runtime::open(path, options.device, threads)?;
         let [batch, height, width] = check_interface(path, &session)?;
-        let stated = session
-            .metadata()
-            .ok()
-            .and_then(|metadata| metadata.custom(METADATA_KEY));
+        let stated = session.metadata().ok().and_then(|metadata| metadata.custom(METADATA_KEY));
         let mut preprocess = match &stated {
             Some(json) => serde_json::from_str(json).map_err(|error| {
                 Error::onnx(path)(format!(
@@ -119,10 +116,7 @@ impl Encoder {
         let input = TensorRef::from_array_view((shape, tensors)).map_err(&failed)?;
         let outputs = self.session.run(ort::inputs![input]).map_err(&failed)?;
         let (shape, planes) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
-        Ok((
-            shape.iter().map(|&side| side as usize).collect(),
-            planes.to_vec(),
-        ))
+        Ok((shape.iter().map(|&side| side as usize).collect(), planes.to_vec()))
     }
 
     /// Channels × cells, as the network gives them, to cells × channels.
@@ -145,11 +139,7 @@ impl Encoder {
     /// The file's name.
     #[must_use]
     pub fn name(&self) -> String {
-        self.path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The SHA-256 of the file.
@@ -188,11 +178,7 @@ impl Encoder {
 fn check_interface(path: &Path, session: &Session) -> Result<[Option<u32>; 3]> {
     let refuse = || Error::NotAnEncoder {
         path: path.to_path_buf(),
-        found: format!(
-            "{} -> {}",
-            describe(session.inputs()),
-            describe(session.outputs())
-        ),
+        found: format!("{} -> {}", describe(session.inputs()), describe(session.outputs())),
     };
     let ([input], [output]) = (session.inputs(), session.outputs()) else {
         return Err(refuse());
@@ -208,11 +194,7 @@ fn check_interface(path: &Path, session: &Session) -> Result<[Option<u32>; 3]> {
 
 fn float_shape(outlet: &Outlet) -> Option<&[i64]> {
     match outlet.dtype() {
-        ValueType::Tensor {
-            ty: TensorElementType::Float32,
-            shape,
-            ..
-        } => Some(shape),
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => Some(shape),
         _ => None,
     }
 }

@@ -86,24 +86,15 @@ impl Error {
 
     pub(crate) fn onnx<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_path_buf();
-        move |error| Self::Onnx {
-            path,
-            problem: error.to_string(),
-        }
+        move |error| Self::Onnx { path, problem: error.to_string() }
     }
 
     pub(crate) fn run(network: &str) -> impl Fn(ort::Error) -> Self + use<> {
         let network = network.to_owned();
-        move |error| Self::Run {
-            network: network.clone(),
-            problem: error.to_string(),
-        }
+        move |error| Self::Run { network: network.clone(), problem: error.to_string() }
     }
 
-    pub(crate) fn bundle(path: &Path, problem: impl ToString) -> Self {
-        Self::Bundle {
-            path: path.to_path_buf(),
-            problem: problem.to_string(),
-        }
+    pub(crate) fn bundle(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Bundle { path: path.to_path_buf(), problem: problem.into() }
     }
 }

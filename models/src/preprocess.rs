@@ -150,14 +150,8 @@ fn resize(image: &RgbImage, width: u32, height: u32) -> Result<Vec<u8>, ImageErr
 fn crop(pixels: &[u8], row: u32, [left, top, width, height]: [u32; 4]) -> Vec<u8> {
     let row = row as usize * 3;
     let (start, length) = (left as usize * 3, width as usize * 3);
-    let lines = pixels
-        .chunks_exact(row)
-        .skip(top as usize)
-        .take(height as usize);
-    lines
-        .flat_map(|line| &line[start..start + length])
-        .copied()
-        .collect()
+    let lines = pixels.chunks_exact(row).skip(top as usize).take(height as usize);
+    lines.flat_map(|line| &line[start..start + length]).copied().collect()
 }
 
 #[cfg(test)]
@@ -170,11 +164,7 @@ mod tests {
         let preprocess = Preprocess::imagenet([224, 224]);
         let mut tensor = vec![0.0; preprocess.values()];
         preprocess.apply(&image, &mut tensor).unwrap();
-        let expected = [
-            -0.485 / 0.229,
-            (127.0 / 255.0 - 0.456) / 0.224,
-            (1.0 - 0.406) / 0.225,
-        ];
+        let expected = [-0.485 / 0.229, (127.0 / 255.0 - 0.456) / 0.224, (1.0 - 0.406) / 0.225];
         for (channel, expected) in expected.into_iter().enumerate() {
             let plane = &tensor[channel * 224 * 224..(channel + 1) * 224 * 224];
             assert!(plane.iter().all(|value| (value - expected).abs() < 1e-6));
@@ -189,15 +179,9 @@ mod tests {
             image::Rgb(if inside { [255; 3] } else { [0; 3] })
         });
         let width_of_white = |resize| {
-            let preprocess = Preprocess {
-                resize,
-                ..Preprocess::imagenet([224, 224])
-            };
+            let preprocess = Preprocess { resize, ..Preprocess::imagenet([224, 224]) };
             let pixels = preprocess.resized(&image).unwrap();
-            pixels[112 * 224 * 3..113 * 224 * 3]
-                .chunks(3)
-                .filter(|pixel| pixel[0] > 127)
-                .count()
+            pixels[112 * 224 * 3..113 * 224 * 3].chunks(3).filter(|pixel| pixel[0] > 127).count()
         };
         assert_eq!(width_of_white(Resize::Squash), 112);
         assert_eq!(width_of_white(Resize::Crop), 224);
@@ -207,10 +191,7 @@ mod tests {
     fn json_comes_back_and_unknown_orders_are_refused() {
         let preprocess = Preprocess::imagenet([224, 224]);
         let json = serde_json::to_string(&preprocess).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Preprocess>(&json).unwrap(),
-            preprocess
-        );
+        assert_eq!(serde_json::from_str::<Preprocess>(&json).unwrap(), preprocess);
         assert!(serde_json::from_str::<Preprocess>(&json.replace("RGB", "BGR")).is_err());
     }
 }

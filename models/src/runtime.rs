@@ -21,9 +21,7 @@ fn environment() -> Result<&'static Environment> {
     ENVIRONMENT
         .get_or_init(load)
         .as_ref()
-        .map_err(|problem| Error::Runtime {
-            problem: problem.clone(),
-        })
+        .map_err(|problem| Error::Runtime { problem: problem.clone() })
 }
 
 fn load() -> Result<Environment, String> {
@@ -41,10 +39,7 @@ fn locate() -> Result<PathBuf, String> {
         return Ok(path.into());
     }
     let program = std::env::current_exe().ok();
-    let beside = program
-        .as_deref()
-        .and_then(Path::parent)
-        .map(Path::to_path_buf);
+    let beside = program.as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let native = std::env::var_os("SHOWTELL_NATIVE").map(PathBuf::from);
     let folders = beside
         .iter()
@@ -52,16 +47,10 @@ fn locate() -> Result<PathBuf, String> {
         .chain(native.map(|native| native.join(WHEEL)))
         .chain([Path::new(env!("SHOWTELL_NATIVE_AT_BUILD")).join(WHEEL)])
         .collect::<Vec<_>>();
-    folders
-        .iter()
-        .find_map(|folder| library_in(folder))
-        .ok_or_else(|| {
-            let places = folders.iter().map(|folder| folder.display().to_string());
-            format!(
-                "{LIBRARY} is in none of {}",
-                places.collect::<Vec<_>>().join(", ")
-            )
-        })
+    folders.iter().find_map(|folder| library_in(folder)).ok_or_else(|| {
+        let places = folders.iter().map(|folder| folder.display().to_string());
+        format!("{LIBRARY} is in none of {}", places.collect::<Vec<_>>().join(", "))
+    })
 }
 
 /// `libonnxruntime.so` or `libonnxruntime.so.<version>` in a folder.
@@ -71,10 +60,7 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
         name.and_then(|name| name.strip_prefix(LIBRARY))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    fs::read_dir(folder)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(is_library)
+    fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find(is_library)
 }
 
 /// A session of the ONNX file at `path`, and the device it runs on.
@@ -86,9 +72,7 @@ pub(crate) fn open(path: &Path, choice: DeviceChoice, threads: usize) -> Result<
             other => return Ok((other?, Device::Cuda)),
         }
     }
-    let session = builder(threads)?
-        .commit_from_file(path)
-        .map_err(Error::onnx(path))?;
+    let session = builder(threads)?.commit_from_file(path).map_err(Error::onnx(path))?;
     Ok((session, Device::Cpu))
 }
 
@@ -96,9 +80,7 @@ fn open_cuda(path: &Path, threads: usize) -> Result<Session> {
     let no_cuda = |problem: String| Error::NoCuda { problem };
     environment()?;
     if !CUDA::is_available().unwrap_or(false) {
-        return Err(no_cuda(
-            "this build of ONNX Runtime has no CUDA provider".to_owned(),
-        ));
+        return Err(no_cuda("this build of ONNX Runtime has no CUDA provider".to_owned()));
     }
     let provider = CUDA::default().build().error_on_failure();
     builder(threads)?

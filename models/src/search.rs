@@ -52,11 +52,7 @@ pub struct SearchOptions {
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self {
-            beam: 3,
-            max_length: 24,
-            length_exponent: 0.7,
-        }
+        Self { beam: 3, max_length: 24, length_exponent: 0.7 }
     }
 }
 
@@ -96,11 +92,7 @@ pub fn search<D: Decoder>(
         if active.is_empty() {
             break;
         }
-        let next_width = active
-            .iter()
-            .map(|&image| searches[image].live.len())
-            .max()
-            .unwrap_or(1);
+        let next_width = active.iter().map(|&image| searches[image].live.len()).max().unwrap_or(1);
         let mut parents = Vec::with_capacity(active.len() * next_width);
         let mut words = Vec::with_capacity(active.len() * next_width);
         for (&image, &before) in active.iter().zip(&survivors) {
@@ -109,36 +101,24 @@ pub fn search<D: Decoder>(
                 words.push(beam.words.last().copied().unwrap_or(START));
             }
         }
-        let step = decoder.step(Expansion {
-            images: &survivors,
-            parents: &parents,
-            words: &words,
-        })?;
+        let step =
+            decoder.step(Expansion { images: &survivors, parents: &parents, words: &words })?;
         width = next_width;
         let rows = active.len() * width;
-        let (vocabulary, cells) = (
-            step.log_probabilities.len() / rows,
-            step.attention.len() / rows,
-        );
+        let (vocabulary, cells) =
+            (step.log_probabilities.len() / rows, step.attention.len() / rows);
         for (at, &image) in active.iter().enumerate() {
             let part = |values: &[f32], each: usize| {
                 values[at * width * each..(at + 1) * width * each].to_vec()
             };
-            let (scores, attention) = (
-                part(&step.log_probabilities, vocabulary),
-                part(&step.attention, cells),
-            );
+            let (scores, attention) =
+                (part(&step.log_probabilities, vocabulary), part(&step.attention, cells));
             searches[image].advance(&scores, &attention, vocabulary, options);
         }
-        survivors = (0..active.len())
-            .filter(|&at| !searches[active[at]].is_done())
-            .collect();
+        survivors = (0..active.len()).filter(|&at| !searches[active[at]].is_done()).collect();
         active = survivors.iter().map(|&at| active[at]).collect();
     }
-    Ok(searches
-        .into_iter()
-        .map(|search| search.into_hypotheses(options))
-        .collect())
+    Ok(searches.into_iter().map(|search| search.into_hypotheses(options)).collect())
 }
 
 /// A caption that is not over.
@@ -168,19 +148,12 @@ struct Candidate {
 
 impl ImageSearch {
     fn new(width: usize) -> Self {
-        Self {
-            width,
-            live: vec![Beam::default()],
-            finished: Vec::new(),
-        }
+        Self { width, live: vec![Beam::default()], finished: Vec::new() }
     }
 
     /// The live beams, the first one repeated up to `width`: all images have the same number of rows.
     fn padded(&self, width: usize) -> impl Iterator<Item = &Beam> {
-        self.live
-            .iter()
-            .chain(self.live.iter().take(1).cycle())
-            .take(width)
+        self.live.iter().chain(self.live.iter().take(1).cycle()).take(width)
     }
 
     fn is_done(&self) -> bool {
@@ -203,8 +176,7 @@ impl ImageSearch {
             let beam = &self.live[candidate.beam];
             if candidate.word == END {
                 if rank < self.width {
-                    self.finished
-                        .push(beam.end(candidate.log_probability, options));
+                    self.finished.push(beam.end(candidate.log_probability, options));
                 }
             } else if live.len() < self.width {
                 let looked = &attention[candidate.beam * cells..(candidate.beam + 1) * cells];
@@ -216,22 +188,17 @@ impl ImageSearch {
 
     /// The best `2 × width` continuations, the best first; ties go to the earlier beam and word.
     fn candidates(&self, log_probabilities: &[f32], vocabulary: usize) -> Vec<Candidate> {
-        let rows = self
-            .live
-            .iter()
-            .zip(log_probabilities.chunks_exact(vocabulary))
-            .enumerate();
+        let rows = self.live.iter().zip(log_probabilities.chunks_exact(vocabulary)).enumerate();
         let mut candidates = rows
             .flat_map(|(beam, (so_far, row))| {
-                (0..)
-                    .zip(row)
-                    .filter(|(word, _)| ![PAD, START, UNK].contains(word))
-                    .map(move |(word, &word_log_probability)| Candidate {
+                (0..).zip(row).filter(|(word, _)| ![PAD, START, UNK].contains(word)).map(
+                    move |(word, &word_log_probability)| Candidate {
                         beam,
                         word,
                         word_log_probability,
                         log_probability: so_far.log_probability + word_log_probability,
-                    })
+                    },
+                )
             })
             .collect::<Vec<_>>();
         let best_first = |a: &Candidate, b: &Candidate| -> Ordering {
@@ -252,11 +219,7 @@ impl ImageSearch {
         let unfinished = self.live.iter().map(|beam| beam.cut_off(options));
         let mut hypotheses = std::mem::take(&mut self.finished);
         hypotheses.extend(unfinished);
-        hypotheses.sort_by(|a, b| {
-            b.finished
-                .cmp(&a.finished)
-                .then(b.score.total_cmp(&a.score))
-        });
+        hypotheses.sort_by(|a, b| b.finished.cmp(&a.finished).then(b.score.total_cmp(&a.score)));
         hypotheses.truncate(self.width);
         hypotheses
     }
@@ -267,8 +230,7 @@ impl Beam {
         let mut next = self.clone();
         next.parent = candidate.beam;
         next.words.push(candidate.word);
-        next.word_log_probabilities
-            .push(candidate.word_log_probability);
+        next.word_log_probabilities.push(candidate.word_log_probability);
         next.attention.push(attention.to_vec());
         next.log_probability = candidate.log_probability;
         next
@@ -279,12 +241,7 @@ impl Beam {
     }
 
     fn cut_off(&self, options: &SearchOptions) -> Hypothesis {
-        self.hypothesis(
-            self.log_probability,
-            self.words.len().max(1),
-            false,
-            options,
-        )
+        self.hypothesis(self.log_probability, self.words.len().max(1), false, options)
     }
 
     fn hypothesis(

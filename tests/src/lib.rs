@@ -1,5 +1,8 @@
 //! What the tests of all rooms share: the way to the real material.
 
+#[cfg(feature = "small-model")]
+pub mod small_model;
+
 use std::path::{Path, PathBuf};
 
 /// A file or folder of the real material (photos, captions, weights, golden scores), which lies in
@@ -11,23 +14,14 @@ use std::path::{Path, PathBuf};
 /// In continuous integration (`CI=true`) the material must be there.
 #[must_use]
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SHOWTELL_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("SHOWTELL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
     let found = folder.join(path);
     if found.exists() {
         return Some(found);
     }
     let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    assert!(
-        !in_ci,
-        "{} is missing; CI must test on the real material",
-        found.display()
-    );
-    eprintln!(
-        "skipped: {} is not there (SHOWTELL_SHARED names its folder)",
-        found.display()
-    );
+    assert!(!in_ci, "{} is missing; CI must test on the real material", found.display());
+    eprintln!("skipped: {} is not there (SHOWTELL_SHARED names its folder)", found.display());
     None
 }

@@ -51,20 +51,11 @@ impl Batch {
     pub fn new(images: &[&TrainingImage], store: &FeatureStore, device: Device) -> Result<Self> {
         let mut images = images.to_vec();
         images.sort_by_key(|image| std::cmp::Reverse(image.longest()));
-        let slots = images
-            .iter()
-            .map(|image| image.captions.len())
-            .max()
-            .unwrap_or(0);
+        let slots = images.iter().map(|image| image.captions.len()).max().unwrap_or(0);
         // The end is predicted as well.
         let steps = images.first().map_or(0, |image| image.longest() + 1);
         let active = (0..steps)
-            .map(|step| {
-                images
-                    .iter()
-                    .take_while(|image| image.longest() >= step)
-                    .count() as i64
-            })
+            .map(|step| images.iter().take_while(|image| image.longest() >= step).count() as i64)
             .collect::<Vec<_>>();
 
         let mut words = vec![i64::from(PAD); images.len() * slots * steps];
@@ -140,31 +131,21 @@ impl Batch {
         }
         let hidden = self.predicted(&hiddens);
         let context = self.predicted(&contexts);
-        let embedded = embedded
-            .flatten(0, 2)
-            .index_select(0, &self.positions.in_words);
-        let deep = network
-            .deep_output(&embedded, &hidden, &context)
-            .dropout(dropout, true);
+        let embedded = embedded.flatten(0, 2).index_select(0, &self.positions.in_words);
+        let deep = network.deep_output(&embedded, &hidden, &context).dropout(dropout, true);
         let cross_entropy = network.log_probabilities(&deep).nll_loss(&self.targets);
         let total = &cross_entropy
             + self.looked_away(&self.predicted(&attentions), slots) * doubly_stochastic;
-        Loss {
-            total,
-            cross_entropy: cross_entropy.double_value(&[]),
-        }
+        Loss { total, cross_entropy: cross_entropy.double_value(&[]) }
     }
 
     /// Of the rows of all steps, those at which a word is predicted.
     fn predicted(&self, steps: &[Tensor]) -> Tensor {
-        let rows = steps
-            .iter()
-            .map(|step| step.flatten(0, 1))
-            .collect::<Vec<_>>();
+        let rows = steps.iter().map(|step| step.flatten(0, 1)).collect::<Vec<_>>();
         Tensor::cat(&rows, 0).index_select(0, &self.positions.in_steps)
     }
 
-    /// The mean over captions and cells of (1 − Σ_t α)².
+    /// The mean over captions and cells of `(1 − Σ_t α)²`.
     fn looked_away(&self, attention: &Tensor, slots: i64) -> Tensor {
         let cells = attention.size()[1];
         let rows = self.words.size()[0] * slots;

@@ -41,24 +41,17 @@ pub fn save(
     tensors: impl IntoIterator<Item = (String, Tensor)>,
     progress: &Progress,
 ) -> Result<()> {
-    let problem = |error: &dyn std::fmt::Display| Error::run(path, error);
+    let problem = |error: &dyn std::fmt::Display| Error::run(path, error.to_string());
     let mut owned = Vec::new();
     for (name, tensor) in tensors {
-        let shape = tensor
-            .size()
-            .iter()
-            .map(|&side| side as usize)
-            .collect::<Vec<_>>();
+        let shape = tensor.size().iter().map(|&side| side as usize).collect::<Vec<_>>();
         owned.push((name, shape, flat(&tensor)?));
     }
     let views = owned
         .iter()
         .map(|(name, shape, values)| {
             let bytes = bytemuck::cast_slice(values);
-            Ok((
-                name.as_str(),
-                TensorView::new(Dtype::F32, shape.clone(), bytes)?,
-            ))
+            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
         })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| problem(&error))?;
@@ -91,39 +84,22 @@ impl Checkpoint {
         let bytes = fs::read(path).map_err(Error::io(path))?;
         let damaged = || Error::run(path, "not a checkpoint of this program, or damaged");
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|_| damaged())?;
-        let progress = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(PROGRESS));
+        let progress = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));
         let progress = progress.ok_or_else(damaged)?;
         let progress = serde_json::from_str(progress).map_err(|_| damaged())?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            bytes,
-            progress,
-        })
+        Ok(Self { path: path.to_path_buf(), bytes, progress })
     }
 
     /// Copies the tensor called `name` into `target`, which must have its shape.
     pub fn copy_into(&self, name: &str, target: &mut Tensor) -> Result<()> {
         let problem = |error: &dyn std::fmt::Display| {
-            Error::run(
-                &self.path,
-                format!("`{name}`: {error}; it belongs to another network"),
-            )
+            Error::run(&self.path, format!("`{name}`: {error}; it belongs to another network"))
         };
         let tensors = SafeTensors::deserialize(&self.bytes).map_err(|error| problem(&error))?;
         let view = tensors.tensor(name).map_err(|error| problem(&error))?;
-        let shape = view
-            .shape()
-            .iter()
-            .map(|&side| side as i64)
-            .collect::<Vec<_>>();
+        let shape = view.shape().iter().map(|&side| side as i64).collect::<Vec<_>>();
         if shape != target.size() || view.dtype() != Dtype::F32 {
-            return Err(problem(&format!(
-                "{shape:?}, but {:?} is expected",
-                target.size()
-            )));
+            return Err(problem(&format!("{shape:?}, but {:?} is expected", target.size())));
         }
         let source = Tensor::f_from_data_size(view.data(), &shape, tch::Kind::Float)?;
         no_grad(|| target.f_copy_(&source)).map_err(Error::from)

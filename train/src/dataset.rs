@@ -50,14 +50,9 @@ pub fn training(
     vocabulary: &Vocabulary,
     store: &FeatureStore,
 ) -> Matched<TrainingImage> {
-    matched(captions, splits, Split::Train, store, |_, row, captions| {
-        TrainingImage {
-            row,
-            captions: captions
-                .into_iter()
-                .map(|tokens| vocabulary.encode(&tokens))
-                .collect(),
-        }
+    matched(captions, splits, Split::Train, store, |_, row, captions| TrainingImage {
+        row,
+        captions: captions.into_iter().map(|tokens| vocabulary.encode(&tokens)).collect(),
     })
 }
 
@@ -69,12 +64,10 @@ pub fn scored(
     split: Split,
     store: &FeatureStore,
 ) -> Matched<ScoredImage> {
-    matched(captions, splits, split, store, |image, row, references| {
-        ScoredImage {
-            image: image.to_owned(),
-            row,
-            references,
-        }
+    matched(captions, splits, split, store, |image, row, references| ScoredImage {
+        image: image.to_owned(),
+        row,
+        references,
     })
 }
 
@@ -85,18 +78,10 @@ fn matched<T>(
     store: &FeatureStore,
     make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
 ) -> Matched<T> {
-    let mut matched = Matched {
-        images: Vec::new(),
-        without_grid: 0,
-    };
-    for of in captions
-        .iter()
-        .filter(|of| splits.of(&of.image) == Some(split))
-    {
+    let mut matched = Matched { images: Vec::new(), without_grid: 0 };
+    for of in captions.iter().filter(|of| splits.of(&of.image) == Some(split)) {
         let tokens = of.captions.iter().map(|caption| tokenize(caption));
-        let tokens = tokens
-            .filter(|tokens| !tokens.is_empty())
-            .collect::<Vec<_>>();
+        let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
         match store.find(&of.image) {
             Some(row) if !tokens.is_empty() => matched.images.push(make(&of.image, row, tokens)),
             Some(_) => {}

@@ -45,10 +45,7 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn run(path: &Path, problem: impl ToString) -> Self {
-        Self::Run {
-            path: path.to_path_buf(),
-            problem: problem.to_string(),
-        }
+    pub(crate) fn run(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Run { path: path.to_path_buf(), problem: problem.into() }
     }
 }

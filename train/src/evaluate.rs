@@ -70,33 +70,17 @@ pub fn evaluate(
     for part in images.chunks(BATCH) {
         let grids = grids(part, store)?;
         let hypotheses = search(&mut decoder, &grids, part.len(), options)?;
-        found.extend(
-            hypotheses
-                .into_iter()
-                .map(|of_image| of_image.into_iter().next()),
-        );
+        found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
     }
     let best = found.into_iter().collect::<Option<Vec<_>>>();
     let best = best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))?;
-    let items = images
-        .iter()
-        .zip(&best)
-        .map(|(image, hypothesis)| item(image, hypothesis, vocabulary));
+    let items =
+        images.iter().zip(&best).map(|(image, hypothesis)| item(image, hypothesis, vocabulary));
     let scores = score(&items.collect::<Vec<_>>());
-    let unfinished = best
-        .iter()
-        .filter(|hypothesis| !hypothesis.finished)
-        .count();
+    let unfinished = best.iter().filter(|hypothesis| !hypothesis.finished).count();
     let text = |hypothesis: &Hypothesis| vocabulary.decode(&hypothesis.words);
-    let captions = images
-        .iter()
-        .zip(&best)
-        .map(|(image, best)| (image.image.clone(), text(best)));
-    Ok(Evaluation {
-        scores,
-        captions: captions.collect(),
-        unfinished,
-    })
+    let captions = images.iter().zip(&best).map(|(image, best)| (image.image.clone(), text(best)));
+    Ok(Evaluation { scores, captions: captions.collect(), unfinished })
 }
 
 fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
@@ -111,11 +95,7 @@ fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
 fn item(image: &ScoredImage, hypothesis: &Hypothesis, vocabulary: &Vocabulary) -> Item {
     Item {
         references: image.references.clone(),
-        hypothesis: hypothesis
-            .words
-            .iter()
-            .map(|&word| vocabulary.word(word).to_owned())
-            .collect(),
+        hypothesis: hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect(),
     }
 }
 
@@ -125,8 +105,5 @@ fn score(items: &[Item]) -> Scores {
         .map(|(n, score)| (format!("BLEU-{n}"), score))
         .collect::<BTreeMap<_, _>>();
     by_name.insert("CIDEr".to_owned(), cider(items));
-    Scores {
-        by_name,
-        images: items.len(),
-    }
+    Scores { by_name, images: items.len() }
 }

@@ -87,16 +87,7 @@ impl<'a> Fit<'a> {
             encoder_sha256: config.encoder.sha256.clone(),
             ..Progress::default()
         };
-        Self {
-            folder,
-            config,
-            material,
-            device,
-            weights,
-            network,
-            optimizer,
-            progress,
-        }
+        Self { folder, config, material, device, weights, network, optimizer, progress }
     }
 
     /// Goes on from the last checkpoint of the folder, if it has one. Gives the epochs already done.
@@ -113,9 +104,7 @@ impl<'a> Fit<'a> {
         for (name, mut weight) in self.weights.variables() {
             checkpoint.copy_into(&name, &mut weight)?;
         }
-        self.optimizer.restore(saved.steps, |name, tensor| {
-            checkpoint.copy_into(name, tensor)
-        })?;
+        self.optimizer.restore(saved.steps, |name, tensor| checkpoint.copy_into(name, tensor))?;
         self.progress = checkpoint.progress;
         Ok(self.progress.epoch)
     }
@@ -144,9 +133,7 @@ impl<'a> Fit<'a> {
         let (cross_entropy, captions) = self.pass(epoch)?;
         let train_seconds = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let Evaluation {
-            scores, unfinished, ..
-        } = self.evaluate()?;
+        let Evaluation { scores, unfinished, .. } = self.evaluate()?;
         self.progress.epoch = epoch;
         self.progress.steps = self.optimizer.steps();
         let improved = epoch == 1 || scores.cider() > self.progress.best_cider;
@@ -208,20 +195,8 @@ impl<'a> Fit<'a> {
     }
 
     fn evaluate(&self) -> Result<Evaluation> {
-        let Material {
-            store,
-            vocabulary,
-            dev,
-            ..
-        } = self.material;
-        evaluate(
-            &self.network,
-            vocabulary,
-            dev,
-            store,
-            &self.config.search,
-            self.device,
-        )
+        let Material { store, vocabulary, dev, .. } = self.material;
+        evaluate(&self.network, vocabulary, dev, store, &self.config.search, self.device)
     }
 
     fn weights(&self) -> impl Iterator<Item = (String, tch::Tensor)> + use<> {

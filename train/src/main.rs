@@ -63,10 +63,7 @@ fn fit(options: &options::Fit) -> anyhow::Result<()> {
         match stop {
             Stop::Epochs => "all epochs are done".to_owned(),
             Stop::Patience => {
-                format!(
-                    "no better dev CIDEr for {} epochs",
-                    config.training.patience
-                )
+                format!("no better dev CIDEr for {} epochs", config.training.patience)
             }
         },
         100.0 * progress.best_cider,
@@ -78,20 +75,13 @@ fn fit(options: &options::Fit) -> anyhow::Result<()> {
 /// Config and material of a new run.
 fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunConfig, Material)> {
     let captions = Captions::read(&options.captions)?;
-    let split_folder = options
-        .splits
-        .clone()
-        .unwrap_or_else(|| folder_of(&options.captions));
+    let split_folder = options.splits.clone().unwrap_or_else(|| folder_of(&options.captions));
     let splits = Splits::find(&split_folder)?;
     let store = open_store(&options.store)?;
     if !folder.vocabulary().exists() {
         let vocabulary = Vocabulary::of_training(&captions, &splits, options.min_count)?;
         vocabulary.save(&folder.vocabulary())?;
-        eprintln!(
-            "{}: {} words",
-            folder.vocabulary().display(),
-            vocabulary.len()
-        );
+        eprintln!("{}: {} words", folder.vocabulary().display(), vocabulary.len());
     }
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
     let encoder = EncoderRecord::of(&store, &options.store)?;
@@ -157,28 +147,13 @@ fn material(
         training.images.len(),
         dev.images.len()
     );
-    ensure!(
-        !training.images.is_empty(),
-        "no training image has both captions and a grid"
-    );
-    ensure!(
-        !dev.images.is_empty(),
-        "no dev image has both captions and a grid"
-    );
-    Ok(Material {
-        store,
-        vocabulary,
-        training: training.images,
-        dev: dev.images,
-    })
+    ensure!(!training.images.is_empty(), "no training image has both captions and a grid");
+    ensure!(!dev.images.is_empty(), "no dev image has both captions and a grid");
+    Ok(Material { store, vocabulary, training: training.images, dev: dev.images })
 }
 
 fn open_store(path: &Path) -> anyhow::Result<FeatureStore> {
-    ensure!(
-        path.exists(),
-        "{}: no feature store; fill it first (`make extract`)",
-        path.display()
-    );
+    ensure!(path.exists(), "{}: no feature store; fill it first (`make extract`)", path.display());
     let store = FeatureStore::open(path)?;
     eprintln!(
         "{}: {} grids of {} are read from the store; no image is encoded",
@@ -205,27 +180,12 @@ fn score(options: &options::Evaluate) -> anyhow::Result<()> {
     };
     let scored = dataset::scored(&captions, &splits, split, &store);
     if scored.without_grid > 0 {
-        eprintln!(
-            "{} images of the split have no grid and are left out",
-            scored.without_grid
-        );
+        eprintln!("{} images of the split have no grid and are left out", scored.without_grid);
     }
-    ensure!(
-        !scored.images.is_empty(),
-        "no image of the {name} split has captions and a grid"
-    );
-    let search = SearchOptions {
-        beam: usize::from(options.beam),
-        ..config.search
-    };
-    let evaluation = evaluate(
-        &run.network,
-        &run.vocabulary,
-        &scored.images,
-        &store,
-        &search,
-        device,
-    )?;
+    ensure!(!scored.images.is_empty(), "no image of the {name} split has captions and a grid");
+    let search = SearchOptions { beam: usize::from(options.beam), ..config.search };
+    let evaluation =
+        evaluate(&run.network, &run.vocabulary, &scored.images, &store, &search, device)?;
     report(&evaluation, name, &search, options.json.as_deref());
     write_evaluation(&folder, &evaluation, name, options.json.as_deref())
 }
@@ -234,10 +194,7 @@ fn score(options: &options::Evaluate) -> anyhow::Result<()> {
 fn report(evaluation: &Evaluation, split: &str, search: &SearchOptions, json: Option<&Path>) {
     let images = evaluation.scores.images;
     eprintln!("{images} {split} images, beam {}; {PROTOCOL}", search.beam);
-    eprintln!(
-        "{} captions were cut off at {} words",
-        evaluation.unfinished, search.max_length
-    );
+    eprintln!("{} captions were cut off at {} words", evaluation.unfinished, search.max_length);
     if json != Some(Path::new("-")) {
         for (name, score) in &evaluation.scores.by_name {
             println!("{name:8} {:6.2}", 100.0 * score);
@@ -252,10 +209,7 @@ fn write_evaluation(
     json: Option<&Path>,
 ) -> anyhow::Result<()> {
     let path = folder.path().join(format!("captions-{split}.json"));
-    folder.write(
-        &path,
-        serde_json::to_string_pretty(&evaluation.captions)?.as_bytes(),
-    )?;
+    folder.write(&path, serde_json::to_string_pretty(&evaluation.captions)?.as_bytes())?;
     eprintln!("captions: {}", path.display());
     let scores = serde_json::to_string_pretty(&evaluation.scores)?;
     match json {
@@ -268,10 +222,7 @@ fn write_evaluation(
 
 fn write_export(folder: &RunFolder) -> anyhow::Result<()> {
     export(folder)?;
-    println!(
-        "{}: exported; `make serve` captions with it",
-        folder.path().display()
-    );
+    println!("{}: exported; `make serve` captions with it", folder.path().display());
     Ok(())
 }
 
@@ -280,10 +231,7 @@ fn choose_device(options: &RunArgs) -> anyhow::Result<tch::Device> {
         tch::set_num_threads(i32::from(threads));
     }
     let device = train::device::choose(options.device)?;
-    eprintln!(
-        "libtorch runs on {device:?} (asked for: {})",
-        options.device
-    );
+    eprintln!("libtorch runs on {device:?} (asked for: {})", options.device);
     Ok(device)
 }
 

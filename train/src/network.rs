@@ -1,14 +1,14 @@
 //! Show, Attend and Tell, soft attention (Xu et al., arXiv 1502.03044, section 3.1.2 and 4.2.1).
 //!
-//! For each word t, with cells a₁…a_L of the grid, previous word y and state h, c:
+//! For each word t, with the cells `a` of the grid, the previous word y and the state h, c:
 //!
-//! - scores e_i = v · tanh(W_k a_i + W_q h), attention α = softmax(e);
-//! - context ẑ = β Σ α_i a_i with the gate β = σ(w_β · h);
-//! - (h, c) ← LSTM([E y, ẑ], h, c);
-//! - log-probabilities = log softmax(L_o tanh(E y + L_h h + L_z ẑ)), the deep output.
+//! - scores `e_i = v · tanh(W_k a_i + W_q h)`, attention `α = softmax(e)`;
+//! - context `ẑ = β Σ α_i a_i` with the gate `β = σ(w_β · h)`;
+//! - `(h, c) ← LSTM([E y, ẑ], h, c)`;
+//! - log-probabilities `log softmax(L_o tanh(E y + L_h h + L_z ẑ))`, the deep output.
 //!
-//! h₀ and c₀ are learned from the mean cell. The cells are a learned projection of the encoder's
-//! channels, computed once for all captions of an image.
+//! h and c begin with what is learned from the mean cell. The cells are a learned projection of the
+//! encoder's channels, computed once for all captions of an image.
 
 use serde::{Deserialize, Serialize};
 use tch::nn::{Init, LinearConfig, Module as _, Path, linear};
@@ -44,10 +44,7 @@ impl Cells {
     /// The first `images` images.
     #[must_use]
     pub fn first(&self, images: i64) -> Self {
-        Self {
-            values: self.values.narrow(0, 0, images),
-            keys: self.keys.narrow(0, 0, images),
-        }
+        Self { values: self.values.narrow(0, 0, images), keys: self.keys.narrow(0, 0, images) }
     }
 }
 
@@ -86,32 +83,15 @@ impl ShowAttendTell {
     /// A network with fresh weights below `path`.
     #[must_use]
     pub fn new(path: &Path, config: NetworkConfig) -> Self {
-        let NetworkConfig {
-            channels,
-            vocabulary,
-            annotation,
-            attention,
-            embedding,
-            hidden,
-        } = config;
+        let NetworkConfig { channels, vocabulary, annotation, attention, embedding, hidden } =
+            config;
         let layer = |name: &str, from, to| linear(path / name, from, to, LinearConfig::default());
         let plain = |name: &str, from, to| {
-            linear(
-                path / name,
-                from,
-                to,
-                LinearConfig {
-                    bias: false,
-                    ..LinearConfig::default()
-                },
-            )
+            linear(path / name, from, to, LinearConfig { bias: false, ..LinearConfig::default() })
         };
         let uniform = |width: i64| {
             let bound = 1.0 / (width as f64).sqrt();
-            Init::Uniform {
-                lo: -bound,
-                up: bound,
-            }
+            Init::Uniform { lo: -bound, up: bound }
         };
         Self {
             config,
@@ -149,19 +129,16 @@ impl ShowAttendTell {
     }
 
     /// The embeddings of words of any shape.
-    #[must_use]
     pub fn embed(&self, words: &Tensor) -> Tensor {
         Tensor::embedding(&self.embedding, words, -1, false, false)
     }
 
     /// What the LSTM takes from embedded words; independent of its state.
-    #[must_use]
     pub fn word_gates(&self, embedded: &Tensor) -> Tensor {
         self.lstm_word.forward(embedded)
     }
 
     /// The gated context (images × captions × annotation) and the attention (images × captions × cells).
-    #[must_use]
     pub fn attend(&self, cells: &Cells, hidden: &Tensor) -> (Tensor, Tensor) {
         let projected = self.query.forward(hidden);
         let query = projected.narrow(-1, 0, self.config.attention);
@@ -182,21 +159,16 @@ impl ShowAttendTell {
         let candidate = gates.narrow(-1, 3 * hidden, hidden).tanh();
         let part = |at: i64| opened.narrow(-1, at * hidden, hidden);
         let memory = part(1) * &state.memory + part(0) * candidate;
-        State {
-            hidden: part(2) * memory.tanh(),
-            memory,
-        }
+        State { hidden: part(2) * memory.tanh(), memory }
     }
 
     /// What the deep output makes of embedded word, state and context, before the last layer.
-    #[must_use]
     pub fn deep_output(&self, embedded: &Tensor, hidden: &Tensor, context: &Tensor) -> Tensor {
         let sum = embedded + self.output_hidden.forward(hidden);
         (sum + self.output_context.forward(context)).tanh()
     }
 
     /// The log-probabilities of the next word.
-    #[must_use]
     pub fn log_probabilities(&self, deep: &Tensor) -> Tensor {
         self.output.forward(deep).log_softmax(-1, None)
     }

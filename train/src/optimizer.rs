@@ -31,10 +31,7 @@ impl Adam {
             name,
             weight,
         };
-        Self {
-            slots: weights.into_iter().map(slot).collect(),
-            steps: 0,
-        }
+        Self { slots: weights.into_iter().map(slot).collect(), steps: 0 }
     }
 
     /// One step down the gradients that the last backward pass left, scaled so that their norm is
@@ -42,13 +39,9 @@ impl Adam {
     pub fn step(&mut self, learning_rate: f64, clip: f64) -> f64 {
         self.steps += 1;
         no_grad(|| {
-            let squares = self
-                .slots
-                .iter()
-                .map(|slot| slot.weight.grad().square().sum(Kind::Float));
-            let norm = Tensor::stack(&squares.collect::<Vec<_>>(), 0)
-                .sum(Kind::Float)
-                .sqrt();
+            let squares =
+                self.slots.iter().map(|slot| slot.weight.grad().square().sum(Kind::Float));
+            let norm = Tensor::stack(&squares.collect::<Vec<_>>(), 0).sum(Kind::Float).sqrt();
             let norm = norm.double_value(&[]);
             let scale = (clip / (norm + 1e-6)).min(1.0);
             for slot in &mut self.slots {
@@ -66,19 +59,12 @@ impl Adam {
 
     /// The running means by name, to be saved.
     pub fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.slots.iter().flat_map(
-            |Slot {
-                 name,
-                 first,
-                 second,
-                 ..
-             }| {
-                [
-                    (format!("adam.first.{name}"), first.shallow_clone()),
-                    (format!("adam.second.{name}"), second.shallow_clone()),
-                ]
-            },
-        )
+        self.slots.iter().flat_map(|Slot { name, first, second, .. }| {
+            [
+                (format!("adam.first.{name}"), first.shallow_clone()),
+                (format!("adam.second.{name}"), second.shallow_clone()),
+            ]
+        })
     }
 
     /// Takes over saved means, which `find` gives by name, and the number of steps.
@@ -123,10 +109,7 @@ mod tests {
         let norm = adam.step(0.1, 1.0);
         assert!((norm - 5.0).abs() < 1e-6);
         let moved = Vec::<f32>::try_from(&weight).unwrap();
-        assert!(
-            (moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5,
-            "{moved:?}"
-        );
+        assert!((moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5, "{moved:?}");
         let first = adam.state().next().unwrap().1;
         let first = Vec::<f32>::try_from(first).unwrap();
         assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");

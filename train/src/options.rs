@@ -60,28 +60,13 @@ pub(crate) struct Fit {
           value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: u16,
     /// Adam's learning rate.
-    #[arg(
-        long,
-        env = "SHOWTELL_LEARNING_RATE",
-        default_value_t = 5e-4,
-        value_name = "X"
-    )]
+    #[arg(long, env = "SHOWTELL_LEARNING_RATE", default_value_t = 5e-4, value_name = "X")]
     pub(crate) learning_rate: f64,
     /// Share of word embeddings and deep outputs set to zero.
-    #[arg(
-        long,
-        env = "SHOWTELL_DROPOUT",
-        default_value_t = 0.5,
-        value_name = "X"
-    )]
+    #[arg(long, env = "SHOWTELL_DROPOUT", default_value_t = 0.5, value_name = "X")]
     pub(crate) dropout: f64,
     /// Weight of the term that asks every cell to be looked at.
-    #[arg(
-        long,
-        env = "SHOWTELL_DOUBLY_STOCHASTIC",
-        default_value_t = 1.0,
-        value_name = "X"
-    )]
+    #[arg(long, env = "SHOWTELL_DOUBLY_STOCHASTIC", default_value_t = 1.0, value_name = "X")]
     pub(crate) doubly_stochastic: f64,
     /// Largest norm of the gradient.
     #[arg(long, env = "SHOWTELL_CLIP", default_value_t = 5.0, value_name = "X")]
@@ -90,12 +75,7 @@ pub(crate) struct Fit {
     #[arg(long, env = "SHOWTELL_PATIENCE", default_value_t = 4, value_name = "N")]
     pub(crate) patience: usize,
     /// How often a word must occur in the training captions.
-    #[arg(
-        long,
-        env = "SHOWTELL_MIN_COUNT",
-        default_value_t = 5,
-        value_name = "N"
-    )]
+    #[arg(long, env = "SHOWTELL_MIN_COUNT", default_value_t = 5, value_name = "N")]
     pub(crate) min_count: usize,
 }
 
@@ -133,12 +113,7 @@ pub(crate) struct Export {
 #[derive(Args)]
 pub(crate) struct RunArgs {
     /// The run folder.
-    #[arg(
-        long,
-        env = "SHOWTELL_RUN",
-        default_value = "models/flickr8k",
-        value_name = "DIR"
-    )]
+    #[arg(long, env = "SHOWTELL_RUN", default_value = "models/flickr8k", value_name = "DIR")]
     pub(crate) run: PathBuf,
     /// Where libtorch runs: auto, cpu or cuda.
     #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]

@@ -123,7 +123,7 @@ impl RunFolder {
     /// Writes `config.toml`, replacing it as a whole.
     pub fn save_config(&self, config: &RunConfig) -> Result<()> {
         let path = self.config();
-        let text = toml::to_string(config).map_err(|error| Error::run(&path, error))?;
+        let text = toml::to_string(config).map_err(|error| Error::run(&path, error.to_string()))?;
         self.write(&path, text.as_bytes())
     }
 
@@ -134,12 +134,10 @@ impl RunFolder {
             return Err(Error::run(&path, "no run here; start one with `train fit`"));
         }
         let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let config: RunConfig = toml::from_str(&text).map_err(|error| Error::run(&path, error))?;
+        let config: RunConfig =
+            toml::from_str(&text).map_err(|error| Error::run(&path, error.to_string()))?;
         if config.kind != NETWORK {
-            return Err(Error::run(
-                &path,
-                format!("the network `{}` is not known", config.kind),
-            ));
+            return Err(Error::run(&path, format!("the network `{}` is not known", config.kind)));
         }
         Ok(config)
     }
@@ -153,10 +151,18 @@ impl RunFolder {
         } else {
             String::new()
         };
-        let line = serde_json::to_string(line).map_err(|error| Error::run(&path, error))?;
-        let kept = before.lines().take(epoch - 1).chain([line.as_str()]);
-        let text = kept.map(|line| format!("{line}\n")).collect::<String>();
-        self.write(&path, text.as_bytes())
+        let line =
+            serde_json::to_string(line).map_err(|error| Error::run(&path, error.to_string()))?;
+        let kept = before.lines().take(epoch - 1).chain([line.as_str(), ""]);
+        self.write(
+            &path,
+            kept.collect::<Vec<_>>()
+                .join(
+                    "
+",
+                )
+                .as_bytes(),
+        )
     }
 
     /// Writes a file of the run, replacing it as a whole.
@@ -175,8 +181,7 @@ impl RunFolder {
         fs::create_dir_all(&self.0).map_err(Error::io(&self.0))?;
         let path = self.0.join(".lock");
         let file = File::create(&path).map_err(Error::io(&path))?;
-        file.try_lock()
-            .map_err(|_| Error::run(&self.0, "another training runs in this folder"))?;
+        file.try_lock().map_err(|_| Error::run(&self.0, "another training runs in this folder"))?;
         Ok(file)
     }
 
@@ -201,13 +206,7 @@ impl RunFolder {
         for (name, mut weight) in weights.variables() {
             checkpoint.copy_into(&name, &mut weight)?;
         }
-        Ok(TrainedRun {
-            config,
-            vocabulary,
-            network,
-            checkpoint,
-            _weights: weights,
-        })
+        Ok(TrainedRun { config, vocabulary, network, checkpoint, _weights: weights })
     }
 }
 
@@ -228,13 +227,7 @@ pub struct TrainedRun {
 impl EncoderRecord {
     /// What the store says about its encoder.
     pub fn of(store: &FeatureStore, path: &Path) -> Result<Self> {
-        let Provenance {
-            encoder_name,
-            encoder_sha256,
-            preprocess,
-            grid,
-            ..
-        } = store.provenance();
+        let Provenance { encoder_name, encoder_sha256, preprocess, grid, .. } = store.provenance();
         let preprocess = serde_json::from_str(preprocess)
             .map_err(|error| Error::run(path, format!("its preprocessing: {error}")))?;
         Ok(Self {

@@ -18,11 +18,7 @@ impl<'a> TorchDecoder<'a> {
     /// A decoder over the network's weights, which lie on `device`.
     #[must_use]
     pub fn new(network: &'a ShowAttendTell, device: Device) -> Self {
-        Self {
-            network,
-            device,
-            held: None,
-        }
+        Self { network, device, held: None }
     }
 }
 
@@ -61,15 +57,10 @@ impl Decoder for TorchDecoder<'_> {
                     self.network.config.hidden,
                 ])
             };
-            let state = State {
-                hidden: rows(&state.hidden),
-                memory: rows(&state.memory),
-            };
+            let state = State { hidden: rows(&state.hidden), memory: rows(&state.memory) };
             let embedded = self.network.embed(&words.view([images, -1]));
             let (context, attention) = self.network.attend(&cells, &state.hidden);
-            let state = self
-                .network
-                .recur(&self.network.word_gates(&embedded), &context, &state);
+            let state = self.network.recur(&self.network.word_gates(&embedded), &context, &state);
             let deep = self.network.deep_output(&embedded, &state.hidden, &context);
             let step = Step {
                 log_probabilities: flat(&self.network.log_probabilities(&deep))?,
@@ -89,10 +80,5 @@ impl TorchDecoder<'_> {
 
 /// The values of a tensor in order.
 pub(crate) fn flat(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
-    tensor
-        .to_device(Device::Cpu)
-        .to_kind(Kind::Float)
-        .contiguous()
-        .view(-1)
-        .try_into()
+    tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1).try_into()
 }

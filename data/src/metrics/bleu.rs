@@ -33,11 +33,8 @@ impl Totals {
     fn add(&mut self, item: &Item) {
         let mut interner = Interner::default();
         let hypothesis = interner.intern(&item.hypothesis);
-        let references = item
-            .references
-            .iter()
-            .map(|tokens| interner.intern(tokens))
-            .collect::<Vec<_>>();
+        let references =
+            item.references.iter().map(|tokens| interner.intern(tokens)).collect::<Vec<_>>();
         for n in 1..=MAX_N {
             let mut most = HashMap::<Ngram, u32>::new();
             for reference in &references {
@@ -52,21 +49,15 @@ impl Totals {
             }
         }
         let length = hypothesis.len();
-        let closest = references
-            .iter()
-            .map(Vec::len)
-            .min_by_key(|other| (other.abs_diff(length), *other));
+        let closest =
+            references.iter().map(Vec::len).min_by_key(|other| (other.abs_diff(length), *other));
         self.hypothesis_length += length;
         self.reference_length += closest.unwrap_or(0);
     }
 
     fn scores(&self) -> [f64; MAX_N] {
         let ratio = (self.hypothesis_length as f64 + TINY) / (self.reference_length as f64 + SMALL);
-        let brevity = if ratio < 1.0 {
-            (1.0 - 1.0 / ratio).exp()
-        } else {
-            1.0
-        };
+        let brevity = if ratio < 1.0 { (1.0 - 1.0 / ratio).exp() } else { 1.0 };
         let mut product = 1.0;
         std::array::from_fn(|at| {
             product *= (self.matched[at] as f64 + TINY) / (self.guessed[at] as f64 + SMALL);

@@ -17,7 +17,7 @@ struct Vectors {
     bigrams: f64,
 }
 
-struct Interned {
+struct Numbered {
     references: Vec<Vec<u32>>,
     hypothesis: Vec<u32>,
 }
@@ -34,21 +34,17 @@ pub fn cider(items: &[Item]) -> f64 {
 #[must_use]
 pub fn cider_per_image(items: &[Item]) -> Vec<f64> {
     let mut interner = Interner::default();
-    let interned = items
+    let numbered = items
         .iter()
-        .map(|item| Interned {
-            references: item
-                .references
-                .iter()
-                .map(|tokens| interner.intern(tokens))
-                .collect(),
+        .map(|item| Numbered {
+            references: item.references.iter().map(|tokens| interner.intern(tokens)).collect(),
             hypothesis: interner.intern(&item.hypothesis),
         })
         .collect::<Vec<_>>();
-    let frequencies = document_frequencies(&interned);
+    let frequencies = document_frequencies(&numbered);
     let log_images = (items.len() as f64).ln();
     let vectors = |words: &[u32]| Vectors::new(words, &frequencies, log_images);
-    interned
+    numbered
         .iter()
         .map(|item| {
             let hypothesis = vectors(&item.hypothesis);
@@ -60,7 +56,7 @@ pub fn cider_per_image(items: &[Item]) -> Vec<f64> {
 }
 
 /// In the references of how many images an n-gram occurs.
-fn document_frequencies(items: &[Interned]) -> HashMap<Ngram, f64> {
+fn document_frequencies(items: &[Numbered]) -> HashMap<Ngram, f64> {
     let mut frequencies = HashMap::new();
     for item in items {
         let ngrams = item
@@ -85,17 +81,9 @@ impl Vectors {
             counts(words, at + 1).into_iter().map(weight).collect()
         });
         let norms = std::array::from_fn(|at| {
-            weights[at]
-                .values()
-                .map(|weight| weight * weight)
-                .sum::<f64>()
-                .sqrt()
+            weights[at].values().map(|weight| weight * weight).sum::<f64>().sqrt()
         });
-        Self {
-            weights,
-            norms,
-            bigrams: words.len().saturating_sub(1) as f64,
-        }
+        Self { weights, norms, bigrams: words.len().saturating_sub(1) as f64 }
     }
 
     /// The mean over n of the clipped cosine, damped by the difference in length.

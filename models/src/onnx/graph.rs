@@ -50,12 +50,7 @@ impl Graph {
     /// An empty graph.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self {
-            message: GraphMessage {
-                name: name.to_owned(),
-                ..GraphMessage::default()
-            },
-        }
+        Self { message: GraphMessage { name: name.to_owned(), ..GraphMessage::default() } }
     }
 
     /// Declares an input.
@@ -70,19 +65,13 @@ impl Graph {
 
     /// Adds a weight of the given shape, row-major.
     pub fn weight(&mut self, name: &str, shape: &[usize], values: &[f32]) {
-        let raw = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(name, ElementType::Float, shape, raw);
     }
 
     /// Adds a list of integers.
     pub fn integers(&mut self, name: &str, values: &[i64]) {
-        let raw = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(name, ElementType::Int64, &[values.len()], raw);
     }
 
@@ -101,9 +90,7 @@ impl Graph {
         self.message.node.push(Node {
             input: owned(inputs),
             output: owned(outputs),
-            name: outputs
-                .first()
-                .map_or_else(String::new, |first| format!("{op}:{first}")),
+            name: outputs.first().map_or_else(String::new, |first| format!("{op}:{first}")),
             op_type: op.to_owned(),
             attribute: attributes.iter().map(attribute).collect(),
         });
@@ -112,19 +99,13 @@ impl Graph {
     /// The ONNX file, with the given metadata.
     #[must_use]
     pub fn into_bytes(self, metadata: &[(&str, &str)]) -> Vec<u8> {
-        let entry = |&(key, value): &(&str, &str)| Entry {
-            key: key.into(),
-            value: value.into(),
-        };
+        let entry = |&(key, value): &(&str, &str)| Entry { key: key.into(), value: value.into() };
         let model = Model {
             ir_version: IR_VERSION,
             producer_name: "showtell".to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
             graph: Some(self.message),
-            opset_import: vec![OperatorSet {
-                domain: String::new(),
-                version: OPSET,
-            }],
+            opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
             metadata_props: metadata.iter().map(entry).collect(),
         };
         model.encode_to_vec()
@@ -136,12 +117,7 @@ fn attribute(attribute: &Attribute) -> AttributeMessage {
         Attribute::Int(name, value) => (name, INT, value, Vec::new()),
         Attribute::Ints(name, values) => (name, INTS, 0, values.to_vec()),
     };
-    AttributeMessage {
-        name: name.to_owned(),
-        i,
-        ints,
-        r#type,
-    }
+    AttributeMessage { name: name.to_owned(), i, ints, r#type }
 }
 
 fn value_info(name: &str, element: ElementType, shape: &[Dimension]) -> ValueInfo {
@@ -153,14 +129,7 @@ fn value_info(name: &str, element: ElementType, shape: &[Dimension]) -> ValueInf
     };
     let tensor_type = TensorType {
         elem_type: element as i32,
-        shape: Some(Shape {
-            dim: shape.iter().map(side).collect(),
-        }),
+        shape: Some(Shape { dim: shape.iter().map(side).collect() }),
     };
-    ValueInfo {
-        name: name.to_owned(),
-        r#type: Some(Type {
-            tensor_type: Some(tensor_type),
-        }),
-    }
+    ValueInfo { name: name.to_owned(), r#type: Some(Type { tensor_type: Some(tensor_type) }) }
 }

@@ -1,0 +1,67 @@
+# Showtell: extract, train, serve. `make` alone lists the targets.
+
+# Where things lie. Each may be given on the command line: make train RUN=models/second
+DATA    ?= data
+ENCODER ?= models/resnet50.onnx
+STORE   ?= features/flickr8k.h5
+RUN     ?= models/flickr8k
+DEVICE  ?= auto
+PORT    ?= 5000
+# Further flags of the command: make train ARGS='--epochs 5'
+ARGS    ?=
+
+export SHOWTELL_NATIVE ?= $(CURDIR)/.native
+export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
+export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
+
+captions = $(wildcard $(DATA)/captions.txt)
+program  = cargo run --release --package $(1) --bin $(2) --
+
+.PHONY: help setup vocabulary extract train evaluate serve test bench lint audit clean
+
+help:        ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) DEVICE=$(DEVICE) PORT=$(PORT) ARGS=$(ARGS)'
+
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some of them, GPU=1 for CUDA)
+	tools/setup.sh $(PART)
+
+vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
+	$(call program,data,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)
+
+extract:     ## encode the photos in $(DATA)/Images with $(ENCODER) into $(STORE)
+	tools/setup.sh onnxruntime cmake
+	$(call program,extract,extract) --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE) $(captions:%=--captions %) $(ARGS)
+
+train:       ## train on $(STORE) and $(DATA)/captions.txt into $(RUN), and export
+	tools/setup.sh libtorch cmake
+	$(call program,train,train) fit --captions $(DATA)/captions.txt --store $(STORE) --run $(RUN) --device $(DEVICE) $(ARGS)
+
+evaluate:    ## score the captions that $(RUN) generates for the dev split
+	tools/setup.sh libtorch cmake
+	$(call program,train,train) evaluate --run $(RUN) --device $(DEVICE) $(ARGS)
+
+serve:       ## serve $(RUN) at http://127.0.0.1:$(PORT)/
+	tools/setup.sh onnxruntime
+	$(call program,serve,serve) --model $(RUN) --port $(PORT) --device $(DEVICE) $(patsubst %,--encoder %,$(wildcard $(ENCODER))) $(ARGS)
+
+test:        ## all tests
+	tools/setup.sh
+	cargo build --workspace --bins
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace $(ARGS) && cargo test --workspace --doc; else cargo test --workspace $(ARGS); fi
+
+bench:       ## what the parts cost, beside each other
+	tools/setup.sh onnxruntime
+	cargo bench --package models $(ARGS)
+
+lint:        ## formatting and lints, as CI checks them
+	tools/setup.sh libtorch cmake
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+audit:       ## licences, sources and duplicates of the dependencies (needs cargo-deny)
+	cargo deny check bans licenses sources
+
+clean:       ## remove what was built; data, stores, models and native parts stay
+	cargo clean

@@ -1,0 +1,126 @@
+//! Every kind of image that people upload becomes the same picture; what is no picture is refused.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, ExtendedColorType, GrayImage, ImageBuffer, ImageEncoder as _, ImageFormat, Luma,
+    Rgb, RgbImage, Rgba, RgbaImage, codecs::jpeg::JpegEncoder,
+};
+use models::{ImageError, decode};
+
+const RED: [u8; 3] = [200, 30, 40];
+const BLUE: [u8; 3] = [30, 60, 200];
+
+/// Red on the left, blue on the right.
+fn drawing() -> RgbImage {
+    RgbImage::from_fn(32, 16, |x, _| Rgb(if x < 16 { RED } else { BLUE }))
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn jpeg(image: &RgbImage, orientation: Option<u8>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
+    if let Some(orientation) = orientation {
+        // A TIFF header and one entry: tag 0x0112 (orientation), type short, one value.
+        let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+        exif.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+        encoder.set_exif_metadata(exif).unwrap();
+    }
+    let (width, height) = image.dimensions();
+    encoder.write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8).unwrap();
+    bytes
+}
+
+#[track_caller]
+fn assert_colour(image: &RgbImage, (x, y): (u32, u32), expected: [u8; 3], tolerance: u8) {
+    let found = image.get_pixel(x, y).0;
+    let near = found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= tolerance);
+    assert!(near, "{found:?} at {x},{y} is not {expected:?}");
+}
+
+#[test]
+fn formats_agree() {
+    for format in
+        [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Gif]
+    {
+        let bytes = encoded(&DynamicImage::from(drawing()), format);
+        let image = decode(&bytes).unwrap();
+        assert_colour(&image, (4, 8), RED, 4);
+        assert_colour(&image, (28, 8), BLUE, 4);
+    }
+}
+
+#[test]
+fn sixteen_bits_grey_and_cmyk_keep_their_brightness() {
+    let deep = ImageBuffer::from_fn(8, 8, |_, _| Rgb([51_400u16, 7_710, 10_280]));
+    let image = decode(&encoded(&DynamicImage::ImageRgb16(deep), ImageFormat::Png)).unwrap();
+    assert_colour(&image, (4, 4), RED, 1);
+    let grey = GrayImage::from_pixel(8, 8, Luma([99]));
+    let image = decode(&encoded(&DynamicImage::from(grey), ImageFormat::Jpeg)).unwrap();
+    assert_colour(&image, (4, 4), [99; 3], 2);
+    let image = decode(include_bytes!("fixtures/cmyk.jpg")).unwrap();
+    assert_colour(&image, (4, 8), RED, 12);
+    assert_colour(&image, (28, 8), BLUE, 12);
+}
+
+#[test]
+fn transparency_lies_on_white() {
+    let mut image = RgbaImage::from_pixel(8, 8, Rgba([0, 0, 0, 0]));
+    image.put_pixel(1, 1, Rgba([0, 0, 0, 255]));
+    image.put_pixel(2, 2, Rgba([255, 0, 0, 127]));
+    let image = decode(&encoded(&DynamicImage::from(image), ImageFormat::Png)).unwrap();
+    assert_colour(&image, (5, 5), [255; 3], 0);
+    assert_colour(&image, (1, 1), [0; 3], 0);
+    assert_colour(&image, (2, 2), [255, 128, 128], 1);
+}
+
+/// Where the red half lies after a picture stored with each orientation is turned upright.
+#[test]
+fn exif_orientations_are_applied() {
+    let (left, right) = (Some(true), Some(false));
+    let expected = [left, right, right, left, None, None, None, None];
+    for (orientation, red_is_left) in (1..=8).zip(expected) {
+        let image = decode(&jpeg(&drawing(), Some(orientation))).unwrap();
+        let (width, height) = image.dimensions();
+        if let Some(red_is_left) = red_is_left {
+            assert_eq!((width, height), (32, 16), "orientation {orientation}");
+            assert_colour(&image, if red_is_left { (4, 8) } else { (28, 8) }, RED, 12);
+        } else {
+            assert_eq!((width, height), (16, 32), "orientation {orientation}");
+            let red_is_on_top = matches!(orientation, 5 | 6);
+            assert_colour(&image, if red_is_on_top { (8, 4) } else { (8, 28) }, RED, 12);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_whole_image_is_refused() {
+    assert!(matches!(decode(b""), Err(ImageError::NotAnImage)));
+    assert!(matches!(decode(b"<html>not found</html>"), Err(ImageError::NotAnImage)));
+    let photo = jpeg(&drawing(), Some(6));
+    for length in [20, photo.len() / 2, photo.len() - 3] {
+        assert!(decode(&photo[..length]).is_err(), "{length} of {} bytes", photo.len());
+    }
+    let mut with_trailer = photo.clone();
+    with_trailer.extend(b"a trailer that some cameras write\xFF\xDA");
+    assert!(decode(&with_trailer).is_ok());
+    let png = encoded(&DynamicImage::from(drawing()), ImageFormat::Png);
+    assert!(decode(&png[..png.len() / 2]).is_err());
+}
+
+#[test]
+fn huge_images_are_refused_before_they_are_decoded() {
+    // The header of a PNG that says 100,000 × 100,000 pixels.
+    let mut png = encoded(&DynamicImage::from(drawing()), ImageFormat::Png);
+    png[16..24].copy_from_slice(&[0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0]);
+    let checksum = crc32fast::hash(&png[12..29]).to_be_bytes();
+    png[29..33].copy_from_slice(&checksum);
+    let error = decode(&png).unwrap_err();
+    assert!(matches!(error, ImageError::TooLarge { width: 100_000, .. }), "{error}");
+}

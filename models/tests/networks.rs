@@ -1,0 +1,129 @@
+//! Encoders, decoders and model folders on a real ONNX Runtime.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use models::encoder::EncoderOptions;
+use models::onnx::Dimension;
+use models::{Captioner, DeviceChoice, Encoder, Error, SearchOptions};
+use tests::small_model::{self, ENCODER_FILE, GRID, SIZE};
+
+fn encoder(bytes: &[u8]) -> models::Result<Encoder> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("network.onnx");
+    fs::write(&path, bytes).unwrap();
+    Encoder::open(&path, &EncoderOptions::default())
+}
+
+/// A picture whose colour changes from patch to patch.
+fn picture() -> RgbImage {
+    RgbImage::from_fn(SIZE as u32, SIZE as u32, |x, y| {
+        Rgb([(x / 8 * 30) as u8, (y / 8 * 30) as u8, 90])
+    })
+}
+
+fn png(image: RgbImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn a_grid_is_cell_by_cell_from_the_top_left() {
+    let mut encoder = encoder(&small_model::encoder(Dimension::Symbolic("N"))).unwrap();
+    assert_eq!(encoder.grid(), GRID);
+    assert!(!encoder.states_preprocess());
+    let preprocess = encoder.preprocess().clone();
+    let mut tensors = vec![0.0; 2 * preprocess.values()];
+    preprocess.apply(&picture(), &mut tensors[preprocess.values()..]).unwrap();
+    let grids = encoder.encode(&tensors, 2).unwrap();
+    assert_eq!(grids.len(), 2 * 49 * 3);
+    assert!(grids[..49 * 3].iter().all(|value| value.abs() < 1e-6));
+    for (cell, values) in grids[49 * 3..].chunks_exact(3).enumerate() {
+        let colours = [cell % 7 * 30, cell / 7 * 30, 90];
+        for channel in 0..3 {
+            let value = values[channel] * preprocess.std[channel] + preprocess.mean[channel];
+            assert!((value * 255.0 - colours[channel] as f32).abs() < 0.1, "cell {cell}");
+        }
+    }
+}
+
+#[test]
+fn an_encoder_with_a_fixed_batch_gives_the_same_grids() {
+    let tensors = (0..5 * 3 * SIZE * SIZE).map(|at| (at % 251) as f32).collect::<Vec<_>>();
+    let mut free = encoder(&small_model::encoder(Dimension::Symbolic("N"))).unwrap();
+    let mut fixed = encoder(&small_model::encoder(Dimension::Fixed(2))).unwrap();
+    assert_eq!(free.encode(&tensors, 5).unwrap(), fixed.encode(&tensors, 5).unwrap());
+}
+
+#[test]
+fn what_is_no_grid_encoder_is_refused_with_what_was_found() {
+    let error = encoder(&small_model::classifier()).unwrap_err();
+    assert!(matches!(error, Error::NotAnEncoder { .. }), "{error}");
+    let message = error.to_string();
+    for part in ["network.onnx", "`scores`", "[-1, 9408]", "[N,C,h,w]"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+    assert!(matches!(encoder(b"not ONNX").unwrap_err(), Error::Onnx { .. }));
+    let error = Encoder::open(Path::new("no/such.onnx"), &EncoderOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("no/such.onnx"), "{error}");
+}
+
+/// The ONNX Runtime of the tests is the one for CPUs.
+#[test]
+fn cuda_is_refused_where_it_cannot_be_had() {
+    let folder = tempfile::tempdir().unwrap();
+    small_model::write(folder.path());
+    let error = Captioner::open(folder.path(), None, DeviceChoice::Cuda).unwrap_err();
+    assert!(matches!(error, Error::NoCuda { .. }), "{error}");
+    let captioner = Captioner::open(folder.path(), None, DeviceChoice::Auto).unwrap();
+    assert_eq!(captioner.encoder().device(), models::Device::Cpu);
+}
+
+#[test]
+fn a_photo_becomes_captions_with_attention() {
+    let folder = tempfile::tempdir().unwrap();
+    small_model::write(folder.path());
+    let mut captioner = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap();
+    let answer = captioner.caption(&png(picture()), &SearchOptions::default()).unwrap();
+    assert_eq!(answer.captions.len(), 3);
+    for caption in &answer.captions {
+        let words = caption.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>();
+        assert_eq!(words.join(" "), caption.text);
+        assert!(caption.log_probability <= 0.0);
+        for word in &caption.words {
+            assert_eq!((word.attention.len(), word.attention[0].len()), (7, 7));
+            let total = word.attention.iter().flatten().sum::<f32>();
+            assert!((total - 1.0).abs() < 1e-5);
+            assert!(word.probability > 0.0 && word.probability <= 1.0);
+        }
+    }
+    assert!(matches!(
+        captioner.caption(b"no image", &SearchOptions::default()),
+        Err(Error::Image(_))
+    ));
+}
+
+#[test]
+fn parts_of_different_models_are_refused_by_name() {
+    let refused = |file: &str, change: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().unwrap();
+        small_model::write(folder.path());
+        change(&folder.path().join(file));
+        let error = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap_err();
+        assert!(error.to_string().contains(file), "{file}: {error}");
+    };
+    let append = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes.push(0);
+        fs::write(path, bytes).unwrap();
+    };
+    for file in [ENCODER_FILE, "decoder-init.onnx", "decoder-step.onnx", "vocabulary.json"] {
+        refused(file, &append);
+        refused(file, &|path| fs::remove_file(path).unwrap());
+    }
+    refused("manifest.json", &|path| fs::remove_file(path).unwrap());
+    refused("manifest.json", &|path| fs::write(path, "{}").unwrap());
+}

@@ -1,0 +1,95 @@
+//! `serve`: the captioner behind HTTP.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+use models::{Captioner, DeviceChoice, SearchOptions};
+use serve::Backend;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serve a trained captioner: a web page and a JSON interface.
+#[derive(Parser)]
+#[command(name = "serve", version)]
+struct Cli {
+    /// The model folder, as `train` leaves it.
+    #[arg(long, env = "SHOWTELL_MODEL", default_value = "models/flickr8k", value_name = "DIR")]
+    model: PathBuf,
+    /// The encoder [default: looked for in the model folder, then in the folder above it].
+    #[arg(long, env = "SHOWTELL_ENCODER", value_name = "FILE")]
+    encoder: Option<PathBuf>,
+    /// The address to listen on; 0.0.0.0 makes it reachable from other machines.
+    #[arg(long, env = "SHOWTELL_HOST", default_value = "127.0.0.1", value_name = "ADDRESS")]
+    host: IpAddr,
+    /// The port to listen on; 0 takes any free one.
+    #[arg(long, env = "SHOWTELL_PORT", default_value_t = 5000, value_name = "PORT")]
+    port: u16,
+    /// Where the encoder runs: auto, cpu or cuda.
+    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// Captions kept at each step of the search, and returned.
+    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    beam: u16,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    // The port first: a busy one is found before the model is loaded.
+    let address = SocketAddr::new(cli.host, cli.port);
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "{address}: cannot listen there; stop what does, or take another --port (make: PORT=)"
+        )
+    })?;
+    let captioner = Captioner::open(&cli.model, cli.encoder.as_deref(), cli.device)?;
+    let name = cli.model.canonicalize().ok();
+    let name = name.as_deref().and_then(|path| path.file_name());
+    let name = name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
+    eprintln!(
+        "model {name} with {} on {} (asked for: {})",
+        captioner.encoder().name(),
+        captioner.encoder().device(),
+        cli.device
+    );
+    let options = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };
+    let app = serve::app(Backend::start(&name, captioner, options))?;
+    println!("http://{}/", listener.local_addr()?);
+    axum::serve(listener, app).with_graceful_shutdown(stop()).await?;
+    Ok(())
+}
+
+/// Ends when the process is asked to stop: SIGINT or SIGTERM.
+async fn stop() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

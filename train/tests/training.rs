@@ -1,0 +1,261 @@
+//! Training on a small store: it learns, it repeats, it resumes, and what it exports says the same.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use data::{Vocabulary, tokens::tokenize};
+use features::{FeatureStore, GridShape, Provenance, StoreWriter, f16};
+use models::{Hypothesis, OnnxDecoder, Preprocess, SearchOptions, search};
+use tch::Device;
+use tempfile::TempDir;
+use train::batch::Batch;
+use train::dataset::{ScoredImage, TrainingImage};
+use train::evaluate::evaluate;
+use train::export::export;
+use train::fit::{Fit, Material, Stop};
+use train::network::NetworkConfig;
+use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
+use train::torch_decoder::TorchDecoder;
+
+const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
+const CAPTIONS: [[&str; 3]; 4] = [
+    ["a dog runs", "the brown dog runs fast over the grass", "a dog"],
+    ["two men sit on a bench", "men on a bench", "two men"],
+    ["a child plays", "a small child plays in the water", "the child swims in blue water"],
+    ["a red car", "the car is red", "a red car drives on the road"],
+];
+
+fn store(folder: &Path, encoder: &str) -> FeatureStore {
+    let path = folder.join(format!("{encoder}.h5"));
+    let provenance = Provenance {
+        encoder_name: format!("{encoder}.onnx"),
+        encoder_sha256: encoder.to_owned(),
+        preprocess: serde_json::to_string(&Preprocess::imagenet([64, 64])).unwrap(),
+        grid: GRID,
+        created_by: "test".to_owned(),
+    };
+    let names = (0..CAPTIONS.len()).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
+    let mut writer = StoreWriter::open(&path, &provenance, &names).unwrap();
+    for row in 0..names.len() {
+        let value = |at: usize| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
+        let grid = (0..GRID.values()).map(|at| f16::from_f32(value(at))).collect::<Vec<_>>();
+        writer.write(row, &grid).unwrap();
+    }
+    writer.finish().unwrap();
+    FeatureStore::open(&path).unwrap()
+}
+
+fn material(folder: &Path) -> Material {
+    let tokens = CAPTIONS.map(|captions| captions.map(tokenize));
+    let vocabulary = Vocabulary::build(tokens.iter().flatten().map(Vec::as_slice), 1);
+    let training = |(row, captions): (usize, &[Vec<String>; 3])| TrainingImage {
+        row,
+        captions: captions.iter().map(|tokens| vocabulary.encode(tokens)).collect(),
+    };
+    let scored = |(row, captions): (usize, &[Vec<String>; 3])| ScoredImage {
+        image: format!("{row}.jpg"),
+        row,
+        references: captions.to_vec(),
+    };
+    Material {
+        store: store(folder, "small"),
+        training: tokens.iter().enumerate().map(training).collect(),
+        dev: tokens.iter().enumerate().map(scored).collect(),
+        vocabulary,
+    }
+}
+
+fn config(material: &Material, epochs: usize) -> RunConfig {
+    RunConfig {
+        kind: train::run::NETWORK.to_owned(),
+        revision: "test".to_owned(),
+        captions: "captions.txt".into(),
+        splits: (".".into(), "test".to_owned()),
+        store: "small.h5".into(),
+        vocabulary_sha256: material.vocabulary.sha256(),
+        encoder: EncoderRecord::of(&material.store, Path::new("small.h5")).unwrap(),
+        network: NetworkConfig {
+            channels: GRID.channels as i64,
+            vocabulary: material.vocabulary.len() as i64,
+            annotation: 16,
+            attention: 8,
+            embedding: 16,
+            hidden: 32,
+        },
+        training: Training {
+            seed: 5,
+            epochs,
+            batch: 3,
+            learning_rate: 0.01,
+            dropout: 0.2,
+            doubly_stochastic: 1.0,
+            clip: 5.0,
+            patience: 100,
+        },
+        search: SearchOptions::default(),
+    }
+}
+
+/// Trains a run in `folder/name`, in as many parts as `stops` has numbers of epochs.
+fn train(folder: &Path, name: &str, material: &Material, stops: &[usize]) -> RunFolder {
+    let run = RunFolder::new(&folder.join(name));
+    material.vocabulary.save(&run.vocabulary()).unwrap();
+    let mut done = 0;
+    for &epochs in stops {
+        let config = config(material, epochs);
+        run.save_config(&config).unwrap();
+        let mut fit = Fit::new(&run, &config, material, Device::Cpu);
+        assert_eq!(fit.resume().unwrap(), done);
+        assert_eq!(fit.run().unwrap(), Stop::Epochs);
+        done = epochs;
+    }
+    run
+}
+
+/// The lines of `metrics.jsonl` without what depends on the clock.
+fn curve(run: &RunFolder) -> Vec<serde_json::Value> {
+    let lines = fs::read_to_string(run.path().join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        for key in ["captions_per_second", "train_seconds", "evaluate_seconds"] {
+            line.as_object_mut().unwrap().remove(key);
+        }
+        line
+    };
+    lines.lines().map(line).collect()
+}
+
+fn best(material: &Material, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Vec<Vec<f32>>)> {
+    let first = |of_image: Vec<Hypothesis>| of_image.into_iter().next().unwrap();
+    let text = |found: Hypothesis| {
+        (material.vocabulary.decode(&found.words), found.log_probability, found.attention)
+    };
+    found.into_iter().map(first).map(text).collect()
+}
+
+fn folder() -> TempDir {
+    // One thread: four small images are not worth more, and sums stay in one order.
+    tch::set_num_threads(1);
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn a_resumed_run_ends_as_an_uninterrupted_one() {
+    let folder = folder();
+    let material = material(folder.path());
+    let whole = train(folder.path(), "whole", &material, &[5]);
+    let parts = train(folder.path(), "parts", &material, &[2, 3, 5]);
+    assert_eq!(curve(&whole), curve(&parts));
+    assert_eq!(fs::read(whole.last()).unwrap(), fs::read(parts.last()).unwrap());
+    let other = train(folder.path(), "other", &material, &[1, 1]);
+    assert_eq!(curve(&other), curve(&whole)[..1]);
+}
+
+#[test]
+fn it_learns_to_say_what_it_was_shown() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), "run", &material, &[120]);
+    let trained = run.open_best(Device::Cpu).unwrap();
+    let evaluation = evaluate(
+        &trained.network,
+        &trained.vocabulary,
+        &material.dev,
+        &material.store,
+        &SearchOptions::default(),
+        Device::Cpu,
+    )
+    .unwrap();
+    let learned = CAPTIONS.iter().enumerate().filter(|(row, captions)| {
+        captions.contains(&evaluation.captions[&format!("{row}.jpg")].as_str())
+    });
+    assert!(learned.count() >= 3, "{:?}", evaluation.captions);
+    assert_eq!(evaluation.scores.images, 4);
+}
+
+/// The batch sums over images, captions and steps of unequal length; one caption at a time there is
+/// nothing to get wrong.
+#[test]
+fn the_loss_of_a_batch_is_the_mean_over_its_words() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), "run", &material, &[1]);
+    let network = run.open_best(Device::Cpu).unwrap().network;
+    let loss = |images: &[&TrainingImage]| {
+        let batch = Batch::new(images, &material.store, Device::Cpu).unwrap();
+        (batch.captions(), batch.loss(&network, 0.0, 0.5))
+    };
+    let (mut words, mut entropy, mut looked_away, mut captions) = (0.0, 0.0, 0.0, 0.0);
+    for image in &material.training {
+        for caption in &image.captions {
+            let alone = TrainingImage { row: image.row, captions: vec![caption.clone()] };
+            let (count, loss) = loss(&[&alone]);
+            assert_eq!(count, 1);
+            words += caption.len() as f64 + 1.0;
+            entropy += loss.cross_entropy * (caption.len() as f64 + 1.0);
+            looked_away += loss.total.double_value(&[]) - loss.cross_entropy;
+            captions += 1.0;
+        }
+    }
+    let mut uneven = material.training.clone();
+    let moved = uneven[1].captions.split_off(1);
+    uneven.push(TrainingImage { row: uneven[1].row, captions: moved });
+    let (count, loss) = loss(&uneven.iter().collect::<Vec<_>>());
+    assert_eq!(count, 12);
+    assert!((loss.cross_entropy - entropy / words).abs() < 1e-5);
+    let total = entropy / words + looked_away / captions;
+    assert!((loss.total.double_value(&[]) - total).abs() < 1e-5);
+}
+
+#[test]
+fn the_exported_decoder_says_what_the_network_says() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), "run", &material, &[15]);
+    let manifest = export(&run).unwrap();
+    assert_eq!(manifest.encoder.sha256, "small");
+    manifest.check_decoder(run.path()).unwrap();
+
+    let grids = (0..CAPTIONS.len())
+        .flat_map(|row| material.store.grid(row).unwrap().iter().map(|value| value.to_f32()))
+        .collect::<Vec<_>>();
+    let trained = run.open_best(Device::Cpu).unwrap();
+    for beam in [1, 3, 5] {
+        let options = SearchOptions { beam, ..SearchOptions::default() };
+        let mut torch = TorchDecoder::new(&trained.network, Device::Cpu);
+        let mut onnx =
+            OnnxDecoder::open(run.path(), [GRID.cells(), GRID.channels], Some(1)).unwrap();
+        let expected = best(&material, search(&mut torch, &grids, 4, &options).unwrap());
+        let found = best(&material, search(&mut onnx, &grids, 4, &options).unwrap());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.0, expected.0);
+            assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} {expected:?}");
+            let attention = found.2.iter().flatten().zip(expected.2.iter().flatten());
+            assert!(attention.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
+
+#[test]
+fn what_does_not_belong_to_the_run_is_refused() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), "run", &material, &[1]);
+    let encoder = run.load_config().unwrap().encoder;
+    let other = store(folder.path(), "other");
+    let error = encoder.check(&other, Path::new("other.h5")).unwrap_err().to_string();
+    assert!(error.contains("other.onnx") && error.contains("small.onnx"), "{error}");
+
+    let words = [tokenize("quite other words")];
+    let other = Vocabulary::build(words.iter().map(Vec::as_slice), 1);
+    other.save(&run.vocabulary()).unwrap();
+    let error = run.open_best(Device::Cpu).unwrap_err().to_string();
+    assert!(error.contains("vocabulary.json"), "{error}");
+
+    let damaged = fs::read(run.best()).unwrap();
+    fs::write(run.best(), &damaged[..damaged.len() / 2]).unwrap();
+    assert!(run.open_best(Device::Cpu).unwrap_err().to_string().contains("best.safetensors"));
+    let _lock = run.lock().unwrap();
+    assert!(run.lock().unwrap_err().to_string().contains("another training"));
+}
