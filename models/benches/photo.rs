@@ -1,0 +1,58 @@
+//! What decoding and preprocessing a photo cost beside one run of the encoder, taken in turn in one
+//! run; medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::hint::black_box;
+use std::time::Instant;
+
+use models::encoder::EncoderOptions;
+use models::{Encoder, decode};
+
+const PHOTOS: usize = 40;
+const BATCH: usize = 8;
+
+fn main() {
+    let (Some(folder), Some(path)) =
+        (tests::shared("photos"), tests::shared("models/resnet50-v1.onnx"))
+    else {
+        return;
+    };
+    let mut names =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    names.sort();
+    let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
+    let preprocess = encoder.preprocess().clone();
+    let batch = vec![0.1; BATCH * preprocess.values()];
+
+    let mut seconds: [Vec<f64>; 4] = Default::default();
+    let mut timed = |part: usize, work: &mut dyn FnMut()| {
+        let start = Instant::now();
+        work();
+        seconds[part].push(start.elapsed().as_secs_f64());
+    };
+    for name in names.iter().take(PHOTOS) {
+        let bytes = fs::read(name).unwrap();
+        let mut tensor = vec![0.0; preprocess.values()];
+        let mut image = None;
+        timed(0, &mut || image = Some(decode(&bytes).unwrap()));
+        let image = image.unwrap();
+        timed(1, &mut || preprocess.apply(&image, &mut tensor).unwrap());
+        timed(2, &mut || {
+            drop(black_box(encoder.encode(&tensor, 1).unwrap()));
+        });
+        timed(3, &mut || {
+            drop(black_box(encoder.encode(&batch, BATCH).unwrap()));
+        });
+    }
+    let median = |part: usize| {
+        let mut sorted = seconds[part].clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
+    let run = median(2);
+    println!("one run of {} on one image: {:.1} ms", encoder.name(), 1000.0 * run);
+    println!("decode ÷ that run:                 {:.3}", median(0) / run);
+    println!("resize and normalise ÷ that run:   {:.3}", median(1) / run);
+    println!("an image in a batch of {BATCH} ÷ that run: {:.3}", median(3) / BATCH as f64 / run);
+}
