@@ -22,12 +22,15 @@ check_machine() {
 }
 
 # install PART STAMP HINT REQUIREMENT...: unpacks wheels into $native/PART, whole or not at all.
-# The wheels are never imported, so one Python tag serves every Python.
+# The wheels are never imported, so one Python tag serves every Python. Where the CUDA form of the
+# same version lies already, it serves the CPU as well.
 install() {
     local part=$1 stamp=$2 hint=$3 target=$native/$1 staging log status=0
     shift 3
-    if [ "$(cat "$target/.stamp" 2>/dev/null)" = "$stamp" ]; then
-        say "$part: $stamp is in place"
+    local found
+    found=$(cat "$target/.stamp" 2>/dev/null || true)
+    if [ "$found" = "$stamp" ] || [ "$found" = "$stamp with CUDA" ]; then
+        say "$part: $found is in place"
         return
     fi
     check_machine
@@ -46,7 +49,7 @@ install() {
         "$@" >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
         local why
-        why=$(grep -m1 -i 'error' "$log" || tail -n 1 "$log")
+        why=$(grep -m1 '^ERROR' "$log" || tail -n 1 "$log")
         rm -rf "$staging" "$log"
         fail "$part: pip could not fetch $stamp" "$why" "$hint"
     fi
@@ -62,15 +65,13 @@ onnxruntime() {
         say "onnxruntime: using ORT_DYLIB_PATH=$ORT_DYLIB_PATH"
         return
     fi
-    local package=onnxruntime
-    local -a dependencies=(--no-deps)
+    local hint="By hand: unpack an ONNX Runtime release and set ORT_DYLIB_PATH=/path/to/libonnxruntime.so"
     if [ -n "$gpu" ]; then
-        package='onnxruntime-gpu[cuda,cudnn]'
-        dependencies=()
+        install onnxruntime "onnxruntime 1.32.0 with CUDA" "$hint" \
+            "onnxruntime-gpu[cuda,cudnn]==1.32.0"
+    else
+        install onnxruntime "onnxruntime 1.32.0" "$hint" --no-deps onnxruntime==1.32.0
     fi
-    install onnxruntime "$package 1.32.0" \
-        "By hand: unpack an ONNX Runtime release and set ORT_DYLIB_PATH=/path/to/libonnxruntime.so" \
-        "${dependencies[@]}" "$package==1.32.0"
 }
 
 libtorch() {
@@ -85,7 +86,7 @@ libtorch() {
         install libtorch "torch 2.13.0 with CUDA" "$hint" torch==2.13.0
     else
         # The library is linked against two small parts of CUDA even where it runs on the CPU.
-        install libtorch "torch 2.13.0 for the CPU" "$hint" \
+        install libtorch "torch 2.13.0" "$hint" \
             --no-deps torch==2.13.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
     fi
 }

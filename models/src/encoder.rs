@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use data::digest;
+use ndarray::ArrayView3;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
@@ -97,12 +98,12 @@ impl Encoder {
             let wanted = part.len() / values;
             if wanted == batch {
                 let (_, planes) = self.run(part, batch)?;
-                self.append_grids(&mut grids, &planes, wanted);
+                self.append_grids(&mut grids, &planes, wanted)?;
             } else {
                 let mut padded = part.to_vec();
                 padded.resize(batch * values, 0.0);
                 let (_, planes) = self.run(&padded, batch)?;
-                self.append_grids(&mut grids, &planes, wanted);
+                self.append_grids(&mut grids, &planes, wanted)?;
             }
         }
         Ok(grids)
@@ -119,15 +120,16 @@ impl Encoder {
         Ok((shape.iter().map(|&side| side as usize).collect(), planes.to_vec()))
     }
 
-    /// Channels × cells, as the network gives them, to cells × channels.
-    fn append_grids(&self, grids: &mut Vec<f32>, planes: &[f32], images: usize) {
+    /// Appends the first `images` grids of `planes`: channels × cells, as the network gives them,
+    /// become cells × channels.
+    fn append_grids(&self, grids: &mut Vec<f32>, planes: &[f32], images: usize) -> Result<()> {
         let [height, width, channels] = self.grid;
-        let cells = height * width;
-        for image in planes.chunks_exact(cells * channels).take(images) {
-            for cell in 0..cells {
-                grids.extend(image.iter().skip(cell).step_by(cells));
-            }
-        }
+        let values = channels * height * width;
+        let shape = (images, channels, height * width);
+        let planes = ArrayView3::from_shape(shape, &planes[..images * values])
+            .map_err(|error| Error::onnx(&self.path)(error))?;
+        grids.extend(planes.permuted_axes([0, 2, 1]).iter());
+        Ok(())
     }
 
     /// The file it was opened from.
