@@ -5,6 +5,7 @@
 pub mod captions;
 pub mod digest;
 mod error;
+pub mod files;
 pub mod metrics;
 pub mod splits;
 pub mod tokens;

@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
-use atomic_write_file::AtomicWriteFile;
 use serde::{Deserialize, Serialize};
 
 use crate::tokens::tokenize;
-use crate::{Captions, Error, Result, Split, Splits, digest};
+use crate::{Captions, Error, Result, Split, Splits, digest, files};
 
 /// The index of a word: its place in the vocabulary.
 pub type WordId = u32;
@@ -113,15 +111,7 @@ impl Vocabulary {
         let mut json = serde_json::to_string_pretty(&file)
             .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
         json.push('\n');
-        let write = || {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(json.as_bytes())?;
-            file.commit()
-        };
-        write().map_err(Error::io(path))
+        files::replace(path, json.as_bytes()).map_err(Error::io(path))
     }
 
     /// The SHA-256 of the words in order, one a line: what ties a trained network to its vocabulary.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use models::DeviceChoice;
+use features::Dtype;
 use models::preprocess::Resize;
+use models::{DeviceChoice, View};
 
 /// Stage one: every image through the encoder, once, into the feature store.
 #[derive(Parser)]
@@ -20,10 +21,29 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Encode the images that the store does not hold yet (this is also what no command means).
     Run(Run),
+    /// Say how many images, bytes and minutes a run would take, and change nothing.
+    Plan(Plan),
+    /// Say what is in a store, made by which encoder, from which preprocessing.
+    Inspect(Inspect),
+    /// Compare every byte of a store with its checksums.
+    Verify(Verify),
 }
 
 #[derive(Args)]
 pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) job: Job,
+    /// Captions to compare the images with; differences are counted.
+    #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
+    pub(crate) captions: Option<PathBuf>,
+    /// Mark the rows of images that are no longer in the folder as removed.
+    #[arg(long, env = "SHOWTELL_PRUNE")]
+    pub(crate) prune: bool,
+}
+
+/// What is encoded, by what, into what.
+#[derive(Args)]
+pub(crate) struct Job {
     /// Folder of images; folders in it are searched as well.
     #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "DIR")]
     pub(crate) images: PathBuf,
@@ -43,9 +63,18 @@ pub(crate) struct Run {
         value_name = "FILE"
     )]
     pub(crate) store: PathBuf,
-    /// Captions to compare the images with; differences are counted.
-    #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
-    pub(crate) captions: Option<PathBuf>,
+    /// Views of each image, separated by commas: original, flip.
+    #[arg(
+        long,
+        env = "SHOWTELL_VIEWS",
+        default_value = "original",
+        value_name = "LIST",
+        value_delimiter = ','
+    )]
+    pub(crate) views: Vec<View>,
+    /// Type of the stored values: f16 or f32.
+    #[arg(long, env = "SHOWTELL_DTYPE", default_value_t, value_name = "TYPE")]
+    pub(crate) dtype: Dtype,
     /// Where the encoder runs: auto, cpu or cuda.
     #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
@@ -54,10 +83,37 @@ pub(crate) struct Run {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) batch: u16,
     /// Threads of the encoder [default: all cores].
-    #[arg(long, env = "SHOWTELL_THREADS", value_name = "N")]
-    pub(crate) threads: Option<usize>,
+    #[arg(long, env = "SHOWTELL_THREADS", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// How images are brought to the input size: squash or crop [default: what the encoder says,
     /// else squash].
     #[arg(long, env = "SHOWTELL_RESIZE", value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) job: Job,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// The feature store.
+    #[arg(value_name = "STORE")]
+    pub(crate) store: PathBuf,
+    /// Print one JSON document, with a digest of the content, for which all rows are read.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The feature store.
+    #[arg(value_name = "STORE")]
+    pub(crate) store: PathBuf,
 }

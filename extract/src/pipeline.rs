@@ -1,109 +1,181 @@
-//! Decoding → batches → encoder → store. Decoding runs beside the encoder; the queue between them
-//! is bounded, so memory does not depend on the number of images.
+//! Decoding → batches → encoder → store, each at the same time as the others. The queues between
+//! them are bounded, so memory does not depend on the number of images.
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use features::{StoreWriter, f16};
-use indicatif::{ProgressBar, ProgressStyle};
-use models::{Encoder, Preprocess, decode};
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use features::{Dtype, Encoded, Source, StoreWriter};
+use models::{Encoder, Planes, Preprocess, View, decode};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::images::Skipped;
-use crate::options::Run;
+use crate::images::{Skipped, digest};
+use crate::options::Job;
+use crate::progress::Progress;
 
-/// What the decoding threads hand on: a row and its tensor, or why there is none.
-type Decoded<'a> = (&'a (usize, String), Result<Vec<f32>, String>);
+/// Batches that may wait for the encoder, and for the disk.
+const WAITING: usize = 2;
 
-/// Encodes the images of `pending` rows and writes their grids; gives those that were skipped.
+/// What became of the images.
+pub(crate) struct Outcome {
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) elapsed: Duration,
+    /// How long the encoder ran.
+    pub(crate) busy: Duration,
+}
+
+/// An image that is to be encoded into a row.
+pub(crate) struct Pending {
+    pub(crate) row: usize,
+    pub(crate) image: String,
+}
+
+/// A decoded image: the SHA-256 of its file and its tensors, one view after the other.
+struct Decoded {
+    source: Source,
+    tensors: Vec<f32>,
+}
+
+/// What the decoding threads hand on.
+type Message<'a> = (&'a Pending, Result<Decoded, String>);
+
+/// Images on their way through the encoder.
+#[derive(Default)]
+struct Batch<'a> {
+    images: Vec<(&'a Pending, Source)>,
+    tensors: Vec<f32>,
+}
+
+/// Encoded images on their way to the store.
+struct Finished<'a> {
+    images: Vec<(&'a Pending, Source)>,
+    planes: Planes,
+}
+
+/// Encodes the images of `pending` and writes their grids.
 pub(crate) fn run(
-    run: &Run,
-    mut encoder: Encoder,
+    job: &Job,
+    encoder: &mut Encoder,
     store: &mut StoreWriter,
-    pending: &[(usize, String)],
-) -> anyhow::Result<Vec<Skipped>> {
-    let batch = usize::from(run.batch);
+    pending: &[Pending],
+    progress: &mut Progress,
+) -> anyhow::Result<Outcome> {
+    let start = Instant::now();
+    let batch = usize::from(job.batch);
     let preprocess = encoder.preprocess().clone();
-    let bar = progress_bar(pending.len());
-    let (sender, receiver) = bounded(2 * batch);
-    let skipped = std::thread::scope(|scope| {
-        scope.spawn(|| decode_all(&run.images, &preprocess, pending, sender));
-        encode_all(&mut encoder, store, &receiver, batch, &bar)
+    let (to_encoder, decoded) = bounded(WAITING * batch);
+    let (to_store, finished) = bounded(WAITING);
+    progress.begin(pending.len());
+    let (encoded, written) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write_all(store, finished));
+        scope.spawn(|| decode_all(job, &preprocess, pending, to_encoder));
+        let encoded = encode_all(encoder, &decoded, to_store, batch, job.views.len(), progress);
+        // The decoding threads must not wait for an encoder that has failed.
+        drop(decoded);
+        (encoded, writer.join())
     });
-    bar.finish_and_clear();
-    skipped
+    progress.end();
+    // Where the store fails the encoder is told only that nobody listens.
+    let mut skipped = written.map_err(|_| anyhow!("the thread that writes the store ended early"))?
+        .context("the images encoded so far are kept")?;
+    let (unreadable, busy) = encoded.context("the images encoded so far are kept")?;
+    skipped.extend(unreadable);
+    skipped.sort_by(|a, b| a.image.cmp(&b.image));
+    Ok(Outcome { skipped, elapsed: start.elapsed(), busy })
 }
 
 fn decode_all<'a>(
-    folder: &Path,
+    job: &Job,
     preprocess: &Preprocess,
-    pending: &'a [(usize, String)],
-    sender: Sender<Decoded<'a>>,
+    pending: &'a [Pending],
+    sender: Sender<Message<'a>>,
 ) {
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
-    let _ = pending.into_par_iter().try_for_each_with(sender, |sender, row| {
-        sender.send((row, tensor(&folder.join(&row.1), preprocess)))
+    let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
+        let path = job.images.join(&pending.image);
+        sender.send((pending, read(&path, preprocess, &job.views).map_err(|error| error.to_string())))
     });
 }
 
-fn tensor(path: &Path, preprocess: &Preprocess) -> Result<Vec<f32>, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let image = decode(&bytes).map_err(|error| error.to_string())?;
-    let mut tensor = vec![0.0; preprocess.values()];
-    preprocess.apply(&image, &mut tensor).map_err(|error| error.to_string())?;
-    Ok(tensor)
+fn read(path: &Path, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<Decoded> {
+    let bytes = fs::read(path)?;
+    let image = decode(&bytes)?;
+    let values = preprocess.values();
+    let mut tensors = vec![0.0; views.len() * values];
+    preprocess.apply(&image, &mut tensors[..values])?;
+    for at in (0..views.len()).rev() {
+        tensors.copy_within(..values, at * values);
+        views[at].apply(&mut tensors[at * values..(at + 1) * values], preprocess.width());
+    }
+    Ok(Decoded { source: digest(&bytes), tensors })
 }
 
-fn encode_all(
+/// Gives the images that could not be read and how long the encoder ran.
+fn encode_all<'a>(
     encoder: &mut Encoder,
-    store: &mut StoreWriter,
-    receiver: &Receiver<Decoded>,
-    batch: usize,
-    bar: &ProgressBar,
-) -> anyhow::Result<Vec<Skipped>> {
+    decoded: &Receiver<Message<'a>>,
+    to_store: Sender<Finished<'a>>,
+    size: usize,
+    views: usize,
+    progress: &mut Progress,
+) -> anyhow::Result<(Vec<Skipped>, Duration)> {
     let mut skipped = Vec::new();
-    let mut rows = Vec::with_capacity(batch);
-    let mut tensors = Vec::with_capacity(batch * encoder.preprocess().values());
-    for ((row, name), tensor) in receiver {
-        match tensor {
-            Ok(tensor) => {
-                rows.push(*row);
-                tensors.extend(tensor);
+    let mut busy = Duration::ZERO;
+    let mut batch = Batch::default();
+    let mut encode = |batch: &mut Batch<'a>| {
+        let start = Instant::now();
+        let planes = encoder.encode_planes(&batch.tensors, batch.images.len() * views)?;
+        busy += start.elapsed();
+        batch.tensors.clear();
+        let images = std::mem::take(&mut batch.images);
+        to_store.send(Finished { images, planes }).map_err(|_| anyhow!("the store was closed"))
+    };
+    for (pending, image) in decoded {
+        progress.advance(image.is_err());
+        match image {
+            Ok(Decoded { source, tensors }) => {
+                batch.images.push((pending, source));
+                batch.tensors.extend(tensors);
             }
-            Err(reason) => skipped.push(Skipped { name: name.clone(), reason }),
+            Err(reason) => skipped.push(Skipped { image: pending.image.clone(), reason }),
         }
-        if rows.len() == batch {
-            write_batch(encoder, store, &mut rows, &mut tensors)?;
+        if batch.images.len() == size {
+            encode(&mut batch)?;
         }
-        bar.inc(1);
     }
-    write_batch(encoder, store, &mut rows, &mut tensors)?;
-    skipped.sort_by(|a, b| a.name.cmp(&b.name));
+    if !batch.images.is_empty() {
+        encode(&mut batch)?;
+    }
+    Ok((skipped, busy))
+}
+
+/// Gives the images whose grids cannot be stored.
+fn write_all(
+    store: &mut StoreWriter,
+    finished: Receiver<Finished>,
+) -> features::Result<Vec<Skipped>> {
+    let mut skipped = Vec::new();
+    let provenance = store.provenance();
+    let values = provenance.views.len() * provenance.grid.values();
+    let dtype = provenance.dtype;
+    for Finished { images, planes } in finished {
+        let grids = planes.to_grids();
+        let mut batch = Vec::with_capacity(images.len());
+        for ((pending, source), grids) in images.into_iter().zip(grids.chunks_exact(values)) {
+            match out_of_range(grids, dtype) {
+                Some(reason) => skipped.push(Skipped { image: pending.image.clone(), reason }),
+                None => batch.push(Encoded { row: pending.row, source, grids: grids.to_vec() }),
+            }
+        }
+        store.write(&batch)?;
+    }
     Ok(skipped)
 }
 
-fn write_batch(
-    encoder: &mut Encoder,
-    store: &mut StoreWriter,
-    rows: &mut Vec<usize>,
-    tensors: &mut Vec<f32>,
-) -> anyhow::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let grids = encoder.encode(tensors, rows.len())?;
-    for (row, grid) in rows.drain(..).zip(grids.chunks_exact(store.grid().values())) {
-        let grid = grid.iter().map(|&value| f16::from_f32(value)).collect::<Vec<_>>();
-        store.write(row, &grid).context("the images encoded so far are kept")?;
-    }
-    tensors.clear();
-    Ok(())
-}
-
-fn progress_bar(images: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {per_sec}  {eta} left");
-    let bar = ProgressBar::new(images as u64);
-    style.map_or(bar.clone(), |style| bar.with_style(style))
+/// Why grids cannot be stored, if they cannot.
+fn out_of_range(grids: &[f32], dtype: Dtype) -> Option<String> {
+    let value = grids.iter().find(|value| !(value.abs() <= dtype.max()))?;
+    Some(format!("the encoder gave {value}, which {dtype} cannot hold"))
 }

@@ -78,7 +78,7 @@ fn a_second_run_does_nothing_and_a_third_only_what_is_new() {
     let after = workplace.store();
     assert!(after.find("more/ảnh mới.png").is_some());
     for row in 0..11 {
-        assert_eq!(after.grid(row).unwrap(), store.grid(row).unwrap());
+        assert_eq!(after.grid(row, 0).unwrap(), store.grid(row, 0).unwrap());
     }
 }
 

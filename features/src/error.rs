@@ -11,8 +11,8 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file is no HDF5 file or a part of the layout is missing.
-    #[error("{}: not a feature store: {problem}\n  Fill it again with `extract`.", path.display())]
+    /// The file has no front page that could be understood.
+    #[error("{}: not a feature store: {problem}\n  Name another one, or move it away and run `extract` again.", path.display())]
     NotAStore {
         /// The file.
         path: PathBuf,
@@ -49,10 +49,59 @@ pub enum Error {
         expected: String,
     },
     /// Another process is writing the store.
-    #[error("{}: another extraction is writing it; wait for it or name another store", path.display())]
+    #[error("{}: {holder} is writing it; wait for it or name another store", path.display())]
     Busy {
         /// The store.
         path: PathBuf,
+        /// The process that writes.
+        holder: String,
+    },
+    /// The file ends too early.
+    #[error(
+        "{}: cut off after {length} of {expected} bytes\n  \
+         Run `extract` again: it encodes the images that are lost.",
+        path.display()
+    )]
+    CutOff {
+        /// The store.
+        path: PathBuf,
+        /// Bytes of the file.
+        length: u64,
+        /// Bytes it should have.
+        expected: u64,
+    },
+    /// The names of the images do not fit their checksum.
+    #[error("{}: the names of its images are damaged; extract into a new store", path.display())]
+    Names {
+        /// The store.
+        path: PathBuf,
+    },
+    /// The metadata of HDF5 does not fit its checksum, so nothing can be added.
+    #[error(
+        "{}: its HDF5 metadata is damaged, so no image can be added; extract into a new store",
+        path.display()
+    )]
+    Metadata {
+        /// The store.
+        path: PathBuf,
+    },
+    /// Rows were added so often that the front page has no room to say where they are.
+    #[error("{}: images were added {segments} times, which is the limit; extract into a new store", path.display())]
+    Full {
+        /// The store.
+        path: PathBuf,
+        /// How often.
+        segments: usize,
+    },
+    /// The store has no such view.
+    #[error("{}: no view `{view}` in it, only {views}; extract it into a new store", path.display())]
+    NoView {
+        /// The store.
+        path: PathBuf,
+        /// What was asked for.
+        view: String,
+        /// What there is.
+        views: String,
     },
     /// The grid of an image was never written.
     #[error("{}: `{name}` is not extracted yet; run `extract` again", path.display())]
@@ -63,7 +112,7 @@ pub enum Error {
         name: String,
     },
     /// A grid does not fit its checksum.
-    #[error("{}: the grid of `{name}` is damaged; extract into a new store", path.display())]
+    #[error("{}: the grid of `{name}` is damaged; run `extract` again, which encodes it anew", path.display())]
     Checksum {
         /// The store.
         path: PathBuf,
@@ -83,10 +132,5 @@ impl Error {
 
     pub(crate) fn not_a_store(path: &Path, problem: impl Into<String>) -> Self {
         Self::NotAStore { path: path.to_path_buf(), problem: problem.into() }
-    }
-
-    pub(crate) fn hdf5(path: &Path) -> impl FnOnce(hdf5::Error) -> Self {
-        let path = path.to_path_buf();
-        move |error| Self::NotAStore { path, problem: error.to_string() }
     }
 }

@@ -1,19 +1,29 @@
 //! The feature store: one grid an image, encoded once and read by every experiment.
 //!
-//! A store is a plain HDF5 file. libhdf5 lays it out and reads its description; the grids
-//! themselves are written and read at known byte addresses, so that the library's one global lock
-//! is never in the way and a killed extraction leaves a file that opens.
+//! A store is a plain HDF5 file with a *front page* before it: a checked description of where
+//! everything lies. libhdf5 lays rows out, in a scratch file; rows themselves are written and read
+//! at their byte addresses. So the library's one global lock is never in the way, no hostile file
+//! reaches it, and a killed extraction leaves a store that opens.
 //!
 //! `FORMAT.md` beside this crate writes the format down.
 
+mod append;
+mod description;
 mod error;
+mod front;
 mod layout;
 mod map;
 mod reader;
+mod rows;
+mod verify;
 mod writer;
 
+/// The view that every store should have: the image as it is.
+pub const ORIGINAL: &str = "original";
+
+pub use description::{Dtype, GridShape, Provenance};
 pub use error::{Error, Result};
-pub use half::f16;
-pub use layout::{GridShape, Provenance};
 pub use reader::FeatureStore;
-pub use writer::StoreWriter;
+pub use rows::{Source, State};
+pub use verify::Problem;
+pub use writer::{Encoded, Origin, StoreWriter};

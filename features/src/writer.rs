@@ -1,100 +1,193 @@
 //! Filling a store.
 
-use std::collections::HashSet;
-use std::fs::{self, File, Permissions, TryLockError};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use half::f16;
+use half::slice::HalfFloatSliceExt as _;
 
-use crate::layout::{self, Layout};
-use crate::{Error, GridShape, Provenance, Result};
+use crate::append::{self, folder_of};
+use crate::description::{Description, Dtype, Segment};
+use crate::front;
+use crate::rows::{self, Rows, Source, State};
+use crate::{Error, Provenance, Result};
 
-/// The state of a row whose grid and checksum are written.
-pub(crate) const COMPLETE: u8 = 1;
+/// Where and by what rows are being encoded; kept with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The program and its version.
+    pub created_by: String,
+    /// Where the encoder really runs, and on which version of its runtime.
+    pub device: String,
+}
+
+/// An image to be written: its row, the SHA-256 of its file, and its grids, one view after the
+/// other (views × cells × channels).
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The row.
+    pub row: usize,
+    /// The SHA-256 of the image's file.
+    pub source: Source,
+    /// Views × cells × channels.
+    pub grids: Vec<f32>,
+}
 
 /// Writes grids into a store, which it holds locked against a second writer.
 ///
-/// What survives: libhdf5 has the file open only while rows are laid out, not while images are
-/// encoded. Each row's grid goes first, then its checksum, then its state. A kill or an error
-/// loses the rows in flight and no other. After a power loss a row may be marked whose bytes never
-/// reached the disk; its checksum finds it.
+/// What survives an error, a SIGKILL or a power loss at any moment: everything that was complete.
+/// The grids of a batch are written and handed to the disk before their states say so, a complete
+/// row is never written again, and rows are added in one step (see `FORMAT.md`).
 #[derive(Debug)]
 pub struct StoreWriter {
     path: PathBuf,
     file: File,
-    layout: Layout,
-    complete: Vec<bool>,
+    description: Description,
+    origin: Origin,
+    rows: Rows,
 }
 
 impl StoreWriter {
-    /// Opens the store at `path`, or creates it, with a row for each of `names`. A store that is
-    /// there must have the same provenance; rows that it has are kept, new ones are appended.
-    pub fn open(path: &Path, provenance: &Provenance, names: &[String]) -> Result<Self> {
-        if !path.exists() {
-            create(path, provenance, names)?;
+    /// Opens the store at `path`, or creates it without a row. A store that is there must have the
+    /// same provenance. An append that was interrupted is brought to its end.
+    pub fn open(path: &Path, provenance: &Provenance, origin: Origin) -> Result<Self> {
+        fs::create_dir_all(folder_of(path)).map_err(Error::io(folder_of(path)))?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(path).map_err(Error::io(path))?;
+        lock(&file, path)?;
+        let length = file.metadata().map_err(Error::io(path))?.len();
+        let description = if length == 0 {
+            Description::empty(provenance.clone())
+        } else {
+            front::read(&file, path)?.description
+        };
+        description.provenance.check(provenance, path)?;
+        if length > 0 && length < description.length {
+            // What was cut off becomes zeros, which no checksum fits.
+            file.set_len(description.length).map_err(Error::io(path))?;
         }
-        let file = File::options().read(true).write(true).open(path).map_err(Error::io(path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy { path: path.to_path_buf() });
-            }
-            Err(TryLockError::Error(error)) => return Err(Error::io(path)(error)),
-        }
-        let mut layout = layout::read(path)?;
-        layout.provenance.check(provenance, path)?;
-        let known = layout.rows.iter().map(|row| row.name.as_str()).collect::<HashSet<_>>();
-        let new = names.iter().filter(|name| !known.contains(name.as_str())).cloned();
+        let description = append::settle(&file, path, description)?;
+        front::write_holder(&file, &holder()).map_err(Error::io(path))?;
+        let rows = Rows::read(&file, path, &description)?;
+        let mut writer = Self { path: path.to_path_buf(), file, description, origin, rows };
+        writer.set_states(&writer.rows.superseded(), State::Removed)?;
+        Ok(writer)
+    }
+
+    /// Which encoder makes the grids, and from which pixels.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.description.provenance
+    }
+
+    /// The images that have a grid, in no order.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.rows.live().map(|row| self.rows.name(row))
+    }
+
+    /// The SHA-256 of the file from which an image was encoded; `None` where it has no grid, or one
+    /// that does not fit its checksum. Reads the whole row.
+    pub fn intact_source(&self, image: &str) -> Result<Option<Source>> {
+        let Some(row) = self.rows.find(image) else { return Ok(None) };
+        self.rows.intact_source(&self.file, row, &mut Vec::new()).map_err(Error::io(&self.path))
+    }
+
+    /// Rows for images that are to be encoded, in their order. A row that waits for its image is
+    /// taken again; the others are added. The old row of an image counts until its new one is
+    /// complete.
+    pub fn rows_for(&mut self, images: &[String]) -> Result<Vec<usize>> {
+        let empty = (0..self.rows.len()).filter(|&row| self.rows.state(row) == State::Empty);
+        let empty = empty.map(|row| (self.rows.name(row).to_owned(), row));
+        let empty = empty.collect::<std::collections::HashMap<_, _>>();
+        let new = images.iter().filter(|image| !empty.contains_key(*image)).cloned();
         let new = new.collect::<Vec<_>>();
+        let mut next = self.rows.len();
         if !new.is_empty() {
-            layout::append(path, provenance.grid, &new)
-                .map_err(|error| Error::io(path)(layout::as_io(error)))?;
-            layout = layout::read(path)?;
+            self.append(&new)?;
         }
-        let complete = read_states(&file, &layout).map_err(Error::io(path))?;
-        Ok(Self { path: path.to_path_buf(), file, layout, complete })
+        let row = |image| {
+            empty.get(image).copied().unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            })
+        };
+        Ok(images.iter().map(row).collect())
     }
 
-    /// The rows without a grid, with the names of their images.
-    pub fn pending(&self) -> impl Iterator<Item = (usize, &str)> {
-        let rows = self.layout.rows.iter().enumerate().zip(&self.complete);
-        rows.filter(|(_, complete)| !**complete).map(|((row, entry), _)| (row, entry.name.as_str()))
+    fn append(&mut self, names: &[String]) -> Result<()> {
+        let segment = Segment {
+            rows: names.len(),
+            name_bytes: names.iter().map(String::len).max().unwrap_or(1),
+            names: 0,
+            names_checksum: 0,
+            sources: 0,
+            states: 0,
+            checksums: 0,
+            grids: Vec::new(),
+            created_by: self.origin.created_by.clone(),
+            device: self.origin.device.clone(),
+        };
+        let old = &self.description;
+        self.description = append::append(&self.file, &self.path, old, segment, names)?;
+        self.rows = Rows::read(&self.file, &self.path, &self.description)?;
+        Ok(())
     }
 
-    /// The number of rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.layout.rows.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.layout.rows.is_empty()
-    }
-
-    /// The shape of each grid.
-    #[must_use]
-    pub fn grid(&self) -> GridShape {
-        self.layout.provenance.grid
-    }
-
-    /// Writes the grid of a row, `cells × channels` values, and marks the row complete.
+    /// Writes the grids of a batch and marks their rows complete; older rows of the same images no
+    /// longer count.
     ///
     /// # Panics
-    /// If the row does not exist or the grid is of another size: both come from this store.
-    pub fn write(&mut self, row: usize, grid: &[f16]) -> Result<()> {
-        assert_eq!(grid.len(), self.grid().values(), "a grid of another size");
-        let entry = &self.layout.rows[row];
-        let bytes: &[u8] = bytemuck::cast_slice(grid);
-        let checksum = crc32fast::hash(bytes).to_le_bytes();
-        self.file
-            .write_all_at(bytes, entry.grid)
-            .and_then(|()| self.file.write_all_at(&checksum, entry.checksum))
-            .and_then(|()| self.file.write_all_at(&[COMPLETE], entry.state))
-            .map_err(Error::io(&self.path))?;
-        self.complete[row] = true;
+    /// If a row does not exist or its grids are of another size: both come from this store.
+    pub fn write(&mut self, batch: &[Encoded]) -> Result<()> {
+        let mut bytes = Vec::new();
+        for encoded in batch {
+            self.write_row(encoded, &mut bytes).map_err(Error::io(&self.path))?;
+        }
+        self.file.sync_data().map_err(Error::io(&self.path))?;
+        let rows = batch.iter().map(|encoded| encoded.row).collect::<Vec<_>>();
+        let replaced = rows.iter().filter_map(|&row| self.rows.find(self.rows.name(row)));
+        let replaced = replaced.collect::<Vec<_>>();
+        self.set_states(&rows, State::Complete)?;
+        self.set_states(&replaced, State::Removed)
+    }
+
+    fn write_row(&self, encoded: &Encoded, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        let Encoded { row, source, grids } = encoded;
+        let Provenance { grid, dtype, views, .. } = self.provenance();
+        assert_eq!(grids.len(), views.len() * grid.values(), "grids of another size");
+        self.file.write_all_at(source, self.rows.source_at(*row))?;
+        for (view, values) in grids.chunks_exact(grid.values()).enumerate() {
+            bytes.clear();
+            match dtype {
+                Dtype::F16 => {
+                    let mut rounded = vec![f16::ZERO; values.len()];
+                    rounded.convert_from_f32_slice(values);
+                    bytes.extend_from_slice(bytemuck::cast_slice(&rounded));
+                }
+                Dtype::F32 => bytes.extend_from_slice(bytemuck::cast_slice(values)),
+            }
+            let checksum = rows::checksum(source, bytes).to_le_bytes();
+            self.file.write_all_at(bytes, self.rows.grid_at(*row, view))?;
+            self.file.write_all_at(&checksum, self.rows.checksum_at(*row, view))?;
+        }
+        Ok(())
+    }
+
+    /// Marks the rows of images that are gone; their bytes stay where they are.
+    pub fn remove(&mut self, images: &[String]) -> Result<()> {
+        let rows = images.iter().filter_map(|image| self.rows.find(image)).collect::<Vec<_>>();
+        self.set_states(&rows, State::Removed)
+    }
+
+    fn set_states(&mut self, rows: &[usize], state: State) -> Result<()> {
+        for &row in rows {
+            self.file
+                .write_all_at(&[state.byte()], self.rows.state_at(row))
+                .map_err(Error::io(&self.path))?;
+            self.rows.set_state(row, state);
+        }
         Ok(())
     }
 
@@ -104,48 +197,37 @@ impl StoreWriter {
     }
 }
 
-fn create(path: &Path, provenance: &Provenance, names: &[String]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let lay_out = || {
-        fs::create_dir_all(folder)?;
-        let staged = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(folder)?;
-        layout::create(staged.path(), provenance, names).map_err(layout::as_io)?;
-        staged.as_file().sync_all()?;
-        match staged.persist_noclobber(path) {
-            Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(error.error)
-            }
-            _ => File::open(folder)?.sync_all(),
+/// Takes the store for this process alone, until its file is closed.
+fn lock(file: &File, path: &Path) -> Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let holder = front::read_holder(file).unwrap_or_else(|| "another extraction".to_owned());
+            Err(Error::Busy { path: path.to_path_buf(), holder })
         }
-    };
-    lay_out().map_err(Error::io(path))
+        Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),
+    }
 }
 
-/// Which rows are complete.
-pub(crate) fn read_states(file: &File, layout: &Layout) -> std::io::Result<Vec<bool>> {
-    let mut state = [0];
-    let complete = |row: &layout::Row| {
-        file.read_exact_at(&mut state, row.state)?;
-        Ok(state[0] == COMPLETE)
-    };
-    layout.rows.iter().map(complete).collect()
+/// This process, for people.
+fn holder() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("process {} on {}", std::process::id(), host.trim())
 }
 
 impl Provenance {
     /// Refuses an `expected` provenance that differs in anything the grids depend on.
     pub fn check(&self, expected: &Self, path: &Path) -> Result<()> {
-        let grid = |of: &Self| format!("{:?}", of.grid);
-        let parts = [
-            ("encoder (SHA-256)", self.encoder_sha256.clone(), expected.encoder_sha256.clone()),
-            ("preprocessing", self.preprocess.clone(), expected.preprocess.clone()),
-            ("grid", grid(self), grid(expected)),
-        ];
-        for (what, found, expected) in parts {
+        let parts = |of: &Self| {
+            [
+                ("encoder (SHA-256)", of.encoder_sha256.clone()),
+                ("preprocessing", of.preprocess.clone()),
+                ("grid", format!("{}×{}×{}", of.grid.height, of.grid.width, of.grid.channels)),
+                ("type of values", of.dtype.to_string()),
+                ("list of views", of.views.join(", ")),
+            ]
+        };
+        for ((what, found), (_, expected)) in parts(self).into_iter().zip(parts(expected)) {
             if found != expected {
                 let path = path.to_path_buf();
                 return Err(Error::OtherProvenance { path, what, found, expected });

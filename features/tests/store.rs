@@ -1,128 +1,185 @@
 //! A store from its first row to its last, and what must not be taken for one.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
 
-use features::{Error, FeatureStore, GridShape, Provenance, StoreWriter, f16};
-use tempfile::TempDir;
-
-const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
-
-fn provenance() -> Provenance {
-    Provenance {
-        encoder_name: "small.onnx".to_owned(),
-        encoder_sha256: "ab".repeat(32),
-        preprocess: r#"{"size":224}"#.to_owned(),
-        grid: GRID,
-        created_by: "test".to_owned(),
-    }
-}
-
-fn names(range: std::ops::Range<usize>) -> Vec<String> {
-    range.map(|number| format!("ảnh {number}.jpg")).collect()
-}
-
-fn grid(seed: usize) -> Vec<f16> {
-    (0..GRID.values()).map(|at| f16::from_f32((seed * 100 + at) as f32 / 7.0)).collect()
-}
-
-fn store() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("new").join("store.h5");
-    (folder, path)
-}
-
-fn fill(path: &Path, names: &[String]) {
-    let mut writer = StoreWriter::open(path, &provenance(), names).unwrap();
-    let pending = writer.pending().map(|(row, _)| row).collect::<Vec<_>>();
-    for row in pending {
-        writer.write(row, &grid(row)).unwrap();
-    }
-    writer.finish().unwrap();
-}
+use common::{GRID, fill, grids, names, open, provenance, source, store, values};
+use features::{Dtype, Error, FeatureStore, Provenance, State, StoreWriter};
 
 #[test]
-fn grids_come_back_and_a_second_run_has_nothing_to_do() {
-    let (_folder, path) = store();
-    fill(&path, &names(0..5));
-    let store = FeatureStore::open(&path).unwrap();
-    assert_eq!((store.len(), store.complete()), (5, 5));
-    assert_eq!(store.provenance(), &provenance());
-    let row = store.find("ảnh 3.jpg").unwrap();
-    assert_eq!(store.grid(row).unwrap(), grid(3));
-    assert_eq!(store.find("ảnh 9.jpg"), None);
-    let writer = StoreWriter::open(&path, &provenance(), &names(0..5)).unwrap();
-    assert_eq!(writer.pending().count(), 0);
+fn grids_come_back_in_every_type_and_view() {
+    for dtype in [Dtype::F16, Dtype::F32] {
+        let (_folder, path) = store();
+        let provenance = Provenance { dtype, ..provenance(&["original", "flip"]) };
+        fill(&path, &provenance, &names(0..5));
+        let store = FeatureStore::open(&path).unwrap();
+        assert_eq!((store.len(), store.complete()), (5, 5));
+        assert_eq!(store.provenance(), &provenance);
+        assert_eq!(store.devices().collect::<Vec<_>>(), ["cpu"]);
+        let row = store.find("ảnh 3.jpg").unwrap();
+        for view in 0..2 {
+            assert_eq!(store.grid(row, view).unwrap().len(), GRID.values() * dtype.bytes());
+            let expected = &grids(3, 2)[view * GRID.values()..(view + 1) * GRID.values()];
+            let close = |a: &f32, b: &f32| (a - b).abs() <= b.abs() * 1e-3;
+            assert!(values(&store, row, view).iter().zip(expected).all(|(a, b)| close(a, b)));
+        }
+        assert_eq!((store.view("flip").unwrap(), store.find("ảnh 9.jpg")), (1, None));
+        let error = store.view("rotated").unwrap_err().to_string();
+        assert!(error.contains("`rotated`") && error.contains("original, flip"), "{error}");
+        assert_eq!(store.verify().unwrap(), []);
+    }
 }
 
 #[test]
 fn an_interrupted_run_goes_on_and_new_images_leave_old_rows_alone() {
     let (_folder, path) = store();
-    let mut writer = StoreWriter::open(&path, &provenance(), &names(0..3)).unwrap();
-    writer.write(1, &grid(1)).unwrap();
+    let plain = provenance(&["original"]);
+    let mut writer = open(&path, &plain);
+    let rows = writer.rows_for(&names(0..3)).unwrap();
+    writer.write(&[common::encoded(rows[1], 1, 1)]).unwrap();
     drop(writer);
     let store = FeatureStore::open(&path).unwrap();
     assert_eq!((store.len(), store.complete()), (3, 1));
-    assert!(matches!(store.grid(0).unwrap_err(), Error::Incomplete { .. }));
+    assert!(matches!(store.grid(0, 0).unwrap_err(), Error::Incomplete { .. }));
     assert_eq!(store.find("ảnh 0.jpg"), None);
 
-    let before = store.grid(1).unwrap().as_ptr_range();
-    let writer = StoreWriter::open(&path, &provenance(), &names(0..6)).unwrap();
-    let pending = writer.pending().map(|(row, _)| row).collect::<Vec<_>>();
-    assert_eq!(pending, [0, 2, 3, 4, 5]);
-    drop(writer);
-    fill(&path, &names(0..6));
-    assert_eq!(store.grid(1).unwrap().as_ptr_range(), before, "the old row was moved");
+    let before = store.grid(1, 0).unwrap().as_ptr_range();
+    fill(&path, &plain, &names(0..6));
+    assert_eq!(store.grid(1, 0).unwrap().as_ptr_range(), before, "the old row was moved");
+    assert_eq!(store.complete(), 1, "a reader shows the store as it was");
     let store = FeatureStore::open(&path).unwrap();
-    for row in 0..6 {
-        assert_eq!(store.grid(row).unwrap(), grid(row));
+    assert_eq!((store.len(), store.complete()), (6, 6));
+    for (number, name) in names(0..6).iter().enumerate() {
+        let row = store.find(name).unwrap();
+        assert_eq!(values(&store, row, 0), common::rounded(&grids(number, 1)));
     }
+}
+
+#[test]
+fn a_changed_image_gets_a_new_row_and_a_removed_one_none() {
+    let (_folder, path) = store();
+    let plain = provenance(&["original"]);
+    fill(&path, &plain, &names(0..3));
+    let before = FeatureStore::open(&path).unwrap();
+    let mut writer = open(&path, &plain);
+    assert_eq!(writer.intact_source("ảnh 1.jpg").unwrap(), Some(source(1)));
+    assert_eq!(writer.intact_source("ảnh 7.jpg").unwrap(), None);
+    let rows = writer.rows_for(&names(1..2)).unwrap();
+    assert_eq!(rows, [3]);
+    assert!(writer.intact_source("ảnh 1.jpg").unwrap().is_some(), "the old row counts meanwhile");
+    writer.write(&[common::encoded(3, 40, 1)]).unwrap();
+    assert_eq!(writer.intact_source("ảnh 1.jpg").unwrap(), Some(source(40)));
+    writer.remove(&names(0..1)).unwrap();
+    writer.finish().unwrap();
+
+    let store = FeatureStore::open(&path).unwrap();
+    assert_eq!(store.images(), [("ảnh 1.jpg", 3), ("ảnh 2.jpg", 2)]);
+    assert_eq!([store.state(0), store.state(1)], [State::Removed; 2]);
+    assert_eq!(values(&store, 3, 0), common::rounded(&grids(40, 1)));
+    assert_eq!(values(&before, 1, 0), common::rounded(&grids(1, 1)), "an open reader was disturbed");
+    assert_eq!(store.verify().unwrap(), []);
+}
+
+#[test]
+fn the_digest_is_of_the_content_alone() {
+    let plain = provenance(&["original"]);
+    let digest = |order: &[usize]| {
+        let (_folder, path) = store();
+        for &number in order {
+            fill(&path, &plain, &names(number..number + 1));
+        }
+        FeatureStore::open(&path).unwrap().content_digest().unwrap()
+    };
+    assert_eq!(digest(&[0, 1, 2]), digest(&[2, 0, 1]));
+    assert_ne!(digest(&[0, 1, 2]), digest(&[0, 1]));
 }
 
 #[test]
 fn a_second_writer_is_refused_while_readers_are_not() {
     let (_folder, path) = store();
-    let writer = StoreWriter::open(&path, &provenance(), &names(0..2)).unwrap();
-    let error = StoreWriter::open(&path, &provenance(), &names(0..2)).unwrap_err();
+    let plain = provenance(&["original"]);
+    let mut writer = open(&path, &plain);
+    writer.rows_for(&names(0..2)).unwrap();
+    let error = StoreWriter::open(&path, &plain, common::origin()).unwrap_err();
     assert!(matches!(error, Error::Busy { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     assert_eq!(FeatureStore::open(&path).unwrap().complete(), 0);
     drop(writer);
-    fill(&path, &names(0..2));
+    fill(&path, &plain, &names(0..2));
 }
 
 #[test]
 fn a_store_of_another_encoder_is_refused_and_kept() {
     let (_folder, path) = store();
-    fill(&path, &names(0..2));
+    let plain = provenance(&["original"]);
+    fill(&path, &plain, &names(0..2));
     let before = fs::read(&path).unwrap();
-    let other = Provenance { encoder_sha256: "cd".repeat(32), ..provenance() };
-    let error = StoreWriter::open(&path, &other, &names(0..4)).unwrap_err().to_string();
-    assert!(error.contains("encoder") && error.contains("cdcd"), "{error}");
+    let sha256 = "cd".repeat(32);
+    let others = [
+        (Provenance { encoder_sha256: sha256, ..plain.clone() }, "encoder (SHA-256)"),
+        (Provenance { preprocess: "{}".to_owned(), ..plain.clone() }, "preprocessing"),
+        (Provenance { dtype: Dtype::F32, ..plain.clone() }, "type of values is f16, but f32"),
+        (provenance(&["original", "flip"]), "list of views is original, but original, flip"),
+    ];
+    for (other, what) in others {
+        let error = StoreWriter::open(&path, &other, common::origin()).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
     assert!(before == fs::read(&path).unwrap(), "the refused store was changed");
 }
 
 #[test]
-fn damage_is_found() {
+fn what_is_no_store_is_refused_and_kept() {
+    let (folder, path) = store();
+    let path = folder.path().join(path.file_name().unwrap());
+    let files: [&[u8]; 3] = [b"<html>not found</html>", b"\x89HDF\r\n\x1a\n and more", &[0; 5000]];
+    for bytes in files {
+        fs::write(&path, bytes).unwrap();
+        let error = FeatureStore::open(&path).unwrap_err();
+        assert!(matches!(error, Error::NotAStore { .. }), "{error}");
+        let plain = provenance(&["original"]);
+        let error = StoreWriter::open(&path, &plain, common::origin()).unwrap_err();
+        assert!(error.to_string().contains("store.h5: not a feature store"), "{error}");
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+}
+
+/// What readers of Showtell never do: through libhdf5, as any other program.
+#[test]
+fn hdf5_sees_the_same_rows() {
     let (_folder, path) = store();
-    fill(&path, &names(0..3));
-    let good = fs::read(&path).unwrap();
-
-    let needle: &[u8] = bytemuck::cast_slice(&grid(2)).to_vec().leak();
-    let at = good.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
-    let file = fs::File::options().write(true).open(&path).unwrap();
-    file.write_all_at(&[good[at + 20] ^ 1], at as u64 + 20).unwrap();
+    let two = provenance(&["original", "flip"]);
+    fill(&path, &two, &names(0..3));
+    fill(&path, &two, &names(0..5));
     let store = FeatureStore::open(&path).unwrap();
-    assert!(matches!(store.grid(2).unwrap_err(), Error::Checksum { .. }));
-    assert_eq!(store.grid(1).unwrap(), grid(1));
-
-    fs::write(&path, &good[..good.len() - 100]).unwrap();
-    let error = FeatureStore::open(&path).unwrap_err();
-    assert!(matches!(error, Error::NotAStore { .. }), "{error}");
-    fs::write(&path, "<html>not found</html>").unwrap();
-    let error = FeatureStore::open(&path).unwrap_err().to_string();
-    assert!(error.contains("store.h5: not a feature store"), "{error}");
-    let error = StoreWriter::open(&path, &provenance(), &names(0..3)).unwrap_err();
-    assert!(matches!(error, Error::NotAStore { .. }), "{error}");
+    let file = hdf5::File::open(&path).unwrap();
+    assert_eq!(file.attr("version").unwrap().read_scalar::<u32>().unwrap(), 2);
+    let segments = file.group("segments").unwrap();
+    assert_eq!(segments.member_names().unwrap(), ["00000", "00001"]);
+    let mut row = 0;
+    for segment in segments.groups().unwrap() {
+        let states = segment.dataset("state").unwrap().read_raw::<u8>().unwrap();
+        let sources = segment.dataset("source_sha256").unwrap().read_raw::<u8>().unwrap();
+        let checksums = segment.dataset("checksum").unwrap().read_raw::<u32>().unwrap();
+        let names = segment.dataset("name").unwrap();
+        let names = names.read_raw::<hdf5::types::FixedUnicode<11>>().unwrap();
+        for (at, state) in states.into_iter().enumerate() {
+            assert_eq!((names[at].as_str(), state), (store.name(row), b'C'));
+            for (view, name) in ["original", "flip"].iter().enumerate() {
+                let grids = segment.dataset(&format!("grids/{name}")).unwrap();
+                let grids = grids.read_raw::<half::f16>().unwrap();
+                let grid = &grids[at * GRID.values()..(at + 1) * GRID.values()];
+                let bytes = grid.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+                assert!(bytes == store.grid(row, view).unwrap());
+                let mut hasher = crc32fast::Hasher::new();
+                hasher.update(&sources[at * 32..(at + 1) * 32]);
+                hasher.update(&bytes);
+                assert_eq!(hasher.finalize(), checksums[at * 2 + view]);
+            }
+            row += 1;
+        }
+    }
+    assert_eq!(row, 5);
 }

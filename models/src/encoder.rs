@@ -1,13 +1,16 @@
 //! The encoder: a batch of image tensors to grids.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use data::digest;
 use ndarray::ArrayView3;
+use ort::memory::AllocationDevice;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
+use crate::bound::Bound;
 use crate::preprocess::{METADATA_KEY, Resize};
 use crate::{Device, DeviceChoice, Error, Preprocess, Result, runtime};
 
@@ -35,6 +38,29 @@ pub struct Encoder {
     fixed_batch: Option<usize>,
     /// Height, width and channels of a grid.
     grid: [usize; 3],
+    threads: usize,
+    /// Its tensors in memory that the device reaches directly, once it has run on one.
+    bound: Option<Bound>,
+}
+
+/// The grids of some images as the network gives them: image by image, channel by channel.
+#[derive(Debug, Clone)]
+pub struct Planes {
+    values: Vec<f32>,
+    /// Height, width and channels of a grid.
+    grid: [usize; 3],
+}
+
+impl Planes {
+    /// The same as grids: images × cells × channels.
+    #[must_use]
+    pub fn to_grids(&self) -> Vec<f32> {
+        let [height, width, channels] = self.grid;
+        let images = self.values.len() / (height * width * channels);
+        let planes = ArrayView3::from_shape((images, channels, height * width), &self.values);
+        let grids = planes.map(|planes| planes.permuted_axes([0, 2, 1]).iter().copied().collect());
+        grids.unwrap_or_default()
+    }
 }
 
 impl Encoder {
@@ -63,13 +89,15 @@ impl Encoder {
             device,
             fixed_batch: batch.map(|batch| batch as usize),
             grid: [0; 3],
+            threads,
+            bound: None,
             preprocess,
         };
         encoder.grid = encoder.probe()?;
         Ok(encoder)
     }
 
-    /// One run on a black image, for the shape of its grid.
+    /// One run on black images, for the shape of their grids.
     fn probe(&mut self) -> Result<[usize; 3]> {
         let images = self.fixed_batch.unwrap_or(1);
         let zeros = vec![0.0; images * self.preprocess.values()];
@@ -90,23 +118,29 @@ impl Encoder {
     /// # Panics
     /// If `tensors` does not hold `images` tensors of this encoder's size.
     pub fn encode(&mut self, tensors: &[f32], images: usize) -> Result<Vec<f32>> {
+        Ok(self.encode_planes(tensors, images)?.to_grids())
+    }
+
+    /// Like [`encode`](Self::encode), in the order in which the network gives the values, so that
+    /// another thread may bring them to the order of grids.
+    ///
+    /// # Panics
+    /// If `tensors` does not hold `images` tensors of this encoder's size.
+    pub fn encode_planes(&mut self, tensors: &[f32], images: usize) -> Result<Planes> {
         let values = self.preprocess.values();
         assert_eq!(tensors.len(), images * values, "tensors of another size");
         let batch = self.fixed_batch.unwrap_or(images).max(1);
-        let mut grids = Vec::with_capacity(images * self.grid.iter().product::<usize>());
+        let grid_values = self.grid.iter().product::<usize>();
+        let mut planes = Vec::with_capacity(images.next_multiple_of(batch) * grid_values);
         for part in tensors.chunks(batch * values) {
-            let wanted = part.len() / values;
-            if wanted == batch {
-                let (_, planes) = self.run(part, batch)?;
-                self.append_grids(&mut grids, &planes, wanted)?;
-            } else {
-                let mut padded = part.to_vec();
-                padded.resize(batch * values, 0.0);
-                let (_, planes) = self.run(&padded, batch)?;
-                self.append_grids(&mut grids, &planes, wanted)?;
+            let mut part = Cow::Borrowed(part);
+            if part.len() < batch * values {
+                part.to_mut().resize(batch * values, 0.0);
             }
+            planes.extend(self.run(&part, batch)?.1);
         }
-        Ok(grids)
+        planes.truncate(images * grid_values);
+        Ok(Planes { values: planes, grid: self.grid })
     }
 
     /// One run: the output's shape and its values, channel by channel.
@@ -114,22 +148,19 @@ impl Encoder {
         let failed = Error::run(&format!("the encoder {}", self.path.display()));
         let [height, width] = self.preprocess.size;
         let shape = [images, 3, height as usize, width as usize];
+        if self.device == Device::Cuda {
+            if self.bound.as_ref().is_none_or(|bound| bound.shape() != shape) {
+                let bound = Bound::new(&self.session, AllocationDevice::CUDA_PINNED, shape);
+                self.bound = Some(bound.map_err(&failed)?);
+            }
+            if let Some(bound) = &mut self.bound {
+                return bound.run(&mut self.session, tensors).map_err(&failed);
+            }
+        }
         let input = TensorRef::from_array_view((shape, tensors)).map_err(&failed)?;
         let outputs = self.session.run(ort::inputs![input]).map_err(&failed)?;
         let (shape, planes) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
         Ok((shape.iter().map(|&side| side as usize).collect(), planes.to_vec()))
-    }
-
-    /// Appends the first `images` grids of `planes`: channels × cells, as the network gives them,
-    /// become cells × channels.
-    fn append_grids(&self, grids: &mut Vec<f32>, planes: &[f32], images: usize) -> Result<()> {
-        let [height, width, channels] = self.grid;
-        let values = channels * height * width;
-        let shape = (images, channels, height * width);
-        let planes = ArrayView3::from_shape(shape, &planes[..images * values])
-            .map_err(|error| Error::onnx(&self.path)(error))?;
-        grids.extend(planes.permuted_axes([0, 2, 1]).iter());
-        Ok(())
     }
 
     /// The file it was opened from.
@@ -166,6 +197,15 @@ impl Encoder {
     #[must_use]
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// Where it runs, for people and records: `cpu, 2 threads`.
+    #[must_use]
+    pub fn describe_device(&self) -> String {
+        match self.device {
+            Device::Cpu => format!("cpu, {} threads", self.threads),
+            Device::Cuda => "cuda, first GPU".to_owned(),
+        }
     }
 
     /// Height, width and channels of a grid.

@@ -3,6 +3,7 @@
 //! Everything here runs on ONNX Runtime alone. Arrays cross the border of this crate as slices with
 //! their shapes.
 
+mod bound;
 pub mod bundle;
 pub mod captioner;
 pub mod decode;
@@ -20,7 +21,7 @@ pub use captioner::{Caption, Captioner, Word};
 pub use decode::{ImageError, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
-pub use encoder::Encoder;
+pub use encoder::{Encoder, Planes};
 pub use error::{Error, Result};
-pub use preprocess::Preprocess;
+pub use preprocess::{Preprocess, View};
 pub use search::{Decoder, Hypothesis, SearchOptions, search};

@@ -95,6 +95,8 @@ fn builder(threads: usize) -> Result<SessionBuilder> {
     Session::builder(environment()?)
         .map_err(|error| problem(error.to_string()))?
         .with_intra_threads(threads)
+        // Weights stored as int8 are unpacked once, when the network is opened, not in every run.
+        .and_then(|builder| builder.with_quant_qdq(false))
         .map_err(|error| problem(error.to_string()))
 }
 

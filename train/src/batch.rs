@@ -2,7 +2,7 @@
 //! them, and the loss of the teacher-forced network over them.
 
 use data::vocabulary::{END, PAD, START, WordId};
-use features::{FeatureStore, f16};
+use features::{Dtype, FeatureStore, ORIGINAL};
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
@@ -168,14 +168,18 @@ pub fn grids(
     device: Device,
 ) -> Result<Tensor> {
     let shape = store.grid_shape();
+    let view = store.view(ORIGINAL)?;
     let mut bytes = Vec::new();
     let mut count = 0;
     for row in rows {
-        let grid: &[f16] = store.grid(row)?;
-        bytes.extend_from_slice(bytemuck::cast_slice(grid));
+        bytes.extend_from_slice(store.grid(row, view)?);
         count += 1;
     }
     let size = [count, shape.cells() as i64, shape.channels as i64];
-    let grids = Tensor::f_from_data_size(&bytes, &size, Kind::Half)?;
+    let kind = match store.provenance().dtype {
+        Dtype::F16 => Kind::Half,
+        Dtype::F32 => Kind::Float,
+    };
+    let grids = Tensor::f_from_data_size(&bytes, &size, kind)?;
     Ok(grids.to_device(device).to_kind(Kind::Float))
 }

@@ -3,10 +3,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -58,15 +56,7 @@ pub fn save(
     let json = serde_json::to_string(progress).map_err(|error| problem(&error))?;
     let metadata = HashMap::from([(PROGRESS.to_owned(), json)]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| problem(&error))?;
-    let write = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(&bytes)?;
-        file.commit()
-    };
-    write().map_err(Error::io(path))
+    data::files::replace(path, &bytes).map_err(Error::io(path))
 }
 
 /// A checkpoint that was read.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use data::Vocabulary;
 use data::metrics::{Item, bleu, cider};
-use features::FeatureStore;
-use half::slice::HalfFloatSliceExt as _;
+use features::{FeatureStore, ORIGINAL};
 use models::{Hypothesis, SearchOptions, search};
 use serde::Serialize;
 use tch::Device;
@@ -86,8 +85,9 @@ pub fn evaluate(
 fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
     let values = store.grid_shape().values();
     let mut grids = vec![0.0; images.len() * values];
+    let view = store.view(ORIGINAL)?;
     for (image, grid) in images.iter().zip(grids.chunks_exact_mut(values)) {
-        store.grid(image.row)?.convert_to_f32_slice(grid);
+        store.read(image.row, view, grid)?;
     }
     Ok(grids)
 }

@@ -1,10 +1,8 @@
 //! The run folder: everything needed to repeat, resume and understand a run.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use data::Vocabulary;
 use features::{FeatureStore, Provenance};
 use models::bundle::VOCABULARY_FILE;
@@ -167,13 +165,7 @@ impl RunFolder {
 
     /// Writes a file of the run, replacing it as a whole.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        let write = || {
-            fs::create_dir_all(&self.0)?;
-            let mut file = AtomicWriteFile::open(path)?;
-            file.write_all(bytes)?;
-            file.commit()
-        };
-        write().map_err(Error::io(path))
+        data::files::replace(path, bytes).map_err(Error::io(path))
     }
 
     /// Holds the folder against a second run for as long as the file lives.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use data::{Vocabulary, tokens::tokenize};
-use features::{FeatureStore, GridShape, Provenance, StoreWriter, f16};
+use features::{Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter};
 use models::{Hypothesis, OnnxDecoder, Preprocess, SearchOptions, search};
 use tch::Device;
 use tempfile::TempDir;
@@ -33,15 +33,19 @@ fn store(folder: &Path, encoder: &str) -> FeatureStore {
         encoder_sha256: encoder.to_owned(),
         preprocess: serde_json::to_string(&Preprocess::imagenet([64, 64])).unwrap(),
         grid: GRID,
+        dtype: Dtype::F16,
+        views: vec![ORIGINAL.to_owned()],
         created_by: "test".to_owned(),
     };
+    let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
     let names = (0..CAPTIONS.len()).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
-    let mut writer = StoreWriter::open(&path, &provenance, &names).unwrap();
-    for row in 0..names.len() {
+    let mut writer = StoreWriter::open(&path, &provenance, origin).unwrap();
+    let encoded = |row| {
         let value = |at: usize| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
-        let grid = (0..GRID.values()).map(|at| f16::from_f32(value(at))).collect::<Vec<_>>();
-        writer.write(row, &grid).unwrap();
-    }
+        Encoded { row, source: [0; 32], grids: (0..GRID.values()).map(value).collect() }
+    };
+    let rows = writer.rows_for(&names).unwrap().into_iter();
+    writer.write(&rows.map(encoded).collect::<Vec<_>>()).unwrap();
     writer.finish().unwrap();
     FeatureStore::open(&path).unwrap()
 }
@@ -217,9 +221,10 @@ fn the_exported_decoder_says_what_the_network_says() {
     assert_eq!(manifest.encoder.sha256, "small");
     manifest.check_decoder(run.path()).unwrap();
 
-    let grids = (0..CAPTIONS.len())
-        .flat_map(|row| material.store.grid(row).unwrap().iter().map(|value| value.to_f32()))
-        .collect::<Vec<_>>();
+    let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
+    for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
+        material.store.read(row, 0, grid).unwrap();
+    }
     let trained = run.open_best(Device::Cpu).unwrap();
     for beam in [1, 3, 5] {
         let options = SearchOptions { beam, ..SearchOptions::default() };

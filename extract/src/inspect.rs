@@ -1,0 +1,98 @@
+//! What is in a store, and whether it is whole.
+
+use std::collections::BTreeSet;
+
+use features::{FeatureStore, State};
+use indicatif::HumanBytes;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::options::{Inspect, Verify};
+
+/// What `inspect` says.
+#[derive(Serialize)]
+struct Report<'a> {
+    rows: usize,
+    complete: usize,
+    removed: usize,
+    views: &'a [String],
+    /// Height, width, channels.
+    grid: [usize; 3],
+    dtype: &'static str,
+    encoder_name: &'a str,
+    encoder_sha256: &'a str,
+    preprocess: Value,
+    devices: BTreeSet<&'a str>,
+    created_by: &'a str,
+    content_digest: Option<String>,
+}
+
+impl<'a> Report<'a> {
+    fn of(store: &'a FeatureStore) -> Self {
+        let provenance = store.provenance();
+        let preprocess = &provenance.preprocess;
+        let grid = provenance.grid;
+        let removed = |row: &usize| store.state(*row) == State::Removed;
+        Self {
+            rows: store.len(),
+            complete: store.complete(),
+            removed: (0..store.len()).filter(removed).count(),
+            views: &provenance.views,
+            grid: [grid.height, grid.width, grid.channels],
+            dtype: provenance.dtype.name(),
+            encoder_name: &provenance.encoder_name,
+            encoder_sha256: &provenance.encoder_sha256,
+            preprocess: serde_json::from_str(preprocess)
+                .unwrap_or_else(|_| Value::String(preprocess.clone())),
+            devices: store.devices().collect(),
+            created_by: &provenance.created_by,
+            content_digest: None,
+        }
+    }
+}
+
+/// `extract inspect`.
+pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
+    let store = FeatureStore::open(&options.store)?;
+    let mut report = Report::of(&store);
+    if options.json {
+        report.content_digest = Some(store.content_digest()?);
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
+    let [height, width, channels] = report.grid;
+    let bytes = store.provenance().grid_bytes() * report.views.len() * report.rows;
+    println!("store       {}", options.store.display());
+    println!("images      {} complete", report.complete);
+    println!(
+        "rows        {} ({} removed, {} without a grid), {}",
+        report.rows,
+        report.removed,
+        report.rows - report.removed - report.complete,
+        HumanBytes(bytes as u64)
+    );
+    println!("views       {}", report.views.join(", "));
+    println!("grid        {height}×{width} cells of {channels} values, {}", report.dtype);
+    println!("encoder     {} (SHA-256 {})", report.encoder_name, report.encoder_sha256);
+    println!("preprocess  {}", store.provenance().preprocess);
+    println!("made by     {}", report.created_by);
+    println!("on          {}", report.devices.into_iter().collect::<Vec<_>>().join("; "));
+    Ok(())
+}
+
+/// `extract verify`: whether everything is as it was written.
+pub(crate) fn verify(options: &Verify) -> anyhow::Result<bool> {
+    let store = FeatureStore::open(&options.store)?;
+    let problems = store.verify()?;
+    for problem in &problems {
+        println!("{problem}");
+    }
+    let place = options.store.display();
+    if problems.is_empty() {
+        let waiting = store.len() - Report::of(&store).removed - store.complete();
+        println!("{place}: {} images, all as written; {waiting} rows wait for theirs", store.complete());
+    } else {
+        println!("{place}: {} problems; run `extract` again to encode damaged rows anew", problems.len());
+    }
+    Ok(problems.is_empty())
+}

@@ -1,0 +1,105 @@
+//! What is said on stderr while images are encoded: a bar on a terminal, else a JSON document a line.
+
+use std::io::{IsTerminal as _, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+/// Between two lines of progress.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The way to stderr.
+pub(crate) struct Progress {
+    /// On a terminal.
+    bar: Option<ProgressBar>,
+    start: Instant,
+    last: Instant,
+    images: usize,
+    done: usize,
+    skipped: usize,
+}
+
+impl Progress {
+    /// Says nothing yet.
+    pub(crate) fn new() -> Self {
+        let now = Instant::now();
+        let bar = stderr().is_terminal().then(ProgressBar::hidden);
+        Self { bar, start: now, last: now, images: 0, done: 0, skipped: 0 }
+    }
+
+    /// Says something once.
+    pub(crate) fn note(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{message}")),
+            None => eprintln!("{}", json!({"event": "note", "message": message})),
+        }
+    }
+
+    /// Says something that programs may want to take apart; people are told it otherwise.
+    pub(crate) fn record(&self, event: &str, what: &impl Serialize) {
+        if self.bar.is_none() {
+            eprintln!("{}", json!({"event": event, event: what}));
+        }
+    }
+
+    /// Begins to count towards `images`.
+    pub(crate) fn begin(&mut self, images: usize) {
+        self.start = Instant::now();
+        self.last = self.start;
+        self.images = images;
+        if self.bar.is_some() {
+            let template = "{bar:30} {pos}/{len} images  {per_sec}  {eta} left  {msg}";
+            let bar = ProgressBar::new(images as u64);
+            self.bar = Some(match ProgressStyle::with_template(template) {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            });
+        }
+    }
+
+    /// Counts one image.
+    pub(crate) fn advance(&mut self, skipped: bool) {
+        self.done += 1;
+        self.skipped += usize::from(skipped);
+        match &self.bar {
+            Some(bar) => {
+                bar.inc(1);
+                if skipped {
+                    bar.set_message(format!("{} skipped", self.skipped));
+                }
+            }
+            None if self.last.elapsed() >= INTERVAL => {
+                self.last = Instant::now();
+                self.line();
+            }
+            None => {}
+        }
+    }
+
+    fn line(&self) {
+        let speed = self.done as f64 / self.start.elapsed().as_secs_f64();
+        let line = json!({
+            "event": "progress",
+            "images": self.images,
+            "done": self.done,
+            "skipped": self.skipped,
+            "images_per_second": round(speed),
+            "seconds_left": ((self.images - self.done) as f64 / speed).round(),
+        });
+        eprintln!("{line}");
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// To two decimals, as much as a speed or a share is worth.
+pub(crate) fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}

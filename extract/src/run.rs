@@ -1,0 +1,207 @@
+//! `extract run` and `extract plan`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use data::Captions;
+use features::{FeatureStore, GridShape, Origin, Provenance, StoreWriter};
+use indicatif::HumanDuration;
+use models::Encoder;
+use models::encoder::EncoderOptions;
+use serde::Serialize;
+
+use crate::images::{self, Folder, Skipped};
+use crate::options::{Job, Plan as PlanOptions, Run};
+use crate::pipeline::{self, Outcome, Pending};
+use crate::plan::{self, Plan};
+use crate::progress::{Progress, round};
+
+const PROGRAM: &str = concat!("showtell extract ", env!("CARGO_PKG_VERSION"));
+/// Of a long list only so many are named; the file has them all.
+const NAMED: usize = 20;
+
+/// What a run did, for programs.
+#[derive(Serialize)]
+struct Summary {
+    written: usize,
+    skipped: usize,
+    removed: usize,
+    seconds: f64,
+    images_per_second: f64,
+    /// The share of the time in which the encoder ran.
+    encoder_busy: f64,
+}
+
+/// `extract run`.
+pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
+    let job = &options.job;
+    let mut progress = Progress::new();
+    let Folder { images, skipped } = images::list(&job.images)?;
+    if let Some(captions) = &options.captions {
+        images::report_captions(&images, &Captions::read(captions)?, &progress);
+    }
+    let mut encoder = open_encoder(job, &progress)?;
+    let origin = Origin { created_by: PROGRAM.to_owned(), device: encoder.describe_device() };
+    let provenance = provenance(job, &encoder)?;
+    let mut store = StoreWriter::open(&job.store, &provenance, origin)?;
+    let work = images::compare(&job.images, &images, &store)?;
+    let place = job.store.display();
+    let done = images.len() - work.encode.len();
+    if done > 0 && !work.encode.is_empty() {
+        let todo = work.encode.len();
+        progress.note(&format!("{place}: {done} images are extracted already, {todo} to go"));
+    }
+    if options.prune {
+        store.remove(&work.gone)?;
+    } else if !work.gone.is_empty() {
+        let gone = work.gone.len();
+        progress.note(&format!("{gone} images of the store are no longer in the folder (--prune removes them)"));
+    }
+    let removed = if options.prune { work.gone.len() } else { 0 };
+    if work.encode.is_empty() {
+        store.finish()?;
+        report_skipped(&job.store, &skipped, &progress)?;
+        println!(
+            "{place}: all {} images are extracted already; nothing to do{}",
+            images.len(),
+            if removed > 0 { format!(" ({removed} removed)") } else { String::new() }
+        );
+        return Ok(());
+    }
+    plan::check_space(&job.store, bytes(&provenance, work.encode.len()))?;
+    let rows = store.rows_for(&work.encode)?.into_iter();
+    let pending = rows.zip(work.encode).map(|(row, image)| Pending { row, image });
+    let pending = pending.collect::<Vec<_>>();
+    let outcome = pipeline::run(job, &mut encoder, &mut store, &pending, &mut progress)?;
+    store.finish()?;
+    report(job, &pending, done, removed, skipped, outcome, &progress)
+}
+
+fn report(
+    job: &Job,
+    pending: &[Pending],
+    done: usize,
+    removed: usize,
+    mut skipped: Vec<Skipped>,
+    outcome: Outcome,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let written = pending.len() - outcome.skipped.len();
+    skipped.extend(outcome.skipped);
+    report_skipped(&job.store, &skipped, progress)?;
+    ensure!(done + written > 0, "none of {} images could be read", pending.len());
+    let seconds = outcome.elapsed.as_secs_f64();
+    let summary = Summary {
+        written,
+        skipped: skipped.len(),
+        removed,
+        seconds: round(seconds),
+        images_per_second: round(written as f64 / seconds),
+        encoder_busy: round(outcome.busy.as_secs_f64() / seconds),
+    };
+    progress.record("summary", &summary);
+    println!(
+        "{}: {written} images in {} ({:.1} images/s), {} skipped; the encoder was busy {:.0} % of the time",
+        job.store.display(),
+        HumanDuration(outcome.elapsed),
+        summary.images_per_second,
+        summary.skipped,
+        100.0 * summary.encoder_busy,
+    );
+    Ok(())
+}
+
+/// `extract plan`.
+pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
+    let job = &options.job;
+    let progress = Progress::new();
+    let images = images::list(&job.images)?.images;
+    let mut encoder = open_encoder(job, &progress)?;
+    let provenance = provenance(job, &encoder)?;
+    let store = job.store.exists().then(|| FeatureStore::open(&job.store)).transpose()?;
+    if let Some(store) = &store {
+        store.provenance().check(&provenance, &job.store)?;
+    }
+    let work = images::compare(&job.images, &images, &store)?;
+    let speed = plan::speed(&mut encoder, usize::from(job.batch), job.views.len())?;
+    let bytes = bytes(&provenance, work.encode.len());
+    let plan = Plan::new(&work, images.len(), bytes, plan::free_bytes(&job.store)?, speed);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&plan)?);
+    } else {
+        println!("{plan}");
+    }
+    plan::check_space(&job.store, bytes)
+}
+
+fn bytes(provenance: &Provenance, images: usize) -> u64 {
+    (images * provenance.views.len() * provenance.grid_bytes()) as u64
+}
+
+fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
+    let threads = job.threads.map(usize::from);
+    let options = EncoderOptions { device: job.device, threads, resize: job.resize };
+    let encoder = Encoder::open(&job.encoder, &options)?;
+    let [height, width, channels] = encoder.grid();
+    progress.note(&format!(
+        "{}: {height}×{width} cells of {channels}, on {} (asked for: {})",
+        encoder.name(),
+        encoder.describe_device(),
+        job.device
+    ));
+    if !encoder.states_preprocess() {
+        progress.note(&format!(
+            "{}: says nothing about its input; taken as ImageNet: {}",
+            encoder.name(),
+            serde_json::to_string(encoder.preprocess())?
+        ));
+    }
+    Ok(encoder)
+}
+
+fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
+    let [height, width, channels] = encoder.grid();
+    Ok(Provenance {
+        encoder_name: encoder.name(),
+        encoder_sha256: encoder.sha256().to_owned(),
+        preprocess: serde_json::to_string(encoder.preprocess())
+            .context("the preprocessing cannot be written as JSON")?,
+        grid: GridShape { height, width, channels },
+        dtype: job.dtype,
+        views: job.views.iter().map(|view| view.name().to_owned()).collect(),
+        created_by: PROGRAM.to_owned(),
+    })
+}
+
+/// Names the images that were skipped, and writes all of them beside the store.
+fn report_skipped(store: &Path, skipped: &[Skipped], progress: &Progress) -> anyhow::Result<()> {
+    let path = skipped_file(store);
+    let problem = || format!("{}: cannot be written", path.display());
+    if skipped.is_empty() {
+        return match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(problem)
+            }
+            _ => Ok(()),
+        };
+    }
+    for Skipped { image, reason } in skipped.iter().take(NAMED) {
+        progress.note(&format!("skipped: {image}: {reason}"));
+    }
+    if skipped.len() > NAMED {
+        let more = skipped.len() - NAMED;
+        progress.note(&format!("skipped: {more} more, all in {}", path.display()));
+    }
+    let lines = skipped.iter().map(|one| Ok(serde_json::to_string(one)? + "\n"));
+    let lines = lines.collect::<anyhow::Result<String>>()?;
+    data::files::replace(&path, lines.as_bytes()).with_context(problem)
+}
+
+/// Where the skipped images are listed: `features/flickr8k.skipped.jsonl`.
+fn skipped_file(store: &Path) -> PathBuf {
+    let mut name = store.file_stem().map_or_else(OsString::new, OsString::from);
+    name.push(".skipped.jsonl");
+    store.with_file_name(name)
+}

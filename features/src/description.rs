@@ -1,0 +1,276 @@
+//! What the front page says of a store: who filled it, and where everything lies.
+
+use half::f16;
+use serde::{Deserialize, Serialize};
+
+use crate::front::USER_BLOCK;
+
+/// The name under which a front page is known for one of this format.
+pub(crate) const FORMAT: &str = "showtell features";
+/// The version of the format that is written and read.
+pub(crate) const VERSION: u32 = 2;
+/// Bytes of a SHA-256.
+pub(crate) const SOURCE_BYTES: usize = 32;
+/// Grids begin at a multiple of so many bytes, so that their values can be read in place.
+const ROW_ALIGNMENT: u64 = 4;
+/// Bytes of a checksum.
+pub(crate) const CHECKSUM_BYTES: usize = size_of::<u32>();
+
+/// The type of a grid's values, little-endian in the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 16-bit floating point: half the size; ResNet50's values keep three digits.
+    #[default]
+    F16,
+    /// 32-bit floating point, as the encoder computes.
+    F32,
+}
+
+impl Dtype {
+    /// Bytes of one value.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F16 => size_of::<f16>(),
+            Self::F32 => size_of::<f32>(),
+        }
+    }
+
+    /// The largest value it can hold.
+    #[must_use]
+    pub fn max(self) -> f32 {
+        match self {
+            Self::F16 => f16::MAX.to_f32(),
+            Self::F32 => f32::MAX,
+        }
+    }
+
+    /// The name in the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Dtype {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::F16, Self::F32]
+            .into_iter()
+            .find(|dtype| dtype.name() == text)
+            .ok_or_else(|| format!("`{text}` is not one of f16, f32"))
+    }
+}
+
+/// Height, width and channels of a grid. In the store it is a row of `cells() × channels` values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GridShape {
+    /// Cells from top to bottom.
+    pub height: usize,
+    /// Cells from left to right.
+    pub width: usize,
+    /// Values in each cell.
+    pub channels: usize,
+}
+
+impl GridShape {
+    /// The number of cells.
+    #[must_use]
+    pub fn cells(self) -> usize {
+        self.height * self.width
+    }
+
+    /// The number of values in a grid.
+    #[must_use]
+    pub fn values(self) -> usize {
+        self.cells() * self.channels
+    }
+
+    fn is_sane(self) -> bool {
+        let sides = [self.height, self.width, self.channels];
+        sides.iter().all(|&side| side > 0 && side < 1 << 20) && self.height * self.width < 1 << 20
+    }
+}
+
+/// Which encoder made the grids, and from which pixels. One store has one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The encoder's file name.
+    pub encoder_name: String,
+    /// The SHA-256 of the encoder's file.
+    pub encoder_sha256: String,
+    /// The preprocessing, as JSON.
+    pub preprocess: String,
+    /// The shape of each grid.
+    pub grid: GridShape,
+    /// The type of the values.
+    pub dtype: Dtype,
+    /// The views of each image, each with a grid of its own: `original`, `flip`, …
+    pub views: Vec<String>,
+    /// The program and version that created the store.
+    pub created_by: String,
+}
+
+impl Provenance {
+    /// The bytes of one grid.
+    #[must_use]
+    pub fn grid_bytes(&self) -> usize {
+        self.grid.values() * self.dtype.bytes()
+    }
+
+    fn is_sane(&self) -> bool {
+        let plain = |name: &String| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+            !name.is_empty() && name.bytes().all(allowed)
+        };
+        let distinct = (1..self.views.len()).all(|at| !self.views[..at].contains(&self.views[at]));
+        self.grid.is_sane() && !self.views.is_empty() && self.views.iter().all(plain) && distinct
+    }
+}
+
+/// A range of bytes of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extent {
+    pub(crate) at: u64,
+    pub(crate) length: u64,
+}
+
+impl Extent {
+    pub(crate) fn end(self) -> Option<u64> {
+        self.at.checked_add(self.length)
+    }
+}
+
+/// Rows that were laid out at one time: where their datasets lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Segment {
+    pub(crate) rows: usize,
+    /// Bytes of the longest name; shorter ones are filled up with zeros.
+    pub(crate) name_bytes: usize,
+    pub(crate) names: u64,
+    /// CRC-32 of all names with their zeros.
+    pub(crate) names_checksum: u32,
+    pub(crate) sources: u64,
+    pub(crate) states: u64,
+    pub(crate) checksums: u64,
+    /// One address a view.
+    pub(crate) grids: Vec<u64>,
+    /// The program that laid the rows out, and where its encoder ran.
+    pub(crate) created_by: String,
+    pub(crate) device: String,
+}
+
+impl Segment {
+    /// Everything that is no HDF5 metadata; `None` where a size overflows.
+    pub(crate) fn extents(&self, provenance: &Provenance) -> Option<Vec<Extent>> {
+        let extent = |at, bytes_a_row: usize| {
+            let length = u64::try_from(self.rows.checked_mul(bytes_a_row)?).ok()?;
+            Some(Extent { at, length })
+        };
+        let views = provenance.views.len();
+        let mut extents = vec![
+            extent(self.names, self.name_bytes)?,
+            extent(self.sources, SOURCE_BYTES)?,
+            extent(self.states, 1)?,
+            extent(self.checksums, views.checked_mul(CHECKSUM_BYTES)?)?,
+        ];
+        for &at in &self.grids {
+            extents.push(extent(at, provenance.grid_bytes())?);
+        }
+        Some(extents)
+    }
+}
+
+/// Bytes that describe the file to HDF5: all that is neither front page nor dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) extents: Vec<Extent>,
+    /// CRC-32 of the extents' bytes, one extent after the other.
+    pub(crate) checksum: u32,
+}
+
+impl Metadata {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.extents.iter().map(|extent| extent.length).sum()
+    }
+}
+
+/// The description of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    pub(crate) format: String,
+    pub(crate) version: u32,
+    /// Rises with every change of the description.
+    pub(crate) sequence: u64,
+    /// Bytes of the file.
+    pub(crate) length: u64,
+    pub(crate) provenance: Provenance,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) metadata: Metadata,
+    /// Where the metadata's bytes wait to be copied to their extents, if they are not yet there.
+    pub(crate) waiting: Option<u64>,
+}
+
+impl Description {
+    /// A store without rows.
+    pub(crate) fn empty(provenance: Provenance) -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            sequence: 0,
+            length: USER_BLOCK,
+            provenance,
+            segments: Vec::new(),
+            metadata: Metadata::default(),
+            waiting: None,
+        }
+    }
+
+    /// What contradicts itself, if anything does: no address may lead out of the file or into the
+    /// front page, and no two parts may overlap.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if !self.provenance.is_sane() {
+            return Some("grid or views are out of range");
+        }
+        let views = self.provenance.views.len();
+        if self.segments.iter().any(|segment| segment.grids.len() != views) {
+            return Some("a view has no grids");
+        }
+        let misaligned = |at: &u64| !at.is_multiple_of(ROW_ALIGNMENT);
+        if self.segments.iter().flat_map(|segment| &segment.grids).any(misaligned) {
+            return Some("grids cannot be read in place");
+        }
+        let extents = self.segments.iter().map(|segment| segment.extents(&self.provenance));
+        let Some(extents) = extents.collect::<Option<Vec<_>>>() else {
+            return Some("a size is out of range");
+        };
+        let mut extents = extents.concat();
+        extents.extend(&self.metadata.extents);
+        extents.retain(|extent| extent.length > 0);
+        extents.sort_by_key(|extent| extent.at);
+        let mut free = USER_BLOCK;
+        for extent in extents {
+            match extent.end() {
+                Some(end) if extent.at >= free && end <= self.length => free = end,
+                _ => return Some("two parts overlap or lie outside the file"),
+            }
+        }
+        match self.waiting {
+            Some(at) if at < self.length || at.checked_add(self.metadata.bytes()).is_none() => {
+                Some("waiting metadata lies among the rows")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The front page: the first bytes of the file, which HDF5 leaves to its users (the *user block*).
+//!
+//! It holds the description of the store twice. A change is written to one place, then to the other,
+//! with the file handed to the disk in between, so that one of them is whole at any moment. Each is
+//! a signature, the length and the CRC-32 of what follows, and that as JSON.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::description::{Description, FORMAT, VERSION};
+use crate::{Error, Result};
+
+/// Bytes before the HDF5 part of the file.
+pub(crate) const USER_BLOCK: u64 = 1 << 20;
+/// Where the two descriptions begin.
+const PLACES: [u64; 2] = [0, 512 << 10];
+/// Bytes of a place: signature, length, checksum and JSON.
+const PLACE_BYTES: usize = 500 << 10;
+const SIGNATURE: &[u8; 8] = b"\x89SFS\r\n\x1a\n";
+const HEADER_BYTES: usize = SIGNATURE.len() + 2 * size_of::<u32>();
+/// Where the writer leaves its name, and how long that may be.
+const HOLDER: u64 = 1020 << 10;
+const HOLDER_BYTES: usize = 512;
+/// Every HDF5 file without a user block begins so.
+const HDF5_SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
+
+/// What the two places say.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) description: Description,
+    /// Places that do not hold a whole description (counted from 1).
+    pub(crate) damaged: Vec<usize>,
+}
+
+/// Reads the front page of `file`. Any bytes at all may be there.
+pub(crate) fn read(file: &File, path: &Path) -> Result<Front> {
+    let mut found = Vec::new();
+    let mut damaged = Vec::new();
+    let mut problem = None;
+    for (number, at) in (1..).zip(PLACES) {
+        match read_place(file, at).map_err(Error::io(path))?.map(|json| decode(&json, path)) {
+            Some(Ok(description)) => found.push(description),
+            Some(Err(error)) => problem = Some(error),
+            None => damaged.push(number),
+        }
+    }
+    match (found.into_iter().max_by_key(|description| description.sequence), problem) {
+        (_, Some(error)) => Err(error),
+        (Some(description), None) => Ok(Front { description, damaged }),
+        (None, None) => Err(Error::not_a_store(path, strange(file))),
+    }
+}
+
+/// The JSON of a place, if signature, length and checksum agree.
+fn read_place(file: &File, at: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut header = [0; HEADER_BYTES];
+    let read = read_up_to(file, &mut header, at)?;
+    if read < HEADER_BYTES || !header.starts_with(SIGNATURE) {
+        return Ok(None);
+    }
+    let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[at + byte]));
+    let (length, checksum) = (number(SIGNATURE.len()) as usize, number(SIGNATURE.len() + 4));
+    if length > PLACE_BYTES - HEADER_BYTES {
+        return Ok(None);
+    }
+    let mut json = vec![0; length];
+    let read = read_up_to(file, &mut json, at + HEADER_BYTES as u64)?;
+    Ok((read == length && crc32fast::hash(&json) == checksum).then_some(json))
+}
+
+/// Fills `bytes` as far as the file goes.
+fn read_up_to(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], at + read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
+#[derive(Deserialize)]
+struct FormatAndVersion {
+    format: String,
+    version: u32,
+}
+
+fn decode(json: &[u8], path: &Path) -> Result<Description> {
+    let refuse = |error: serde_json::Error| Error::not_a_store(path, error.to_string());
+    let FormatAndVersion { format, version } = serde_json::from_slice(json).map_err(refuse)?;
+    if format != FORMAT {
+        return Err(Error::not_a_store(path, format!("its format is `{format}`")));
+    }
+    if version != VERSION {
+        let path = path.to_path_buf();
+        return Err(Error::Version { path, found: version, expected: VERSION });
+    }
+    let description = serde_json::from_slice::<Description>(json).map_err(refuse)?;
+    match description.problem() {
+        None => Ok(description),
+        Some(problem) => Err(Error::not_a_store(path, problem)),
+    }
+}
+
+/// What a file without a description seems to be.
+fn strange(file: &File) -> &'static str {
+    let mut start = [0; HDF5_SIGNATURE.len()];
+    match read_up_to(file, &mut start, 0) {
+        Ok(0) => "it is empty",
+        Ok(_) if start == *HDF5_SIGNATURE => {
+            "an HDF5 file without a front page, written by another program or an earlier version"
+        }
+        _ => "its front page is missing or damaged",
+    }
+}
+
+/// Writes the description to one place (0 or 1) and hands it to the disk.
+pub(crate) fn write(
+    file: &File,
+    place: usize,
+    description: &Description,
+    path: &Path,
+) -> Result<()> {
+    let json = serde_json::to_vec(description).map_err(|error| Error::io(path)(error.into()))?;
+    if json.len() > PLACE_BYTES - HEADER_BYTES {
+        let segments = description.segments.len();
+        return Err(Error::Full { path: path.to_path_buf(), segments });
+    }
+    let mut bytes = SIGNATURE.to_vec();
+    bytes.extend((json.len() as u32).to_le_bytes());
+    bytes.extend(crc32fast::hash(&json).to_le_bytes());
+    bytes.extend(json);
+    file.write_all_at(&bytes, PLACES[place])
+        .and_then(|()| file.sync_data())
+        .map_err(Error::io(path))
+}
+
+/// Leaves the name of the process that writes, for those who come while it does.
+pub(crate) fn write_holder(file: &File, holder: &str) -> io::Result<()> {
+    let mut bytes = holder.as_bytes().to_vec();
+    bytes.resize(HOLDER_BYTES, 0);
+    file.write_all_at(&bytes, HOLDER)
+}
+
+/// The process that wrote its name last.
+pub(crate) fn read_holder(file: &File) -> Option<String> {
+    let mut bytes = [0; HOLDER_BYTES];
+    let read = read_up_to(file, &mut bytes, HOLDER).ok()?;
+    let text = bytes[..read].split(|&byte| byte == 0).next()?;
+    let text = String::from_utf8_lossy(text).into_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Dtype, GridShape, Provenance};
+
+    fn description() -> Description {
+        Description::empty(Provenance {
+            encoder_name: "small.onnx".to_owned(),
+            encoder_sha256: "ab".repeat(32),
+            preprocess: "{}".to_owned(),
+            grid: GridShape { height: 7, width: 7, channels: 3 },
+            dtype: Dtype::F16,
+            views: vec!["original".to_owned()],
+            created_by: "test".to_owned(),
+        })
+    }
+
+    fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_later_of_two_whole_places_counts() {
+        let file = file(b"");
+        let path = Path::new("store.h5");
+        let first = description();
+        let second = Description { sequence: 1, ..first.clone() };
+        write(&file, 0, &first, path).unwrap();
+        assert_eq!(read(&file, path).unwrap().damaged, [2]);
+        write(&file, 1, &second, path).unwrap();
+        assert_eq!(read(&file, path).unwrap().description, second);
+        file.write_all_at(b"x", PLACES[1] + 40).unwrap();
+        let front = read(&file, path).unwrap();
+        assert_eq!((front.description, front.damaged), (first, vec![2]));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let file = file(b"");
+        let path = Path::new("store.h5");
+        write(&file, 0, &Description { version: 3, ..description() }, path).unwrap();
+        assert!(matches!(read(&file, path), Err(Error::Version { found: 3, expected: 2, .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            prop_assert!(read(&file(&bytes), Path::new("store.h5")).is_err());
+        }
+
+        /// Arbitrary JSON values and addresses behind a right signature and checksum.
+        #[test]
+        fn arbitrary_descriptions_lead_nowhere(
+            length in any::<u64>(), rows in any::<usize>(), at in any::<u64>(), side in any::<usize>(),
+        ) {
+            let mut description = description();
+            description.length = length;
+            description.provenance.grid.channels = side;
+            description.segments.push(crate::description::Segment {
+                rows, name_bytes: side, names: at, names_checksum: 0, sources: at, states: at,
+                checksums: at, grids: vec![at], created_by: String::new(), device: String::new(),
+            });
+            let file = file(b"");
+            write(&file, 0, &description, Path::new("store.h5")).unwrap();
+            let accepted = read(&file, Path::new("store.h5")).is_ok();
+            prop_assert!(!accepted || rows == 0);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The rows of a store: their names, their states, and where their bytes lie.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::description::{CHECKSUM_BYTES, Description, SOURCE_BYTES, Segment};
+use crate::{Error, Provenance, Result};
+
+/// The SHA-256 of the file an image was read from.
+pub type Source = [u8; SOURCE_BYTES];
+
+/// How far a row is. No two states differ in one bit, so that a flipped one is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Laid out, nothing written.
+    Empty,
+    /// All grids are written.
+    Complete,
+    /// Complete, but no longer wanted: the image is gone or was encoded again.
+    Removed,
+    /// No state that is ever written.
+    Damaged,
+}
+
+impl State {
+    const EMPTY: u8 = 0;
+    const COMPLETE: u8 = b'C';
+    const REMOVED: u8 = b'r';
+
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Self::Empty => Self::EMPTY,
+            Self::Complete => Self::COMPLETE,
+            Self::Removed => Self::REMOVED,
+            Self::Damaged => u8::MAX,
+        }
+    }
+
+    fn of(byte: u8) -> Self {
+        match byte {
+            Self::EMPTY => Self::Empty,
+            Self::COMPLETE => Self::Complete,
+            Self::REMOVED => Self::Removed,
+            _ => Self::Damaged,
+        }
+    }
+}
+
+/// All rows, whatever their state.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    provenance: Provenance,
+    segments: Vec<Segment>,
+    /// The first row of each segment.
+    starts: Vec<usize>,
+    names: Vec<Arc<str>>,
+    states: Vec<State>,
+    /// The row that counts for each image: its last complete one.
+    index: HashMap<Arc<str>, usize>,
+}
+
+impl Rows {
+    /// Reads names and states.
+    pub(crate) fn read(file: &File, path: &Path, description: &Description) -> Result<Self> {
+        let mut rows = Self {
+            provenance: description.provenance.clone(),
+            segments: Vec::new(),
+            starts: Vec::new(),
+            names: Vec::new(),
+            states: Vec::new(),
+            index: HashMap::new(),
+        };
+        for segment in &description.segments {
+            rows.starts.push(rows.names.len());
+            rows.names.extend(read_names(file, path, segment)?);
+            let mut states = vec![0; segment.rows];
+            file.read_exact_at(&mut states, segment.states).map_err(Error::io(path))?;
+            rows.states.extend(states.into_iter().map(State::of));
+            rows.segments.push(segment.clone());
+        }
+        let complete = (0..rows.len()).filter(|&row| rows.states[row] == State::Complete);
+        rows.index = complete.map(|row| (Arc::clone(&rows.names[row]), row)).collect();
+        Ok(rows)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(crate) fn name(&self, row: usize) -> &str {
+        &self.names[row]
+    }
+
+    pub(crate) fn state(&self, row: usize) -> State {
+        self.states[row]
+    }
+
+    /// Takes note of a state that was written.
+    pub(crate) fn set_state(&mut self, row: usize, state: State) {
+        self.states[row] = state;
+        if state == State::Complete {
+            self.index.insert(Arc::clone(&self.names[row]), row);
+        } else if self.index.get(&self.names[row]) == Some(&row) {
+            self.index.remove(&self.names[row]);
+        }
+    }
+
+    /// The row that counts for an image.
+    pub(crate) fn find(&self, image: &str) -> Option<usize> {
+        self.index.get(image).copied()
+    }
+
+    /// The rows that count, in no order.
+    pub(crate) fn live(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.index.values().copied()
+    }
+
+    /// Complete rows that a later row of the same image has replaced.
+    pub(crate) fn superseded(&self) -> Vec<usize> {
+        let complete = (0..self.len()).filter(|&row| self.states[row] == State::Complete);
+        complete.filter(|&row| self.find(&self.names[row]) != Some(row)).collect()
+    }
+
+    fn segment(&self, row: usize) -> (&Segment, u64) {
+        let number = self.starts.partition_point(|&start| start <= row) - 1;
+        (&self.segments[number], (row - self.starts[number]) as u64)
+    }
+
+    pub(crate) fn state_at(&self, row: usize) -> u64 {
+        let (segment, at) = self.segment(row);
+        segment.states + at
+    }
+
+    pub(crate) fn source_at(&self, row: usize) -> u64 {
+        let (segment, at) = self.segment(row);
+        segment.sources + at * SOURCE_BYTES as u64
+    }
+
+    pub(crate) fn checksum_at(&self, row: usize, view: usize) -> u64 {
+        let (segment, at) = self.segment(row);
+        let before = at * segment.grids.len() as u64 + view as u64;
+        segment.checksums + before * CHECKSUM_BYTES as u64
+    }
+
+    pub(crate) fn grid_at(&self, row: usize, view: usize) -> u64 {
+        let (segment, at) = self.segment(row);
+        segment.grids[view] + at * self.provenance.grid_bytes() as u64
+    }
+
+    /// What a writer does before it uses the row again: reads everything it needs to say whether
+    /// the row is whole. `buffer` is working memory.
+    pub(crate) fn intact_source(
+        &self,
+        file: &File,
+        row: usize,
+        buffer: &mut Vec<u8>,
+    ) -> std::io::Result<Option<Source>> {
+        let mut source = Source::default();
+        file.read_exact_at(&mut source, self.source_at(row))?;
+        for view in 0..self.provenance.views.len() {
+            let mut expected = [0; CHECKSUM_BYTES];
+            file.read_exact_at(&mut expected, self.checksum_at(row, view))?;
+            buffer.resize(self.provenance.grid_bytes(), 0);
+            file.read_exact_at(buffer, self.grid_at(row, view))?;
+            if checksum(&source, buffer) != u32::from_le_bytes(expected) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(source))
+    }
+}
+
+/// The checksum of a view of a row: CRC-32 of the image's SHA-256 and then the grid's bytes.
+pub(crate) fn checksum(source: &Source, grid: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(source);
+    hasher.update(grid);
+    hasher.finalize()
+}
+
+fn read_names(file: &File, path: &Path, segment: &Segment) -> Result<Vec<Arc<str>>> {
+    let mut bytes = vec![0; segment.rows * segment.name_bytes];
+    file.read_exact_at(&mut bytes, segment.names).map_err(Error::io(path))?;
+    if crc32fast::hash(&bytes) != segment.names_checksum {
+        return Err(Error::Names { path: path.to_path_buf() });
+    }
+    let name = |bytes: &[u8]| {
+        let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        std::str::from_utf8(&bytes[..end]).map(Arc::from)
+    };
+    let names = bytes.chunks_exact(segment.name_bytes.max(1)).map(name);
+    names.collect::<Result<_, _>>().map_err(|error| Error::not_a_store(path, error.to_string()))
+}

@@ -1,0 +1,186 @@
+//! A writer killed with SIGKILL at random moments, and a disk that is full: whatever happens, the
+//! store opens, what is complete is right, and going on ends as if nothing had happened.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::{GRID, encoded, names, open, provenance, rounded, store, values};
+use features::{Encoded, Error, FeatureStore};
+use rand::{RngExt as _, SeedableRng as _};
+
+const IMAGES: usize = 60;
+/// Rows are added in so many steps, so that kills fall into these as well.
+const STEPS: usize = 12;
+const STORE: &str = "SHOWTELL_TEST_STORE";
+
+/// Kills for this run of the tests; `SHOWTELL_TEST_KILLS=1000` for a long one.
+fn kills() -> usize {
+    let kills = std::env::var("SHOWTELL_TEST_KILLS").ok();
+    kills.and_then(|kills| kills.parse().ok()).unwrap_or(100)
+}
+
+/// Not a test by itself: the process that is killed. It fills the store that the environment names.
+#[test]
+fn child_that_fills_a_store() {
+    if let Some(path) = std::env::var_os(STORE) {
+        fill_in_steps(Path::new(&path));
+    }
+}
+
+/// Image 7 changes on the way: it is encoded twice.
+fn content(number: usize, step: usize) -> usize {
+    if number == 7 && step > STEPS / 2 { 1007 } else { number }
+}
+
+fn fill_in_steps(path: &Path) {
+    let mut writer = open(path, &provenance(&["original", "flip"]));
+    for step in 1..=STEPS {
+        let wanted = names(0..IMAGES * step / STEPS);
+        let same = |number: usize, name: &String| {
+            let held = writer.intact_source(name).unwrap();
+            held == Some(encoded(0, content(number, step), 2).source)
+        };
+        let lacking = wanted.iter().enumerate().filter(|(number, name)| !same(*number, name));
+        let (numbers, lacking): (Vec<_>, Vec<_>) = lacking.map(|(at, name)| (at, name.clone())).unzip();
+        let rows = writer.rows_for(&lacking).unwrap();
+        let batch = numbers.iter().zip(rows);
+        let batch = batch.map(|(&number, row)| encoded(row, content(number, step), 2));
+        for batch in batch.collect::<Vec<Encoded>>().chunks(3) {
+            writer.write(batch).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+}
+
+/// Everything that is complete is right.
+fn check(path: &Path) -> usize {
+    let store = FeatureStore::open(path).unwrap();
+    assert_eq!(store.verify().unwrap(), []);
+    for (name, row) in store.images() {
+        let number = name["ảnh ".len()..name.len() - 4].parse::<usize>().unwrap();
+        let possible = [number, content(number, STEPS)];
+        for view in 0..2 {
+            let found = values(&store, row, view);
+            let is = |number| {
+                let grids = rounded(&common::grids(number, 2));
+                found == grids[view * GRID.values()..(view + 1) * GRID.values()]
+            };
+            assert!(possible.into_iter().any(is), "{name} is wrong");
+        }
+    }
+    store.complete()
+}
+
+#[test]
+fn a_writer_may_be_killed_at_any_moment() {
+    let (_folder, whole) = store();
+    fill_in_steps(&whole);
+    let expected = FeatureStore::open(&whole).unwrap().content_digest().unwrap();
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+    let (mut killed, mut finished, mut unfinished_appends) = (0, 0, 0);
+    while killed < kills() {
+        let (_folder, path) = store();
+        loop {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "child_that_fills_a_store"])
+                .env(STORE, &path)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_micros(random.random_range(500..40_000)));
+            child.kill().unwrap();
+            let status = child.wait().unwrap();
+            if status.signal() != Some(9) {
+                assert!(status.success(), "the writer failed after {killed} kills");
+                break;
+            }
+            killed += 1;
+            if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+                check(&path);
+                unfinished_appends += usize::from(hdf5_is_behind(&path));
+            }
+        }
+        finished += 1;
+        assert_eq!(check(&path), IMAGES);
+        let store = FeatureStore::open(&path).unwrap();
+        assert_eq!(store.content_digest().unwrap(), expected);
+        assert_eq!(hdf5::File::open(&path).unwrap().group("segments").unwrap().len() as usize,
+            store.devices().count());
+    }
+    eprintln!("{killed} kills, {finished} stores finished, {unfinished_appends} kills within an append");
+}
+
+/// Whether the kill fell between a new front page and the metadata that belongs to it, or before
+/// anything was laid out.
+fn hdf5_is_behind(path: &Path) -> bool {
+    let store = FeatureStore::open(path).unwrap();
+    let seen = hdf5::File::open(path).and_then(|file| Ok(file.group("segments")?.len()));
+    seen.is_ok_and(|seen| seen as usize != store.devices().count())
+}
+
+/// On a real file system of a few hundred kilobytes. Mounting one takes root; elsewhere the test
+/// says that it was skipped.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=400k", "tmpfs"])
+        .arg(folder.path())
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no tmpfs could be mounted (it takes root)");
+        return;
+    }
+    let path = folder.path().join("store.h5");
+    let result = std::panic::catch_unwind(|| fill_a_full_disk(&path));
+    let unmounted = Command::new("umount").arg(folder.path()).status().unwrap();
+    assert!(unmounted.success());
+    result.unwrap();
+}
+
+fn fill_a_full_disk(path: &Path) {
+    let plain = provenance(&["original"]);
+    let images = 2000;
+    let ballast = path.with_file_name("ballast");
+    std::fs::write(&ballast, vec![1; 100_000]).unwrap();
+    let mut writer = open(path, &plain);
+    let rows = writer.rows_for(&names(0..images)).unwrap();
+    let mut written = 0;
+    let full = loop {
+        match writer.write(&[encoded(rows[written], written, 1)]) {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&full, Error::Io { source, .. } if source.raw_os_error() == Some(28)), "{full}");
+    assert!(full.to_string().contains("store.h5"), "{full}");
+    // Nothing can be added either, and nothing is lost by trying.
+    assert!(writer.rows_for(&names(images..images + 5000)).is_err());
+    drop(writer);
+    assert_eq!(check_plain(path), written);
+
+    std::fs::remove_file(ballast).unwrap();
+    let mut writer = open(path, &plain);
+    let lacking = names(written..written + 20);
+    let rows = writer.rows_for(&lacking).unwrap();
+    for (row, number) in rows.into_iter().zip(written..) {
+        writer.write(&[encoded(row, number, 1)]).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(check_plain(path), written + 20);
+}
+
+fn check_plain(path: &Path) -> usize {
+    let store = FeatureStore::open(path).unwrap();
+    assert_eq!(store.verify().unwrap(), []);
+    for (name, row) in store.images() {
+        let number = name["ảnh ".len()..name.len() - 4].parse().unwrap();
+        assert_eq!(values(&store, row, 0), rounded(&common::grids(number, 1)));
+    }
+    store.complete()
+}

@@ -1,0 +1,81 @@
+//! A network on a device whose input and output tensors lie in memory that the device reaches
+//! directly (pinned), bound once and used for every run.
+
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
+use ort::session::{IoBinding, Session};
+use ort::value::Tensor;
+
+/// The bound tensors of a network with one input and one output, for one shape of the input.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    binding: IoBinding,
+    input: Tensor<f32>,
+    input_name: String,
+    shape: [usize; 4],
+}
+
+impl Bound {
+    /// Binds the input and the output of `session` to memory of `device` that the CPU sees as well.
+    pub(crate) fn new(
+        session: &Session,
+        device: AllocationDevice<'static>,
+        shape: [usize; 4],
+    ) -> ort::Result<Self> {
+        let memory =
+            |r#type| MemoryInfo::new(device.clone(), 0, AllocatorType::Device, r#type);
+        let allocator = Allocator::new(session, memory(MemoryType::CPUInput)?)?;
+        let mut binding = session.create_binding()?;
+        for output in session.outputs() {
+            binding.bind_output_to_device(output.name(), &memory(MemoryType::CPUOutput)?)?;
+        }
+        let input_name = session.inputs().iter().map(|input| input.name().to_owned()).collect();
+        Ok(Self { binding, input: Tensor::new(&allocator, shape)?, input_name, shape })
+    }
+
+    /// The shape of the input.
+    pub(crate) fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// One run: the output's shape and values.
+    pub(crate) fn run(
+        &mut self,
+        session: &mut Session,
+        values: &[f32],
+    ) -> ort::Result<(Vec<usize>, Vec<f32>)> {
+        self.input.extract_tensor_mut().1.copy_from_slice(values);
+        // Binding anew hands the values to the device; without it, it would see the old ones.
+        self.binding.bind_input(&self.input_name, &self.input)?;
+        self.binding.synchronize_inputs()?;
+        let outputs = session.run_binding(&self.binding)?;
+        self.binding.synchronize_outputs()?;
+        let (shape, values) = outputs[0].try_extract_tensor::<f32>()?;
+        Ok((shape.iter().map(|&side| side as usize).collect(), values.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{Dimension, ElementType, Graph};
+    use crate::{DeviceChoice, runtime};
+
+    /// The way that CUDA takes, in the memory of the CPU: each run sees its own values.
+    #[test]
+    fn bound_tensors_follow_the_values() {
+        let mut graph = Graph::new("negated");
+        let shape = [Dimension::Symbolic("N"), Dimension::Fixed(1), Dimension::Fixed(1), Dimension::Fixed(2)];
+        graph.input("x", ElementType::Float, &shape);
+        graph.node("Neg", &["x"], &["y"], &[]);
+        graph.output("y", ElementType::Float, &shape);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("negated.onnx");
+        std::fs::write(&path, graph.into_bytes(&[])).unwrap();
+        let (mut session, _) = runtime::open(&path, DeviceChoice::Cpu, 1).unwrap();
+        let mut bound = Bound::new(&session, AllocationDevice::CPU, [2, 1, 1, 2]).unwrap();
+        for values in [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]] {
+            let (shape, negated) = bound.run(&mut session, &values).unwrap();
+            assert_eq!((shape, negated), (vec![2, 1, 1, 2], values.map(|value| -value).to_vec()));
+        }
+    }
+}
