@@ -24,7 +24,7 @@ help:        ## this list
 	@echo
 	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) DEVICE=$(DEVICE) PORT=$(PORT) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some of them, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
@@ -51,9 +51,9 @@ test:        ## all tests
 	cargo build --workspace --bins
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace $(ARGS) && cargo test --workspace --doc; else cargo test --workspace $(ARGS); fi
 
-bench:       ## what the parts cost, beside each other
-	tools/setup.sh onnxruntime
-	cargo bench --package models $(ARGS)
+bench:       ## what the parts cost, beside each other and beside programs in Python
+	tools/setup.sh onnxruntime cmake
+	cargo bench --package models --package features --package extract --benches $(ARGS)
 
 lint:        ## formatting and lints, as CI checks them
 	tools/setup.sh libtorch cmake

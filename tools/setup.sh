@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
-# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: all of them)
+# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [peers]
 # GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
 set -euo pipefail
@@ -105,10 +105,27 @@ cmake() {
     ln -sfn "$program" "$native/bin/cmake"
 }
 
+# What the programs in benches/peers need; a whole PyTorch, so only on request.
+peers() {
+    local target=$native/peers
+    if [ -f "$target/.stamp" ]; then
+        say "peers: in place"
+        return
+    fi
+    check_machine
+    say "peers: fetching PyTorch, torchvision, ONNX Runtime, Pillow and h5py into $target (6 GB)"
+    rm -rf "$target"
+    "$python" -m venv "$target" || fail "peers: no virtual environment" "On Debian: apt-get install python3-venv"
+    "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
+        torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 pillow==13.0.0 h5py==3.16.0 numpy ||
+        fail "peers: pip could not fetch them" "Or name a Python that has them: SHOWTELL_PEERS=/path/to/python"
+    touch "$target/.stamp"
+}
+
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake" ;;
+        onnxruntime | libtorch | cmake | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake, and peers for benches" ;;
     esac
 done

@@ -92,11 +92,7 @@ enum State {
 /// Compares the images of a folder with what a store says of each: the SHA-256 of the file that an
 /// intact row was encoded from. Reads all files and all rows, which takes less than a hundredth of
 /// the time that encoding them does.
-pub(crate) fn compare(
-    folder: &Path,
-    images: &[String],
-    held: &impl Held,
-) -> anyhow::Result<Work> {
+pub(crate) fn compare(folder: &Path, images: &[String], held: &impl Held) -> anyhow::Result<Work> {
     let state = |image| {
         let Some(source) = held.intact_source(image)? else { return Ok(State::Lacking) };
         let same = fs::read(folder.join(image)).is_ok_and(|bytes| digest(&bytes) == source);

@@ -90,9 +90,15 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<bool> {
     let place = options.store.display();
     if problems.is_empty() {
         let waiting = store.len() - Report::of(&store).removed - store.complete();
-        println!("{place}: {} images, all as written; {waiting} rows wait for theirs", store.complete());
+        println!(
+            "{place}: {} images, all as written; {waiting} rows wait for theirs",
+            store.complete()
+        );
     } else {
-        println!("{place}: {} problems; run `extract` again to encode damaged rows anew", problems.len());
+        println!(
+            "{place}: {} problems; run `extract` again to encode damaged rows anew",
+            problems.len()
+        );
     }
     Ok(problems.is_empty())
 }

@@ -68,19 +68,20 @@ pub(crate) fn run(
     let (to_encoder, decoded) = bounded(WAITING * batch);
     let (to_store, finished) = bounded(WAITING);
     progress.begin(pending.len());
-    let (encoded, written) = std::thread::scope(|scope| {
+    let (read, written) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_all(store, finished));
         scope.spawn(|| decode_all(job, &preprocess, pending, to_encoder));
-        let encoded = encode_all(encoder, &decoded, to_store, batch, job.views.len(), progress);
-        // The decoding threads must not wait for an encoder that has failed.
-        drop(decoded);
-        (encoded, writer.join())
+        let read = encode_all(encoder, &decoded, &to_store, batch, job.views.len(), progress);
+        // Whoever still waits for this thread must hear that nothing more comes of it.
+        drop((decoded, to_store));
+        (read, writer.join())
     });
     progress.end();
     // Where the store fails the encoder is told only that nobody listens.
-    let mut skipped = written.map_err(|_| anyhow!("the thread that writes the store ended early"))?
+    let mut skipped = written
+        .map_err(|_| anyhow!("the thread that writes the store ended early"))?
         .context("the images encoded so far are kept")?;
-    let (unreadable, busy) = encoded.context("the images encoded so far are kept")?;
+    let (unreadable, busy) = read.context("the images encoded so far are kept")?;
     skipped.extend(unreadable);
     skipped.sort_by(|a, b| a.image.cmp(&b.image));
     Ok(Outcome { skipped, elapsed: start.elapsed(), busy })
@@ -95,7 +96,8 @@ fn decode_all<'a>(
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
         let path = job.images.join(&pending.image);
-        sender.send((pending, read(&path, preprocess, &job.views).map_err(|error| error.to_string())))
+        sender
+            .send((pending, read(&path, preprocess, &job.views).map_err(|error| error.to_string())))
     });
 }
 
@@ -116,7 +118,7 @@ fn read(path: &Path, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<
 fn encode_all<'a>(
     encoder: &mut Encoder,
     decoded: &Receiver<Message<'a>>,
-    to_store: Sender<Finished<'a>>,
+    to_store: &Sender<Finished<'a>>,
     size: usize,
     views: usize,
     progress: &mut Progress,
@@ -176,6 +178,7 @@ fn write_all(
 
 /// Why grids cannot be stored, if they cannot.
 fn out_of_range(grids: &[f32], dtype: Dtype) -> Option<String> {
-    let value = grids.iter().find(|value| !(value.abs() <= dtype.max()))?;
+    let too_large = |value: &&f32| value.is_nan() || value.abs() > dtype.max();
+    let value = grids.iter().find(too_large)?;
     Some(format!("the encoder gave {value}, which {dtype} cannot hold"))
 }

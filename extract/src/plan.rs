@@ -35,13 +35,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Plans `work` on `images` images for an encoder that takes `batch` images at a time.
-    pub(crate) fn new(
-        work: &Work,
-        images: usize,
-        bytes: u64,
-        free_bytes: u64,
-        speed: f64,
-    ) -> Self {
+    pub(crate) fn new(work: &Work, images: usize, bytes: u64, free_bytes: u64, speed: f64) -> Self {
         Self {
             images: work.encode.len(),
             changed: work.changed,

@@ -57,7 +57,9 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
         store.remove(&work.gone)?;
     } else if !work.gone.is_empty() {
         let gone = work.gone.len();
-        progress.note(&format!("{gone} images of the store are no longer in the folder (--prune removes them)"));
+        progress.note(&format!(
+            "{gone} images of the store are no longer in the folder (--prune removes them)"
+        ));
     }
     let removed = if options.prune { work.gone.len() } else { 0 };
     if work.encode.is_empty() {

@@ -1,60 +1,15 @@
 //! The command as a user sees it, on a small encoder.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
-use std::path::Path;
 
 use assert_cmd::Command;
-use features::FeatureStore;
+use common::Workplace;
 use image::{Rgb, RgbImage};
-use tempfile::TempDir;
+use serde_json::Value;
 use tests::small_model::{self, ENCODER_FILE};
-
-struct Workplace(TempDir);
-
-/// What a command said.
-struct Said {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Workplace {
-    /// A small encoder and a folder of `images` pictures.
-    fn new(images: u8) -> Self {
-        let workplace = Self(tempfile::tempdir().unwrap());
-        small_model::write(workplace.path(""));
-        fs::create_dir_all(workplace.path("Images/more")).unwrap();
-        for number in 0..images {
-            let image = RgbImage::from_pixel(64, 48, Rgb([number * 9, 80, 200]));
-            image.save(workplace.path(&format!("Images/{number:03}.png"))).unwrap();
-        }
-        workplace
-    }
-
-    fn path(&self, name: &str) -> &'static Path {
-        Box::leak(self.0.path().join(name).into_boxed_path())
-    }
-
-    fn extract(&self, more: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_extract"))
-            .current_dir(self.0.path())
-            .args(["--images", "Images", "--encoder", ENCODER_FILE, "--store", "features/s.h5"])
-            .args(more)
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Said {
-            status: output.status.code().unwrap(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
-    }
-
-    fn store(&self) -> FeatureStore {
-        FeatureStore::open(self.path("features/s.h5")).unwrap()
-    }
-}
 
 #[test]
 fn a_second_run_does_nothing_and_a_third_only_what_is_new() {
@@ -165,4 +120,94 @@ fn only_unreadable_images_are_an_error() {
     let said = workplace.extract(&[]);
     assert_eq!(said.status, 1);
     assert!(said.stderr.contains("none of 1 images could be read"), "{}", said.stderr);
+}
+
+/// One line of JSON each.
+fn events(stderr: &str, event: &str) -> Vec<Value> {
+    let lines = stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["event"] == event).collect()
+}
+
+#[test]
+fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
+    let workplace = Workplace::new(6);
+    assert_eq!(workplace.extract(&["--views", "original,flip", "--dtype", "f32"]).status, 0);
+    let both = ["--views", "original,flip", "--dtype", "f32"];
+    let before = workplace.store();
+    let image = RgbImage::from_fn(64, 48, |x, _| Rgb([x as u8, 0, 0]));
+    image.save(workplace.path("Images/002.png")).unwrap();
+    fs::remove_file(workplace.path("Images/004.png")).unwrap();
+    let said = workplace.extract(&both);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
+    assert!(said.stderr.contains("1 images of the store are no longer in the folder"));
+    let store = workplace.store();
+    assert_eq!((store.len(), store.complete()), (7, 6));
+    let row = store.find("002.png").unwrap();
+    let mut grids = [vec![0.0; 147], vec![0.0; 147]];
+    for (view, grid) in grids.iter_mut().enumerate() {
+        store.read(row, view, grid).unwrap();
+    }
+    // Seven cells a line, three values a cell: the flipped view runs the other way.
+    for (line, flipped) in grids[0].chunks(21).zip(grids[1].chunks(21)) {
+        assert!(line[0] < line[18], "{line:?}");
+        let back = flipped.chunks(3).rev().flatten().copied().collect::<Vec<_>>();
+        assert!(line.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+    assert_ne!(before.content_digest().unwrap(), store.content_digest().unwrap());
+
+    let said = workplace.extract(&[&both[..], &["--prune"]].concat());
+    assert!(said.stdout.contains("nothing to do (1 removed)"), "{}", said.stdout);
+    assert_eq!(workplace.store().complete(), 5);
+    assert_eq!(workplace.store().find("004.png"), None);
+}
+
+#[test]
+fn a_run_is_planned_reported_inspected_and_verified() {
+    let workplace = Workplace::new(7);
+    let job = ["--images", "Images", "--encoder", "small.onnx", "--store", "features/s.h5"];
+    let planned = workplace.run(&[&["plan"], &job[..], &["--json"]].concat());
+    assert_eq!(planned.status, 0, "{}", planned.stderr);
+    let plan: Value = serde_json::from_str(&planned.stdout).unwrap();
+    assert_eq!((&plan["images"], &plan["bytes"]), (&7.into(), &(7 * 147 * 2).into()));
+    assert!(plan["images_per_second"].as_f64().unwrap() > 0.0);
+    assert!(!workplace.path("features/s.h5").exists(), "a plan changes nothing");
+
+    let said = workplace.extract(&[]);
+    let summary = &events(&said.stderr, "summary")[0]["summary"];
+    assert_eq!((&summary["written"], &summary["skipped"]), (&7.into(), &0.into()));
+    let busy = summary["encoder_busy"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&busy), "{busy}");
+    assert!(said.stdout.contains("the encoder was busy"), "{}", said.stdout);
+
+    let text = workplace.run(&["inspect", "features/s.h5"]);
+    for part in ["7 complete", "7×7 cells of 3 values, f16", "small.onnx", "cpu, "] {
+        assert!(text.stdout.contains(part), "no {part} in {}", text.stdout);
+    }
+    let json = workplace.run(&["inspect", "features/s.h5", "--json"]).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["rows"], &json["complete"], &json["dtype"]),
+        (&7.into(), &7.into(), &"f16".into())
+    );
+    assert_eq!(json["preprocess"]["resize"], "squash");
+    assert_eq!(json["content_digest"], workplace.store().content_digest().unwrap());
+
+    let verified = workplace.run(&["verify", "features/s.h5"]);
+    assert!(verified.status == 0 && verified.stdout.contains("7 images, all as written"));
+    let mut bytes = fs::read(workplace.path("features/s.h5")).unwrap();
+    let last = workplace.store().grid(6, 0).unwrap().to_vec();
+    let at = bytes.windows(last.len()).rposition(|window| window == last).unwrap();
+    bytes[at + 9] ^= 1;
+    fs::write(workplace.path("features/s.h5"), bytes).unwrap();
+    let verified = workplace.run(&["verify", "features/s.h5"]);
+    assert_eq!(verified.status, 1);
+    assert!(
+        verified.stdout.contains("row 6: 006.png: its grid `original` is damaged"),
+        "{}",
+        verified.stdout
+    );
+    assert!(workplace.extract(&[]).stdout.contains(": 1 images in"), "damage is mended");
+    assert_eq!(workplace.run(&["verify", "features/s.h5"]).status, 0);
+    assert!(workplace.run(&["verify", "absent.h5"]).stderr.contains("absent.h5"));
 }

@@ -46,10 +46,15 @@ pub(crate) fn append(
 }
 
 /// Brings the metadata to its places, if it still waits, and both descriptions to the same state.
-pub(crate) fn settle(file: &File, path: &Path, mut description: Description) -> Result<Description> {
+pub(crate) fn settle(
+    file: &File,
+    path: &Path,
+    mut description: Description,
+) -> Result<Description> {
     if let Some(at) = description.waiting.take() {
         let waiting = [Extent { at, length: description.metadata.bytes() }];
-        let metadata = read(file, path, &Metadata { extents: waiting.into(), ..description.metadata })?;
+        let metadata =
+            read(file, path, &Metadata { extents: waiting.into(), ..description.metadata })?;
         let mut rest = &metadata[..];
         for extent in &description.metadata.extents {
             let (part, after) = rest.split_at(extent.length as usize);
@@ -103,7 +108,8 @@ fn lay_out(
         .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
     description.segments.push(segment);
     description.length = scratch.metadata().map_err(Error::io(path))?.len();
-    let extents = gaps(description).ok_or_else(|| Error::not_a_store(path, "it grows too large"))?;
+    let extents =
+        gaps(description).ok_or_else(|| Error::not_a_store(path, "it grows too large"))?;
     let mut metadata = Vec::new();
     for extent in &extents {
         let start = metadata.len();

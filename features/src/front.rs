@@ -21,6 +21,8 @@ const PLACES: [u64; 2] = [0, 512 << 10];
 /// Bytes of a place: signature, length, checksum and JSON.
 const PLACE_BYTES: usize = 500 << 10;
 const SIGNATURE: &[u8; 8] = b"\x89SFS\r\n\x1a\n";
+/// Stands for the signature while a description is being written.
+const BLANK: [u8; 8] = [0; 8];
 const HEADER_BYTES: usize = SIGNATURE.len() + 2 * size_of::<u32>();
 /// Where the writer leaves its name, and how long that may be.
 const HOLDER: u64 = 1020 << 10;
@@ -42,10 +44,13 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<Front> {
     let mut damaged = Vec::new();
     let mut problem = None;
     for (number, at) in (1..).zip(PLACES) {
-        match read_place(file, at).map_err(Error::io(path))?.map(|json| decode(&json, path)) {
-            Some(Ok(description)) => found.push(description),
-            Some(Err(error)) => problem = Some(error),
-            None => damaged.push(number),
+        match read_place(file, at).map_err(Error::io(path))? {
+            Place::Whole(json) => match decode(&json, path) {
+                Ok(description) => found.push(description),
+                Err(error) => problem = Some(error),
+            },
+            Place::Blank => {}
+            Place::Damaged => damaged.push(number),
         }
     }
     match (found.into_iter().max_by_key(|description| description.sequence), problem) {
@@ -55,21 +60,34 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<Front> {
     }
 }
 
-/// The JSON of a place, if signature, length and checksum agree.
-fn read_place(file: &File, at: u64) -> io::Result<Option<Vec<u8>>> {
+/// What is at a place.
+enum Place {
+    /// The JSON of a description: signature, length and checksum agree.
+    Whole(Vec<u8>),
+    /// Nothing yet, or a description whose writer was interrupted: the signature is all zeros.
+    Blank,
+    /// Neither.
+    Damaged,
+}
+
+fn read_place(file: &File, at: u64) -> io::Result<Place> {
     let mut header = [0; HEADER_BYTES];
     let read = read_up_to(file, &mut header, at)?;
+    if header[..SIGNATURE.len()] == BLANK {
+        return Ok(Place::Blank);
+    }
     if read < HEADER_BYTES || !header.starts_with(SIGNATURE) {
-        return Ok(None);
+        return Ok(Place::Damaged);
     }
     let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[at + byte]));
     let (length, checksum) = (number(SIGNATURE.len()) as usize, number(SIGNATURE.len() + 4));
     if length > PLACE_BYTES - HEADER_BYTES {
-        return Ok(None);
+        return Ok(Place::Damaged);
     }
     let mut json = vec![0; length];
     let read = read_up_to(file, &mut json, at + HEADER_BYTES as u64)?;
-    Ok((read == length && crc32fast::hash(&json) == checksum).then_some(json))
+    let whole = read == length && crc32fast::hash(&json) == checksum;
+    Ok(if whole { Place::Whole(json) } else { Place::Damaged })
 }
 
 /// Fills `bytes` as far as the file goes.
@@ -121,7 +139,8 @@ fn strange(file: &File) -> &'static str {
     }
 }
 
-/// Writes the description to one place (0 or 1) and hands it to the disk.
+/// Writes the description to one place (0 or 1) and hands it to the disk. The signature comes last, so
+/// that a description whose writer was killed is not taken for a damaged one.
 pub(crate) fn write(
     file: &File,
     place: usize,
@@ -133,11 +152,14 @@ pub(crate) fn write(
         let segments = description.segments.len();
         return Err(Error::Full { path: path.to_path_buf(), segments });
     }
-    let mut bytes = SIGNATURE.to_vec();
+    let at = PLACES[place];
+    let mut bytes = BLANK.to_vec();
     bytes.extend((json.len() as u32).to_le_bytes());
     bytes.extend(crc32fast::hash(&json).to_le_bytes());
     bytes.extend(json);
-    file.write_all_at(&bytes, PLACES[place])
+    file.write_all_at(&BLANK, at)
+        .and_then(|()| file.write_all_at(&bytes, at))
+        .and_then(|()| file.write_all_at(SIGNATURE, at))
         .and_then(|()| file.sync_data())
         .map_err(Error::io(path))
 }
@@ -192,7 +214,7 @@ mod tests {
         let first = description();
         let second = Description { sequence: 1, ..first.clone() };
         write(&file, 0, &first, path).unwrap();
-        assert_eq!(read(&file, path).unwrap().damaged, [2]);
+        assert!(read(&file, path).unwrap().damaged.is_empty());
         write(&file, 1, &second, path).unwrap();
         assert_eq!(read(&file, path).unwrap().description, second);
         file.write_all_at(b"x", PLACES[1] + 40).unwrap();

@@ -47,8 +47,7 @@ impl FeatureStore {
     /// that count. Names were compared when the store was opened.
     pub fn verify(&self) -> Result<Vec<Problem>> {
         let description = self.description();
-        // A store that is just being created may have one description only.
-        let damaged = self.damaged_descriptions().iter().filter(|_| !self.is_empty());
+        let damaged = self.damaged_descriptions().iter();
         let mut problems = damaged.map(|&one| Problem::Description(one)).collect::<Vec<_>>();
         // While they wait to be copied to their places, the bytes beside the rows are the right ones.
         if description.waiting.is_none()

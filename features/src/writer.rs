@@ -202,7 +202,8 @@ fn lock(file: &File, path: &Path) -> Result<()> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
-            let holder = front::read_holder(file).unwrap_or_else(|| "another extraction".to_owned());
+            let holder =
+                front::read_holder(file).unwrap_or_else(|| "another extraction".to_owned());
             Err(Error::Busy { path: path.to_path_buf(), holder })
         }
         Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),

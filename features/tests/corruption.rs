@@ -82,15 +82,16 @@ fn regions(path: &Path) -> Vec<Region> {
     };
     let front = vec![description(0), description(512 << 10)];
     let [names, checksums, states, grids] = parts;
+    let unused = vec![front[0].end..500_000, front[1].end..1_000_000];
     let region = |name, bytes| Region { name, bytes, must_be_noticed: true };
     vec![
-        region("front page", front),
+        region("front page", front.clone()),
         region("metadata", metadata),
         region("names", names),
         region("checksums and hashes", checksums),
         region("states", states),
         region("grids", grids),
-        Region { name: "unused", bytes: vec![100_000..500_000], must_be_noticed: false },
+        Region { name: "unused", bytes: unused, must_be_noticed: false },
     ]
 }
 

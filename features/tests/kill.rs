@@ -46,7 +46,8 @@ fn fill_in_steps(path: &Path) {
             held == Some(encoded(0, content(number, step), 2).source)
         };
         let lacking = wanted.iter().enumerate().filter(|(number, name)| !same(*number, name));
-        let (numbers, lacking): (Vec<_>, Vec<_>) = lacking.map(|(at, name)| (at, name.clone())).unzip();
+        let (numbers, lacking): (Vec<_>, Vec<_>) =
+            lacking.map(|(at, name)| (at, name.clone())).unzip();
         let rows = writer.rows_for(&lacking).unwrap();
         let batch = numbers.iter().zip(rows);
         let batch = batch.map(|(&number, row)| encoded(row, content(number, step), 2));
@@ -109,10 +110,14 @@ fn a_writer_may_be_killed_at_any_moment() {
         assert_eq!(check(&path), IMAGES);
         let store = FeatureStore::open(&path).unwrap();
         assert_eq!(store.content_digest().unwrap(), expected);
-        assert_eq!(hdf5::File::open(&path).unwrap().group("segments").unwrap().len() as usize,
-            store.devices().count());
+        assert_eq!(
+            hdf5::File::open(&path).unwrap().group("segments").unwrap().len() as usize,
+            store.devices().count()
+        );
     }
-    eprintln!("{killed} kills, {finished} stores finished, {unfinished_appends} kills within an append");
+    eprintln!(
+        "{killed} kills, {finished} stores finished, {unfinished_appends} kills within an append"
+    );
 }
 
 /// Whether the kill fell between a new front page and the metadata that belongs to it, or before
@@ -157,7 +162,10 @@ fn fill_a_full_disk(path: &Path) {
             Err(error) => break error,
         }
     };
-    assert!(matches!(&full, Error::Io { source, .. } if source.raw_os_error() == Some(28)), "{full}");
+    assert!(
+        matches!(&full, Error::Io { source, .. } if source.raw_os_error() == Some(28)),
+        "{full}"
+    );
     assert!(full.to_string().contains("store.h5"), "{full}");
     // Nothing can be added either, and nothing is lost by trying.
     assert!(writer.rows_for(&names(images..images + 5000)).is_err());

@@ -78,7 +78,11 @@ fn a_changed_image_gets_a_new_row_and_a_removed_one_none() {
     assert_eq!(store.images(), [("ảnh 1.jpg", 3), ("ảnh 2.jpg", 2)]);
     assert_eq!([store.state(0), store.state(1)], [State::Removed; 2]);
     assert_eq!(values(&store, 3, 0), common::rounded(&grids(40, 1)));
-    assert_eq!(values(&before, 1, 0), common::rounded(&grids(1, 1)), "an open reader was disturbed");
+    assert_eq!(
+        values(&before, 1, 0),
+        common::rounded(&grids(1, 1)),
+        "an open reader was disturbed"
+    );
     assert_eq!(store.verify().unwrap(), []);
 }
 

@@ -18,11 +18,10 @@ impl Bound {
     /// Binds the input and the output of `session` to memory of `device` that the CPU sees as well.
     pub(crate) fn new(
         session: &Session,
-        device: AllocationDevice<'static>,
+        device: &AllocationDevice<'static>,
         shape: [usize; 4],
     ) -> ort::Result<Self> {
-        let memory =
-            |r#type| MemoryInfo::new(device.clone(), 0, AllocatorType::Device, r#type);
+        let memory = |r#type| MemoryInfo::new(device.clone(), 0, AllocatorType::Device, r#type);
         let allocator = Allocator::new(session, memory(MemoryType::CPUInput)?)?;
         let mut binding = session.create_binding()?;
         for output in session.outputs() {
@@ -64,7 +63,12 @@ mod tests {
     #[test]
     fn bound_tensors_follow_the_values() {
         let mut graph = Graph::new("negated");
-        let shape = [Dimension::Symbolic("N"), Dimension::Fixed(1), Dimension::Fixed(1), Dimension::Fixed(2)];
+        let shape = [
+            Dimension::Symbolic("N"),
+            Dimension::Fixed(1),
+            Dimension::Fixed(1),
+            Dimension::Fixed(2),
+        ];
         graph.input("x", ElementType::Float, &shape);
         graph.node("Neg", &["x"], &["y"], &[]);
         graph.output("y", ElementType::Float, &shape);
@@ -72,7 +76,7 @@ mod tests {
         let path = folder.path().join("negated.onnx");
         std::fs::write(&path, graph.into_bytes(&[])).unwrap();
         let (mut session, _) = runtime::open(&path, DeviceChoice::Cpu, 1).unwrap();
-        let mut bound = Bound::new(&session, AllocationDevice::CPU, [2, 1, 1, 2]).unwrap();
+        let mut bound = Bound::new(&session, &AllocationDevice::CPU, [2, 1, 1, 2]).unwrap();
         for values in [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]] {
             let (shape, negated) = bound.run(&mut session, &values).unwrap();
             assert_eq!((shape, negated), (vec![2, 1, 1, 2], values.map(|value| -value).to_vec()));

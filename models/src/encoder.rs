@@ -150,7 +150,7 @@ impl Encoder {
         let shape = [images, 3, height as usize, width as usize];
         if self.device == Device::Cuda {
             if self.bound.as_ref().is_none_or(|bound| bound.shape() != shape) {
-                let bound = Bound::new(&self.session, AllocationDevice::CUDA_PINNED, shape);
+                let bound = Bound::new(&self.session, &AllocationDevice::CUDA_PINNED, shape);
                 self.bound = Some(bound.map_err(&failed)?);
             }
             if let Some(bound) = &mut self.bound {

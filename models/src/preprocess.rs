@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_flipped_tensor_is_that_of_the_flipped_image() {
-        let image = RgbImage::from_fn(224, 224, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+        let image =
+            RgbImage::from_fn(224, 224, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
         let preprocess = Preprocess::imagenet([224, 224]);
         let mut tensor = vec![0.0; preprocess.values()];
         preprocess.apply(&image, &mut tensor).unwrap();

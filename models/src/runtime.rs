@@ -95,8 +95,9 @@ fn builder(threads: usize) -> Result<SessionBuilder> {
     Session::builder(environment()?)
         .map_err(|error| problem(error.to_string()))?
         .with_intra_threads(threads)
+        .map_err(|error| problem(error.to_string()))?
         // Weights stored as int8 are unpacked once, when the network is opened, not in every run.
-        .and_then(|builder| builder.with_quant_qdq(false))
+        .with_quant_qdq(false)
         .map_err(|error| problem(error.to_string()))
 }
 

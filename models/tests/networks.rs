@@ -6,7 +6,7 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use models::encoder::EncoderOptions;
-use models::onnx::Dimension;
+use models::onnx::{Attribute, Dimension, ElementType, Graph};
 use models::{Captioner, DeviceChoice, Encoder, Error, SearchOptions};
 use tests::small_model::{self, ENCODER_FILE, GRID, SIZE};
 
@@ -56,6 +56,43 @@ fn an_encoder_with_a_fixed_batch_gives_the_same_grids() {
     let mut free = encoder(&small_model::encoder(Dimension::Symbolic("N"))).unwrap();
     let mut fixed = encoder(&small_model::encoder(Dimension::Fixed(2))).unwrap();
     assert_eq!(free.encode(&tensors, 5).unwrap(), fixed.encode(&tensors, 5).unwrap());
+}
+
+/// A convolution whose weights are int8 behind `DequantizeLinear`, or the same weights as floats.
+fn convolution(int8: bool) -> Vec<u8> {
+    const SHAPE: [usize; 4] = [16, 3, 3, 3];
+    let weights = (0..16 * 27).map(|at| ((at * 29) % 255 - 127) as i8).collect::<Vec<_>>();
+    let scales = (1..=16).map(|channel| channel as f32 / 1000.0).collect::<Vec<_>>();
+    let mut graph = Graph::new("convolution");
+    let images = Dimension::Symbolic("N");
+    let fixed = Dimension::Fixed;
+    graph.input("image", ElementType::Float, &[images, fixed(3), fixed(SIZE), fixed(SIZE)]);
+    if int8 {
+        graph.weight_int8("packed", &SHAPE, &weights);
+        graph.weight("scale", &[16], &scales);
+        let axis = [Attribute::Int("axis", 0)];
+        graph.node("DequantizeLinear", &["packed", "scale"], &["kernel"], &axis);
+    } else {
+        let unpacked =
+            weights.iter().zip(0..).map(|(&weight, at)| f32::from(weight) * scales[at / 27]);
+        graph.weight("kernel", &SHAPE, &unpacked.collect::<Vec<_>>());
+    }
+    graph.node("Conv", &["image", "kernel"], &["seen"], &[Attribute::Ints("strides", &[8, 8])]);
+    graph.node("Relu", &["seen"], &["grid"], &[]);
+    graph.output("grid", ElementType::Float, &[images, fixed(16), fixed(7), fixed(7)]);
+    graph.into_bytes(&[])
+}
+
+#[test]
+fn weights_stored_as_int8_give_the_same_grids() {
+    let mut floats = encoder(&convolution(false)).unwrap();
+    let mut int8 = encoder(&convolution(true)).unwrap();
+    let values = 2 * floats.preprocess().values();
+    let tensors = (0..values).map(|at| (at % 251) as f32 / 125.0 - 1.0).collect::<Vec<_>>();
+    let (expected, found) =
+        (floats.encode(&tensors, 2).unwrap(), int8.encode(&tensors, 2).unwrap());
+    assert!(expected.iter().any(|value| *value > 1.0));
+    assert!(expected.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-4));
 }
 
 #[test]

@@ -25,3 +25,18 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     eprintln!("skipped: {} is not there (SHOWTELL_SHARED names its folder)", found.display());
     None
 }
+
+/// A Python with the packages of the programs in `benches/peers` (`make setup PART=peers`), or the one
+/// that `SHOWTELL_PEERS` names. Where it is missing the answer is `None` and a line says so.
+#[must_use]
+pub fn peers() -> Option<PathBuf> {
+    let native = std::env::var_os("SHOWTELL_NATIVE")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native"), PathBuf::from);
+    let python = std::env::var_os("SHOWTELL_PEERS")
+        .map_or_else(|| native.join("peers/bin/python"), PathBuf::from);
+    if python.exists() {
+        return Some(python);
+    }
+    eprintln!("left out: no peers (`make setup PART=peers` fetches them)");
+    None
+}

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use data::{Vocabulary, tokens::tokenize};
-use features::{Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter};
+use features::{
+    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
+};
 use models::{Hypothesis, OnnxDecoder, Preprocess, SearchOptions, search};
 use tch::Device;
 use tempfile::TempDir;
@@ -40,12 +42,12 @@ fn store(folder: &Path, encoder: &str) -> FeatureStore {
     let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
     let names = (0..CAPTIONS.len()).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
     let mut writer = StoreWriter::open(&path, &provenance, origin).unwrap();
-    let encoded = |row| {
+    let image = |row| {
         let value = |at: usize| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
         Encoded { row, source: [0; 32], grids: (0..GRID.values()).map(value).collect() }
     };
     let rows = writer.rows_for(&names).unwrap().into_iter();
-    writer.write(&rows.map(encoded).collect::<Vec<_>>()).unwrap();
+    writer.write(&rows.map(image).collect::<Vec<_>>()).unwrap();
     writer.finish().unwrap();
     FeatureStore::open(&path).unwrap()
 }

@@ -18,6 +18,8 @@ const INTS: i32 = 7;
 pub enum ElementType {
     /// 32-bit floating point.
     Float = 1,
+    /// 8-bit integer.
+    Int8 = 3,
     /// 64-bit integer.
     Int64 = 7,
 }
@@ -69,6 +71,12 @@ impl Graph {
         self.constant(name, ElementType::Float, shape, raw);
     }
 
+    /// Adds a weight of 8-bit integers.
+    pub fn weight_int8(&mut self, name: &str, shape: &[usize], values: &[i8]) {
+        let raw = values.iter().map(|value| value.to_le_bytes()[0]).collect();
+        self.constant(name, ElementType::Int8, shape, raw);
+    }
+
     /// Adds a list of integers.
     pub fn integers(&mut self, name: &str, values: &[i64]) {
         let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -81,6 +89,7 @@ impl Graph {
             data_type: element as i32,
             name: name.to_owned(),
             raw_data: raw,
+            ..Tensor::default()
         });
     }
 
@@ -93,6 +102,7 @@ impl Graph {
             name: outputs.first().map_or_else(String::new, |first| format!("{op}:{first}")),
             op_type: op.to_owned(),
             attribute: attributes.iter().map(attribute).collect(),
+            ..Node::default()
         });
     }
 
@@ -107,6 +117,7 @@ impl Graph {
             graph: Some(self.message),
             opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
             metadata_props: metadata.iter().map(entry).collect(),
+            ..Model::default()
         };
         model.encode_to_vec()
     }
@@ -117,7 +128,7 @@ fn attribute(attribute: &Attribute) -> AttributeMessage {
         Attribute::Int(name, value) => (name, INT, value, Vec::new()),
         Attribute::Ints(name, values) => (name, INTS, 0, values.to_vec()),
     };
-    AttributeMessage { name: name.to_owned(), i, ints, r#type }
+    AttributeMessage { name: name.to_owned(), i, ints, r#type, ..AttributeMessage::default() }
 }
 
 fn value_info(name: &str, element: ElementType, shape: &[Dimension]) -> ValueInfo {
@@ -126,10 +137,12 @@ fn value_info(name: &str, element: ElementType, shape: &[Dimension]) -> ValueInf
             Dimension::Fixed(length) => SideValue::Fixed(length as i64),
             Dimension::Symbolic(name) => SideValue::Symbolic(name.to_owned()),
         }),
+        ..Side::default()
     };
     let tensor_type = TensorType {
         elem_type: element as i32,
         shape: Some(Shape { dim: shape.iter().map(side).collect() }),
     };
-    ValueInfo { name: name.to_owned(), r#type: Some(Type { tensor_type: Some(tensor_type) }) }
+    let r#type = Type { tensor_type: Some(tensor_type), ..Type::default() };
+    ValueInfo { name: name.to_owned(), r#type: Some(r#type), ..ValueInfo::default() }
 }

@@ -1,6 +1,9 @@
-//! Writing ONNX files: the message types of the format, and a builder for small graphs.
+//! ONNX files: the message types of the format, a builder for small graphs, and the way from a
+//! classifier to an encoder.
 
+mod adapt;
 mod graph;
-pub mod proto;
+mod proto;
 
+pub use adapt::{adapt, input_size};
 pub use graph::{Attribute, Dimension, ElementType, Graph};

@@ -1,0 +1,61 @@
+//! A place to extract in, with a small encoder.
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use features::FeatureStore;
+use image::{Rgb, RgbImage};
+use tempfile::TempDir;
+use tests::small_model::{self, ENCODER_FILE};
+
+pub(crate) struct Workplace(TempDir);
+
+/// What a command said.
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Workplace {
+    /// A small encoder and a folder of `images` pictures.
+    pub(crate) fn new(images: u8) -> Self {
+        let workplace = Self(tempfile::tempdir().unwrap());
+        small_model::write(workplace.path(""));
+        fs::create_dir_all(workplace.path("Images/more")).unwrap();
+        for number in 0..images {
+            let image = RgbImage::from_pixel(64, 48, Rgb([number * 9, 80, 200]));
+            image.save(workplace.path(&format!("Images/{number:03}.png"))).unwrap();
+        }
+        workplace
+    }
+
+    pub(crate) fn path(&self, name: &str) -> &'static Path {
+        Box::leak(self.0.path().join(name).into_boxed_path())
+    }
+
+    pub(crate) fn extract(&self, more: &[&str]) -> Said {
+        let job = ["--images", "Images", "--encoder", ENCODER_FILE, "--store", "features/s.h5"];
+        self.run(&[&job, more].concat())
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_extract"))
+            .current_dir(self.0.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Said {
+            status: output.status.code().unwrap(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    pub(crate) fn store(&self) -> FeatureStore {
+        FeatureStore::open(self.path("features/s.h5")).unwrap()
+    }
+}

@@ -1,0 +1,84 @@
+//! Random batches of 32 grids from a store beside numpy's memmap of the same array, in turn in one
+//! run; medians. And how long opening takes.
+#![allow(clippy::unwrap_used)]
+
+use std::hint::black_box;
+use std::process::Command;
+use std::time::Instant;
+
+use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, StoreWriter};
+use rand::{RngExt as _, SeedableRng as _};
+
+const ROWS: usize = 7000;
+const BATCHES: usize = 300;
+const ROUNDS: usize = 7;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.h5");
+    let grid = GridShape { height: 7, width: 7, channels: 2048 };
+    let provenance = Provenance {
+        encoder_name: "random".to_owned(),
+        encoder_sha256: String::new(),
+        preprocess: "{}".to_owned(),
+        grid,
+        dtype: Dtype::F16,
+        views: vec!["original".to_owned()],
+        created_by: "bench".to_owned(),
+    };
+    let origin = Origin { created_by: "bench".to_owned(), device: "none".to_owned() };
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let mut writer = StoreWriter::open(&path, &provenance, origin).unwrap();
+    let names = (0..ROWS).map(|row| format!("{row:09}_0123456789.jpg")).collect::<Vec<_>>();
+    for row in writer.rows_for(&names).unwrap() {
+        let grids = (0..grid.values()).map(|_| random.random_range(0.0..9.0)).collect();
+        writer.write(&[Encoded { row, source: [0; 32], grids }]).unwrap();
+    }
+    writer.finish().unwrap();
+
+    let mut opening = Vec::new();
+    let mut reading = Vec::new();
+    for round in 0..=ROUNDS {
+        let start = Instant::now();
+        let store = FeatureStore::open(&path).unwrap();
+        opening.push(start.elapsed().as_secs_f64());
+        // Each row is compared with its checksum at the first touch, and only then.
+        if round == 0 {
+            assert_eq!(store.verify().unwrap(), []);
+        }
+        for row in 0..ROWS {
+            black_box(store.grid(row, 0).unwrap());
+        }
+        let rows = (0..BATCHES).map(|_| [(); 32].map(|()| random.random_range(0..ROWS)));
+        let rows = rows.collect::<Vec<_>>();
+        let start = Instant::now();
+        for batch in rows {
+            let mut bytes = Vec::with_capacity(32 * provenance.grid_bytes());
+            for row in batch {
+                bytes.extend_from_slice(store.grid(row, 0).unwrap());
+            }
+            black_box(bytes);
+        }
+        reading.push(start.elapsed().as_secs_f64());
+    }
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    let raw = ROWS * provenance.grid_bytes();
+    println!("opening {ROWS} rows: {:.1} ms", 1000.0 * median(&opening));
+    println!("store ÷ its grids in bytes: {:.4}", bytes as f64 / raw as f64);
+    println!("random batches: {:.0} a second", BATCHES as f64 / median(&reading));
+    let Some(python) = tests::peers() else { return };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/memmap.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(&path).args([BATCHES.to_string(), ROUNDS.to_string()]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let peer = String::from_utf8(output.stdout).unwrap();
+    let peer = peer.lines().map(|line| line.parse().unwrap()).collect::<Vec<f64>>();
+    println!("random batches ÷ numpy memmap: {:.2}", median(&peer) / median(&reading));
+}
+
+fn median(seconds: &[f64]) -> f64 {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

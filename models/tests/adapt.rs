@@ -1,0 +1,189 @@
+//! `encoder adapt` on classifiers written here: what it cuts is what the classifier pooled.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use models::encoder::EncoderOptions;
+use models::onnx::{Attribute, Dimension, ElementType, Graph};
+use models::preprocess::Resize;
+use models::{Encoder, Preprocess};
+use tempfile::TempDir;
+
+use Dimension::{Fixed, Symbolic};
+use ElementType::Float;
+
+const SIZE: usize = 32;
+const CHANNELS: usize = 4;
+
+/// How a classifier ends.
+#[derive(Clone, Copy)]
+enum Pool {
+    GlobalAverage,
+    /// `ReduceMean` over axes given as an attribute.
+    Mean([i64; 2]),
+    /// `ReduceMean` over channels-last cells, after a transpose.
+    MeanChannelsLast,
+    None,
+}
+
+fn weights(values: usize) -> Vec<f32> {
+    (0..values).map(|at| ((at * 37 + 11) % 101) as f32 / 101.0 - 0.4).collect()
+}
+
+/// Convolution → squeeze and excitation (which pools as well) → the pool → scores.
+fn classifier(batch: Dimension, pool: Pool) -> Vec<u8> {
+    let mut graph = Graph::new("classifier");
+    graph.input("image", Float, &[batch, Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
+    graph.weight("kernel", &[CHANNELS, 3, 8, 8], &weights(CHANNELS * 3 * 8 * 8));
+    let strides = [Attribute::Ints("strides", &[8, 8])];
+    graph.node("Conv", &["image", "kernel"], &["seen"], &strides);
+    graph.node("GlobalAveragePool", &["seen"], &["squeezed"], &[]);
+    graph.node("Sigmoid", &["squeezed"], &["gate"], &[]);
+    graph.node("Mul", &["seen", "gate"], &["gated"], &[]);
+    graph.node("Relu", &["gated"], &["cells"], &[]);
+    match pool {
+        Pool::GlobalAverage => graph.node("GlobalAveragePool", &["cells"], &["pooled"], &[]),
+        Pool::Mean(axes) => {
+            graph.node("ReduceMean", &["cells"], &["pooled"], &[Attribute::Ints("axes", &axes)]);
+        }
+        Pool::MeanChannelsLast => {
+            let perm = [Attribute::Ints("perm", &[0, 2, 3, 1])];
+            graph.node("Transpose", &["cells"], &["turned"], &perm);
+            graph.node("ReduceMean", &["turned"], &["pooled"], &[Attribute::Ints("axes", &[1, 2])]);
+        }
+        Pool::None => graph.node("Identity", &["cells"], &["pooled"], &[]),
+    }
+    graph.node("Flatten", &["pooled"], &["flat"], &[]);
+    let inputs = if matches!(pool, Pool::None) { CHANNELS * 16 } else { CHANNELS };
+    graph.weight("classes", &[inputs, 5], &weights(inputs * 5));
+    graph.node("MatMul", &["flat", "classes"], &["scores"], &[]);
+    graph.output("scores", Float, &[batch, Fixed(5)]);
+    graph.into_bytes(&[])
+}
+
+struct Workplace(TempDir);
+
+impl Workplace {
+    fn new(classifier: &[u8]) -> Self {
+        let workplace = Self(tempfile::tempdir().unwrap());
+        fs::write(workplace.path("classifier.onnx"), classifier).unwrap();
+        workplace
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn adapt(&self, more: &[&str]) -> Result<String, String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_encoder"))
+            .current_dir(self.0.path())
+            .args(["adapt", "classifier.onnx", "--out", "encoder.onnx"])
+            .args(more)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        match output.status.code() {
+            Some(0) => Ok(text(&output.stdout)),
+            code => Err(format!("{code:?} {}", text(&output.stderr))),
+        }
+    }
+}
+
+fn open(path: &Path) -> Encoder {
+    Encoder::open(path, &EncoderOptions::default()).unwrap()
+}
+
+/// The grid that the classifier pools, computed by the same layers without the pool.
+fn expected(tensors: &[f32], images: usize) -> Vec<f32> {
+    let mut graph = Graph::new("cells");
+    graph.input("image", Float, &[Symbolic("N"), Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
+    graph.weight("kernel", &[CHANNELS, 3, 8, 8], &weights(CHANNELS * 3 * 8 * 8));
+    let strides = [Attribute::Ints("strides", &[8, 8])];
+    graph.node("Conv", &["image", "kernel"], &["seen"], &strides);
+    graph.node("GlobalAveragePool", &["seen"], &["squeezed"], &[]);
+    graph.node("Sigmoid", &["squeezed"], &["gate"], &[]);
+    graph.node("Mul", &["seen", "gate"], &["gated"], &[]);
+    graph.node("Relu", &["gated"], &["cells"], &[]);
+    graph.output("cells", Float, &[Symbolic("N"), Fixed(CHANNELS), Fixed(4), Fixed(4)]);
+    let workplace = Workplace::new(&graph.into_bytes(&[]));
+    open(&workplace.path("classifier.onnx")).encode(tensors, images).unwrap()
+}
+
+#[test]
+fn the_grid_before_the_pool_becomes_the_output() {
+    let pools =
+        [Pool::GlobalAverage, Pool::Mean([2, 3]), Pool::Mean([-1, -2]), Pool::MeanChannelsLast];
+    for pool in pools {
+        for batch in [Symbolic("batch"), Fixed(1), Fixed(8)] {
+            let workplace = Workplace::new(&classifier(batch, pool));
+            let said = workplace.adapt(&["--resize", "crop"]).unwrap();
+            assert!(said.contains("encoder.onnx: 4×4 cells of 4 values"), "{said}");
+            let mut encoder = open(&workplace.path("encoder.onnx"));
+            assert!(encoder.states_preprocess());
+            let stated =
+                Preprocess { resize: Resize::Crop, ..Preprocess::imagenet([SIZE as u32; 2]) };
+            assert_eq!(encoder.preprocess(), &stated);
+            let tensors = weights(3 * encoder.preprocess().values());
+            assert_eq!(encoder.encode(&tensors, 3).unwrap(), expected(&tensors, 3));
+        }
+    }
+}
+
+#[test]
+fn normalisation_is_taken_from_the_command_line() {
+    let workplace = Workplace::new(&classifier(Fixed(1), Pool::GlobalAverage));
+    workplace.adapt(&["--mean", "0.5,0.5,0.5", "--std", "0.25,0.5,1"]).unwrap();
+    let encoder = open(&workplace.path("encoder.onnx"));
+    let usual = Preprocess::imagenet([SIZE as u32; 2]);
+    let expected = Preprocess { mean: [0.5; 3], std: [0.25, 0.5, 1.0], ..usual };
+    assert_eq!(encoder.preprocess(), &expected);
+    assert!(workplace.adapt(&["--std", "0,1,1"]).unwrap_err().contains("--std must be above zero"));
+    assert!(workplace.adapt(&["--mean", "1,2"]).unwrap_err().starts_with("Some(2)"));
+}
+
+#[test]
+fn what_cannot_be_cut_is_refused_and_nothing_is_written() {
+    let channels_last = {
+        let mut graph = Graph::new("channels last");
+        graph.input("image", Float, &[Fixed(1), Fixed(SIZE), Fixed(SIZE), Fixed(3)]);
+        graph.node("GlobalAveragePool", &["image"], &["pooled"], &[]);
+        graph.output("pooled", Float, &[Fixed(1), Fixed(SIZE), Fixed(1), Fixed(1)]);
+        graph.into_bytes(&[])
+    };
+    let two_inputs = {
+        let mut graph = Graph::new("two inputs");
+        for name in ["a", "b"] {
+            graph.input(name, Float, &[Fixed(1), Fixed(3), Fixed(8), Fixed(8)]);
+        }
+        graph.node("Add", &["a", "b"], &["sum"], &[]);
+        graph.output("sum", Float, &[Fixed(1), Fixed(3), Fixed(8), Fixed(8)]);
+        graph.into_bytes(&[])
+    };
+    let fixed_inside = {
+        let mut graph = Graph::new("fixed inside");
+        graph.input("image", Float, &[Fixed(1), Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
+        graph.integers("shape", &[1, 3, SIZE as i64, SIZE as i64]);
+        graph.node("Reshape", &["image", "shape"], &["cells"], &[]);
+        graph.node("GlobalAveragePool", &["cells"], &["pooled"], &[]);
+        graph.output("pooled", Float, &[Fixed(1), Fixed(3), Fixed(1), Fixed(1)]);
+        graph.into_bytes(&[])
+    };
+    let cases: [(&[u8], &str); 6] = [
+        (&classifier(Fixed(1), Pool::None), "no global pool lies between"),
+        (&channels_last, "channels first (tf2onnx: --inputs-as-nchw image)"),
+        (&two_inputs, "it has 2 inputs"),
+        (&fixed_inside, "the cut network does not run"),
+        (b"<html>not found</html>", "it is no ONNX file"),
+        (b"", "it holds no network"),
+    ];
+    for (bytes, reason) in cases {
+        let workplace = Workplace::new(bytes);
+        let error = workplace.adapt(&[]).unwrap_err();
+        assert!(error.starts_with("Some(1)"), "{error}");
+        assert!(error.contains("error: classifier.onnx: "), "{error}");
+        assert!(error.contains(reason), "no `{reason}` in {error}");
+        assert_eq!(fs::read_dir(workplace.0.path()).unwrap().count(), 1, "something was written");
+    }
+}
