@@ -15,9 +15,10 @@ export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
 
 captions = $(wildcard $(DATA)/captions.txt)
+job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup vocabulary extract train evaluate serve test bench lint audit clean
+.PHONY: help setup encoder vocabulary plan extract inspect verify train evaluate serve test bench lint audit clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,12 +28,28 @@ help:        ## this list
 setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
+encoder:     ## cut the classifier CLASSIFIER=FILE.onnx before its global pool, into $(ENCODER)
+	tools/setup.sh onnxruntime
+	$(call program,models,encoder) adapt $(CLASSIFIER) --out $(ENCODER) $(ARGS)
+
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
 	$(call program,data,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)
 
 extract:     ## encode the photos in $(DATA)/Images with $(ENCODER) into $(STORE)
 	tools/setup.sh onnxruntime cmake
-	$(call program,extract,extract) --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE) $(captions:%=--captions %) $(ARGS)
+	$(call program,extract,extract) $(job) $(captions:%=--captions %) $(ARGS)
+
+plan:        ## how many images, bytes and minutes `make extract` will take
+	tools/setup.sh onnxruntime cmake
+	$(call program,extract,extract) plan $(job) $(ARGS)
+
+inspect:     ## what is in $(STORE), made by which encoder
+	tools/setup.sh cmake
+	$(call program,extract,extract) inspect $(STORE) $(ARGS)
+
+verify:      ## compare every byte of $(STORE) with its checksums
+	tools/setup.sh cmake
+	$(call program,extract,extract) verify $(STORE) $(ARGS)
 
 train:       ## train on $(STORE) and $(DATA)/captions.txt into $(RUN), and export
 	tools/setup.sh libtorch cmake

@@ -13,9 +13,8 @@ use std::path::Path;
 
 use tempfile::TempPath;
 
-use crate::description::{Description, Extent, Metadata, Segment};
-use crate::front::{self, USER_BLOCK};
-use crate::{Error, Result};
+use crate::description::{Description, Extent, Metadata, Segment, USER_BLOCK};
+use crate::{Error, Result, front};
 
 /// Lays out a segment for `names` in the store and gives the new description.
 pub(crate) fn append(

@@ -1,9 +1,8 @@
-//! What the front page says of a store: who filled it, and where everything lies.
+//! What the front page says of a store: where everything lies.
 
-use half::f16;
 use serde::{Deserialize, Serialize};
 
-use crate::front::USER_BLOCK;
+use crate::Provenance;
 
 /// The name under which a front page is known for one of this format.
 pub(crate) const FORMAT: &str = "showtell features";
@@ -11,133 +10,12 @@ pub(crate) const FORMAT: &str = "showtell features";
 pub(crate) const VERSION: u32 = 2;
 /// Bytes of a SHA-256.
 pub(crate) const SOURCE_BYTES: usize = 32;
+/// Bytes before the HDF5 part of the file: the front page.
+pub(crate) const USER_BLOCK: u64 = 1 << 20;
 /// Grids begin at a multiple of so many bytes, so that their values can be read in place.
 const ROW_ALIGNMENT: u64 = 4;
 /// Bytes of a checksum.
 pub(crate) const CHECKSUM_BYTES: usize = size_of::<u32>();
-
-/// The type of a grid's values, little-endian in the store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// 16-bit floating point: half the size; ResNet50's values keep three digits.
-    #[default]
-    F16,
-    /// 32-bit floating point, as the encoder computes.
-    F32,
-}
-
-impl Dtype {
-    /// Bytes of one value.
-    #[must_use]
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F16 => size_of::<f16>(),
-            Self::F32 => size_of::<f32>(),
-        }
-    }
-
-    /// The largest value it can hold.
-    #[must_use]
-    pub fn max(self) -> f32 {
-        match self {
-            Self::F16 => f16::MAX.to_f32(),
-            Self::F32 => f32::MAX,
-        }
-    }
-
-    /// The name in the store.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "f16",
-            Self::F32 => "f32",
-        }
-    }
-}
-
-impl std::fmt::Display for Dtype {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for Dtype {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::F16, Self::F32]
-            .into_iter()
-            .find(|dtype| dtype.name() == text)
-            .ok_or_else(|| format!("`{text}` is not one of f16, f32"))
-    }
-}
-
-/// Height, width and channels of a grid. In the store it is a row of `cells() × channels` values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GridShape {
-    /// Cells from top to bottom.
-    pub height: usize,
-    /// Cells from left to right.
-    pub width: usize,
-    /// Values in each cell.
-    pub channels: usize,
-}
-
-impl GridShape {
-    /// The number of cells.
-    #[must_use]
-    pub fn cells(self) -> usize {
-        self.height * self.width
-    }
-
-    /// The number of values in a grid.
-    #[must_use]
-    pub fn values(self) -> usize {
-        self.cells() * self.channels
-    }
-
-    fn is_sane(self) -> bool {
-        let sides = [self.height, self.width, self.channels];
-        sides.iter().all(|&side| side > 0 && side < 1 << 20) && self.height * self.width < 1 << 20
-    }
-}
-
-/// Which encoder made the grids, and from which pixels. One store has one of these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// The encoder's file name.
-    pub encoder_name: String,
-    /// The SHA-256 of the encoder's file.
-    pub encoder_sha256: String,
-    /// The preprocessing, as JSON.
-    pub preprocess: String,
-    /// The shape of each grid.
-    pub grid: GridShape,
-    /// The type of the values.
-    pub dtype: Dtype,
-    /// The views of each image, each with a grid of its own: `original`, `flip`, …
-    pub views: Vec<String>,
-    /// The program and version that created the store.
-    pub created_by: String,
-}
-
-impl Provenance {
-    /// The bytes of one grid.
-    #[must_use]
-    pub fn grid_bytes(&self) -> usize {
-        self.grid.values() * self.dtype.bytes()
-    }
-
-    fn is_sane(&self) -> bool {
-        let plain = |name: &String| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-            !name.is_empty() && name.bytes().all(allowed)
-        };
-        let distinct = (1..self.views.len()).all(|at| !self.views[..at].contains(&self.views[at]));
-        self.grid.is_sane() && !self.views.is_empty() && self.views.iter().all(plain) && distinct
-    }
-}
 
 /// A range of bytes of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,8 +14,6 @@ use serde::Deserialize;
 use crate::description::{Description, FORMAT, VERSION};
 use crate::{Error, Result};
 
-/// Bytes before the HDF5 part of the file.
-pub(crate) const USER_BLOCK: u64 = 1 << 20;
 /// Where the two descriptions begin.
 const PLACES: [u64; 2] = [0, 512 << 10];
 /// Bytes of a place: signature, length, checksum and JSON.

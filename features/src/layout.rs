@@ -8,8 +8,7 @@ use hdf5::plist::dataset_create::{AllocTime, FillTime};
 use hdf5::types::{TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, DatasetBuilderEmpty, File, FileBuilder, Group, Location};
 
-use crate::description::{Description, FORMAT, SOURCE_BYTES, Segment, VERSION};
-use crate::front::USER_BLOCK;
+use crate::description::{Description, FORMAT, SOURCE_BYTES, Segment, USER_BLOCK, VERSION};
 use crate::{Dtype, Provenance};
 
 const SEGMENTS: &str = "segments";

@@ -13,6 +13,7 @@ mod error;
 mod front;
 mod layout;
 mod map;
+mod provenance;
 mod reader;
 mod rows;
 mod verify;
@@ -21,8 +22,8 @@ mod writer;
 /// The view that every store should have: the image as it is.
 pub const ORIGINAL: &str = "original";
 
-pub use description::{Dtype, GridShape, Provenance};
 pub use error::{Error, Result};
+pub use provenance::{Dtype, GridShape, Provenance};
 pub use reader::FeatureStore;
 pub use rows::{Source, State};
 pub use verify::Problem;

@@ -8,10 +8,10 @@ use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 use memmap2::Mmap;
 
-use crate::description::{CHECKSUM_BYTES, Description, Dtype, SOURCE_BYTES};
+use crate::description::{CHECKSUM_BYTES, Description, SOURCE_BYTES};
 use crate::front::{self, Front};
 use crate::rows::{self, Rows, Source, State};
-use crate::{Error, GridShape, Provenance, Result, map};
+use crate::{Dtype, Error, GridShape, Provenance, Result, map};
 
 /// A store open for reading. Rows are mapped: nothing is read before it is asked for, and many
 /// threads may read at once. libhdf5 has no part in it.

@@ -8,10 +8,10 @@ use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
 use crate::append::{self, folder_of};
-use crate::description::{Description, Dtype, Segment};
+use crate::description::{Description, Segment};
 use crate::front;
 use crate::rows::{self, Rows, Source, State};
-use crate::{Error, Provenance, Result};
+use crate::{Dtype, Error, Provenance, Result};
 
 /// Where and by what rows are being encoded; kept with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,26 +214,4 @@ fn lock(file: &File, path: &Path) -> Result<()> {
 fn holder() -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("process {} on {}", std::process::id(), host.trim())
-}
-
-impl Provenance {
-    /// Refuses an `expected` provenance that differs in anything the grids depend on.
-    pub fn check(&self, expected: &Self, path: &Path) -> Result<()> {
-        let parts = |of: &Self| {
-            [
-                ("encoder (SHA-256)", of.encoder_sha256.clone()),
-                ("preprocessing", of.preprocess.clone()),
-                ("grid", format!("{}×{}×{}", of.grid.height, of.grid.width, of.grid.channels)),
-                ("type of values", of.dtype.to_string()),
-                ("list of views", of.views.join(", ")),
-            ]
-        };
-        for ((what, found), (_, expected)) in parts(self).into_iter().zip(parts(expected)) {
-            if found != expected {
-                let path = path.to_path_buf();
-                return Err(Error::OtherProvenance { path, what, found, expected });
-            }
-        }
-        Ok(())
-    }
 }

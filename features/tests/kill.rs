@@ -6,7 +6,7 @@ mod common;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{GRID, encoded, names, open, provenance, rounded, store, values};
@@ -16,6 +16,8 @@ use rand::{RngExt as _, SeedableRng as _};
 const IMAGES: usize = 60;
 /// Rows are added in so many steps, so that kills fall into these as well.
 const STEPS: usize = 12;
+/// After so many kills the writer may finish.
+const KILLS_A_STORE: u64 = 5;
 const STORE: &str = "SHOWTELL_TEST_STORE";
 
 /// Kills for this run of the tests; `SHOWTELL_TEST_KILLS=1000` for a long one.
@@ -86,18 +88,12 @@ fn a_writer_may_be_killed_at_any_moment() {
     let (mut killed, mut finished, mut unfinished_appends) = (0, 0, 0);
     while killed < kills() {
         let (_folder, path) = store();
-        loop {
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "child_that_fills_a_store"])
-                .env(STORE, &path)
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            std::thread::sleep(Duration::from_micros(random.random_range(500..40_000)));
+        for attempt in 1..=KILLS_A_STORE {
+            let mut child = filling(&path);
+            let delay = random.random_range(500..40_000 * attempt);
+            std::thread::sleep(Duration::from_micros(delay));
             child.kill().unwrap();
-            let status = child.wait().unwrap();
-            if status.signal() != Some(9) {
-                assert!(status.success(), "the writer failed after {killed} kills");
+            if child.wait().unwrap().signal() != Some(9) {
                 break;
             }
             killed += 1;
@@ -106,6 +102,8 @@ fn a_writer_may_be_killed_at_any_moment() {
                 unfinished_appends += usize::from(hdf5_is_behind(&path));
             }
         }
+        let status = filling(&path).wait().unwrap();
+        assert!(status.success(), "the writer failed after {killed} kills");
         finished += 1;
         assert_eq!(check(&path), IMAGES);
         let store = FeatureStore::open(&path).unwrap();
@@ -118,6 +116,15 @@ fn a_writer_may_be_killed_at_any_moment() {
     eprintln!(
         "{killed} kills, {finished} stores finished, {unfinished_appends} kills within an append"
     );
+}
+
+fn filling(path: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_fills_a_store"])
+        .env(STORE, path)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Whether the kill fell between a new front page and the metadata that belongs to it, or before

@@ -42,7 +42,7 @@ pub enum Error {
     #[error(
         "{}: not a grid encoder\n  found:    {found}\n  \
          expected: one float input [N,3,H,W] and one float output [N,C,h,w]\n  \
-         A classifier must be cut before its global pool first.",
+         A classifier becomes one by `encoder adapt FILE --out FILE` (make encoder CLASSIFIER=FILE).",
         path.display()
     )]
     NotAnEncoder {

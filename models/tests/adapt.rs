@@ -32,8 +32,8 @@ fn weights(values: usize) -> Vec<f32> {
     (0..values).map(|at| ((at * 37 + 11) % 101) as f32 / 101.0 - 0.4).collect()
 }
 
-/// Convolution → squeeze and excitation (which pools as well) → the pool → scores.
-fn classifier(batch: Dimension, pool: Pool) -> Vec<u8> {
+/// Convolution → squeeze and excitation (which pools as well) → `cells`.
+fn trunk(batch: Dimension) -> Graph {
     let mut graph = Graph::new("classifier");
     graph.input("image", Float, &[batch, Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
     graph.weight("kernel", &[CHANNELS, 3, 8, 8], &weights(CHANNELS * 3 * 8 * 8));
@@ -43,6 +43,12 @@ fn classifier(batch: Dimension, pool: Pool) -> Vec<u8> {
     graph.node("Sigmoid", &["squeezed"], &["gate"], &[]);
     graph.node("Mul", &["seen", "gate"], &["gated"], &[]);
     graph.node("Relu", &["gated"], &["cells"], &[]);
+    graph
+}
+
+/// The trunk → the pool → scores.
+fn classifier(batch: Dimension, pool: Pool) -> Vec<u8> {
+    let mut graph = trunk(batch);
     match pool {
         Pool::GlobalAverage => graph.node("GlobalAveragePool", &["cells"], &["pooled"], &[]),
         Pool::Mean(axes) => {
@@ -97,15 +103,7 @@ fn open(path: &Path) -> Encoder {
 
 /// The grid that the classifier pools, computed by the same layers without the pool.
 fn expected(tensors: &[f32], images: usize) -> Vec<f32> {
-    let mut graph = Graph::new("cells");
-    graph.input("image", Float, &[Symbolic("N"), Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
-    graph.weight("kernel", &[CHANNELS, 3, 8, 8], &weights(CHANNELS * 3 * 8 * 8));
-    let strides = [Attribute::Ints("strides", &[8, 8])];
-    graph.node("Conv", &["image", "kernel"], &["seen"], &strides);
-    graph.node("GlobalAveragePool", &["seen"], &["squeezed"], &[]);
-    graph.node("Sigmoid", &["squeezed"], &["gate"], &[]);
-    graph.node("Mul", &["seen", "gate"], &["gated"], &[]);
-    graph.node("Relu", &["gated"], &["cells"], &[]);
+    let mut graph = trunk(Symbolic("N"));
     graph.output("cells", Float, &[Symbolic("N"), Fixed(CHANNELS), Fixed(4), Fixed(4)]);
     let workplace = Workplace::new(&graph.into_bytes(&[]));
     open(&workplace.path("classifier.onnx")).encode(tensors, images).unwrap()
