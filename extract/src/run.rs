@@ -165,6 +165,8 @@ fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
 
 fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
     let [height, width, channels] = encoder.grid();
+    let repeated = (1..job.views.len()).any(|at| job.views[..at].contains(&job.views[at]));
+    ensure!(!repeated, "--views names a view twice");
     Ok(Provenance {
         encoder_name: encoder.name(),
         encoder_sha256: encoder.sha256().to_owned(),

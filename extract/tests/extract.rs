@@ -85,6 +85,7 @@ fn what_cannot_work_says_why_and_changes_nothing() {
     fs::create_dir(workplace.path("empty")).unwrap();
     let images = |folder| ["--images", folder];
     refused(&["--batch", "0"], 2, &["--batch"]);
+    refused(&["--views", "flip,flip"], 1, &["--views names a view twice"]);
     let with = |more: &[&str]| {
         // A flag given twice is an error of the command line; the defaults are replaced instead.
         let output = Command::new(env!("CARGO_BIN_EXE_extract"))

@@ -118,10 +118,15 @@ impl Rows {
         self.index.values().copied()
     }
 
-    /// Complete rows that a later row of the same image has replaced.
-    pub(crate) fn superseded(&self) -> Vec<usize> {
-        let complete = (0..self.len()).filter(|&row| self.states[row] == State::Complete);
-        complete.filter(|&row| self.find(&self.names[row]) != Some(row)).collect()
+    /// Rows that no longer serve: complete ones that a later row of the same image has replaced, and
+    /// those whose state is none.
+    pub(crate) fn useless(&self) -> Vec<usize> {
+        let useless = |row: &usize| match self.states[*row] {
+            State::Complete => self.find(&self.names[*row]) != Some(*row),
+            State::Damaged => true,
+            State::Empty | State::Removed => false,
+        };
+        (0..self.len()).filter(useless).collect()
     }
 
     fn segment(&self, row: usize) -> (&Segment, u64) {
@@ -150,22 +155,17 @@ impl Rows {
         segment.grids[view] + at * self.provenance.grid_bytes() as u64
     }
 
-    /// What a writer does before it uses the row again: reads everything it needs to say whether
-    /// the row is whole. `buffer` is working memory.
-    pub(crate) fn intact_source(
-        &self,
-        file: &File,
-        row: usize,
-        buffer: &mut Vec<u8>,
-    ) -> std::io::Result<Option<Source>> {
+    /// The SHA-256 of a row's image, if the row fits its checksums. Reads the file and does not map
+    /// it, so that the memory of a writer does not grow with the store.
+    pub(crate) fn intact_source(&self, file: &File, row: usize) -> std::io::Result<Option<Source>> {
+        let mut grid = vec![0; self.provenance.grid_bytes()];
         let mut source = Source::default();
         file.read_exact_at(&mut source, self.source_at(row))?;
         for view in 0..self.provenance.views.len() {
             let mut expected = [0; CHECKSUM_BYTES];
             file.read_exact_at(&mut expected, self.checksum_at(row, view))?;
-            buffer.resize(self.provenance.grid_bytes(), 0);
-            file.read_exact_at(buffer, self.grid_at(row, view))?;
-            if checksum(&source, buffer) != u32::from_le_bytes(expected) {
+            file.read_exact_at(&mut grid, self.grid_at(row, view))?;
+            if checksum(&source, &grid) != u32::from_le_bytes(expected) {
                 return Ok(None);
             }
         }

@@ -18,7 +18,7 @@ use crate::{Dtype, Error, Provenance, Result};
 pub struct Origin {
     /// The program and its version.
     pub created_by: String,
-    /// Where the encoder really runs, and on which version of its runtime.
+    /// Where the encoder really runs.
     pub device: String,
 }
 
@@ -72,7 +72,7 @@ impl StoreWriter {
         front::write_holder(&file, &holder()).map_err(Error::io(path))?;
         let rows = Rows::read(&file, path, &description)?;
         let mut writer = Self { path: path.to_path_buf(), file, description, origin, rows };
-        writer.set_states(&writer.rows.superseded(), State::Removed)?;
+        writer.set_states(&writer.rows.useless(), State::Removed)?;
         Ok(writer)
     }
 
@@ -91,7 +91,7 @@ impl StoreWriter {
     /// that does not fit its checksum. Reads the whole row.
     pub fn intact_source(&self, image: &str) -> Result<Option<Source>> {
         let Some(row) = self.rows.find(image) else { return Ok(None) };
-        self.rows.intact_source(&self.file, row, &mut Vec::new()).map_err(Error::io(&self.path))
+        self.rows.intact_source(&self.file, row).map_err(Error::io(&self.path))
     }
 
     /// Rows for images that are to be encoded, in their order. A row that waits for its image is
@@ -197,7 +197,15 @@ impl StoreWriter {
     }
 }
 
-/// Takes the store for this process alone, until its file is closed.
+impl Drop for StoreWriter {
+    /// Lets go of the lock at once. Closing the file would keep it for as long as a child that is
+    /// just being started holds a copy. Where it fails, the end of the process lets go.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
+/// Takes the store for this process alone, until it is let go.
 fn lock(file: &File, path: &Path) -> Result<()> {
     match file.try_lock() {
         Ok(()) => Ok(()),

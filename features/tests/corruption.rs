@@ -187,4 +187,12 @@ fn a_damaged_row_is_named_and_encoded_anew() {
     assert_eq!(values(&store, row, 0), common::rounded(&common::grids(2, 1)));
     // The old row stays, known to be damaged and no longer in use.
     assert_eq!((row, store.complete(), store.verify().unwrap().len()), (3, 3, 0));
+
+    let states = regions(&path).into_iter().find(|region| region.name == "states").unwrap().bytes;
+    file.write_all_at(&[0xFF], states[0].start).unwrap();
+    let problems = FeatureStore::open(&path).unwrap().verify().unwrap();
+    assert_eq!(problems[0].to_string(), "row 0: ảnh 0.jpg: its state is damaged");
+    fill(&path, &plain, &names(0..3));
+    let mended = FeatureStore::open(&path).unwrap();
+    assert_eq!((mended.complete(), mended.verify().unwrap()), (3, vec![]));
 }

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 }
 
 fn adapt(options: &Adapt) -> anyhow::Result<()> {
-    let mut preprocess = Preprocess {
+    let preprocess = Preprocess {
         resize: options.resize,
         mean: options.mean.0,
         std: options.std.0,
@@ -85,25 +85,22 @@ fn adapt(options: &Adapt) -> anyhow::Result<()> {
             path.display()
         )
     };
-    if let Some(size) = onnx::input_size(path).map_err(refuse)? {
-        preprocess.size = size;
-    }
-    let json = serde_json::to_string(&preprocess)?;
-    let bytes = onnx::adapt(path, &json).map_err(refuse)?;
+    let bytes = onnx::adapt(path, preprocess).map_err(refuse)?;
     let out = &options.out;
     let staged = out.with_extension("onnx.new");
     data::files::replace(&staged, &bytes).with_context(|| staged.display().to_string())?;
-    let grid = try_out(&staged)
+    let encoder = try_out(&staged)
         .with_context(|| format!("{}: the cut network does not run", path.display()));
-    let grid = grid.inspect_err(|_| drop(std::fs::remove_file(&staged)))?;
+    let encoder = encoder.inspect_err(|_| drop(std::fs::remove_file(&staged)))?;
     std::fs::rename(&staged, out).with_context(|| out.display().to_string())?;
-    let [height, width, channels] = grid;
+    let [height, width, channels] = encoder.grid();
+    let json = serde_json::to_string(encoder.preprocess())?;
     println!("{}: {height}×{width} cells of {channels} values, {json}", out.display());
     Ok(())
 }
 
 /// Runs the encoder on one image and on two, which must not see each other.
-fn try_out(path: &Path) -> anyhow::Result<[usize; 3]> {
+fn try_out(path: &Path) -> anyhow::Result<Encoder> {
     let options = EncoderOptions { device: DeviceChoice::Cpu, ..EncoderOptions::default() };
     let mut encoder = Encoder::open(path, &options)?;
     let values = encoder.preprocess().values();
@@ -116,5 +113,5 @@ fn try_out(path: &Path) -> anyhow::Result<[usize; 3]> {
         both[second.len()..].iter().zip(&second).all(near),
         "two images at a time give other grids than one; the number of images is fixed inside it"
     );
-    Ok(encoder.grid())
+    Ok(encoder)
 }

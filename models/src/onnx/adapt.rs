@@ -10,6 +10,7 @@ use super::proto::{
     AttributeMessage, Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType,
     Type, ValueInfo,
 };
+use crate::Preprocess;
 use crate::preprocess::METADATA_KEY;
 
 const FLOAT: i32 = 1;
@@ -20,42 +21,37 @@ const GLOBAL_POOLS: [&str; 3] = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLp
 
 /// Cuts the classifier at `path` before the global pool it ends in: gives an ONNX file whose one
 /// output is the tensor that entered the pool, with a free number of images, whose weights are all
-/// in the file, and which carries `preprocess` (JSON) as metadata.
+/// in the file, and which carries `preprocess` as metadata, with the size of the classifier's input
+/// where the file fixes it.
 ///
 /// The error says why there is no such place.
-pub fn adapt(path: &Path, preprocess: &str) -> Result<Vec<u8>, String> {
-    let mut model = read(path)?;
+pub fn adapt(path: &Path, mut preprocess: Preprocess) -> Result<Vec<u8>, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let mut model = Model::decode(&bytes[..]).map_err(|_| "it is no ONNX file".to_owned())?;
     let mut graph = model.graph.take().ok_or("it holds no network")?;
     let input = image_input(&graph)?;
     let grid = pooled(&graph, &input)?;
+    preprocess.size = input_size(&graph, &input).unwrap_or(preprocess.size);
+    let preprocess = serde_json::to_string(&preprocess).map_err(|error| error.to_string())?;
     cut(&mut graph, &grid);
     free_batch(&mut graph, &input);
     let folder = path.parent().unwrap_or(Path::new("."));
     graph.initializer.iter_mut().try_for_each(|weight| take_in(weight, folder))?;
     model.graph = Some(graph);
     model.metadata_props.retain(|entry| entry.key != METADATA_KEY);
-    model.metadata_props.push(Entry { key: METADATA_KEY.to_owned(), value: preprocess.to_owned() });
+    model.metadata_props.push(Entry { key: METADATA_KEY.to_owned(), value: preprocess });
     Ok(model.encode_to_vec())
 }
 
-/// Height and width of the input of the classifier at `path`, where the file fixes them.
-///
-/// The error says why it is no classifier of images.
-pub fn input_size(path: &Path) -> Result<Option<[u32; 2]>, String> {
-    let graph = read(path)?.graph.ok_or("it holds no network")?;
-    let name = image_input(&graph)?;
-    let input = graph.input.iter().find(|input| input.name == name).and_then(sides);
-    Ok(match input.as_deref() {
-        Some(&[_, _, Some(height), Some(width)]) => {
-            u32::try_from(height).ok().zip(u32::try_from(width).ok()).map(<[u32; 2]>::from)
+/// Height and width of the input, where the file fixes them.
+fn input_size(graph: &GraphMessage, input: &str) -> Option<[u32; 2]> {
+    let input = graph.input.iter().find(|value| value.name == input)?;
+    match sides(input)?[..] {
+        [_, _, Some(height), Some(width)] => {
+            Some([u32::try_from(height).ok()?, u32::try_from(width).ok()?])
         }
         _ => None,
-    })
-}
-
-fn read(path: &Path) -> Result<Model, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    Model::decode(&bytes[..]).map_err(|_| "it is no ONNX file".to_owned())
+    }
 }
 
 /// The name of the input `[N,3,H,W]`.

@@ -5,5 +5,5 @@ mod adapt;
 mod graph;
 mod proto;
 
-pub use adapt::{adapt, input_size};
+pub use adapt::adapt;
 pub use graph::{Attribute, Dimension, ElementType, Graph};
