@@ -13,19 +13,20 @@ ARGS    ?=
 export SHOWTELL_NATIVE ?= $(CURDIR)/.native
 export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
+export SHOWTELL_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
 
 captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder vocabulary plan extract inspect verify train evaluate serve test bench lint audit clean
+.PHONY: help setup encoder vocabulary plan extract inspect verify train evaluate score serve test bench lint audit clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) DEVICE=$(DEVICE) PORT=$(PORT) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
 encoder:     ## cut the classifier CLASSIFIER=FILE.onnx before its global pool, into $(ENCODER)
@@ -59,6 +60,9 @@ evaluate:    ## score the captions that $(RUN) generates for the dev split
 	tools/setup.sh libtorch cmake
 	$(call program,train,train) evaluate --run $(RUN) --device $(DEVICE) $(ARGS)
 
+score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
+	$(call program,data,captions) score --references $(REFERENCES) --hypotheses $(HYPOTHESES) $(ARGS)
+
 serve:       ## serve $(RUN) at http://127.0.0.1:$(PORT)/
 	tools/setup.sh onnxruntime
 	$(call program,serve,serve) --model $(RUN) --port $(PORT) --device $(DEVICE) $(patsubst %,--encoder %,$(wildcard $(ENCODER))) $(ARGS)
@@ -70,7 +74,7 @@ test:        ## all tests
 
 bench:       ## what the parts cost, beside each other and beside programs in Python
 	tools/setup.sh onnxruntime cmake
-	cargo bench --package models --package features --package extract --benches $(ARGS)
+	cargo bench --package data --package models --package features --package extract --benches $(ARGS)
 
 lint:        ## formatting and lints, as CI checks them
 	tools/setup.sh libtorch cmake

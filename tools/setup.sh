@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
-# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [peers]
+# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [meteor] [peers]
 # GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
 set -euo pipefail
@@ -105,6 +105,14 @@ cmake() {
     ln -sfn "$program" "$native/bin/cmake"
 }
 
+# The official METEOR 1.5, a program in Java; only on request.
+meteor() {
+    install pycocoevalcap "pycocoevalcap 1.2" \
+        "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz beside it, and set SHOWTELL_METEOR_JAR" \
+        --no-deps pycocoevalcap==1.2
+    command -v java >/dev/null || say "meteor: Java is missing; on Debian: apt-get install default-jre-headless"
+}
+
 # What the programs in benches/peers need; a whole PyTorch, so only on request.
 peers() {
     local target=$native/peers
@@ -113,11 +121,12 @@ peers() {
         return
     fi
     check_machine
-    say "peers: fetching PyTorch, torchvision, ONNX Runtime, Pillow and h5py into $target (6 GB)"
+    say "peers: fetching PyTorch, torchvision, ONNX Runtime, Pillow, h5py and pycocoevalcap into $target (6 GB)"
     rm -rf "$target"
     "$python" -m venv "$target" || fail "peers: no virtual environment" "On Debian: apt-get install python3-venv"
     "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
-        torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 pillow==13.0.0 h5py==3.16.0 numpy ||
+        torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 pillow==13.0.0 h5py==3.16.0 numpy &&
+        "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps pycocoevalcap==1.2 ||
         fail "peers: pip could not fetch them" "Or name a Python that has them: SHOWTELL_PEERS=/path/to/python"
     touch "$target/.stamp"
 }
@@ -125,7 +134,7 @@ peers() {
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake, and peers for benches" ;;
+        onnxruntime | libtorch | cmake | meteor | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, peers for benches" ;;
     esac
 done

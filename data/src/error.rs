@@ -61,6 +61,38 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// References or hypotheses cannot be scored.
+    #[error(
+        "{}: cannot be scored\n  {}\n  \
+         References are `{{\"<id>\": [\"caption\", …], …}}`, hypotheses `{{\"<id>\": \"caption\", …}}`, \
+         with the same ids.",
+        path.display(),
+        problems.join("\n  ")
+    )]
+    Pairs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with counts and examples.
+        problems: Vec<String>,
+    },
+    /// A file of document frequencies is damaged or of another format.
+    #[error(
+        "{}: no document frequencies: {problem}\n  \
+         Count them again with `captions frequencies --references FILE --out FILE`.",
+        path.display()
+    )]
+    Frequencies {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// METEOR was asked for and cannot be run.
+    #[error("METEOR: {problem}")]
+    Meteor {
+        /// What is missing, or what went wrong.
+        problem: String,
+    },
 }
 
 /// A result of this room.

@@ -7,6 +7,7 @@ pub mod digest;
 mod error;
 pub mod files;
 pub mod metrics;
+pub mod pairs;
 pub mod splits;
 pub mod tokens;
 pub mod vocabulary;

@@ -1,44 +1,32 @@
 //! `captions`: what can be done with captions alone, without images, models or native libraries.
 
-use std::path::{Path, PathBuf};
+mod cli;
+
+use std::io::{BufRead as _, BufWriter, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Context as _;
+use clap::Parser as _;
+use data::metrics::DocumentFrequencies;
+use data::pairs::{References, read_references};
 use data::splits::folder_of;
-use data::{Captions, Splits, Vocabulary};
+use data::tokens::tokenize;
+use data::{Captions, Split, Splits, Vocabulary, files};
 
-/// Captions without images: the vocabulary.
-#[derive(Parser)]
-#[command(name = "captions", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Count the words of the training captions and keep the frequent ones.
-    Vocabulary {
-        /// Captions: CSV (`image,caption`) or `name.jpg#0<TAB>caption`.
-        #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
-        captions: PathBuf,
-        /// The vocabulary to write, as JSON.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// How often a word must occur in the training captions.
-        #[arg(long, default_value_t = 5, value_name = "N")]
-        min_count: usize,
-        /// Folder of the official split lists [default: the folder of the captions].
-        #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR")]
-        splits: Option<PathBuf>,
-    },
-}
+use crate::cli::{Cli, Command, Source};
 
 fn main() -> ExitCode {
-    let Command::Vocabulary { captions, out, min_count, splits } = Cli::parse().command;
-    let splits = splits.unwrap_or_else(|| folder_of(&captions));
-    match vocabulary(&captions, &out, min_count, &splits) {
+    let done = match Cli::parse().command {
+        Command::Vocabulary { source, out, min_count } => vocabulary(&source, &out, min_count),
+        Command::Tokenize => tokenize_lines(),
+        Command::Score(options) => cli::score::run(&options),
+        Command::References { source, split, out } => references(&source, split.into(), &out),
+        Command::Frequencies { references, out } => frequencies(&references, &out),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -46,15 +34,68 @@ fn main() -> ExitCode {
     }
 }
 
-fn vocabulary(captions: &Path, out: &Path, min_count: usize, splits: &Path) -> data::Result<()> {
-    let captions = Captions::read(captions)?;
-    let splits = Splits::find(splits)?;
+/// Whoever read stdout has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
+}
+
+fn read(source: &Source) -> data::Result<(Captions, Splits)> {
+    let captions = Captions::read(&source.captions)?;
+    let folder = source.splits.clone().unwrap_or_else(|| folder_of(&source.captions));
+    Ok((captions, Splits::find(&folder)?))
+}
+
+fn vocabulary(source: &Source, out: &Path, min_count: usize) -> anyhow::Result<()> {
+    let (captions, splits) = read(source)?;
     let vocabulary = Vocabulary::of_training(&captions, &splits, min_count)?;
     vocabulary.save(out)?;
     println!(
         "{}: {} words that occur {min_count} times in the training captions (split by {splits})",
         out.display(),
         vocabulary.len()
+    );
+    Ok(())
+}
+
+fn tokenize_lines() -> anyhow::Result<()> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for (number, line) in (1..).zip(std::io::stdin().lock().split(b'\n')) {
+        let line = String::from_utf8(line.context("stdin")?)
+            .with_context(|| format!("stdin, line {number}: no UTF-8; convert it first"))?;
+        writeln!(out, "{}", tokenize(&line).join(" "))?;
+    }
+    Ok(out.flush()?)
+}
+
+fn references(source: &Source, split: Split, out: &Path) -> anyhow::Result<()> {
+    let (captions, splits) = read(source)?;
+    let of_split = captions.iter().filter(|of| splits.of(&of.image) == Some(split));
+    let references =
+        of_split.map(|of| (of.image.clone(), of.captions.clone())).collect::<References>();
+    anyhow::ensure!(
+        !references.is_empty(),
+        "{}: no captions of that split in it (split by {splits})",
+        source.captions.display()
+    );
+    files::replace(out, &serde_json::to_vec_pretty(&references)?)
+        .with_context(|| out.display().to_string())?;
+    println!("{}: references of {} images (split by {splits})", out.display(), references.len());
+    Ok(())
+}
+
+fn frequencies(references: &Path, out: &Path) -> anyhow::Result<()> {
+    let tokens = read_references(references)?
+        .into_values()
+        .map(|of| of.iter().map(|caption| tokenize(caption)).collect::<Vec<_>>())
+        .collect::<Vec<_>>();
+    let frequencies = DocumentFrequencies::count(tokens.iter().map(Vec::as_slice));
+    frequencies.save(out)?;
+    println!(
+        "{}: {} n-grams in the references of {} images",
+        out.display(),
+        frequencies.iter().count(),
+        frequencies.images()
     );
     Ok(())
 }

@@ -1,12 +1,17 @@
-//! Scores and captions against what the reference scorer and the real data set say.
+//! Tokens, scores and captions against what the reference scorer and the real data set say.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
-use data::metrics::{Item, bleu, cider, cider_per_image};
+use data::metrics::meteor::{self, Meteor};
+use data::metrics::{Item, NAMES, Sums, score};
+use data::tokens::tokenize;
 use data::{Captions, Split, Splits};
 use serde::Deserialize;
+
+const FILES: [&str; 3] = ["human_dev", "shuffled_dev", "truncated_dev"];
 
 #[derive(Deserialize)]
 struct Golden {
@@ -19,6 +24,8 @@ struct Golden {
 #[derive(Deserialize)]
 struct Image {
     id: String,
+    references: Vec<String>,
+    hypothesis: String,
 }
 
 #[derive(Deserialize)]
@@ -27,8 +34,19 @@ struct Tokenized {
     hypothesis: String,
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
+impl Golden {
+    fn read(name: &str) -> Option<Self> {
+        let path = tests::shared(&format!("metrics/{name}.json"))?;
+        Some(serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
+    }
+
+    fn items(&self) -> Vec<Item> {
+        let items = self.images.iter().map(|image| Item {
+            references: image.references.iter().map(|caption| tokenize(caption)).collect(),
+            hypothesis: tokenize(&image.hypothesis),
+        });
+        items.collect()
+    }
 }
 
 #[track_caller]
@@ -37,28 +55,84 @@ fn assert_near(found: f64, expected: f64, what: &str) {
 }
 
 #[test]
-fn bleu_and_cider_equal_the_reference_scorer() {
-    for name in ["human_dev", "shuffled_dev", "truncated_dev"] {
-        let Some(path) = tests::shared(&format!("metrics/{name}.json")) else {
-            return;
-        };
-        let golden: Golden = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let items = golden
-            .images
-            .iter()
-            .map(|image| &golden.tokenized[&image.id])
-            .map(|tokenized| Item {
-                references: tokenized.references.iter().map(|text| words(text)).collect(),
-                hypothesis: words(&tokenized.hypothesis),
-            })
-            .collect::<Vec<_>>();
-        for (n, score) in (1..).zip(bleu(&items)) {
-            assert_near(score, golden.scores[&format!("BLEU-{n}")], &format!("{name} BLEU-{n}"));
+fn scores_equal_those_of_the_reference_scorer() {
+    for name in FILES {
+        let Some(golden) = Golden::read(name) else { return };
+        let images = score(&golden.items(), None);
+        for (metric, found) in images.iter().copied().sum::<Sums>().scores().iter() {
+            assert_near(found, golden.scores[metric], &format!("{name} {metric}"));
         }
-        assert_near(cider(&items), golden.scores["CIDEr"], &format!("{name} CIDEr"));
-        for (image, score) in golden.images.iter().zip(cider_per_image(&items)) {
-            assert_near(score, golden.per_image[&image.id]["CIDEr"], &image.id);
+        for (image, found) in golden.images.iter().zip(images) {
+            let expected = &golden.per_image[&image.id];
+            assert!(expected.keys().all(|metric| NAMES.contains(&metric.as_str())));
+            for (metric, found) in
+                found.scores().iter().filter(|(of, _)| expected.contains_key(*of))
+            {
+                assert_near(found, expected[metric], &format!("{name} {} {metric}", image.id));
+            }
         }
+    }
+}
+
+#[test]
+fn meteor_equals_that_of_the_reference_scorer() {
+    let jar = std::env::var_os("SHOWTELL_METEOR_JAR").map(PathBuf::from);
+    let Some(jar) = jar.filter(|jar| jar.exists()) else {
+        eprintln!("skipped: SHOWTELL_METEOR_JAR does not name the jar of METEOR 1.5");
+        return;
+    };
+    let Some(golden) = Golden::read("truncated_dev") else { return };
+    let meteor = Meteor::of(&golden.items(), &jar).unwrap();
+    assert_near(meteor.score, golden.scores[meteor::NAME], meteor::NAME);
+    assert_eq!(meteor.per_image.len(), golden.images.len());
+}
+
+#[test]
+fn tokens_equal_those_of_the_reference_tokenizer() {
+    for name in FILES {
+        let Some(golden) = Golden::read(name) else { return };
+        for (image, item) in golden.images.iter().zip(golden.items()) {
+            let expected = &golden.tokenized[&image.id];
+            assert_eq!(item.hypothesis.join(" "), expected.hypothesis);
+            for (found, expected) in item.references.iter().zip(&expected.references) {
+                assert_eq!(found.join(" "), *expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn all_captions_of_flickr8k_have_the_reference_tokens() {
+    let (Some(captions), Some(expected)) =
+        (tests::shared("flickr8k/Flickr8k.token.txt"), tests::shared("metrics/ptb_captions.tsv"))
+    else {
+        return;
+    };
+    let captions = fs::read_to_string(captions).unwrap();
+    let captions =
+        captions.lines().filter_map(|line| line.split_once('\t')).collect::<HashMap<_, _>>();
+    let expected = fs::read_to_string(expected).unwrap();
+    let mut compared = 0;
+    for (key, tokens) in expected.lines().filter_map(|line| line.split_once('\t')) {
+        assert_eq!(tokenize(captions[key]).join(" "), tokens, "{key}");
+        compared += 1;
+    }
+    assert_eq!(compared, 35_000);
+}
+
+#[derive(Deserialize)]
+struct Hard {
+    text: String,
+    tokens: String,
+}
+
+#[test]
+fn hard_cases_have_the_reference_tokens() {
+    let Some(path) = tests::shared("metrics/tokenizer.json") else { return };
+    let cases: Vec<Hard> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        assert_eq!(tokenize(&case.text).join(" "), case.tokens, "{}", case.text);
     }
 }
 

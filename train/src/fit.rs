@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use data::Vocabulary;
+use data::metrics::Scores;
 use features::FeatureStore;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng as _;
@@ -15,7 +16,7 @@ use tch::nn::VarStore;
 use crate::batch::Batch;
 use crate::checkpoint::{self, Checkpoint, Progress};
 use crate::dataset::{ScoredImage, TrainingImage};
-use crate::evaluate::{Evaluation, Scores, evaluate};
+use crate::evaluate::{Evaluation, evaluate};
 use crate::network::ShowAttendTell;
 use crate::optimizer::Adam;
 use crate::run::{RunConfig, RunFolder};

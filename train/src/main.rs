@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser as _;
+use data::metrics::{PROTOCOL, Scores};
 use data::splits::folder_of;
 use data::{Captions, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use models::SearchOptions;
+use serde::Serialize;
 use train::dataset;
-use train::evaluate::{Evaluation, PROTOCOL, evaluate};
+use train::evaluate::{Evaluation, evaluate};
 use train::export::export;
 use train::fit::{Fit, Material, Stop};
 use train::network::NetworkConfig;
@@ -192,14 +194,24 @@ fn score(options: &options::Evaluate) -> anyhow::Result<()> {
 
 /// Prints the scores, unless stdout is taken by their JSON.
 fn report(evaluation: &Evaluation, split: &str, search: &SearchOptions, json: Option<&Path>) {
-    let images = evaluation.scores.images;
-    eprintln!("{images} {split} images, beam {}; {PROTOCOL}", search.beam);
+    eprintln!("{} {split} images, beam {}; {PROTOCOL}", evaluation.images, search.beam);
     eprintln!("{} captions were cut off at {} words", evaluation.unfinished, search.max_length);
     if json != Some(Path::new("-")) {
-        for (name, score) in &evaluation.scores.by_name {
+        for (name, score) in evaluation.scores.iter() {
             println!("{name:8} {:6.2}", 100.0 * score);
         }
     }
+}
+
+/// What `evaluate --json` writes.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    scores: Scores,
+    images: usize,
+    /// Captions that were cut off at the longest length.
+    unfinished: usize,
+    protocol: &'static str,
 }
 
 fn write_evaluation(
@@ -211,10 +223,16 @@ fn write_evaluation(
     let path = folder.path().join(format!("captions-{split}.json"));
     folder.write(&path, serde_json::to_string_pretty(&evaluation.captions)?.as_bytes())?;
     eprintln!("captions: {}", path.display());
-    let scores = serde_json::to_string_pretty(&evaluation.scores)?;
+    let report = Report {
+        scores: evaluation.scores,
+        images: evaluation.images,
+        unfinished: evaluation.unfinished,
+        protocol: PROTOCOL,
+    };
+    let report = serde_json::to_string_pretty(&report)?;
     match json {
-        Some(path) if path == Path::new("-") => println!("{scores}"),
-        Some(path) => std::fs::write(path, scores).with_context(|| path.display().to_string())?,
+        Some(path) if path == Path::new("-") => println!("{report}"),
+        Some(path) => std::fs::write(path, report).with_context(|| path.display().to_string())?,
         None => {}
     }
     Ok(())

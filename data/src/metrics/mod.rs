@@ -1,13 +1,32 @@
 //! Caption scores, counted as the reference scorer counts them (pycocoevalcap 1.2).
 //!
-//! All scores are fractions over tokenised captions; multiply by 100 to print them.
+//! Scores are fractions over tokenised captions; multiply by 100 to print them.
 
 mod bleu;
+pub mod bootstrap;
 mod cider;
+mod frequencies;
+pub mod health;
+pub mod meteor;
 mod ngrams;
+mod rouge;
 
-pub use bleu::bleu;
-pub use cider::{cider, cider_per_image};
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use serde::{Serialize, Serializer};
+
+use bleu::BleuCounts;
+use ngrams::Corpus;
+
+pub use frequencies::DocumentFrequencies;
+
+/// How the scores are counted, to be printed beside them.
+pub const PROTOCOL: &str = "Penn Treebank tokens of CoreNLP 3.4.1, lower case, without punctuation; \
+                            BLEU, ROUGE-L and CIDEr-D as pycocoevalcap 1.2 counts them";
+
+/// The scores of [`score`], in order. `CIDEr` is CIDEr-D times 10, as the reference prints it.
+pub const NAMES: [&str; 6] = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"];
 
 /// One image to score.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,4 +35,94 @@ pub struct Item {
     pub references: Vec<Vec<String>>,
     /// The tokens of the caption to score.
     pub hypothesis: Vec<String>,
+}
+
+/// Scores by name, see [`NAMES`].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Scores(pub [f64; NAMES.len()]);
+
+impl Scores {
+    /// Names and scores, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        NAMES.into_iter().zip(self.0)
+    }
+
+    /// BLEU-4.
+    #[must_use]
+    pub fn bleu_4(&self) -> f64 {
+        self.0[3]
+    }
+
+    /// ROUGE-L.
+    #[must_use]
+    pub fn rouge_l(&self) -> f64 {
+        self.0[4]
+    }
+
+    /// CIDEr.
+    #[must_use]
+    pub fn cider(&self) -> f64 {
+        self.0[5]
+    }
+}
+
+impl Serialize for Scores {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// What images contribute to the scores. Of one image they give its own scores; added over images
+/// they give those of the set: BLEU from summed counts, the others as means.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sums {
+    images: usize,
+    bleu: BleuCounts,
+    rouge_l: f64,
+    cider: f64,
+}
+
+impl Sums {
+    /// The scores of the images added so far; 0 without any.
+    #[must_use]
+    pub fn scores(&self) -> Scores {
+        let images = self.images.max(1) as f64;
+        let [bleu_1, bleu_2, bleu_3, bleu_4] = self.bleu.scores();
+        Scores([bleu_1, bleu_2, bleu_3, bleu_4, self.rouge_l / images, self.cider / images])
+    }
+}
+
+impl AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.images += other.images;
+        self.bleu += other.bleu;
+        self.rouge_l += other.rouge_l;
+        self.cider += other.cider;
+    }
+}
+
+impl Sum for Sums {
+    fn sum<I: Iterator<Item = Self>>(images: I) -> Self {
+        images.fold(Self::default(), |mut sums, image| {
+            sums += image;
+            sums
+        })
+    }
+}
+
+/// What each image contributes. The document frequencies of CIDEr-D are those of the references at
+/// hand, unless others are given; so CIDEr of an image depends on the set that it is scored in.
+#[must_use]
+pub fn score(items: &[Item], frequencies: Option<&DocumentFrequencies>) -> Vec<Sums> {
+    let corpus = Corpus::new(items);
+    let cider = cider::per_image(&corpus, frequencies);
+    let images = corpus.images.iter().zip(cider);
+    images
+        .map(|(image, cider)| Sums {
+            images: 1,
+            bleu: BleuCounts::of(image),
+            rouge_l: rouge::rouge_l(image),
+            cider,
+        })
+        .collect()
 }

@@ -1,37 +1,110 @@
-//! Counting n-grams over interned words.
+//! Captions as numbers: words and n-grams are numbered and counted once, for all metrics.
 
-use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+use super::Item;
 
 /// The longest n-gram that is counted.
 pub(super) const MAX_N: usize = 4;
 
-/// Up to four interned words; unused places hold [`NONE`].
-pub(super) type Ngram = [u32; MAX_N];
+/// A caption: its words, and for each n how often each n-gram occurs in it, in the order of their
+/// numbers, so that sums over them repeat to the bit.
+pub(super) struct Counted {
+    pub(super) words: Vec<u32>,
+    pub(super) counts: [Vec<Count>; MAX_N],
+}
 
-const NONE: u32 = u32::MAX;
+/// The number of an n-gram, and how often it occurs.
+pub(super) type Count = (u32, u32);
 
-/// Words as numbers, so that an n-gram is a small key.
+/// An image with its counted captions.
+pub(super) struct CountedImage {
+    pub(super) references: Vec<Counted>,
+    pub(super) hypothesis: Counted,
+}
+
+/// All captions of a set, over one numbering of the n-grams of each n.
+pub(super) struct Corpus<'a> {
+    pub(super) images: Vec<CountedImage>,
+    numbering: Numbering<'a>,
+}
+
+/// The numbers of words, and of longer n-grams by the number of all but their last word and the
+/// number of that.
 #[derive(Default)]
-pub(super) struct Interner<'a>(HashMap<&'a str, u32>);
+struct Numbering<'a> {
+    words: FxHashMap<&'a str, u32>,
+    longer: [FxHashMap<(u32, u32), u32>; MAX_N - 1],
+}
 
-impl<'a> Interner<'a> {
-    /// The number of each token.
-    pub(super) fn intern(&mut self, tokens: &'a [String]) -> Vec<u32> {
-        let mut number = |token: &'a String| {
-            let next = self.0.len() as u32;
-            *self.0.entry(token).or_insert(next)
-        };
-        tokens.iter().map(&mut number).collect()
+impl<'a> Corpus<'a> {
+    pub(super) fn new(items: &'a [Item]) -> Self {
+        let mut numbering = Numbering::default();
+        let images = items.iter().map(|item| CountedImage {
+            references: item.references.iter().map(|tokens| numbering.count(tokens)).collect(),
+            hypothesis: numbering.count(&item.hypothesis),
+        });
+        Self { images: images.collect(), numbering }
+    }
+
+    /// How many different n-grams occur, for each n.
+    pub(super) fn ngrams(&self) -> [usize; MAX_N] {
+        let Numbering { words, longer: [two, three, four] } = &self.numbering;
+        [words.len(), two.len(), three.len(), four.len()]
+    }
+
+    /// The n-gram of words joined by spaces: n less one, and its number; nothing if it does not occur.
+    pub(super) fn ngram(&self, words: &str) -> Option<(usize, u32)> {
+        let mut numbers = words.split(' ').map(|word| self.numbering.words.get(word).copied());
+        let mut found = (0, numbers.next()??);
+        for number in numbers {
+            let (at, prefix) = found;
+            found = (at + 1, *self.numbering.longer.get(at)?.get(&(prefix, number?))?);
+        }
+        Some(found)
     }
 }
 
-/// The counts of all `n`-grams of a caption, for one `n`; ordered, so that sums over them repeat to the bit.
-pub(super) fn counts(words: &[u32], n: usize) -> BTreeMap<Ngram, u32> {
-    let mut counts = BTreeMap::new();
-    for window in words.windows(n) {
-        let mut ngram = [NONE; MAX_N];
-        ngram[..n].copy_from_slice(window);
-        *counts.entry(ngram).or_default() += 1;
+impl<'a> Numbering<'a> {
+    fn count(&mut self, tokens: &'a [String]) -> Counted {
+        let words = tokens.iter().map(|token| next_number(&mut self.words, token.as_str()));
+        let words = words.collect::<Vec<_>>();
+        let mut ngrams = words.clone();
+        let counts = std::array::from_fn(|at| {
+            if let Some(longer) = at.checked_sub(1).and_then(|of| self.longer.get_mut(of)) {
+                let last = words.get(at..).unwrap_or_default();
+                let pairs = ngrams.iter().copied().zip(last.iter().copied());
+                ngrams = pairs.map(|pair| next_number(longer, pair)).collect();
+            }
+            tally(&ngrams)
+        });
+        Counted { words, counts }
     }
+}
+
+/// The number of a key, the next one if it is new.
+fn next_number<K: Eq + Hash>(numbers: &mut FxHashMap<K, u32>, key: K) -> u32 {
+    let next = numbers.len() as u32;
+    *numbers.entry(key).or_insert(next)
+}
+
+fn tally(ngrams: &[u32]) -> Vec<Count> {
+    let mut counts = ngrams.iter().map(|ngram| (*ngram, 1)).collect::<Vec<_>>();
+    counts.sort_unstable();
+    counts.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += u32::from(same);
+        same
+    });
     counts
+}
+
+impl Counted {
+    /// How often an n-gram of `at + 1` words occurs.
+    pub(super) fn count(&self, at: usize, ngram: u32) -> u32 {
+        let counts = &self.counts[at];
+        counts.binary_search_by_key(&ngram, |(ngram, _)| *ngram).map_or(0, |found| counts[found].1)
+    }
 }

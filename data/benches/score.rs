@@ -1,0 +1,89 @@
+//! Tokens and scores of 1,000 images with five references each, in one thread, beside the reference
+//! scorer: PTB tokens, BLEU, ROUGE-L and CIDEr, without METEOR. In turn, several rounds in one run;
+//! medians. Both start from captions in memory; starting Python and Java's answer to it are counted
+//! as the reference package itself does it. Real captions (see CONTRIBUTING.md).
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use data::metrics::{Item, Scores, Sums, score};
+use data::tokens::tokenize;
+use serde_json::Value;
+
+const ROUNDS: usize = 5;
+
+struct Image {
+    references: Vec<String>,
+    hypothesis: String,
+}
+
+fn main() {
+    let Some(path) = tests::shared("metrics/shuffled_dev.json") else { return };
+    let images = read(&path);
+    println!("{} images, {} references", images.len(), images[0].references.len());
+    let mut seconds = BTreeMap::<&str, Vec<f64>>::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let items = images.iter().map(item).collect::<Vec<_>>();
+        let tokens = start.elapsed().as_secs_f64();
+        let ours = score(&items, None).into_iter().sum::<Sums>().scores();
+        let all = start.elapsed().as_secs_f64();
+        seconds.entry("tokens").or_default().push(tokens);
+        seconds.entry("scores").or_default().push(all - tokens);
+        seconds.entry("all").or_default().push(all);
+        if let Some(reference) = reference(&path, &ours) {
+            seconds.entry("reference").or_default().push(reference);
+        }
+    }
+    let medians = seconds.into_iter().map(|(name, times)| (name, median(times)));
+    let medians = medians.collect::<BTreeMap<_, _>>();
+    println!("tokens   {:8.1} ms", 1000.0 * medians["tokens"]);
+    println!("scores   {:8.1} ms", 1000.0 * medians["scores"]);
+    println!("together {:8.1} ms", 1000.0 * medians["all"]);
+    if let Some(reference) = medians.get("reference") {
+        println!(
+            "pycocoevalcap {:.1} ms: {:.0} times as long",
+            1000.0 * reference,
+            reference / medians["all"]
+        );
+    }
+}
+
+fn read(path: &Path) -> Vec<Image> {
+    let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let image = |image: &Value| Image {
+        references: image["references"].as_array().unwrap().iter().map(text).collect(),
+        hypothesis: text(&image["hypothesis"]),
+    };
+    golden["images"].as_array().unwrap().iter().map(image).collect()
+}
+
+fn item(image: &Image) -> Item {
+    Item {
+        references: image.references.iter().map(|caption| tokenize(caption)).collect(),
+        hypothesis: tokenize(&image.hypothesis),
+    }
+}
+
+/// Seconds that the reference scorer takes, if there is one; its scores must be the same.
+fn reference(path: &Path, ours: &Scores) -> Option<f64> {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/pycocoevalcap_scorer.py");
+    let output = Command::new(tests::peers()?).arg(program).arg(path).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let said: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    for (name, score) in ours.iter() {
+        assert!((said[name].as_f64().unwrap() - score).abs() < 1e-9, "{name}");
+    }
+    said["seconds"].as_f64()
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    times[times.len() / 2]
+}

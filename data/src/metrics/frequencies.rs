@@ -1,0 +1,74 @@
+//! Document frequencies for CIDEr-D in a file, for sets that are too small to count their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::ngrams::MAX_N;
+use crate::{Error, Result, files};
+
+const FORMAT: &str = "showtell document frequencies 1";
+
+/// In the references of how many images each n-gram occurs, for n from 1 to 4.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentFrequencies {
+    format: String,
+    images: usize,
+    /// By the words of the n-gram, joined by spaces.
+    frequencies: BTreeMap<String, u32>,
+}
+
+impl DocumentFrequencies {
+    /// Counts over images, each with the tokens of its references.
+    pub fn count<'a>(images: impl IntoIterator<Item = &'a [Vec<String>]>) -> Self {
+        let mut counted =
+            Self { format: FORMAT.to_owned(), images: 0, frequencies: BTreeMap::new() };
+        for references in images {
+            counted.images += 1;
+            let of_image = references
+                .iter()
+                .flat_map(|tokens| (1..=MAX_N).flat_map(|n| tokens.windows(n)))
+                .map(|words| words.join(" "))
+                .collect::<BTreeSet<_>>();
+            for ngram in of_image {
+                *counted.frequencies.entry(ngram).or_default() += 1;
+            }
+        }
+        counted
+    }
+
+    /// Reads a file that [`save`](Self::save) wrote.
+    pub fn load(path: &Path) -> Result<Self> {
+        let problem = |problem: String| Error::Frequencies { path: path.to_path_buf(), problem };
+        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let read: Self = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
+        if read.format != FORMAT {
+            return Err(problem(format!("the format is `{}`, not `{FORMAT}`", read.format)));
+        }
+        let most = read.frequencies.values().max().copied().unwrap_or(0) as usize;
+        if read.images == 0 || most == 0 || most > read.images {
+            return Err(problem(format!("{} images, but a frequency of {most}", read.images)));
+        }
+        Ok(read)
+    }
+
+    /// Writes the frequencies as JSON; the file is replaced as a whole.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let json = serde_json::to_vec(self)
+            .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
+        files::replace(path, &json).map_err(Error::io(path))
+    }
+
+    /// The number of images that were counted.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
+    /// n-grams, their words joined by spaces, with the number of images.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.frequencies.iter().map(|(words, count)| (words.as_str(), *count))
+    }
+}

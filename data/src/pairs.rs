@@ -1,0 +1,234 @@
+//! References and hypotheses as plain JSON, for any data set: `{"<id>": ["caption", …], …}` and
+//! `{"<id>": "caption", …}`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::metrics::Item;
+use crate::tokens::tokenize;
+use crate::{Error, Result};
+
+/// Ids named in a message; the others are counted.
+const EXAMPLES: usize = 3;
+
+/// One caption in so many may be empty.
+const MOST_SILENT: usize = 100;
+
+/// The reference captions of each image.
+pub type References = BTreeMap<String, Vec<String>>;
+
+/// The caption of each image that is to be scored.
+pub type Hypotheses = BTreeMap<String, String>;
+
+/// Reads `{"<id>": ["caption", …], …}`.
+pub fn read_references(path: &Path) -> Result<References> {
+    read_each(path, "a list of captions", captions)
+}
+
+/// Reads `{"<id>": "caption", …}`. A captioner may have said nothing, so a caption may be empty.
+pub fn read_hypotheses(path: &Path) -> Result<Hypotheses> {
+    read_each(path, "a caption", |value| match value {
+        Value::String(caption) => Ok(caption.clone()),
+        _ => Err("with a caption that is not a string"),
+    })
+}
+
+fn read_each<T>(
+    path: &Path,
+    of: &'static str,
+    parse: impl Fn(&Value) -> Result<T, &'static str>,
+) -> Result<BTreeMap<String, T>> {
+    let mut problems = Problems::default();
+    let mut read = BTreeMap::new();
+    for (id, value) in read_entries(path, of)? {
+        match (parse(&value), read.contains_key(&id)) {
+            (_, true) => problems.add("twice in the file", &id),
+            (Err(problem), _) => problems.add(problem, &id),
+            (Ok(parsed), _) => {
+                read.insert(id, parsed);
+            }
+        }
+    }
+    problems.or(path, read)
+}
+
+/// Each image with its references and its hypothesis, in tokens and in the order of the ids. Both
+/// must hold the same ids; `path` is that of the hypotheses. A caption without a word scores 0, but
+/// if more than one in a hundred is empty something else went wrong, and that is refused.
+pub fn pair(references: &References, hypotheses: &Hypotheses, path: &Path) -> Result<Vec<Item>> {
+    let mut problems = Problems::default();
+    for id in references.keys().filter(|id| !hypotheses.contains_key(*id)) {
+        problems.add("not there, though there are references for it", id);
+    }
+    for id in hypotheses.keys().filter(|id| !references.contains_key(*id)) {
+        problems.add("without a reference", id);
+    }
+    let pairs = references.values().zip(hypotheses.values());
+    let items = pairs.map(|(references, hypothesis)| Item {
+        references: references.iter().map(|caption| tokenize(caption)).collect(),
+        hypothesis: tokenize(hypothesis),
+    });
+    let items = items.collect::<Vec<_>>();
+    let silent = silent(hypotheses.keys().map(String::as_str), &items);
+    if silent.len() * MOST_SILENT > items.len() {
+        for id in silent {
+            problems.add("with an empty caption", id);
+        }
+    }
+    problems.or(path, items)
+}
+
+/// The ids of images whose caption has no word; `ids` are those of the items.
+pub fn silent<'a>(ids: impl IntoIterator<Item = &'a str>, items: &[Item]) -> Vec<&'a str> {
+    let of_items = ids.into_iter().zip(items);
+    of_items.filter(|(_, item)| item.hypothesis.is_empty()).map(|(id, _)| id).collect()
+}
+
+fn captions(value: &Value) -> Result<Vec<String>, &'static str> {
+    match value {
+        Value::Array(values) if values.is_empty() => Err("without a reference: the list is empty"),
+        Value::Array(values) => values.iter().map(caption).collect(),
+        _ => Err("not a list of captions"),
+    }
+}
+
+fn caption(value: &Value) -> Result<String, &'static str> {
+    match value {
+        Value::String(caption) if caption.trim().is_empty() => Err("with an empty caption"),
+        Value::String(caption) => Ok(caption.clone()),
+        _ => Err("with a caption that is not a string"),
+    }
+}
+
+/// What is wrong with a file: for each problem the ids that have it.
+#[derive(Default)]
+struct Problems(BTreeMap<&'static str, Vec<String>>);
+
+impl Problems {
+    fn add(&mut self, problem: &'static str, id: &str) {
+        self.0.entry(problem).or_default().push(id.to_owned());
+    }
+
+    fn or<T>(self, path: &Path, read: T) -> Result<T> {
+        if self.0.is_empty() {
+            return Ok(read);
+        }
+        let problems = self.0.into_iter().map(|(problem, ids)| {
+            let examples = ids.iter().take(EXAMPLES).map(|id| format!("`{id}`"));
+            let examples = examples.collect::<Vec<_>>().join(", ");
+            let more = if ids.len() > EXAMPLES { ", …" } else { "" };
+            let noun = if ids.len() == 1 { "id is" } else { "ids are" };
+            format!("{} {noun} {problem}: {examples}{more}", ids.len())
+        });
+        Err(Error::Pairs { path: path.to_path_buf(), problems: problems.collect() })
+    }
+}
+
+/// The entries of a JSON object in the order of the file, ids that occur twice included.
+fn read_entries(path: &Path, of: &'static str) -> Result<Vec<(String, Value)>> {
+    let problem =
+        |problem: String| Error::Pairs { path: path.to_path_buf(), problems: vec![problem] };
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let entries =
+        reader.deserialize_map(Entries(of)).map_err(|error| problem(error.to_string()))?;
+    reader.end().map_err(|error| problem(error.to_string()))?;
+    if entries.is_empty() { Err(problem("no id in it".to_owned())) } else { Ok(entries) }
+}
+
+struct Entries(&'static str);
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "a JSON object that gives each id {}", self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("captions.json");
+        fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[track_caller]
+    fn assert_refused<T: fmt::Debug>(read: impl Fn(&Path) -> Result<T>, text: &str, said: &str) {
+        let (_folder, path) = file(text);
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("captions.json") && error.contains(said), "{error}");
+    }
+
+    #[test]
+    fn bad_references_are_counted_and_named() {
+        let text = r#"{"a": [], "b": [], "c": ["x", 5], "d": "x", "e": ["x", " "], "f": ["x"]}"#;
+        for said in [
+            "2 ids are without a reference: the list is empty: `a`, `b`",
+            "1 id is with a caption that is not a string: `c`",
+            "1 id is not a list of captions: `d`",
+            "1 id is with an empty caption: `e`",
+        ] {
+            assert_refused(read_references, text, said);
+        }
+        assert_refused(read_references, "{}", "no id in it");
+        assert_refused(read_references, "[1]", "expected a JSON object that gives each id a list");
+        assert_refused(read_references, r#"{"a": ["x"]"#, "line 1");
+        assert_refused(read_references, r#"{"a": ["x"]} 7"#, "trailing");
+        assert_refused(read_references, r#"{"a": ["x"], "a": ["y"]}"#, "twice in the file: `a`");
+    }
+
+    #[test]
+    fn bad_hypotheses_are_counted_and_named() {
+        let many = (0..5).map(|at| format!("\"{at}\": null")).collect::<Vec<_>>().join(",");
+        let said = "5 ids are with a caption that is not a string: `0`, `1`, `2`, …";
+        assert_refused(read_hypotheses, &format!("{{{many}}}"), said);
+        assert_refused(read_hypotheses, r#"{"a": "x", "a": "x"}"#, "twice in the file: `a`");
+    }
+
+    #[test]
+    fn a_few_captions_may_be_empty() {
+        let ids = (0..200).map(|at| format!("{at:03}")).collect::<Vec<_>>();
+        let references = ids.iter().map(|id| (id.clone(), vec!["A dog.".to_owned()])).collect();
+        let mut hypotheses =
+            ids.iter().map(|id| (id.clone(), "A dog.".to_owned())).collect::<Hypotheses>();
+        let path = Path::new("generated.json");
+        for (id, text) in [("007", ""), ("008", " . ")] {
+            hypotheses.insert(id.to_owned(), text.to_owned());
+        }
+        let items = pair(&references, &hypotheses, path).unwrap();
+        assert_eq!(silent(ids.iter().map(String::as_str), &items), ["007", "008"]);
+        hypotheses.insert("009".to_owned(), "\t".to_owned());
+        let error = pair(&references, &hypotheses, path).unwrap_err().to_string();
+        let said = "generated.json: cannot be scored\n  3 ids are with an empty caption: `007`, `008`, `009`\n";
+        assert!(error.contains(said), "{error}");
+    }
+
+    #[test]
+    fn ids_must_be_the_same() {
+        let references = ["a", "b"].map(|id| (id.to_owned(), vec!["A dog.".to_owned()]));
+        let references = References::from(references);
+        let hypotheses = ["b", "c"].map(|id| (id.to_owned(), "A cat.".to_owned()));
+        let path = Path::new("generated.json");
+        let error = pair(&references, &Hypotheses::from(hypotheses), path).unwrap_err().to_string();
+        assert!(error.contains("1 id is not there, though there are references for it: `a`"));
+        assert!(error.contains("1 id is without a reference: `c`"), "{error}");
+    }
+}

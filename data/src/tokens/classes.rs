@@ -1,0 +1,143 @@
+//! Characters to classes of one byte, over which the rules are written. ASCII is its own class;
+//! beyond it the classes are those that the reference tokenizer tells apart. It knows Unicode 6.1
+//! and only its first plane.
+
+use std::sync::LazyLock;
+
+/// Names and bytes of the classes beyond ASCII, as the rules use them.
+pub(super) const CLASSES: &[(&str, &str)] = &[
+    ("letter", r"\x80"),
+    ("digit", r"\x81"),
+    ("mark", r"\x82"),
+    ("softhyphen", r"\x83"),
+    ("nbsp", r"\x84"),
+    ("space", r"\x85"),
+    ("zerowidth", r"\x86"),
+    ("apostrophe", r"\x87"),
+    ("openquote", r"\x88"),
+    ("quote", r"\x89"),
+    ("hyphen", r"\x8A"),
+    ("dash", r"\x8B"),
+    ("comma", r"\x8C"),
+    ("stop", r"\x8D"),
+    ("ellipsis", r"\x8E"),
+    ("separator", r"\x8F"),
+    ("superscript", r"\x90"),
+    ("supersign", r"\x91"),
+    ("subscript", r"\x92"),
+    ("slash", r"\x93"),
+    ("fraction", r"\x94"),
+    ("currency", r"\x95"),
+    ("symbol", r"\x96"),
+];
+
+/// A character that is in no class and that no rule but those for addresses takes.
+const UNKNOWN: u8 = 0xFF;
+
+/// What may be in a word besides letters.
+const MARKS: &str = r"[
+        \u{2C2}-\u{2C5}\u{2D2}-\u{2DF}\u{2E5}-\u{2EB}\u{2ED}\u{2EF}-\u{36F}\u{375}
+        \u{378}\u{379}\u{384}\u{385}\u{3F6}\u{483}-\u{487}\u{55A}-\u{55F}\u{591}-\u{5BD}\u{5BF}
+        \u{5C1}\u{5C2}\u{5C4}\u{5C5}\u{5C7}\u{615}-\u{61A}\u{64B}-\u{65E}\u{670}\u{6D6}-\u{6E4}
+        \u{6E7}-\u{6ED}\u{6FD}\u{6FE}\u{70F}\u{711}\u{730}-\u{74C}\u{7A6}-\u{7B0}\u{7EB}-\u{7F3}
+        \u{900}-\u{903}\u{93C}\u{93E}-\u{94E}\u{951}-\u{955}\u{962}\u{963}\u{981}-\u{983}\u{9BC}
+        \u{9BE}-\u{9C4}\u{9C7}\u{9C8}\u{9CB}-\u{9CD}\u{9D7}\u{9E2}\u{9E3}\u{A01}-\u{A03}\u{A3C}
+        \u{A3E}-\u{A4F}\u{A81}-\u{A83}\u{ABC}\u{ABE}-\u{ACF}\u{B82}\u{BBE}-\u{BC2}\u{BC6}-\u{BC8}
+        \u{BCA}-\u{BCD}\u{C01}-\u{C03}\u{C3E}-\u{C56}\u{D3E}-\u{D44}\u{D46}-\u{D48}\u{E31}
+        \u{E34}-\u{E3A}\u{E47}-\u{E4E}\u{EB1}\u{EB4}-\u{EBC}\u{EC8}-\u{ECD}
+    ]";
+
+/// Symbols that are tokens of their own.
+const SYMBOLS: &str = r"[
+        \u{A6}-\u{A9}\u{AC}\u{AE}-\u{B1}\u{B4}\u{B6}-\u{B8}\u{D7}\u{F7}\u{387}\u{5BE}\u{5C0}
+        \u{5C3}\u{5C6}\u{5F3}\u{5F4}\u{600}-\u{603}\u{606}-\u{60A}\u{60C}\u{614}\u{61B}\u{61E}
+        \u{66A}\u{66D}\u{703}-\u{70D}\u{7F6}-\u{7F8}\u{964}\u{965}\u{E4F}\u{1FBD}\u{2016}\u{2017}
+        \u{2020}-\u{2023}\u{2030}-\u{2038}\u{203B}\u{203E}-\u{2042}\u{207A}-\u{207E}
+        \u{208A}-\u{208E}\u{2100}\u{2101}\u{2103}-\u{2106}\u{2108}\u{2109}\u{2114}
+        \u{2116}-\u{2118}\u{211E}-\u{2123}\u{2125}\u{2127}\u{2129}\u{212E}\u{213A}\u{213B}
+        \u{2140}-\u{2144}\u{214A}-\u{214D}\u{214F}\u{2190}-\u{2BFF}\u{3012}\u{30FB}
+        \u{FF01}-\u{FF0F}\u{FF1A}-\u{FF20}\u{FF3B}-\u{FF40}\u{FF5B}-\u{FF65}
+    ]";
+
+/// Letters. A few have become letters, or ceased to be, since the reference was made.
+const LETTERS: &str = r"[
+        [\p{L}\u{1885}\u{1886}&&\p{Age=6.1}&&[\x00-\u{FFFF}]]
+        --[\u{19B0}-\u{19C0}\u{19C8}\u{19C9}\u{1CF2}\u{1CF3}]
+    ]";
+
+const DIGITS: &str = r"[\p{Nd}&&\p{Age=6.1}&&[\x00-\u{FFFF}]]";
+
+/// The class of a character.
+pub(super) fn class(character: char) -> u8 {
+    match character {
+        '\0'..='\x7F' => character as u8,
+        '\u{AD}' => 0x83,
+        '\u{A0}' => 0x84,
+        '\u{2000}'..='\u{200A}' | '\u{3000}' => 0x85,
+        '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}' => 0x86,
+        '\u{92}' | '’' => 0x87,
+        '\u{91}' | '‘' | '‛' => 0x88,
+        '\u{93}' | '\u{94}' | '«' | '»' | '‚' | '“'..='‟' | '‹' | '›' => 0x89,
+        '\u{58A}' | '\u{2010}' | '\u{2011}' => 0x8A,
+        '\u{96}' | '\u{97}' | '\u{2013}'..='\u{2015}' => 0x8B,
+        '、' => 0x8C,
+        '¡'
+        | '¿'
+        | '\u{37E}'
+        | '\u{589}'
+        | '\u{61F}'
+        | '\u{6D4}'
+        | '\u{700}'..='\u{702}'
+        | '。' => 0x8D,
+        '…' => 0x8E,
+        '\u{66B}' | '\u{66C}' => 0x8F,
+        '²' | '³' | '¹' | '\u{2070}' | '\u{2074}'..='\u{2079}' => 0x90,
+        '\u{207A}' | '\u{207B}' | '\u{208A}' | '\u{208B}' => 0x91,
+        '\u{2080}'..='\u{2089}' => 0x92,
+        '\u{2044}' => 0x93,
+        '¼'..='¾' | '\u{2153}'..='\u{215E}' => 0x94,
+        '\u{80}'
+        | '¢'..='¥'
+        | '\u{60B}'
+        | '\u{E3F}'
+        | '\u{20A0}'
+        | '\u{20A4}'
+        | '€'
+        | '\u{FFE0}'
+        | '\u{FFE1}'
+        | '\u{FFE5}'
+        | '\u{FFE6}' => 0x95,
+        _ => {
+            TABLES.iter().find(|table| table.holds(character)).map_or(UNKNOWN, |table| table.class)
+        }
+    }
+}
+
+/// A class with too many characters to name.
+struct Table {
+    class: u8,
+    ranges: Vec<(char, char)>,
+}
+
+/// Made when the first character is met that needs them.
+static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| {
+    [(0x80, LETTERS), (0x81, DIGITS), (0x82, MARKS), (0x96, SYMBOLS)]
+        .map(|(class, pattern)| Table { class, ranges: ranges(pattern) })
+});
+
+fn ranges(pattern: &str) -> Vec<(char, char)> {
+    let parsed = regex_syntax::parse(&format!("(?x){pattern}"));
+    match parsed.expect("the patterns are constants").kind() {
+        regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
+            class.iter().map(|range| (range.start(), range.end())).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Table {
+    fn holds(&self, character: char) -> bool {
+        let after = self.ranges.partition_point(|(first, _)| *first <= character);
+        after > 0 && character <= self.ranges[after - 1].1
+    }
+}

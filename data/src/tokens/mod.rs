@@ -1,0 +1,33 @@
+//! Text to Penn Treebank tokens, as the reference scorer sees them.
+
+mod classes;
+mod lexer;
+mod rules;
+mod spelling;
+
+/// Punctuation that the scores leave out. Brackets stay: the reference compares lower-case tokens
+/// with an upper-case list.
+const PUNCTUATION: &[&str] =
+    &["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"];
+
+/// What ends a line: in a caption it is a space.
+const NEWLINES: &[char] = &['\n', '\r', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\u{2029}'];
+
+/// The tokens of a caption.
+///
+/// ```
+/// let tokens = data::tokens::tokenize("A man's dog can't swim (at 5 p.m.) .");
+/// assert_eq!(tokens.join(" "), "a man 's dog ca n't swim -lrb- at 5 p.m. -rrb-");
+/// ```
+#[must_use]
+pub fn tokenize(caption: &str) -> Vec<String> {
+    let line = caption.replace(NEWLINES, " ") + "\n";
+    let mut tokens = Vec::with_capacity(16);
+    lexer::scan(&line, |action, text| {
+        let token = spelling::spell(action, text);
+        if !token.is_empty() && !PUNCTUATION.contains(&token.as_str()) {
+            tokens.push(token);
+        }
+    });
+    tokens
+}
