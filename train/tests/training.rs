@@ -177,7 +177,7 @@ fn it_learns_to_say_what_it_was_shown() {
         captions.contains(&evaluation.captions[&format!("{row}.jpg")].as_str())
     });
     assert!(learned.count() >= 3, "{:?}", evaluation.captions);
-    assert_eq!(evaluation.scores.images, 4);
+    assert_eq!(evaluation.images, 4);
 }
 
 /// The batch sums over images, captions and steps of unequal length; one caption at a time there is

@@ -4,35 +4,63 @@
 
 use std::sync::LazyLock;
 
-/// Names and bytes of the classes beyond ASCII, as the rules use them.
-pub(super) const CLASSES: &[(&str, &str)] = &[
-    ("letter", r"\x80"),
-    ("digit", r"\x81"),
-    ("mark", r"\x82"),
-    ("softhyphen", r"\x83"),
-    ("nbsp", r"\x84"),
-    ("space", r"\x85"),
-    ("zerowidth", r"\x86"),
-    ("apostrophe", r"\x87"),
-    ("openquote", r"\x88"),
-    ("quote", r"\x89"),
-    ("hyphen", r"\x8A"),
-    ("dash", r"\x8B"),
-    ("comma", r"\x8C"),
-    ("stop", r"\x8D"),
-    ("ellipsis", r"\x8E"),
-    ("separator", r"\x8F"),
-    ("superscript", r"\x90"),
-    ("supersign", r"\x91"),
-    ("subscript", r"\x92"),
-    ("slash", r"\x93"),
-    ("fraction", r"\x94"),
-    ("currency", r"\x95"),
-    ("symbol", r"\x96"),
-];
+/// The classes beyond ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Class {
+    Letter = 0x80,
+    Digit,
+    Mark,
+    SoftHyphen,
+    NoBreakSpace,
+    Space,
+    ZeroWidth,
+    Apostrophe,
+    OpenQuote,
+    Quote,
+    Hyphen,
+    Dash,
+    Comma,
+    Stop,
+    Ellipsis,
+    Separator,
+    Superscript,
+    SuperSign,
+    Subscript,
+    Slash,
+    Fraction,
+    Currency,
+    Symbol,
+    /// In no class: no rule but those for addresses takes it.
+    Unknown,
+}
 
-/// A character that is in no class and that no rule but those for addresses takes.
-const UNKNOWN: u8 = 0xFF;
+/// The classes by the names that the rules have for them.
+pub(super) const CLASSES: &[(&str, Class)] = &[
+    ("letter", Class::Letter),
+    ("digit", Class::Digit),
+    ("mark", Class::Mark),
+    ("softhyphen", Class::SoftHyphen),
+    ("nbsp", Class::NoBreakSpace),
+    ("space", Class::Space),
+    ("zerowidth", Class::ZeroWidth),
+    ("apostrophe", Class::Apostrophe),
+    ("openquote", Class::OpenQuote),
+    ("quote", Class::Quote),
+    ("hyphen", Class::Hyphen),
+    ("dash", Class::Dash),
+    ("comma", Class::Comma),
+    ("stop", Class::Stop),
+    ("ellipsis", Class::Ellipsis),
+    ("separator", Class::Separator),
+    ("superscript", Class::Superscript),
+    ("supersign", Class::SuperSign),
+    ("subscript", Class::Subscript),
+    ("slash", Class::Slash),
+    ("fraction", Class::Fraction),
+    ("currency", Class::Currency),
+    ("symbol", Class::Symbol),
+];
 
 /// What may be in a word besides letters.
 const MARKS: &str = r"[
@@ -67,20 +95,23 @@ const LETTERS: &str = r"[
 
 const DIGITS: &str = r"[\p{Nd}&&\p{Age=6.1}&&[\x00-\u{FFFF}]]";
 
-/// The class of a character.
+/// The byte of a character's class: itself in ASCII.
 pub(super) fn class(character: char) -> u8 {
+    if character.is_ascii() { character as u8 } else { class_beyond_ascii(character) as u8 }
+}
+
+fn class_beyond_ascii(character: char) -> Class {
     match character {
-        '\0'..='\x7F' => character as u8,
-        '\u{AD}' => 0x83,
-        '\u{A0}' => 0x84,
-        '\u{2000}'..='\u{200A}' | '\u{3000}' => 0x85,
-        '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}' => 0x86,
-        '\u{92}' | '’' => 0x87,
-        '\u{91}' | '‘' | '‛' => 0x88,
-        '\u{93}' | '\u{94}' | '«' | '»' | '‚' | '“'..='‟' | '‹' | '›' => 0x89,
-        '\u{58A}' | '\u{2010}' | '\u{2011}' => 0x8A,
-        '\u{96}' | '\u{97}' | '\u{2013}'..='\u{2015}' => 0x8B,
-        '、' => 0x8C,
+        '\u{AD}' => Class::SoftHyphen,
+        '\u{A0}' => Class::NoBreakSpace,
+        '\u{2000}'..='\u{200A}' | '\u{3000}' => Class::Space,
+        '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}' => Class::ZeroWidth,
+        '\u{92}' | '’' => Class::Apostrophe,
+        '\u{91}' | '‘' | '‛' => Class::OpenQuote,
+        '\u{93}' | '\u{94}' | '«' | '»' | '‚' | '“'..='‟' | '‹' | '›' => Class::Quote,
+        '\u{58A}' | '\u{2010}' | '\u{2011}' => Class::Hyphen,
+        '\u{96}' | '\u{97}' | '\u{2013}'..='\u{2015}' => Class::Dash,
+        '、' => Class::Comma,
         '¡'
         | '¿'
         | '\u{37E}'
@@ -88,14 +119,14 @@ pub(super) fn class(character: char) -> u8 {
         | '\u{61F}'
         | '\u{6D4}'
         | '\u{700}'..='\u{702}'
-        | '。' => 0x8D,
-        '…' => 0x8E,
-        '\u{66B}' | '\u{66C}' => 0x8F,
-        '²' | '³' | '¹' | '\u{2070}' | '\u{2074}'..='\u{2079}' => 0x90,
-        '\u{207A}' | '\u{207B}' | '\u{208A}' | '\u{208B}' => 0x91,
-        '\u{2080}'..='\u{2089}' => 0x92,
-        '\u{2044}' => 0x93,
-        '¼'..='¾' | '\u{2153}'..='\u{215E}' => 0x94,
+        | '。' => Class::Stop,
+        '…' => Class::Ellipsis,
+        '\u{66B}' | '\u{66C}' => Class::Separator,
+        '²' | '³' | '¹' | '\u{2070}' | '\u{2074}'..='\u{2079}' => Class::Superscript,
+        '\u{207A}' | '\u{207B}' | '\u{208A}' | '\u{208B}' => Class::SuperSign,
+        '\u{2080}'..='\u{2089}' => Class::Subscript,
+        '\u{2044}' => Class::Slash,
+        '¼'..='¾' | '\u{2153}'..='\u{215E}' => Class::Fraction,
         '\u{80}'
         | '¢'..='¥'
         | '\u{60B}'
@@ -106,23 +137,29 @@ pub(super) fn class(character: char) -> u8 {
         | '\u{FFE0}'
         | '\u{FFE1}'
         | '\u{FFE5}'
-        | '\u{FFE6}' => 0x95,
-        _ => {
-            TABLES.iter().find(|table| table.holds(character)).map_or(UNKNOWN, |table| table.class)
-        }
+        | '\u{FFE6}' => Class::Currency,
+        _ => TABLES
+            .iter()
+            .find(|table| table.holds(character))
+            .map_or(Class::Unknown, |table| table.class),
     }
 }
 
 /// A class with too many characters to name.
 struct Table {
-    class: u8,
+    class: Class,
     ranges: Vec<(char, char)>,
 }
 
 /// Made when the first character is met that needs them.
 static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| {
-    [(0x80, LETTERS), (0x81, DIGITS), (0x82, MARKS), (0x96, SYMBOLS)]
-        .map(|(class, pattern)| Table { class, ranges: ranges(pattern) })
+    [
+        (Class::Letter, LETTERS),
+        (Class::Digit, DIGITS),
+        (Class::Mark, MARKS),
+        (Class::Symbol, SYMBOLS),
+    ]
+    .map(|(class, pattern)| Table { class, ranges: ranges(pattern) })
 });
 
 fn ranges(pattern: &str) -> Vec<(char, char)> {

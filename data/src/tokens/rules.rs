@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::classes::CLASSES;
+use super::classes::{CLASSES, Class};
 
 /// A kind of token: what it looks like, what must follow it, and what becomes of it.
 pub(super) struct Rule {
@@ -145,8 +145,8 @@ const DEFINITIONS: &[(&str, &str)] = &[
 /// Expands the names in a pattern.
 pub(super) fn expand(pattern: &str) -> String {
     static EXPANDED: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-        let classes =
-            CLASSES.iter().map(|(name, byte)| (format!("{{{name}}}"), (*byte).to_owned()));
+        let byte = |class: Class| format!(r"\x{:02X}", class as u8);
+        let classes = CLASSES.iter().map(|(name, class)| (format!("{{{name}}}"), byte(*class)));
         let mut done = classes.collect::<Vec<_>>();
         for (name, definition) in DEFINITIONS {
             done.push((format!("{{{name}}}"), format!("(?:{})", replace(definition, &done))));
