@@ -60,7 +60,9 @@ proptest! {
     fn the_order_of_references_and_images_is_nothing(items in items()) {
         let mut turned = items.clone();
         turned.reverse();
-        turned.iter_mut().for_each(|item| item.references.reverse());
+        for item in &mut turned {
+            item.references.reverse();
+        }
         for ((name, one), (_, other)) in total(&items).iter().zip(total(&turned).iter()) {
             prop_assert!((one - other).abs() < 1e-9, "{name}: {one}, {other}");
         }

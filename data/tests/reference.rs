@@ -32,11 +32,9 @@ const PIECES: &str = "a I The dog DOG men's x P U.S. e.g. etc. p.m. A.M. No. fig
 
 fn lines() -> impl Strategy<Value = String> {
     let pieces = PIECES.split_whitespace().collect::<Vec<_>>();
-    let joined =
-        vec((select(pieces), select(vec!["", " ", " ", ".", " .", ",", "'", "-", "/"])), 1..7)
-            .prop_map(|parts| {
-                parts.into_iter().map(|(piece, after)| format!("{piece}{after}")).collect()
-            });
+    let after = vec!["", " ", " ", ".", " .", ",", "'", "-", "/"];
+    let piece = (select(pieces), select(after)).prop_map(|(piece, after)| [piece, after].concat());
+    let joined = vec(piece, 1..7).prop_map(|pieces| pieces.concat());
     let soup = "[aAnNsStT 019.,'`\"_/&;:!?(){}<>@#$%*+=~^|\\\\-]{1,14}";
     prop_oneof![3 => joined, 1 => soup, 1 => "\\PC{1,10}"]
 }
@@ -53,10 +51,9 @@ fn generated_text_has_the_reference_tokens() {
     let lines = (0..LINES).map(|_| lines().new_tree(&mut runner).unwrap().current());
     // Letters beyond the first plane are lower-cased as this Java knows them; line ends in a line
     // would be two lines to the reference.
-    let comparable = |of: char| {
-        !(of > '\u{FFFF}' && of.is_alphabetic()) && !"\u{85}\u{2028}\u{2029}".contains(of)
-    };
-    let lines = lines.filter(|line| line.chars().all(comparable));
+    let incomparable =
+        |of: char| of > '\u{FFFF}' && of.is_alphabetic() || "\u{85}\u{2028}\u{2029}".contains(of);
+    let lines = lines.filter(|line| !line.contains(incomparable));
     let lines = lines.collect::<Vec<_>>();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lines.txt");

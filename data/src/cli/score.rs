@@ -82,36 +82,14 @@ pub(crate) fn run(options: &Score) -> anyhow::Result<()> {
     let references = pairs::read_references(&options.references)?;
     let frequencies =
         options.document_frequencies.as_deref().map(DocumentFrequencies::load).transpose()?;
-    let scored = Scored::read(&references, &options.hypotheses, frequencies.as_ref())?;
+    let ours = Scored::read(&references, &options.hypotheses, frequencies.as_ref())?;
     let meteor =
-        options.meteor.then(|| Meteor::of(&scored.items, &options.meteor_jar)).transpose()?;
-    let bootstrap = Bootstrap { resamples: options.resamples as usize, seed: options.seed };
-    let against = options
-        .against
-        .as_deref()
-        .map(|path| -> data::Result<_> {
-            let other = Scored::read(&references, path, frequencies.as_ref())?;
-            Ok(Against {
-                hypotheses: path.display().to_string(),
-                scores: other.scores(),
-                differences: named(bootstrap.differences(&scored.images, &other.images)),
-            })
-        })
-        .transpose()?;
-    let mut scores = scored.scores().iter().collect::<BTreeMap<_, _>>();
-    scores.extend(meteor.as_ref().map(|meteor| (meteor::NAME, meteor.score)));
-    let report = Report {
-        scores,
-        images: scored.images.len(),
-        protocol: PROTOCOL,
-        document_frequencies: source_of(options),
-        bootstrap,
-        intervals: named(bootstrap.intervals(&scored.images)),
-        health: health(options, &scored.items)?,
-        against,
-    };
+        options.meteor.then(|| Meteor::of(&ours.items, &options.meteor_jar)).transpose()?;
+    let theirs = options.against.as_deref();
+    let theirs = theirs.map(|path| Scored::read(&references, path, frequencies.as_ref()));
+    let report = report(options, &ours, theirs.transpose()?.as_ref(), meteor.as_ref())?;
     if let Some(path) = &options.per_image {
-        write(path, &per_image(&scored, meteor.as_ref()))?;
+        write(path, &per_image(&ours, meteor.as_ref()))?;
     }
     match &options.json {
         Some(path) if path == Path::new("-") => {
@@ -125,37 +103,59 @@ pub(crate) fn run(options: &Score) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn report(
+    options: &Score,
+    ours: &Scored,
+    theirs: Option<&Scored>,
+    meteor: Option<&Meteor>,
+) -> data::Result<Report> {
+    let bootstrap = Bootstrap { resamples: options.resamples as usize, seed: options.seed };
+    let against = theirs.zip(options.against.as_deref()).map(|(theirs, path)| Against {
+        hypotheses: path.display().to_string(),
+        scores: theirs.scores(),
+        differences: named(bootstrap.differences(&ours.images, &theirs.images)),
+    });
+    let frequencies = options.document_frequencies.as_deref();
+    Ok(Report {
+        scores: with_meteor(ours.scores(), meteor.map(|meteor| meteor.score)),
+        images: ours.images.len(),
+        protocol: PROTOCOL,
+        document_frequencies: frequencies
+            .map_or_else(|| "the references".to_owned(), |path| path.display().to_string()),
+        bootstrap,
+        intervals: named(bootstrap.intervals(&ours.images)),
+        health: health(options, &ours.items)?,
+        against,
+    })
+}
+
 fn named<T>(values: [T; NAMES.len()]) -> BTreeMap<&'static str, T> {
     NAMES.into_iter().zip(values).collect()
 }
 
-fn source_of(options: &Score) -> String {
-    match &options.document_frequencies {
-        Some(path) => path.display().to_string(),
-        None => "the references".to_owned(),
-    }
+fn with_meteor(scores: Scores, meteor: Option<f64>) -> BTreeMap<&'static str, f64> {
+    scores.iter().chain(meteor.map(|score| (meteor::NAME, score))).collect()
 }
 
 fn health(options: &Score, items: &[Item]) -> data::Result<Health> {
     let captions = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
     let training = options.captions.as_deref().map(|path| {
         let folder = options.splits.clone().unwrap_or_else(|| folder_of(path));
-        training(&Captions::read(path)?, &Splits::find(&folder)?)
+        data::Result::Ok(training(&Captions::read(path)?, &Splits::find(&folder)?))
     });
     Ok(Health::of(&captions, training.transpose()?.as_ref()))
 }
 
-fn training(captions: &Captions, splits: &Splits) -> data::Result<HashSet<Vec<String>>> {
+fn training(captions: &Captions, splits: &Splits) -> HashSet<Vec<String>> {
     let images = captions.iter().filter(|of| splits.of(&of.image) == Some(Split::Train));
-    Ok(images.flat_map(|of| of.captions.iter().map(|caption| tokenize(caption))).collect())
+    images.flat_map(|of| of.captions.iter().map(|caption| tokenize(caption))).collect()
 }
 
-fn per_image<'a>(scored: &'a Scored, meteor: Option<&Meteor>) -> BTreeMap<&'a str, ImageScores> {
-    let images = scored.ids.iter().zip(&scored.items).zip(&scored.images).enumerate();
+fn per_image<'a>(ours: &'a Scored, meteor: Option<&Meteor>) -> BTreeMap<&'a str, ImageScores> {
+    let images = ours.ids.iter().zip(&ours.items).zip(&ours.images).enumerate();
     images
         .map(|(at, ((id, item), image))| {
-            let mut scores = image.scores().iter().collect::<BTreeMap<_, _>>();
-            scores.extend(meteor.map(|meteor| (meteor::NAME, meteor.per_image[at])));
+            let scores = with_meteor(image.scores(), meteor.map(|meteor| meteor.per_image[at]));
             (id.as_str(), ImageScores { tokens: item.hypothesis.join(" "), scores })
         })
         .collect()
