@@ -1,22 +1,11 @@
 //! CIDEr-D (Vedantam et al., arXiv 1411.5726), which the reference scorer prints as CIDEr.
 
 use super::DocumentFrequencies;
-use super::ngrams::{Corpus, Counted, MAX_N};
+use super::ngrams::{Corpus, Count, Counted, CountedImage, MAX_N};
 
 /// Width of the penalty on a difference in length.
 const SIGMA: f64 = 6.0;
 const SCALE: f64 = 10.0;
-
-/// A caption as tf-idf vectors, one for each n, in the order of the n-grams.
-struct Vectors {
-    weights: [Vec<Weight>; MAX_N],
-    norms: [f64; MAX_N],
-    /// The reference scorer measures length in bigrams.
-    bigrams: f64,
-}
-
-/// The number of an n-gram, and its tf-idf.
-type Weight = (u32, f64);
 
 /// CIDEr-D of each image.
 pub(super) fn per_image(corpus: &Corpus, given: Option<&DocumentFrequencies>) -> Vec<f64> {
@@ -24,17 +13,13 @@ pub(super) fn per_image(corpus: &Corpus, given: Option<&DocumentFrequencies>) ->
         Some(given) => given_rarity(given, corpus),
         None => own_rarity(corpus),
     };
-    corpus
-        .images
-        .iter()
-        .map(|image| {
-            let hypothesis = Vectors::new(&image.hypothesis, &rarity);
-            let similarity =
-                |counted: &Counted| hypothesis.similarity(&Vectors::new(counted, &rarity));
-            let total = image.references.iter().map(similarity).sum::<f64>();
-            SCALE * total / image.references.len().max(1) as f64
-        })
-        .collect()
+    let of_image = |image: &CountedImage| {
+        let hypothesis = Weighted::new(&image.hypothesis, &rarity);
+        let similarity = |reference| hypothesis.similarity(&Weighted::new(reference, &rarity));
+        let total = image.references.iter().map(similarity).sum::<f64>();
+        SCALE * total / image.references.len().max(1) as f64
+    };
+    corpus.images.iter().map(of_image).collect()
 }
 
 /// The inverse document frequency of each n-gram, by n and number: ln of all images over those whose
@@ -72,41 +57,50 @@ fn given_rarity(given: &DocumentFrequencies, corpus: &Corpus) -> Rarity {
     rarity
 }
 
-impl Vectors {
-    fn new(counted: &Counted, rarity: &Rarity) -> Self {
-        let weights: [Vec<Weight>; MAX_N] = std::array::from_fn(|at| {
-            let counts = counted.counts[at].iter();
-            counts
-                .map(|&(ngram, count)| (ngram, f64::from(count) * rarity[at][ngram as usize]))
-                .collect()
-        });
-        let norms = std::array::from_fn(|at| {
-            weights[at].iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt()
-        });
-        Self { weights, norms, bigrams: counted.words.len().saturating_sub(1) as f64 }
+/// A caption as tf-idf vectors, one for each n: an n-gram weighs its count times its rarity.
+struct Weighted<'a> {
+    caption: &'a Counted,
+    rarity: &'a Rarity,
+    norms: [f64; MAX_N],
+}
+
+impl<'a> Weighted<'a> {
+    fn new(caption: &'a Counted, rarity: &'a Rarity) -> Self {
+        let square = |at: usize| {
+            let weights = caption.counts[at].iter().map(|count| weight(*count, &rarity[at]));
+            weights.map(|weight| weight * weight).sum::<f64>()
+        };
+        Self { caption, rarity, norms: std::array::from_fn(|at| square(at).sqrt()) }
     }
 
-    /// The mean over n of the clipped cosine, damped by the difference in length.
+    /// The mean over n of the clipped cosine, damped by the difference in length. The reference
+    /// scorer measures length in bigrams.
     fn similarity(&self, reference: &Self) -> f64 {
-        let difference = self.bigrams - reference.bigrams;
+        let bigrams = |of: &Self| of.caption.words.len().saturating_sub(1) as f64;
+        let difference = bigrams(self) - bigrams(reference);
         let damping = (-difference * difference / (2.0 * SIGMA * SIGMA)).exp();
         let cosine = |at: usize| {
-            let dot = clipped_dot(&self.weights[at], &reference.weights[at]);
+            let dot = self.clipped_dot(reference, at);
             let norms = self.norms[at] * reference.norms[at];
             if norms == 0.0 { dot } else { dot / norms }
         };
         (0..MAX_N).map(cosine).sum::<f64>() / MAX_N as f64 * damping
     }
+
+    fn clipped_dot(&self, reference: &Self, at: usize) -> f64 {
+        let mut others = reference.caption.counts[at].iter().peekable();
+        let mut dot = 0.0;
+        for count in &self.caption.counts[at] {
+            while others.next_if(|other| other.0 < count.0).is_some() {}
+            if let Some(other) = others.next_if(|other| other.0 == count.0) {
+                let other = weight(*other, &self.rarity[at]);
+                dot += weight(*count, &self.rarity[at]).min(other) * other;
+            }
+        }
+        dot
+    }
 }
 
-fn clipped_dot(hypothesis: &[Weight], reference: &[Weight]) -> f64 {
-    let mut reference = reference.iter().peekable();
-    let mut dot = 0.0;
-    for (ngram, weight) in hypothesis {
-        while reference.next_if(|(other, _)| other < ngram).is_some() {}
-        if let Some((_, other)) = reference.next_if(|(other, _)| other == ngram) {
-            dot += weight.min(*other) * other;
-        }
-    }
-    dot
+fn weight((ngram, count): Count, rarity: &[f64]) -> f64 {
+    f64::from(count) * rarity[ngram as usize]
 }

@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Item;
 
@@ -33,7 +33,6 @@ pub(super) struct Corpus<'a> {
 
 /// The numbers of words, and of longer n-grams by the number of all but their last word and the
 /// number of that.
-#[derive(Default)]
 struct Numbering<'a> {
     words: FxHashMap<&'a str, u32>,
     longer: [FxHashMap<(u32, u32), u32>; MAX_N - 1],
@@ -41,7 +40,9 @@ struct Numbering<'a> {
 
 impl<'a> Corpus<'a> {
     pub(super) fn new(items: &'a [Item]) -> Self {
-        let mut numbering = Numbering::default();
+        let mut numbering = Numbering::for_words(
+            items.iter().flat_map(|item| &item.references).map(Vec::len).sum(),
+        );
         let images = items.iter().map(|item| CountedImage {
             references: item.references.iter().map(|tokens| numbering.count(tokens)).collect(),
             hypothesis: numbering.count(&item.hypothesis),
@@ -68,6 +69,13 @@ impl<'a> Corpus<'a> {
 }
 
 impl<'a> Numbering<'a> {
+    /// Room for the n-grams of so many words; about half of them are said before.
+    fn for_words(words: usize) -> Self {
+        let longer =
+            std::array::from_fn(|_| FxHashMap::with_capacity_and_hasher(words / 2, FxBuildHasher));
+        Self { words: FxHashMap::default(), longer }
+    }
+
     fn count(&mut self, tokens: &'a [String]) -> Counted {
         let words = tokens.iter().map(|token| next_number(&mut self.words, token.as_str()));
         let words = words.collect::<Vec<_>>();
