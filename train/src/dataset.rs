@@ -1,15 +1,24 @@
 //! Captions and store together: what is trained on and what is scored.
 
+use std::collections::HashSet;
+
 use data::tokens::tokenize;
 use data::vocabulary::WordId;
 use data::{Captions, Split, Splits, Vocabulary};
-use features::FeatureStore;
+use features::{FeatureStore, ORIGINAL};
+
+use crate::Result;
+
+/// The name of the mirrored view.
+const FLIP: &str = "flip";
 
 /// An image to train on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainingImage {
     /// Its row in the store.
     pub row: usize,
+    /// The view of the store that it is seen in.
+    pub view: usize,
     /// Its captions, without start and end.
     pub captions: Vec<Vec<WordId>>,
 }
@@ -50,8 +59,10 @@ pub fn training(
     vocabulary: &Vocabulary,
     store: &FeatureStore,
 ) -> Matched<TrainingImage> {
+    let view = store.view(ORIGINAL).unwrap_or_default();
     matched(captions, splits, Split::Train, store, |_, row, captions| TrainingImage {
         row,
+        view,
         captions: captions.into_iter().map(|tokens| vocabulary.encode(&tokens)).collect(),
     })
 }
@@ -89,4 +100,38 @@ fn matched<T>(
         }
     }
     matched
+}
+
+/// A mirrored view of the images, and the words that are wrong in it.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    view: usize,
+    sides: HashSet<WordId>,
+}
+
+impl Mirror {
+    /// The mirrored view of a store; an error if the store has none.
+    pub fn of(store: &FeatureStore, vocabulary: &Vocabulary) -> Result<Self> {
+        let words = (0..vocabulary.len() as WordId).filter(|&word| {
+            let word = vocabulary.word(word);
+            word.starts_with("left") || word.starts_with("right")
+        });
+        Ok(Self { view: store.view(FLIP)?, sides: words.collect() })
+    }
+
+    /// An image as its mirror shows it, without the captions that speak of left or right; none if no
+    /// caption is left.
+    #[must_use]
+    pub fn image(&self, image: &TrainingImage) -> Option<TrainingImage> {
+        let captions = image.captions.iter();
+        let captions = captions
+            .filter(|caption| !caption.iter().any(|word| self.sides.contains(word)))
+            .cloned()
+            .collect::<Vec<_>>();
+        (!captions.is_empty()).then_some(TrainingImage {
+            row: image.row,
+            view: self.view,
+            captions,
+        })
+    }
 }

@@ -9,7 +9,7 @@ use models::{Hypothesis, SearchOptions, search};
 use tch::Device;
 
 use crate::dataset::ScoredImage;
-use crate::network::ShowAttendTell;
+use crate::recipes::Network;
 use crate::torch_decoder::TorchDecoder;
 use crate::{Error, Result};
 
@@ -31,14 +31,14 @@ pub struct Evaluation {
 
 /// Captions all `images` from the store and scores the captions.
 pub fn evaluate(
-    network: &ShowAttendTell,
+    network: &dyn Network,
     vocabulary: &Vocabulary,
     images: &[ScoredImage],
     store: &FeatureStore,
     options: &SearchOptions,
     device: Device,
 ) -> Result<Evaluation> {
-    let mut decoder = TorchDecoder::new(network, device);
+    let mut decoder = TorchDecoder::new(network, store.grid_shape().channels as i64, device);
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
         let grids = grids(part, store)?;

@@ -6,19 +6,20 @@ use data::Vocabulary;
 use data::metrics::Scores;
 use features::FeatureStore;
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use tch::Device;
 use tch::nn::VarStore;
 
+use crate::average::Average;
 use crate::batch::Batch;
 use crate::checkpoint::{self, Checkpoint, Progress};
-use crate::dataset::{ScoredImage, TrainingImage};
+use crate::dataset::{Mirror, ScoredImage, TrainingImage};
 use crate::evaluate::{Evaluation, evaluate};
-use crate::network::ShowAttendTell;
 use crate::optimizer::Adam;
+use crate::recipes::{self, Network};
 use crate::run::{RunConfig, RunFolder};
 use crate::{Error, Result};
 
@@ -65,30 +66,47 @@ pub struct Fit<'a> {
     material: &'a Material,
     device: Device,
     weights: VarStore,
-    network: ShowAttendTell,
+    network: Box<dyn Network>,
+    average: Option<Average>,
+    mirror: Option<Mirror>,
     optimizer: Adam,
     progress: Progress,
 }
 
 impl<'a> Fit<'a> {
     /// Fresh weights, which follow from the seed.
-    #[must_use]
     pub fn new(
         folder: &'a RunFolder,
         config: &'a RunConfig,
         material: &'a Material,
         device: Device,
-    ) -> Self {
-        tch::manual_seed(config.training.seed as i64);
+    ) -> Result<Self> {
+        let training = &config.training;
+        tch::manual_seed(training.seed as i64);
         let weights = VarStore::new(device);
-        let network = ShowAttendTell::new(&weights.root(), config.network);
+        let network = recipes::build(config.recipe, &weights.root(), config.network);
+        let average = (training.averaging > 0.0)
+            .then(|| Average::new(training.averaging, config, &weights))
+            .transpose()?;
+        let mirror = training.mirror.then(|| Mirror::of(&material.store, &material.vocabulary));
         let optimizer = Adam::new(sorted_weights(&weights));
         let progress = Progress {
             vocabulary_sha256: config.vocabulary_sha256.clone(),
             encoder_sha256: config.encoder.sha256.clone(),
             ..Progress::default()
         };
-        Self { folder, config, material, device, weights, network, optimizer, progress }
+        Ok(Self {
+            folder,
+            config,
+            material,
+            device,
+            weights,
+            network,
+            average,
+            mirror: mirror.transpose()?,
+            optimizer,
+            progress,
+        })
     }
 
     /// Goes on from the last checkpoint of the folder, if it has one. Gives the epochs already done.
@@ -104,6 +122,9 @@ impl<'a> Fit<'a> {
         }
         for (name, mut weight) in self.weights.variables() {
             checkpoint.copy_into(&name, &mut weight)?;
+        }
+        if let Some(average) = &mut self.average {
+            average.restore(|name, tensor| checkpoint.copy_into(name, tensor))?;
         }
         self.optimizer.restore(saved.steps, |name, tensor| checkpoint.copy_into(name, tensor))?;
         self.progress = checkpoint.progress;
@@ -154,29 +175,29 @@ impl<'a> Fit<'a> {
         };
         self.folder.record(epoch, &record)?;
         if improved {
-            checkpoint::save(&self.folder.best(), self.weights(), &self.progress)?;
+            let generating = self.average.as_ref().map_or(&self.weights, Average::weights);
+            checkpoint::save(&self.folder.best(), sorted_weights(generating), &self.progress)?;
         }
-        let with_optimizer = self.weights().chain(self.optimizer.state());
-        checkpoint::save(&self.folder.last(), with_optimizer, &self.progress)?;
+        let average = self.average.iter().flat_map(Average::state);
+        let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
+        checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)?;
         report(&record, improved);
         Ok(())
     }
 
     /// One pass over the training images. Gives the mean cross-entropy of a word and the number of
     /// captions.
-    fn pass(&mut self, epoch: usize) -> Result<(f64, i64)> {
+    fn pass(&mut self, epoch: usize) -> Result<(f64, usize)> {
         let training = &self.config.training;
-        let mut order = self.material.training.iter().collect::<Vec<_>>();
-        let mut random = ChaCha8Rng::seed_from_u64(training.seed);
-        random.set_stream(epoch as u64);
-        order.shuffle(&mut random);
-
+        let images = self.shown(epoch);
+        let order = images.iter().collect::<Vec<_>>();
+        let batches_of_epoch = order.len().div_ceil(training.batch);
         let bar = progress_bar(epoch, &order);
         let (mut total, mut batches, mut captions) = (0.0, 0, 0);
         for images in order.chunks(training.batch) {
             let batch = Batch::new(images, &self.material.store, self.device)?;
             tch::manual_seed(step_seed(training.seed, self.optimizer.steps()));
-            let loss = batch.loss(&self.network, training.dropout, training.doubly_stochastic);
+            let loss = self.network.loss(&batch, &training.regularization);
             if !loss.cross_entropy.is_finite() {
                 return Err(Error::Training(format!(
                     "the loss became {} in epoch {epoch}; resume with a lower --learning-rate",
@@ -184,7 +205,11 @@ impl<'a> Fit<'a> {
                 )));
             }
             loss.total.backward();
-            self.optimizer.step(training.learning_rate, training.clip);
+            let rate = training.rate_at(self.optimizer.steps(), batches_of_epoch);
+            self.optimizer.step(rate, training.weight_decay, training.clip);
+            if let Some(average) = &mut self.average {
+                average.update(&self.weights, self.optimizer.steps());
+            }
             total += loss.cross_entropy;
             batches += 1;
             captions += batch.captions();
@@ -195,17 +220,33 @@ impl<'a> Fit<'a> {
         Ok((total / f64::from(batches.max(1)), captions))
     }
 
-    fn evaluate(&self) -> Result<Evaluation> {
-        let Material { store, vocabulary, dev, .. } = self.material;
-        evaluate(&self.network, vocabulary, dev, store, &self.config.search, self.device)
+    /// The images of an epoch in their order; what is mirrored is so.
+    fn shown(&self, epoch: usize) -> Vec<TrainingImage> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
+        random.set_stream(epoch as u64);
+        let mut images = self.material.training.clone();
+        images.shuffle(&mut random);
+        if let Some(mirror) = &self.mirror {
+            for image in &mut images {
+                if let Some(mirrored) =
+                    random.random_bool(0.5).then(|| mirror.image(image)).flatten()
+                {
+                    *image = mirrored;
+                }
+            }
+        }
+        images
     }
 
-    fn weights(&self) -> impl Iterator<Item = (String, tch::Tensor)> + use<> {
-        sorted_weights(&self.weights).into_iter()
+    fn evaluate(&self) -> Result<Evaluation> {
+        let Material { store, vocabulary, dev, .. } = self.material;
+        let network = self.average.as_ref().map_or(&*self.network, Average::network);
+        evaluate(network, vocabulary, dev, store, &self.config.search, self.device)
     }
 }
 
-fn sorted_weights(weights: &VarStore) -> Vec<(String, tch::Tensor)> {
+/// Weights by name, in the order of the names.
+pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, tch::Tensor)> {
     let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
     sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
     sorted

@@ -1,5 +1,6 @@
 //! Stage two: an attention LSTM trained on the grids of the feature store. No image is opened here.
 
+mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod dataset;
@@ -8,8 +9,8 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
-pub mod network;
 pub mod optimizer;
+pub mod recipes;
 pub mod run;
 pub mod torch_decoder;
 

@@ -17,8 +17,8 @@ use train::dataset;
 use train::evaluate::{Evaluation, evaluate};
 use train::export::export;
 use train::fit::{Fit, Material, Stop};
-use train::network::NetworkConfig;
-use train::run::{EncoderRecord, NETWORK, REVISION, RunConfig, RunFolder, Training};
+use train::recipes::NetworkConfig;
+use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder, Training};
 
 use crate::options::{Cli, Command, RunArgs, SplitChoice};
 
@@ -52,7 +52,7 @@ fn fit(options: &options::Fit) -> anyhow::Result<()> {
         prepare(&folder, options)?
     };
     folder.save_config(&config)?;
-    let mut fit = Fit::new(&folder, &config, &material, device);
+    let mut fit = Fit::new(&folder, &config, &material, device)?;
     let done = fit.resume()?;
     if done > 0 {
         eprintln!("going on after epoch {done}");
@@ -88,31 +88,15 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunCon
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
     let encoder = EncoderRecord::of(&store, &options.store)?;
     let config = RunConfig {
-        kind: NETWORK.to_owned(),
+        recipe: options.recipe,
         revision: REVISION.to_owned(),
         captions: absolute(&options.captions)?,
         splits: (absolute(&split_folder)?, splits.to_string()),
         store: absolute(&options.store)?,
         vocabulary_sha256: vocabulary.sha256(),
-        network: NetworkConfig {
-            channels: encoder.grid[2] as i64,
-            vocabulary: vocabulary.len() as i64,
-            annotation: 512,
-            attention: 256,
-            embedding: 512,
-            hidden: 512,
-        },
+        network: NetworkConfig::of(options.recipe, encoder.grid[2], vocabulary.len()),
         encoder,
-        training: Training {
-            seed: options.seed,
-            epochs: options.epochs,
-            batch: usize::from(options.batch),
-            learning_rate: options.learning_rate,
-            dropout: options.dropout,
-            doubly_stochastic: options.doubly_stochastic,
-            clip: options.clip,
-            patience: options.patience,
-        },
+        training: options.changes.apply(Training::of(options.recipe, options.seed)),
         search: SearchOptions::default(),
     };
     let material = material(&captions, &splits, vocabulary, store)?;
@@ -122,7 +106,7 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunCon
 /// Config and material of a run that goes on.
 fn reopen(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunConfig, Material)> {
     let mut config = folder.load_config()?;
-    config.training.epochs = options.epochs;
+    config.training.epochs = options.changes.epochs.unwrap_or(config.training.epochs);
     let captions = Captions::read(&config.captions)?;
     let splits = Splits::find(&config.splits.0)?;
     let store = open_store(&config.store)?;
@@ -187,7 +171,7 @@ fn score(options: &options::Evaluate) -> anyhow::Result<()> {
     ensure!(!scored.images.is_empty(), "no image of the {name} split has captions and a grid");
     let search = SearchOptions { beam: usize::from(options.beam), ..config.search };
     let evaluation =
-        evaluate(&run.network, &run.vocabulary, &scored.images, &store, &search, device)?;
+        evaluate(&*run.network, &run.vocabulary, &scored.images, &store, &search, device)?;
     report(&evaluation, name, &search, options.json.as_deref());
     write_evaluation(&folder, &evaluation, name, options.json.as_deref())
 }

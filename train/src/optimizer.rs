@@ -1,4 +1,5 @@
-//! Adam (Kingma & Ba, arXiv 1412.6980) over plain tensors, so that its state can be saved.
+//! `AdamW` (Kingma and Ba, arXiv 1412.6980; Loshchilov and Hutter, arXiv 1711.05101) over plain
+//! tensors, so that its state can be saved.
 
 use tch::{Kind, Tensor, no_grad};
 
@@ -15,7 +16,7 @@ struct Slot {
     second: Tensor,
 }
 
-/// Adam with gradient clipping by global norm.
+/// `AdamW` with gradient clipping by global norm.
 #[derive(Debug)]
 pub struct Adam {
     slots: Vec<Slot>,
@@ -35,8 +36,9 @@ impl Adam {
     }
 
     /// One step down the gradients that the last backward pass left, scaled so that their norm is
-    /// at most `clip`; then they are cleared. Gives the norm before scaling.
-    pub fn step(&mut self, learning_rate: f64, clip: f64) -> f64 {
+    /// at most `clip`; then they are cleared. Matrices lose `weight_decay` of themselves, times the
+    /// learning rate. Gives the norm before scaling.
+    pub fn step(&mut self, learning_rate: f64, weight_decay: f64, clip: f64) -> f64 {
         self.steps += 1;
         no_grad(|| {
             let squares =
@@ -45,7 +47,7 @@ impl Adam {
             let norm = norm.double_value(&[]);
             let scale = (clip / (norm + 1e-6)).min(1.0);
             for slot in &mut self.slots {
-                slot.step(learning_rate, scale, self.steps);
+                slot.step(learning_rate, weight_decay, scale, self.steps);
             }
             norm
         })
@@ -83,7 +85,7 @@ impl Adam {
 }
 
 impl Slot {
-    fn step(&mut self, learning_rate: f64, scale: f64, steps: i32) {
+    fn step(&mut self, learning_rate: f64, weight_decay: f64, scale: f64, steps: i32) {
         let gradient = self.weight.grad() * scale;
         let _ = self.first.lerp_(&gradient, 1.0 - BETA_1);
         let _ = self.second.lerp_(&gradient.square(), 1.0 - BETA_2);
@@ -91,6 +93,9 @@ impl Slot {
         let mut spread = self.second.sqrt();
         let _ = spread.g_mul_scalar_(1.0 / (1.0 - BETA_2.powi(steps)).sqrt());
         let _ = spread.g_add_scalar_(EPSILON);
+        if weight_decay > 0.0 && self.weight.dim() > 1 {
+            let _ = self.weight.g_mul_scalar_(1.0 - learning_rate * weight_decay);
+        }
         let _ = self.weight.g_sub_(&(&self.first / spread * rate));
         self.weight.zero_grad();
     }
@@ -106,7 +111,7 @@ mod tests {
         let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
         let mut adam = Adam::new([("w".to_owned(), weight.shallow_clone())]);
         (weight.square().sum(Kind::Float) * 0.5).backward();
-        let norm = adam.step(0.1, 1.0);
+        let norm = adam.step(0.1, 0.0, 1.0);
         assert!((norm - 5.0).abs() < 1e-6);
         let moved = Vec::<f32>::try_from(&weight).unwrap();
         assert!((moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5, "{moved:?}");

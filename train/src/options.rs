@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use models::DeviceChoice;
+use train::recipes::Recipe;
+use train::run::Training;
 
 /// Stage two: the attention LSTM, trained on the feature store.
 #[derive(Parser)]
@@ -52,31 +54,88 @@ pub(crate) struct Fit {
     /// Everything random follows from it.
     #[arg(long, env = "SHOWTELL_SEED", default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
-    /// The most epochs.
-    #[arg(long, env = "SHOWTELL_EPOCHS", default_value_t = 20, value_name = "N")]
-    pub(crate) epochs: usize,
-    /// Images in a batch; each comes with all its captions.
-    #[arg(long, env = "SHOWTELL_BATCH", default_value_t = 16, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) batch: u16,
-    /// Adam's learning rate.
-    #[arg(long, env = "SHOWTELL_LEARNING_RATE", default_value_t = 5e-4, value_name = "X")]
-    pub(crate) learning_rate: f64,
-    /// Share of word embeddings and deep outputs set to zero.
-    #[arg(long, env = "SHOWTELL_DROPOUT", default_value_t = 0.5, value_name = "X")]
-    pub(crate) dropout: f64,
-    /// Weight of the term that asks every cell to be looked at.
-    #[arg(long, env = "SHOWTELL_DOUBLY_STOCHASTIC", default_value_t = 1.0, value_name = "X")]
-    pub(crate) doubly_stochastic: f64,
-    /// Largest norm of the gradient.
-    #[arg(long, env = "SHOWTELL_CLIP", default_value_t = 5.0, value_name = "X")]
-    pub(crate) clip: f64,
-    /// Epochs without a better dev CIDEr before training stops.
-    #[arg(long, env = "SHOWTELL_PATIENCE", default_value_t = 4, value_name = "N")]
-    pub(crate) patience: usize,
+    /// The network and how it is trained; the flags below change single settings of it.
+    #[arg(long, env = "SHOWTELL_RECIPE", value_enum, default_value_t = Recipe::ShowAttendTell)]
+    pub(crate) recipe: Recipe,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
     /// How often a word must occur in the training captions.
     #[arg(long, env = "SHOWTELL_MIN_COUNT", default_value_t = 5, value_name = "N")]
     pub(crate) min_count: usize,
+}
+
+/// Settings that differ from those of the recipe.
+#[derive(Args)]
+#[command(next_help_heading = "Settings (defaults: of the recipe, see config.toml of the run)")]
+pub(crate) struct Changes {
+    /// The most epochs.
+    #[arg(long, env = "SHOWTELL_EPOCHS", value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Images in a batch; each comes with all its captions.
+    #[arg(long, env = "SHOWTELL_BATCH", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: Option<u16>,
+    /// The highest learning rate.
+    #[arg(long, env = "SHOWTELL_LEARNING_RATE", value_name = "X")]
+    pub(crate) learning_rate: Option<f64>,
+    /// Steps in which the learning rate rises.
+    #[arg(long, env = "SHOWTELL_WARM_UP", value_name = "N")]
+    pub(crate) warm_up: Option<usize>,
+    /// By what the learning rate is multiplied in each epoch.
+    #[arg(long, env = "SHOWTELL_DECAY", value_name = "X")]
+    pub(crate) decay: Option<f64>,
+    /// What share of each weight, times the learning rate, is taken off in each step.
+    #[arg(long, env = "SHOWTELL_WEIGHT_DECAY", value_name = "X")]
+    pub(crate) weight_decay: Option<f64>,
+    /// Largest norm of the gradient.
+    #[arg(long, env = "SHOWTELL_CLIP", value_name = "X")]
+    pub(crate) clip: Option<f64>,
+    /// Decay of the running mean of the weights; 0 is none.
+    #[arg(long, env = "SHOWTELL_AVERAGING", value_name = "X")]
+    pub(crate) averaging: Option<f64>,
+    /// Show half of the images mirrored (the store needs the view `flip`).
+    #[arg(long, env = "SHOWTELL_MIRROR", value_name = "BOOL")]
+    pub(crate) mirror: Option<bool>,
+    /// Epochs without a better dev CIDEr before training stops.
+    #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
+    pub(crate) patience: Option<usize>,
+    /// Share of the values of words, cells and outputs set to zero.
+    #[arg(long, env = "SHOWTELL_DROPOUT", value_name = "X")]
+    pub(crate) dropout: Option<f64>,
+    /// Share of the words that are shown as unknown.
+    #[arg(long, env = "SHOWTELL_WORD_DROPOUT", value_name = "X")]
+    pub(crate) word_dropout: Option<f64>,
+    /// Share of the probability that is asked to be spread over all words.
+    #[arg(long, env = "SHOWTELL_LABEL_SMOOTHING", value_name = "X")]
+    pub(crate) label_smoothing: Option<f64>,
+    /// Weight of the term that asks every cell to be looked at (show-attend-tell).
+    #[arg(long, env = "SHOWTELL_DOUBLY_STOCHASTIC", value_name = "X")]
+    pub(crate) doubly_stochastic: Option<f64>,
+}
+
+impl Changes {
+    /// The settings of a recipe, changed.
+    pub(crate) fn apply(&self, mut training: Training) -> Training {
+        fn set<T: Copy>(value: &mut T, change: Option<T>) {
+            *value = change.unwrap_or(*value);
+        }
+        set(&mut training.epochs, self.epochs);
+        set(&mut training.batch, self.batch.map(usize::from));
+        set(&mut training.learning_rate, self.learning_rate);
+        set(&mut training.warm_up, self.warm_up);
+        set(&mut training.decay, self.decay);
+        set(&mut training.weight_decay, self.weight_decay);
+        set(&mut training.clip, self.clip);
+        set(&mut training.averaging, self.averaging);
+        set(&mut training.mirror, self.mirror);
+        set(&mut training.patience, self.patience);
+        let regularization = &mut training.regularization;
+        set(&mut regularization.dropout, self.dropout);
+        set(&mut regularization.word_dropout, self.word_dropout);
+        set(&mut regularization.label_smoothing, self.label_smoothing);
+        set(&mut regularization.doubly_stochastic, self.doubly_stochastic);
+        training
+    }
 }
 
 #[derive(Args)]

@@ -12,11 +12,9 @@ use tch::nn::VarStore;
 use tch::{Device, Kind};
 
 use crate::checkpoint::Checkpoint;
-use crate::network::{NetworkConfig, ShowAttendTell};
+use crate::recipes::{self, Network, NetworkConfig, Recipe, Regularization};
 use crate::{Error, Result};
 
-/// The name by which the network is known in run folders and manifests.
-pub const NETWORK: &str = "show-attend-tell";
 /// The source revision this program was built from.
 pub const REVISION: &str = env!("SHOWTELL_REVISION");
 
@@ -29,16 +27,95 @@ pub struct Training {
     pub epochs: usize,
     /// Images in a batch; each comes with all its captions.
     pub batch: usize,
-    /// Adam's learning rate.
+    /// The highest learning rate of `AdamW`.
     pub learning_rate: f64,
-    /// Share of word embeddings and deep outputs set to zero.
-    pub dropout: f64,
-    /// Weight λ of the doubly stochastic term.
-    pub doubly_stochastic: f64,
+    /// Steps in which the learning rate rises from nothing.
+    pub warm_up: usize,
+    /// By what the learning rate is multiplied in each epoch.
+    pub decay: f64,
+    /// What share of each weight, times the learning rate, is taken off in each step.
+    pub weight_decay: f64,
     /// Largest norm of the gradient.
     pub clip: f64,
+    /// Decay of the running mean of the weights that captions are generated with; 0 is none.
+    pub averaging: f64,
+    /// Whether half of the images are shown mirrored.
+    pub mirror: bool,
     /// Epochs without a better dev CIDEr before training stops.
     pub patience: usize,
+    /// What keeps the network from learning by heart.
+    pub regularization: Regularization,
+}
+
+impl Training {
+    /// What a recipe is trained with, unless something else is asked for.
+    #[must_use]
+    pub fn of(recipe: Recipe, seed: u64) -> Self {
+        let plain = Self {
+            seed,
+            epochs: 20,
+            batch: 16,
+            learning_rate: 5e-4,
+            warm_up: 0,
+            decay: 1.0,
+            weight_decay: 0.0,
+            clip: 5.0,
+            averaging: 0.0,
+            mirror: false,
+            patience: 4,
+            regularization: Regularization {
+                dropout: 0.5,
+                word_dropout: 0.0,
+                label_smoothing: 0.0,
+                doubly_stochastic: 1.0,
+            },
+        };
+        match recipe {
+            Recipe::ShowAttendTell => plain,
+            Recipe::Adaptive => Self {
+                learning_rate: 1e-3,
+                warm_up: 200,
+                decay: 0.85,
+                weight_decay: 0.05,
+                averaging: 0.999,
+                regularization: Regularization {
+                    dropout: 0.5,
+                    word_dropout: 0.1,
+                    label_smoothing: 0.1,
+                    doubly_stochastic: 0.0,
+                },
+                ..plain
+            },
+        }
+    }
+
+    /// The learning rate of the step after `steps`.
+    #[must_use]
+    pub fn rate_at(&self, steps: i32, steps_of_epoch: usize) -> f64 {
+        let steps = f64::from(steps);
+        let rising = ((steps + 1.0) / self.warm_up.max(1) as f64).min(1.0);
+        self.learning_rate * rising * self.decay.powf(steps / steps_of_epoch.max(1) as f64)
+    }
+}
+
+impl NetworkConfig {
+    /// The sizes of a recipe, for cells of `channels` and a vocabulary.
+    #[must_use]
+    pub fn of(recipe: Recipe, channels: usize, vocabulary: usize) -> Self {
+        let (attention, heads) = match recipe {
+            Recipe::Adaptive => (512, 8),
+            Recipe::ShowAttendTell => (256, 1),
+        };
+        Self {
+            channels: channels as i64,
+            vocabulary: vocabulary as i64,
+            annotation: 512,
+            attention,
+            heads,
+            embedding: 512,
+            hidden: 512,
+        }
+    }
 }
 
 /// The encoder behind the store that a run was trained on.
@@ -58,7 +135,7 @@ pub struct EncoderRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// The kind of network.
-    pub kind: String,
+    pub recipe: Recipe,
     /// The source revision that trained it.
     pub revision: String,
     /// The captions file.
@@ -132,12 +209,7 @@ impl RunFolder {
             return Err(Error::run(&path, "no run here; start one with `train fit`"));
         }
         let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let config: RunConfig =
-            toml::from_str(&text).map_err(|error| Error::run(&path, error.to_string()))?;
-        if config.kind != NETWORK {
-            return Err(Error::run(&path, format!("the network `{}` is not known", config.kind)));
-        }
-        Ok(config)
+        toml::from_str(&text).map_err(|error| Error::run(&path, error.to_string()))
     }
 
     /// Adds a line to `metrics.jsonl` after its first `epoch - 1` lines, so that what a killed run
@@ -193,7 +265,7 @@ impl RunFolder {
             return Err(Error::run(&self.vocabulary(), problem));
         }
         let mut weights = VarStore::new(device);
-        let network = ShowAttendTell::new(&weights.root(), config.network);
+        let network = recipes::build(config.recipe, &weights.root(), config.network);
         weights.set_kind(Kind::Float);
         for (name, mut weight) in weights.variables() {
             checkpoint.copy_into(&name, &mut weight)?;
@@ -210,7 +282,7 @@ pub struct TrainedRun {
     /// Its vocabulary.
     pub vocabulary: Vocabulary,
     /// The network.
-    pub network: ShowAttendTell,
+    pub network: Box<dyn Network>,
     /// The checkpoint it came from.
     pub checkpoint: Checkpoint,
     _weights: VarStore,

@@ -4,22 +4,24 @@
 use std::fs;
 use std::path::Path;
 
+use data::vocabulary::{END, START};
 use data::{Vocabulary, tokens::tokenize};
 use features::{
     Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
 };
 use models::{Hypothesis, OnnxDecoder, Preprocess, SearchOptions, search};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 use train::batch::Batch;
 use train::dataset::{ScoredImage, TrainingImage};
 use train::evaluate::evaluate;
 use train::export::export;
 use train::fit::{Fit, Material, Stop};
-use train::network::NetworkConfig;
+use train::recipes::{NetworkConfig, Recipe, Regularization};
 use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 use train::torch_decoder::TorchDecoder;
 
+const RECIPES: [Recipe; 2] = [Recipe::Adaptive, Recipe::ShowAttendTell];
 const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
 const CAPTIONS: [[&str; 3]; 4] = [
     ["a dog runs", "the brown dog runs fast over the grass", "a dog"],
@@ -57,6 +59,7 @@ fn material(folder: &Path) -> Material {
     let vocabulary = Vocabulary::build(tokens.iter().flatten().map(Vec::as_slice), 1);
     let training = |(row, captions): (usize, &[Vec<String>; 3])| TrainingImage {
         row,
+        view: 0,
         captions: captions.iter().map(|tokens| vocabulary.encode(tokens)).collect(),
     };
     let scored = |(row, captions): (usize, &[Vec<String>; 3])| ScoredImage {
@@ -72,9 +75,10 @@ fn material(folder: &Path) -> Material {
     }
 }
 
-fn config(material: &Material, epochs: usize) -> RunConfig {
+fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunConfig {
+    let plain = Training::of(recipe, 5);
     RunConfig {
-        kind: train::run::NETWORK.to_owned(),
+        recipe,
         revision: "test".to_owned(),
         captions: "captions.txt".into(),
         splits: (".".into(), "test".to_owned()),
@@ -82,36 +86,36 @@ fn config(material: &Material, epochs: usize) -> RunConfig {
         vocabulary_sha256: material.vocabulary.sha256(),
         encoder: EncoderRecord::of(&material.store, Path::new("small.h5")).unwrap(),
         network: NetworkConfig {
-            channels: GRID.channels as i64,
-            vocabulary: material.vocabulary.len() as i64,
             annotation: 16,
             attention: 8,
+            heads: if recipe == Recipe::Adaptive { 2 } else { 1 },
             embedding: 16,
             hidden: 32,
+            ..NetworkConfig::of(recipe, GRID.channels, material.vocabulary.len())
         },
         training: Training {
-            seed: 5,
             epochs,
             batch: 3,
             learning_rate: 0.01,
-            dropout: 0.2,
-            doubly_stochastic: 1.0,
-            clip: 5.0,
+            warm_up: 3,
+            decay: 1.0,
             patience: 100,
+            regularization: Regularization { dropout: 0.2, ..plain.regularization },
+            ..plain
         },
         search: SearchOptions::default(),
     }
 }
 
-/// Trains a run in `folder/name`, in as many parts as `stops` has numbers of epochs.
-fn train(folder: &Path, name: &str, material: &Material, stops: &[usize]) -> RunFolder {
-    let run = RunFolder::new(&folder.join(name));
+/// Trains a run in `folder`, in as many parts as `stops` has numbers of epochs.
+fn train(folder: &Path, material: &Material, recipe: Recipe, stops: &[usize]) -> RunFolder {
+    let run = RunFolder::new(&folder.join(format!("{recipe}-{stops:?}")));
     material.vocabulary.save(&run.vocabulary()).unwrap();
     let mut done = 0;
     for &epochs in stops {
-        let config = config(material, epochs);
+        let config = config(material, recipe, epochs);
         run.save_config(&config).unwrap();
-        let mut fit = Fit::new(&run, &config, material, Device::Cpu);
+        let mut fit = Fit::new(&run, &config, material, Device::Cpu).unwrap();
         assert_eq!(fit.resume().unwrap(), done);
         assert_eq!(fit.run().unwrap(), Stop::Epochs);
         done = epochs;
@@ -150,34 +154,38 @@ fn folder() -> TempDir {
 fn a_resumed_run_ends_as_an_uninterrupted_one() {
     let folder = folder();
     let material = material(folder.path());
-    let whole = train(folder.path(), "whole", &material, &[5]);
-    let parts = train(folder.path(), "parts", &material, &[2, 3, 5]);
-    assert_eq!(curve(&whole), curve(&parts));
-    assert_eq!(fs::read(whole.last()).unwrap(), fs::read(parts.last()).unwrap());
-    let other = train(folder.path(), "other", &material, &[1, 1]);
-    assert_eq!(curve(&other), curve(&whole)[..1]);
+    for recipe in RECIPES {
+        let whole = train(folder.path(), &material, recipe, &[5]);
+        let parts = train(folder.path(), &material, recipe, &[2, 3, 5]);
+        assert_eq!(curve(&whole), curve(&parts));
+        assert_eq!(fs::read(whole.last()).unwrap(), fs::read(parts.last()).unwrap());
+        let other = train(folder.path(), &material, recipe, &[1, 1]);
+        assert_eq!(curve(&other), curve(&whole)[..1]);
+    }
 }
 
 #[test]
 fn it_learns_to_say_what_it_was_shown() {
     let folder = folder();
     let material = material(folder.path());
-    let run = train(folder.path(), "run", &material, &[120]);
-    let trained = run.open_best(Device::Cpu).unwrap();
-    let evaluation = evaluate(
-        &trained.network,
-        &trained.vocabulary,
-        &material.dev,
-        &material.store,
-        &SearchOptions::default(),
-        Device::Cpu,
-    )
-    .unwrap();
-    let learned = CAPTIONS.iter().enumerate().filter(|(row, captions)| {
-        captions.contains(&evaluation.captions[&format!("{row}.jpg")].as_str())
-    });
-    assert!(learned.count() >= 3, "{:?}", evaluation.captions);
-    assert_eq!(evaluation.images, 4);
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[120]);
+        let trained = run.open_best(Device::Cpu).unwrap();
+        let evaluation = evaluate(
+            &*trained.network,
+            &trained.vocabulary,
+            &material.dev,
+            &material.store,
+            &SearchOptions::default(),
+            Device::Cpu,
+        )
+        .unwrap();
+        let learned = CAPTIONS.iter().enumerate().filter(|(row, captions)| {
+            captions.contains(&evaluation.captions[&format!("{row}.jpg")].as_str())
+        });
+        assert!(learned.count() >= 3, "{recipe}: {:?}", evaluation.captions);
+        assert_eq!(evaluation.images, 4);
+    }
 }
 
 /// The batch sums over images, captions and steps of unequal length; one caption at a time there is
@@ -186,39 +194,82 @@ fn it_learns_to_say_what_it_was_shown() {
 fn the_loss_of_a_batch_is_the_mean_over_its_words() {
     let folder = folder();
     let material = material(folder.path());
-    let run = train(folder.path(), "run", &material, &[1]);
-    let network = run.open_best(Device::Cpu).unwrap().network;
-    let loss = |images: &[&TrainingImage]| {
-        let batch = Batch::new(images, &material.store, Device::Cpu).unwrap();
-        (batch.captions(), batch.loss(&network, 0.0, 0.5))
-    };
-    let (mut words, mut entropy, mut looked_away, mut captions) = (0.0, 0.0, 0.0, 0.0);
-    for image in &material.training {
-        for caption in &image.captions {
-            let alone = TrainingImage { row: image.row, captions: vec![caption.clone()] };
-            let (count, loss) = loss(&[&alone]);
-            assert_eq!(count, 1);
-            words += caption.len() as f64 + 1.0;
-            entropy += loss.cross_entropy * (caption.len() as f64 + 1.0);
-            looked_away += loss.total.double_value(&[]) - loss.cross_entropy;
-            captions += 1.0;
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[1]);
+        let network = run.open_best(Device::Cpu).unwrap().network;
+        let doubly_stochastic = if recipe == Recipe::ShowAttendTell { 0.5 } else { 0.0 };
+        let regularization = Regularization { doubly_stochastic, ..Regularization::NONE };
+        let loss = |images: &[&TrainingImage]| {
+            let batch = Batch::new(images, &material.store, Device::Cpu).unwrap();
+            (batch.captions(), network.loss(&batch, &regularization))
+        };
+        let (mut words, mut entropy, mut looked_away, mut captions) = (0.0, 0.0, 0.0, 0.0);
+        for image in &material.training {
+            for caption in &image.captions {
+                let alone = TrainingImage { captions: vec![caption.clone()], ..image.clone() };
+                let (count, loss) = loss(&[&alone]);
+                assert_eq!(count, 1);
+                words += caption.len() as f64 + 1.0;
+                entropy += loss.cross_entropy * (caption.len() as f64 + 1.0);
+                looked_away += loss.total.double_value(&[]) - loss.cross_entropy;
+                captions += 1.0;
+            }
         }
+        let mut uneven = material.training.clone();
+        let moved = uneven[1].captions.split_off(1);
+        uneven.push(TrainingImage { captions: moved, ..uneven[1].clone() });
+        let (count, loss) = loss(&uneven.iter().collect::<Vec<_>>());
+        assert_eq!(count, 12);
+        assert!((loss.cross_entropy - entropy / words).abs() < 1e-5, "{recipe}");
+        let total = entropy / words + looked_away / captions;
+        assert!((loss.total.double_value(&[]) - total).abs() < 1e-5, "{recipe}");
     }
-    let mut uneven = material.training.clone();
-    let moved = uneven[1].captions.split_off(1);
-    uneven.push(TrainingImage { row: uneven[1].row, captions: moved });
-    let (count, loss) = loss(&uneven.iter().collect::<Vec<_>>());
-    assert_eq!(count, 12);
-    assert!((loss.cross_entropy - entropy / words).abs() < 1e-5);
-    let total = entropy / words + looked_away / captions;
-    assert!((loss.total.double_value(&[]) - total).abs() < 1e-5);
+}
+
+/// What the teacher-forced network thinks of a caption is what a search that is led along it finds.
+#[test]
+fn teacher_forcing_and_single_steps_agree() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[3]);
+        let network = run.open_best(Device::Cpu).unwrap().network;
+        let image = &material.training[1];
+        let alone = TrainingImage { captions: vec![image.captions[0].clone()], ..image.clone() };
+        let batch = Batch::new(&[&alone], &material.store, Device::Cpu).unwrap();
+        let expected = network.loss(&batch, &Regularization::NONE).cross_entropy;
+        let mut grid = vec![0.0; GRID.values()];
+        material.store.read(image.row, image.view, &mut grid).unwrap();
+        let grid = Tensor::from_slice(&grid).view([1, GRID.cells() as i64, GRID.channels as i64]);
+        let mut held = network.start(&grid);
+        let mut before = START;
+        let mut total = 0.0;
+        let words = alone.captions[0].iter().copied().chain([END]).collect::<Vec<_>>();
+        for &word in &words {
+            let stepped =
+                network.step(&Tensor::from_slice(&[i64::from(before)]).view([1, 1]), &held);
+            total -= stepped.log_probabilities.double_value(&[0, 0, i64::from(word)]);
+            let looked = stepped.attention.sum(Kind::Float).double_value(&[]);
+            assert!((looked - 1.0).abs() < 1e-5, "{recipe} {looked}");
+            held.states = stepped.states;
+            before = word;
+        }
+        let found = total / words.len() as f64;
+        assert!((found - expected).abs() < 1e-5, "{recipe}: {found} {expected}");
+    }
 }
 
 #[test]
 fn the_exported_decoder_says_what_the_network_says() {
     let folder = folder();
     let material = material(folder.path());
-    let run = train(folder.path(), "run", &material, &[15]);
+    for recipe in RECIPES {
+        exported(folder.path(), &material, recipe);
+    }
+}
+
+fn exported(folder: &Path, material: &Material, recipe: Recipe) {
+    let run = train(folder, material, recipe, &[15]);
     let manifest = export(&run).unwrap();
     assert_eq!(manifest.encoder.sha256, "small");
     manifest.check_decoder(run.path()).unwrap();
@@ -230,11 +281,11 @@ fn the_exported_decoder_says_what_the_network_says() {
     let trained = run.open_best(Device::Cpu).unwrap();
     for beam in [1, 3, 5] {
         let options = SearchOptions { beam, ..SearchOptions::default() };
-        let mut torch = TorchDecoder::new(&trained.network, Device::Cpu);
+        let mut torch = TorchDecoder::new(&*trained.network, GRID.channels as i64, Device::Cpu);
         let mut onnx =
             OnnxDecoder::open(run.path(), [GRID.cells(), GRID.channels], Some(1)).unwrap();
-        let expected = best(&material, search(&mut torch, &grids, 4, &options).unwrap());
-        let found = best(&material, search(&mut onnx, &grids, 4, &options).unwrap());
+        let expected = best(material, search(&mut torch, &grids, 4, &options).unwrap());
+        let found = best(material, search(&mut onnx, &grids, 4, &options).unwrap());
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.0, expected.0);
             assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} {expected:?}");
@@ -248,7 +299,7 @@ fn the_exported_decoder_says_what_the_network_says() {
 fn what_does_not_belong_to_the_run_is_refused() {
     let folder = folder();
     let material = material(folder.path());
-    let run = train(folder.path(), "run", &material, &[1]);
+    let run = train(folder.path(), &material, Recipe::Adaptive, &[1]);
     let encoder = run.load_config().unwrap().encoder;
     let other = store(folder.path(), "other");
     let error = encoder.check(&other, Path::new("other.h5")).unwrap_err().to_string();

@@ -1,0 +1,61 @@
+//! What the graphs of all networks have in common.
+
+use models::onnx::{Attribute, Dimension, Graph};
+use tch::{Tensor, nn};
+
+use crate::Result;
+use crate::torch_decoder::flat;
+
+/// The images of a search.
+pub(crate) const IMAGES: Dimension = Dimension::Symbolic("images");
+/// The captions of an image.
+pub(crate) const BEAM: Dimension = Dimension::Symbolic("beam");
+
+/// `input · Wᵀ + b`.
+pub(crate) fn linear(
+    graph: &mut Graph,
+    name: &str,
+    layer: &nn::Linear,
+    input: &str,
+    output: &str,
+) -> Result<()> {
+    let weights = format!("{name}.weight");
+    weight(graph, &weights, &layer.ws.tr())?;
+    let Some(bias) = &layer.bs else {
+        graph.node("MatMul", &[input, &weights], &[output], &[]);
+        return Ok(());
+    };
+    let (biases, product) = (format!("{name}.bias"), format!("{name}.product"));
+    weight(graph, &biases, bias)?;
+    graph.node("MatMul", &[input, &weights], &[&product], &[]);
+    graph.node("Add", &[&product, &biases], &[output], &[]);
+    Ok(())
+}
+
+/// A tensor as a weight of the graph.
+pub(crate) fn weight(graph: &mut Graph, name: &str, tensor: &Tensor) -> Result<()> {
+    let shape = tensor.size().iter().map(|&side| side as usize).collect::<Vec<_>>();
+    graph.weight(name, &shape, &flat(tensor)?);
+    Ok(())
+}
+
+/// A side that is known.
+pub(crate) fn fixed(side: i64) -> Dimension {
+    Dimension::Fixed(side as usize)
+}
+
+/// `gates` and `state.memory` to `next.state.hidden` and `next.state.memory`. `parts` are the gates
+/// in the order of the weights: `input_gate`, `forget_gate`, `output_gate` and `candidate_input`.
+pub(crate) fn lstm_cell(graph: &mut Graph, hidden: i64, parts: [&str; 4]) {
+    graph.integers("gate_parts", &[hidden; 4]);
+    graph.node("Split", &["gates", "gate_parts"], &parts, &[Attribute::Int("axis", -1)]);
+    for gate in ["input", "forget", "output"] {
+        graph.node("Sigmoid", &[&format!("{gate}_gate")], &[&format!("{gate}_open")], &[]);
+    }
+    graph.node("Tanh", &["candidate_input"], &["candidate"], &[]);
+    graph.node("Mul", &["forget_open", "state.memory"], &["kept"], &[]);
+    graph.node("Mul", &["input_open", "candidate"], &["taken_in"], &[]);
+    graph.node("Add", &["kept", "taken_in"], &["next.state.memory"], &[]);
+    graph.node("Tanh", &["next.state.memory"], &["memory_tanh"], &[]);
+    graph.node("Mul", &["output_open", "memory_tanh"], &["next.state.hidden"], &[]);
+}

@@ -1,0 +1,182 @@
+//! An attention LSTM whose context feeds the output alone (Lu et al., arXiv 1612.01887).
+//!
+//! With the cells `a` of the grid, the previous word y and the state h, c:
+//!
+//! - `(h, c) ← LSTM(E y + W_g ā, h, c)`, where ā is the mean cell: no attention in the recurrence, so
+//!   whole captions run through it in one call;
+//! - scores `(W_q h)·(W_k a_i)` in heads (Vaswani et al., arXiv 1706.03762), with one more for a
+//!   sentinel `(W_q h)·(W_s h)`, by which a word may come from the sentence alone;
+//! - context `Σ α_i W_v a_i + α_s W_z h`, log-probabilities `log softmax(Eᵀ (W_h h + W_c context))`,
+//!   with the embedding of the input words (Press and Wolf, arXiv 1608.05859).
+
+mod graph;
+
+use models::onnx::Graph;
+use tch::nn::{self, Init, LinearConfig, Module as _, Path, linear};
+use tch::{Kind, Tensor};
+
+use super::packed::Packed;
+use super::{
+    Held, Loss, Network, NetworkConfig, Regularization, Stepped, cross_entropy, forget_words,
+};
+use crate::Result;
+use crate::batch::Batch;
+
+/// The network's weights.
+#[derive(Debug)]
+pub(super) struct Adaptive {
+    config: NetworkConfig,
+    annotation: nn::Linear,
+    mean: nn::Linear,
+    key: nn::Linear,
+    value: nn::Linear,
+    embedding: Tensor,
+    /// The LSTM's weights in libtorch's order: on the input, on the state, and their biases; rows in
+    /// the order input, forget, candidate, output.
+    lstm: [Tensor; 4],
+    /// `W_q`, `W_s` and `W_z`, one below the other.
+    query: nn::Linear,
+    output_hidden: nn::Linear,
+    output_context: nn::Linear,
+    output_bias: Tensor,
+}
+
+impl Adaptive {
+    pub(super) fn new(path: &Path, config: NetworkConfig) -> Self {
+        let NetworkConfig {
+            channels, vocabulary, annotation, attention, embedding, hidden, ..
+        } = config;
+        let layer = |name: &str, from, to| linear(path / name, from, to, LinearConfig::default());
+        let plain = |name: &str, from, to| {
+            linear(path / name, from, to, LinearConfig { bias: false, ..LinearConfig::default() })
+        };
+        let bound = 1.0 / (hidden as f64).sqrt();
+        let uniform = Init::Uniform { lo: -bound, up: bound };
+        let lstm = |name: &str, shape: &[i64]| path.var(&format!("lstm_{name}"), shape, uniform);
+        let spread = Init::Randn { mean: 0.0, stdev: 1.0 / (embedding as f64).sqrt() };
+        Self {
+            config,
+            annotation: layer("annotation", channels, annotation),
+            mean: layer("mean", annotation, embedding),
+            key: plain("key", annotation, attention),
+            value: plain("value", annotation, attention),
+            embedding: path.var("embedding", &[vocabulary, embedding], spread),
+            lstm: [
+                lstm("input_weight", &[4 * hidden, embedding]),
+                lstm("state_weight", &[4 * hidden, hidden]),
+                lstm("input_bias", &[4 * hidden]),
+                lstm("state_bias", &[4 * hidden]),
+            ],
+            query: layer("query", hidden, 3 * attention),
+            output_hidden: plain("output_hidden", hidden, embedding),
+            output_context: plain("output_context", attention, embedding),
+            output_bias: path.var("output_bias", &[vocabulary], Init::Const(0.0)),
+        }
+    }
+
+    /// Embedded words, with the spread of the state's other inputs.
+    fn embed(&self, words: &Tensor) -> Tensor {
+        let scale = (self.config.embedding as f64).sqrt();
+        Tensor::embedding(&self.embedding, words, -1, false, false) * scale
+    }
+
+    /// Rows (images × rows × hidden) look at keys and values (images × cells × attention): context
+    /// (images × rows × attention) and attention (images × heads × rows × cells and sentinel).
+    fn attend(&self, hidden: &Tensor, keys: &Tensor, values: &Tensor) -> (Tensor, Tensor) {
+        let heads = self.config.heads;
+        let scale = ((self.config.attention / heads) as f64).sqrt();
+        let in_heads = |tensor: &Tensor| {
+            let [images, rows] = [tensor.size()[0], tensor.size()[1]];
+            tensor.view([images, rows, heads, -1]).transpose(1, 2)
+        };
+        let projected = self.query.forward(hidden).chunk(3, -1);
+        let [query, sentinel_key, sentinel] = [0, 1, 2].map(|at| in_heads(&projected[at]));
+        let scores = query.matmul(&in_heads(keys).transpose(-2, -1));
+        let own = (&query * sentinel_key).sum_dim_intlist(-1, true, None);
+        let attention = (Tensor::cat(&[scores, own], -1) / scale).softmax(-1, None);
+        let cells = keys.size()[1];
+        let context = attention.narrow(-1, 0, cells).matmul(&in_heads(values))
+            + attention.narrow(-1, cells, 1) * sentinel;
+        (context.transpose(1, 2).flatten(2, 3), attention)
+    }
+
+    fn log_probabilities(&self, hidden: &Tensor, context: &Tensor, dropout: f64) -> Tensor {
+        let output = self.output_hidden.forward(hidden) + self.output_context.forward(context);
+        let output = output.dropout(dropout, true);
+        (output.matmul(&self.embedding.tr()) + &self.output_bias).log_softmax(-1, None)
+    }
+}
+
+impl Network for Adaptive {
+    fn loss(&self, batch: &Batch, regularization: &Regularization) -> Loss {
+        let Regularization { dropout, word_dropout, .. } = *regularization;
+        let packed = Packed::new(&batch.images, batch.grids.device());
+        let cells = self.annotation.forward(&batch.grids).relu().dropout(dropout, true);
+        let mean = self.mean.forward(&cells.mean_dim(1, false, None));
+        let words = self.embed(&forget_words(&packed.words, word_dropout)).dropout(dropout, true);
+        let input = words + mean.index_select(0, &packed.image);
+        let captions = packed.active.int64_value(&[0]);
+        let zeros = Tensor::zeros([1, captions, self.config.hidden], (Kind::Float, input.device()));
+        let (hidden, _, _) = Tensor::lstm_data(
+            &input,
+            &packed.active,
+            &[zeros.shallow_clone(), zeros],
+            &self.lstm,
+            true,
+            1,
+            0.0,
+            true,
+            false,
+        );
+        let hidden = hidden.dropout(dropout, true);
+        let by_image = hidden.index_select(0, &packed.by_image.flatten(0, 1));
+        let by_image = by_image.view([packed.by_image.size()[0], packed.by_image.size()[1], -1]);
+        let (context, _) =
+            self.attend(&by_image, &self.key.forward(&cells), &self.value.forward(&cells));
+        let context = context.flatten(0, 1).index_select(0, &packed.in_images);
+        let log_probabilities = self.log_probabilities(&hidden, &context, dropout);
+        let (total, cross_entropy) =
+            cross_entropy(&log_probabilities, &packed.targets, regularization);
+        Loss { total, cross_entropy }
+    }
+
+    fn start(&self, grids: &Tensor) -> Held {
+        let cells = self.annotation.forward(grids).relu();
+        let mean = self.mean.forward(&cells.mean_dim(1, true, None));
+        let state =
+            mean.new_zeros([mean.size()[0], 1, self.config.hidden], (Kind::Float, mean.device()));
+        Held {
+            cells: vec![mean, self.key.forward(&cells), self.value.forward(&cells)],
+            states: vec![state.shallow_clone(), state],
+        }
+    }
+
+    fn step(&self, words: &Tensor, held: &Held) -> Stepped {
+        let ([mean, keys, values], [hidden, memory]) = (parts(&held.cells), parts(&held.states));
+        let input = self.embed(words) + mean;
+        let [on_input, on_state, input_bias, state_bias] = &self.lstm;
+        let gates = input.matmul(&on_input.tr()) + hidden.matmul(&on_state.tr());
+        let gates = (gates + (input_bias + state_bias)).chunk(4, -1);
+        let memory = gates[1].sigmoid() * memory + gates[0].sigmoid() * gates[2].tanh();
+        let hidden = gates[3].sigmoid() * memory.tanh();
+        let (context, attention) = self.attend(&hidden, keys, values);
+        let looked = attention.mean_dim(1, false, None).narrow(-1, 0, keys.size()[1]);
+        Stepped {
+            log_probabilities: self.log_probabilities(&hidden, &context, 0.0),
+            attention: &looked / looked.sum_dim_intlist(-1, true, None),
+            states: vec![hidden, memory],
+        }
+    }
+
+    fn start_graph(&self, cells: usize) -> Result<Graph> {
+        self.init_graph(cells)
+    }
+
+    fn step_graph(&self, cells: usize) -> Result<Graph> {
+        self.word_graph(cells)
+    }
+}
+
+fn parts<const N: usize>(tensors: &[Tensor]) -> [&Tensor; N] {
+    std::array::from_fn(|at| &tensors[at])
+}

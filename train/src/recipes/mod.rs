@@ -1,0 +1,155 @@
+//! The networks that can be trained, one file each.
+
+mod adaptive;
+mod packed;
+mod show_attend_tell;
+mod slots;
+
+use std::fmt::{self, Debug, Display};
+
+use models::onnx::Graph;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+use tch::nn::Path;
+
+use crate::Result;
+use crate::batch::Batch;
+
+/// Which network, with everything that follows from it by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// The context feeds the output alone, and attention looks with several heads.
+    Adaptive,
+    /// Show, Attend and Tell with soft attention, as it was published.
+    ShowAttendTell,
+}
+
+impl Display for Recipe {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(match self {
+            Self::Adaptive => "adaptive",
+            Self::ShowAttendTell => "show-attend-tell",
+        })
+    }
+}
+
+/// The sizes of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkConfig {
+    /// Channels of a cell as the encoder gives it.
+    pub channels: i64,
+    /// Words of the vocabulary.
+    pub vocabulary: i64,
+    /// Channels of a cell as the network sees it.
+    pub annotation: i64,
+    /// Width of the attention, all heads together.
+    pub attention: i64,
+    /// Heads of the attention; only `adaptive` has more than one.
+    pub heads: i64,
+    /// Width of a word.
+    pub embedding: i64,
+    /// Width of the LSTM's state.
+    pub hidden: i64,
+}
+
+/// What makes training harder, so that the network does not learn by heart.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Regularization {
+    /// Share of the values of embedded words, cells and outputs set to zero.
+    pub dropout: f64,
+    /// Share of the words that are shown as unknown.
+    pub word_dropout: f64,
+    /// Share of the probability that is asked to be spread over all words.
+    pub label_smoothing: f64,
+    /// Weight λ of the term that asks every cell to be looked at (arXiv 1502.03044, section 4.2.1).
+    pub doubly_stochastic: f64,
+}
+
+impl Regularization {
+    /// None at all: the loss as it is measured.
+    pub const NONE: Self =
+        Self { dropout: 0.0, word_dropout: 0.0, label_smoothing: 0.0, doubly_stochastic: 0.0 };
+}
+
+/// What a batch says about the network.
+#[derive(Debug)]
+pub struct Loss {
+    /// What is minimised.
+    pub total: Tensor,
+    /// The mean negative log-likelihood of a word.
+    pub cross_entropy: f64,
+}
+
+/// What a search holds of images between words.
+#[derive(Debug)]
+pub struct Held {
+    /// Constant over the words: images × any × any.
+    pub cells: Vec<Tensor>,
+    /// The state of each caption: images × beam × any.
+    pub states: Vec<Tensor>,
+}
+
+/// One word further.
+#[derive(Debug)]
+pub struct Stepped {
+    /// Images × beam × vocabulary.
+    pub log_probabilities: Tensor,
+    /// Images × beam × cells; each row sums to one.
+    pub attention: Tensor,
+    /// The next states, in the order of [`Held::states`].
+    pub states: Vec<Tensor>,
+}
+
+/// A network that can be trained, searched and exported.
+pub trait Network: Debug {
+    /// The loss of the teacher-forced network on a batch.
+    fn loss(&self, batch: &Batch, regularization: &Regularization) -> Loss;
+
+    /// Begins with grids, images × cells × channels: one caption an image.
+    fn start(&self, grids: &Tensor) -> Held;
+
+    /// Takes one step for words, images × beam.
+    fn step(&self, words: &Tensor, held: &Held) -> Stepped;
+
+    /// [`start`](Self::start) as an ONNX graph; `models::decoder` names the values.
+    fn start_graph(&self, cells: usize) -> Result<Graph>;
+
+    /// [`step`](Self::step) as an ONNX graph.
+    fn step_graph(&self, cells: usize) -> Result<Graph>;
+}
+
+/// A network with fresh weights below `path`.
+#[must_use]
+pub fn build(recipe: Recipe, path: &Path, config: NetworkConfig) -> Box<dyn Network> {
+    match recipe {
+        Recipe::Adaptive => Box::new(adaptive::Adaptive::new(path, config)),
+        Recipe::ShowAttendTell => Box::new(show_attend_tell::ShowAttendTell::new(path, config)),
+    }
+}
+
+/// The mean negative log-likelihood of `targets` (rows), and what is minimised for it.
+fn cross_entropy(
+    log_probabilities: &Tensor,
+    targets: &Tensor,
+    regularization: &Regularization,
+) -> (Tensor, f64) {
+    let likely = log_probabilities.nll_loss(targets);
+    let entropy = likely.double_value(&[]);
+    let smoothing = regularization.label_smoothing;
+    if smoothing == 0.0 {
+        return (likely, entropy);
+    }
+    let spread = -log_probabilities.mean(tch::Kind::Float);
+    (likely * (1.0 - smoothing) + spread * smoothing, entropy)
+}
+
+/// Words with a share of them made unknown.
+fn forget_words(words: &Tensor, share: f64) -> Tensor {
+    if share == 0.0 {
+        return words.shallow_clone();
+    }
+    let drawn = Tensor::rand(words.size(), (tch::Kind::Float, words.device()));
+    let is_word = words.gt(i64::from(data::vocabulary::UNK));
+    words.masked_fill(&drawn.lt(share).logical_and(&is_word), i64::from(data::vocabulary::UNK))
+}

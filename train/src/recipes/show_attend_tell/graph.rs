@@ -1,0 +1,115 @@
+//! The network as ONNX graphs, node by node what `mod.rs` computes.
+
+use models::onnx::Dimension::Fixed;
+use models::onnx::ElementType::{Float, Int64};
+use models::onnx::{Attribute, Graph};
+
+use super::ShowAttendTell;
+use crate::Result;
+use crate::export::layers::{self, BEAM, IMAGES, fixed};
+
+impl ShowAttendTell {
+    /// Grid → cells and first state.
+    pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
+        let config = self.config;
+        let mut graph = Graph::new("decoder-init");
+        graph.input("grid", Float, &[IMAGES, Fixed(cells), fixed(config.channels)]);
+        layers::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
+        graph.node("Relu", &["annotation"], &["cells.values"], &[]);
+        layers::linear(&mut graph, "key", &self.key, "cells.values", "cells.keys")?;
+        let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
+        graph.node("ReduceMean", &["cells.values"], &["mean"], &mean);
+        for (name, layer) in [("hidden", &self.init_hidden), ("memory", &self.init_memory)] {
+            layers::linear(&mut graph, &format!("init_{name}"), layer, "mean", name)?;
+            let state = format!("state.{name}");
+            graph.node("Tanh", &[name], &[&state], &[]);
+            graph.output(&state, Float, &[IMAGES, Fixed(1), fixed(config.hidden)]);
+        }
+        graph.output("cells.values", Float, &[IMAGES, Fixed(cells), fixed(config.annotation)]);
+        graph.output("cells.keys", Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
+        Ok(graph)
+    }
+
+    /// Word, cells and state → log-probabilities, attention and next state.
+    pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
+        let config = self.config;
+        let mut graph = Graph::new("decoder-step");
+        graph.input("word", Int64, &[IMAGES, BEAM]);
+        graph.input("cells.values", Float, &[IMAGES, Fixed(cells), fixed(config.annotation)]);
+        graph.input("cells.keys", Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
+        for state in ["state.hidden", "state.memory"] {
+            graph.input(state, Float, &[IMAGES, BEAM, fixed(config.hidden)]);
+        }
+        layers::weight(&mut graph, "embedding", &self.embedding)?;
+        graph.node("Gather", &["embedding", "word"], &["embedded"], &[]);
+        self.attention_graph(&mut graph)?;
+        self.recurrence_graph(&mut graph)?;
+
+        layers::linear(
+            &mut graph,
+            "output_hidden",
+            &self.output_hidden,
+            "next.state.hidden",
+            "of_hidden",
+        )?;
+        layers::linear(
+            &mut graph,
+            "output_context",
+            &self.output_context,
+            "context",
+            "of_context",
+        )?;
+        graph.node("Add", &["embedded", "of_hidden"], &["deep_sum"], &[]);
+        graph.node("Add", &["deep_sum", "of_context"], &["deep_input"], &[]);
+        graph.node("Tanh", &["deep_input"], &["deep"], &[]);
+        layers::linear(&mut graph, "output", &self.output, "deep", "logits")?;
+        graph.node(
+            "LogSoftmax",
+            &["logits"],
+            &["log_probabilities"],
+            &[Attribute::Int("axis", -1)],
+        );
+
+        graph.output("log_probabilities", Float, &[IMAGES, BEAM, fixed(config.vocabulary)]);
+        graph.output("attention", Float, &[IMAGES, BEAM, Fixed(cells)]);
+        for state in ["next.state.hidden", "next.state.memory"] {
+            graph.output(state, Float, &[IMAGES, BEAM, fixed(config.hidden)]);
+        }
+        Ok(graph)
+    }
+
+    /// [`attend`](Self::attend).
+    fn attention_graph(&self, graph: &mut Graph) -> Result<()> {
+        layers::linear(graph, "query", &self.query, "state.hidden", "projected")?;
+        graph.integers("query_parts", &[self.config.attention, 1]);
+        let last = [Attribute::Int("axis", -1)];
+        graph.node("Split", &["projected", "query_parts"], &["query", "gate_input"], &last);
+        graph.integers("axis_1", &[1]);
+        graph.integers("axis_2", &[2]);
+        graph.integers("axis_3", &[3]);
+        graph.node("Unsqueeze", &["query", "axis_2"], &["query_rows"], &[]);
+        graph.node("Unsqueeze", &["cells.keys", "axis_1"], &["key_rows"], &[]);
+        graph.node("Add", &["query_rows", "key_rows"], &["score_sum"], &[]);
+        graph.node("Tanh", &["score_sum"], &["score_input"], &[]);
+        layers::weight(graph, "score", &self.score.unsqueeze(1))?;
+        graph.node("MatMul", &["score_input", "score"], &["score_column"], &[]);
+        graph.node("Squeeze", &["score_column", "axis_3"], &["scores"], &[]);
+        graph.node("Softmax", &["scores"], &["attention"], &last);
+        graph.node("MatMul", &["attention", "cells.values"], &["looked_at"], &[]);
+        graph.node("Sigmoid", &["gate_input"], &["gate"], &[]);
+        graph.node("Mul", &["looked_at", "gate"], &["context"], &[]);
+        Ok(())
+    }
+
+    /// [`recur`](Self::recur).
+    fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
+        let last = [Attribute::Int("axis", -1)];
+        graph.node("Concat", &["context", "state.hidden"], &["lstm_input"], &last);
+        layers::linear(graph, "lstm_word", &self.lstm_word, "embedded", "gates_of_word")?;
+        layers::linear(graph, "lstm_state", &self.lstm_state, "lstm_input", "gates_of_state")?;
+        graph.node("Add", &["gates_of_word", "gates_of_state"], &["gates"], &[]);
+        let parts = ["input_gate", "forget_gate", "output_gate", "candidate_input"];
+        layers::lstm_cell(graph, self.config.hidden, parts);
+        Ok(())
+    }
+}
