@@ -13,7 +13,7 @@ use crate::dataset::TrainingImage;
 pub struct Batch<'a> {
     /// The images, in the order of the grids.
     pub(crate) images: Vec<&'a TrainingImage>,
-    /// Images × cells × channels.
+    /// Images × cells × channels, in the numbers of the store.
     pub(crate) grids: Tensor,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn word_before(caption: &[WordId], step: usize) -> WordId {
     step.checked_sub(1).map_or(START, |before| caption[before])
 }
 
-/// The grids of images as one tensor of 32-bit floats, images × cells × channels.
+/// The grids of images as one tensor, images × cells × channels.
 fn grids(images: &[&TrainingImage], store: &FeatureStore, device: Device) -> Result<Tensor> {
     let shape = store.grid_shape();
     let mut bytes = Vec::new();
@@ -51,5 +51,5 @@ fn grids(images: &[&TrainingImage], store: &FeatureStore, device: Device) -> Res
         Dtype::F32 => Kind::Float,
     };
     let grids = Tensor::f_from_data_size(&bytes, &size, kind)?;
-    Ok(grids.to_device(device).to_kind(Kind::Float))
+    Ok(grids.to_device(device))
 }

@@ -19,8 +19,8 @@ use crate::checkpoint::{self, Checkpoint, Progress};
 use crate::dataset::{Mirror, ScoredImage, TrainingImage};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::optimizer::Adam;
-use crate::recipes::{self, Network};
-use crate::run::{RunConfig, RunFolder};
+use crate::recipes::{self, Network, Pass};
+use crate::run::{RunConfig, RunFolder, Training};
 use crate::{Error, Result};
 
 /// What a network is trained on and scored on.
@@ -196,21 +196,23 @@ impl<'a> Fit<'a> {
         let (mut total, mut batches, mut captions) = (0.0, 0, 0);
         for images in order.chunks(training.batch) {
             let batch = Batch::new(images, &self.material.store, self.device)?;
-            tch::manual_seed(step_seed(training.seed, self.optimizer.steps()));
-            let loss = self.network.loss(&batch, &training.regularization);
-            if !loss.cross_entropy.is_finite() {
+            let step = self.optimizer.steps().unsigned_abs().into();
+            let Training { regularization, precision, seed, .. } = *training;
+            let mut pass = Pass::new(regularization, precision, seed, step);
+            let loss = self.network.loss(&batch, &mut pass);
+            let cross_entropy = loss.cross_entropy;
+            if !cross_entropy.is_finite() {
                 return Err(Error::Training(format!(
-                    "the loss became {} in epoch {epoch}; resume with a lower --learning-rate",
-                    loss.cross_entropy
+                    "the loss became {cross_entropy} in epoch {epoch}; resume with a lower --learning-rate",
                 )));
             }
-            loss.total.backward();
+            loss.backward();
             let rate = training.rate_at(self.optimizer.steps(), batches_of_epoch);
             self.optimizer.step(rate, training.weight_decay, training.clip);
             if let Some(average) = &mut self.average {
                 average.update(&self.weights, self.optimizer.steps());
             }
-            total += loss.cross_entropy;
+            total += cross_entropy;
             batches += 1;
             captions += batch.captions();
             bar.inc(batch.captions() as u64);
@@ -250,12 +252,6 @@ pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, tch::Tensor)> {
     let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
     sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
     sorted
-}
-
-/// The seed of one step's dropout: it depends on the run and the step alone, so a resumed run draws
-/// what an uninterrupted one would.
-fn step_seed(seed: u64, step: i32) -> i64 {
-    seed.wrapping_mul(1_000_003).wrapping_add(step as u64) as i64
 }
 
 fn progress_bar(epoch: usize, images: &[&TrainingImage]) -> ProgressBar {

@@ -86,17 +86,22 @@ impl Adam {
 
 impl Slot {
     fn step(&mut self, learning_rate: f64, weight_decay: f64, scale: f64, steps: i32) {
-        let gradient = self.weight.grad() * scale;
+        let mut gradient = self.weight.grad();
+        if scale < 1.0 {
+            let _ = gradient.g_mul_scalar_(scale);
+        }
         let _ = self.first.lerp_(&gradient, 1.0 - BETA_1);
-        let _ = self.second.lerp_(&gradient.square(), 1.0 - BETA_2);
+        let _ = gradient.square_();
+        let _ = self.second.lerp_(&gradient, 1.0 - BETA_2);
         let rate = learning_rate / (1.0 - BETA_1.powi(steps));
-        let mut spread = self.second.sqrt();
-        let _ = spread.g_mul_scalar_(1.0 / (1.0 - BETA_2.powi(steps)).sqrt());
-        let _ = spread.g_add_scalar_(EPSILON);
+        // The step's divisor, over its negative rate: so that one pass takes the step.
+        let mut divisor = self.second.sqrt();
+        let _ = divisor.g_mul_scalar_(-1.0 / rate / (1.0 - BETA_2.powi(steps)).sqrt());
+        let _ = divisor.g_add_scalar_(-EPSILON / rate);
         if weight_decay > 0.0 && self.weight.dim() > 1 {
             let _ = self.weight.g_mul_scalar_(1.0 - learning_rate * weight_decay);
         }
-        let _ = self.weight.g_sub_(&(&self.first / spread * rate));
+        let _ = self.weight.addcdiv_(&self.first, &divisor);
         self.weight.zero_grad();
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use models::DeviceChoice;
-use train::recipes::Recipe;
+use train::recipes::{Precision, Recipe};
 use train::run::Training;
 
 /// Stage two: the attention LSTM, trained on the feature store.
@@ -99,6 +99,9 @@ pub(crate) struct Changes {
     /// Epochs without a better dev CIDEr before training stops.
     #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
     pub(crate) patience: Option<usize>,
+    /// The numbers that matrices are multiplied in while training.
+    #[arg(long, env = "SHOWTELL_PRECISION", value_enum, value_name = "KIND")]
+    pub(crate) precision: Option<Precision>,
     /// Share of the values of words, cells and outputs set to zero.
     #[arg(long, env = "SHOWTELL_DROPOUT", value_name = "X")]
     pub(crate) dropout: Option<f64>,
@@ -129,6 +132,7 @@ impl Changes {
         set(&mut training.averaging, self.averaging);
         set(&mut training.mirror, self.mirror);
         set(&mut training.patience, self.patience);
+        set(&mut training.precision, self.precision);
         let regularization = &mut training.regularization;
         set(&mut regularization.dropout, self.dropout);
         set(&mut regularization.word_dropout, self.word_dropout);

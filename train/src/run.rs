@@ -12,7 +12,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind};
 
 use crate::checkpoint::Checkpoint;
-use crate::recipes::{self, Network, NetworkConfig, Recipe, Regularization};
+use crate::recipes::{self, Network, NetworkConfig, Precision, Recipe, Regularization};
 use crate::{Error, Result};
 
 /// The source revision this program was built from.
@@ -43,6 +43,8 @@ pub struct Training {
     pub mirror: bool,
     /// Epochs without a better dev CIDEr before training stops.
     pub patience: usize,
+    /// The numbers that matrices are multiplied in.
+    pub precision: Precision,
     /// What keeps the network from learning by heart.
     pub regularization: Regularization,
 }
@@ -63,6 +65,7 @@ impl Training {
             averaging: 0.0,
             mirror: false,
             patience: 4,
+            precision: Precision::F32,
             regularization: Regularization {
                 dropout: 0.5,
                 word_dropout: 0.0,

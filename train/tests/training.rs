@@ -17,7 +17,7 @@ use train::dataset::{ScoredImage, TrainingImage};
 use train::evaluate::evaluate;
 use train::export::export;
 use train::fit::{Fit, Material, Stop};
-use train::recipes::{NetworkConfig, Recipe, Regularization};
+use train::recipes::{NetworkConfig, Pass, Precision, Recipe, Regularization};
 use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 use train::torch_decoder::TorchDecoder;
 
@@ -201,7 +201,8 @@ fn the_loss_of_a_batch_is_the_mean_over_its_words() {
         let regularization = Regularization { doubly_stochastic, ..Regularization::NONE };
         let loss = |images: &[&TrainingImage]| {
             let batch = Batch::new(images, &material.store, Device::Cpu).unwrap();
-            (batch.captions(), network.loss(&batch, &regularization))
+            let mut pass = Pass::new(regularization, Precision::F32, 0, 0);
+            (batch.captions(), network.loss(&batch, &mut pass))
         };
         let (mut words, mut entropy, mut looked_away, mut captions) = (0.0, 0.0, 0.0, 0.0);
         for image in &material.training {
@@ -237,7 +238,7 @@ fn teacher_forcing_and_single_steps_agree() {
         let image = &material.training[1];
         let alone = TrainingImage { captions: vec![image.captions[0].clone()], ..image.clone() };
         let batch = Batch::new(&[&alone], &material.store, Device::Cpu).unwrap();
-        let expected = network.loss(&batch, &Regularization::NONE).cross_entropy;
+        let expected = network.loss(&batch, &mut Pass::plain()).cross_entropy;
         let mut grid = vec![0.0; GRID.values()];
         material.store.read(image.row, image.view, &mut grid).unwrap();
         let grid = Tensor::from_slice(&grid).view([1, GRID.cells() as i64, GRID.channels as i64]);

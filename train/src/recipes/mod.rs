@@ -2,6 +2,8 @@
 
 mod adaptive;
 mod packed;
+mod pass;
+mod recurrence;
 mod show_attend_tell;
 mod slots;
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use tch::nn::Path;
 
+pub use self::pass::{Pass, Precision};
 use crate::Result;
 use crate::batch::Batch;
 
@@ -73,12 +76,23 @@ impl Regularization {
 }
 
 /// What a batch says about the network.
-#[derive(Debug)]
-pub struct Loss {
+pub struct Loss<'a> {
     /// What is minimised.
     pub total: Tensor,
     /// The mean negative log-likelihood of a word.
     pub cross_entropy: f64,
+    /// The way back behind values at which the graph was cut.
+    earlier: Option<Box<dyn FnOnce() + 'a>>,
+}
+
+impl Loss<'_> {
+    /// Adds the gradients of the total to those of the weights.
+    pub fn backward(self) {
+        self.total.backward();
+        if let Some(earlier) = self.earlier {
+            earlier();
+        }
+    }
 }
 
 /// What a search holds of images between words.
@@ -104,7 +118,7 @@ pub struct Stepped {
 /// A network that can be trained, searched and exported.
 pub trait Network: Debug {
     /// The loss of the teacher-forced network on a batch.
-    fn loss(&self, batch: &Batch, regularization: &Regularization) -> Loss;
+    fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_>;
 
     /// Begins with grids, images × cells × channels: one caption an image.
     fn start(&self, grids: &Tensor) -> Held;
@@ -142,14 +156,4 @@ fn cross_entropy(
     }
     let spread = -log_probabilities.mean(tch::Kind::Float);
     (likely * (1.0 - smoothing) + spread * smoothing, entropy)
-}
-
-/// Words with a share of them made unknown.
-fn forget_words(words: &Tensor, share: f64) -> Tensor {
-    if share == 0.0 {
-        return words.shallow_clone();
-    }
-    let drawn = Tensor::rand(words.size(), (tch::Kind::Float, words.device()));
-    let is_word = words.gt(i64::from(data::vocabulary::UNK));
-    words.masked_fill(&drawn.lt(share).logical_and(&is_word), i64::from(data::vocabulary::UNK))
 }

@@ -14,8 +14,8 @@ pub(super) struct Packed {
     pub(super) words: Tensor,
     /// The words to predict.
     pub(super) targets: Tensor,
-    /// For each step, how many captions still have a word to predict; on the CPU.
-    pub(super) active: Tensor,
+    /// For each step, how many captions still have a word to predict.
+    pub(super) active: Vec<i64>,
     /// Which image each row belongs to.
     pub(super) image: Tensor,
     /// Images × the most rows of one image: the rows of each image; the first row where there is none.
@@ -59,7 +59,7 @@ impl Packed {
         Self {
             words: tensor(&words),
             targets: tensor(&targets),
-            active: Tensor::from_slice(&active),
+            active,
             image: tensor(&image_of),
             by_image: tensor(&by_image).view([images.len() as i64, most as i64]),
             in_images: tensor(&in_images),

@@ -16,9 +16,9 @@ use tch::nn::{self, Init, LinearConfig, Module as _, Path, linear};
 use tch::{Kind, Tensor};
 
 use super::packed::Packed;
-use super::{
-    Held, Loss, Network, NetworkConfig, Regularization, Stepped, cross_entropy, forget_words,
-};
+use super::pass::Pass;
+use super::recurrence::{Cut, Recurrence};
+use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy};
 use crate::Result;
 use crate::batch::Batch;
 
@@ -80,17 +80,18 @@ impl Adaptive {
         Tensor::embedding(&self.embedding, words, -1, false, false) * scale
     }
 
-    /// Rows (images × rows × hidden) look at keys and values (images × cells × attention): context
-    /// (images × rows × attention) and attention (images × heads × rows × cells and sentinel).
-    fn attend(&self, hidden: &Tensor, keys: &Tensor, values: &Tensor) -> (Tensor, Tensor) {
+    /// Rows look at keys and values (images × cells × attention) with what `query` makes of their state
+    /// (images × rows × 3 attention): context (images × rows × attention) and attention (images ×
+    /// heads × rows × cells and sentinel).
+    fn attend(&self, query: &Tensor, keys: &Tensor, values: &Tensor) -> (Tensor, Tensor) {
         let heads = self.config.heads;
         let scale = ((self.config.attention / heads) as f64).sqrt();
         let in_heads = |tensor: &Tensor| {
             let [images, rows] = [tensor.size()[0], tensor.size()[1]];
             tensor.view([images, rows, heads, -1]).transpose(1, 2)
         };
-        let projected = self.query.forward(hidden).chunk(3, -1);
-        let [query, sentinel_key, sentinel] = [0, 1, 2].map(|at| in_heads(&projected[at]));
+        let parts = query.chunk(3, -1);
+        let [query, sentinel_key, sentinel] = [0, 1, 2].map(|at| in_heads(&parts[at].contiguous()));
         let scores = query.matmul(&in_heads(keys).transpose(-2, -1));
         let own = (&query * sentinel_key).sum_dim_intlist(-1, true, None);
         let attention = (Tensor::cat(&[scores, own], -1) / scale).softmax(-1, None);
@@ -100,44 +101,43 @@ impl Adaptive {
         (context.transpose(1, 2).flatten(2, 3), attention)
     }
 
-    fn log_probabilities(&self, hidden: &Tensor, context: &Tensor, dropout: f64) -> Tensor {
-        let output = self.output_hidden.forward(hidden) + self.output_context.forward(context);
-        let output = output.dropout(dropout, true);
-        (output.matmul(&self.embedding.tr()) + &self.output_bias).log_softmax(-1, None)
+    fn log_probabilities(&self, hidden: &Tensor, context: &Tensor, pass: &mut Pass) -> Tensor {
+        let output =
+            pass.linear(&self.output_hidden, hidden) + pass.linear(&self.output_context, context);
+        let scores = pass.precision().product(&pass.dropout(&output), &self.embedding);
+        (scores + &self.output_bias).log_softmax(-1, None)
     }
 }
 
 impl Network for Adaptive {
-    fn loss(&self, batch: &Batch, regularization: &Regularization) -> Loss {
-        let Regularization { dropout, word_dropout, .. } = *regularization;
+    fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
         let packed = Packed::new(&batch.images, batch.grids.device());
-        let cells = self.annotation.forward(&batch.grids).relu().dropout(dropout, true);
-        let mean = self.mean.forward(&cells.mean_dim(1, false, None));
-        let words = self.embed(&forget_words(&packed.words, word_dropout)).dropout(dropout, true);
-        let input = words + mean.index_select(0, &packed.image);
-        let captions = packed.active.int64_value(&[0]);
-        let zeros = Tensor::zeros([1, captions, self.config.hidden], (Kind::Float, input.device()));
-        let (hidden, _, _) = Tensor::lstm_data(
-            &input,
-            &packed.active,
-            &[zeros.shallow_clone(), zeros],
-            &self.lstm,
-            true,
-            1,
-            0.0,
-            true,
-            false,
-        );
-        let hidden = hidden.dropout(dropout, true);
+        let cells = pass.linear(&self.annotation, &batch.grids).relu();
+        let cells = Cut::new(pass.dropout(&cells));
+        let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
+        let words = self.embed(&pass.forget_words(&packed.words));
+        let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
+        let [on_input, on_state, input_bias, state_bias] = &self.lstm;
+        let gates = pass.precision().product(&input, on_input) + (input_bias + state_bias);
+        let recurrence = Recurrence::new(gates, on_state, &packed.active, pass.precision());
+
+        let hidden = pass.dropout(recurrence.hidden());
         let by_image = hidden.index_select(0, &packed.by_image.flatten(0, 1));
         let by_image = by_image.view([packed.by_image.size()[0], packed.by_image.size()[1], -1]);
-        let (context, _) =
-            self.attend(&by_image, &self.key.forward(&cells), &self.value.forward(&cells));
+        let (context, _) = self.attend(
+            &pass.linear(&self.query, &by_image),
+            &pass.linear(&self.key, cells.leaf()),
+            &pass.linear(&self.value, cells.leaf()),
+        );
         let context = context.flatten(0, 1).index_select(0, &packed.in_images);
-        let log_probabilities = self.log_probabilities(&hidden, &context, dropout);
+        let log_probabilities = self.log_probabilities(&hidden, &context, pass);
         let (total, cross_entropy) =
-            cross_entropy(&log_probabilities, &packed.targets, regularization);
-        Loss { total, cross_entropy }
+            cross_entropy(&log_probabilities, &packed.targets, pass.regularization());
+        let earlier = move || {
+            recurrence.backward();
+            cells.backward();
+        };
+        Loss { total, cross_entropy, earlier: Some(Box::new(earlier)) }
     }
 
     fn start(&self, grids: &Tensor) -> Held {
@@ -159,10 +159,10 @@ impl Network for Adaptive {
         let gates = (gates + (input_bias + state_bias)).chunk(4, -1);
         let memory = gates[1].sigmoid() * memory + gates[0].sigmoid() * gates[2].tanh();
         let hidden = gates[3].sigmoid() * memory.tanh();
-        let (context, attention) = self.attend(&hidden, keys, values);
+        let (context, attention) = self.attend(&self.query.forward(&hidden), keys, values);
         let looked = attention.mean_dim(1, false, None).narrow(-1, 0, keys.size()[1]);
         Stepped {
-            log_probabilities: self.log_probabilities(&hidden, &context, 0.0),
+            log_probabilities: self.log_probabilities(&hidden, &context, &mut Pass::plain()),
             attention: &looked / looked.sum_dim_intlist(-1, true, None),
             states: vec![hidden, memory],
         }

@@ -16,10 +16,9 @@ use models::onnx::Graph;
 use tch::nn::{self, Init, LinearConfig, Module as _, Path, linear};
 use tch::{Kind, Tensor};
 
+use super::pass::Pass;
 use super::slots::Slots;
-use super::{
-    Held, Loss, Network, NetworkConfig, Regularization, Stepped, cross_entropy, forget_words,
-};
+use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy};
 use crate::Result;
 use crate::batch::Batch;
 
@@ -162,12 +161,12 @@ impl ShowAttendTell {
 }
 
 impl Network for ShowAttendTell {
-    fn loss(&self, batch: &Batch, regularization: &Regularization) -> Loss {
-        let Regularization { dropout, word_dropout, doubly_stochastic, .. } = *regularization;
+    fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
         let slots = Slots::new(&batch.images, batch.grids.device());
         let [_, of_image] = slots.rows();
-        let cells = self.cells(&batch.grids);
-        let embedded = self.embed(&forget_words(&slots.words, word_dropout)).dropout(dropout, true);
+        let cells = self.cells(&batch.grids.to_kind(Kind::Float));
+        let embedded = self.embed(&pass.forget_words(&slots.words));
+        let embedded = pass.dropout(&embedded);
         let word_gates = self.word_gates(&embedded);
         let mut state = self.initial_state(&cells);
         state.hidden = state.hidden.repeat([1, of_image, 1]);
@@ -187,12 +186,13 @@ impl Network for ShowAttendTell {
         }
         let (hidden, context) = (slots.predicted(&hiddens), slots.predicted(&contexts));
         let embedded = embedded.flatten(0, 2).index_select(0, &slots.in_words);
-        let deep = self.deep_output(&embedded, &hidden, &context).dropout(dropout, true);
-        let log_probabilities = self.log_probabilities(&deep);
+        let deep = self.deep_output(&embedded, &hidden, &context);
+        let log_probabilities = self.log_probabilities(&pass.dropout(&deep));
         let (total, cross_entropy) =
-            cross_entropy(&log_probabilities, &slots.targets, regularization);
+            cross_entropy(&log_probabilities, &slots.targets, pass.regularization());
         let looked_away = looked_away(&slots, &slots.predicted(&attentions));
-        Loss { total: total + looked_away * doubly_stochastic, cross_entropy }
+        let total = total + looked_away * pass.regularization().doubly_stochastic;
+        Loss { total, cross_entropy, earlier: None }
     }
 
     fn start(&self, grids: &Tensor) -> Held {

@@ -1,0 +1,113 @@
+//! Captions a second of training, recipe beside recipe, in turn, several rounds in one run; medians.
+//! Real captions on grids of noise: speed does not depend on what the grids show.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use data::{Captions, Splits, Vocabulary};
+use features::{
+    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
+};
+use models::{Preprocess, SearchOptions};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use tch::Device;
+use train::dataset;
+use train::fit::{Fit, Material};
+use train::recipes::{NetworkConfig, Precision, Recipe};
+use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
+
+const IMAGES: usize = 320;
+const ROUNDS: usize = 3;
+const GRID: GridShape = GridShape { height: 7, width: 7, channels: 2048 };
+
+/// A store of noise for some of the captioned images.
+fn store(path: &Path, names: &[String]) -> FeatureStore {
+    let provenance = Provenance {
+        encoder_name: "noise.onnx".to_owned(),
+        encoder_sha256: "noise".to_owned(),
+        preprocess: serde_json::to_string(&Preprocess::imagenet([224, 224])).unwrap(),
+        grid: GRID,
+        dtype: Dtype::F16,
+        views: vec![ORIGINAL.to_owned()],
+        created_by: "bench".to_owned(),
+    };
+    let origin = Origin { created_by: "bench".to_owned(), device: "cpu".to_owned() };
+    let mut writer = StoreWriter::open(path, &provenance, origin).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    for row in writer.rows_for(names).unwrap() {
+        let grids = (0..GRID.values()).map(|_| random.random_range(-1.0f32..1.0).max(0.0));
+        writer.write(&[Encoded { row, source: [0; 32], grids: grids.collect() }]).unwrap();
+    }
+    writer.finish().unwrap();
+    FeatureStore::open(path).unwrap()
+}
+
+/// Images with their captions, one of them to be scored.
+fn material(shared: &Path, scratch: &Path) -> Material {
+    let captions = Captions::read(&shared.join("captions.txt")).unwrap();
+    let splits = Splits::find(shared).unwrap();
+    let of_split = |split, most| {
+        let images = captions.iter().filter(|of| splits.of(&of.image) == Some(split));
+        images.take(most).map(|of| of.image.clone()).collect::<Vec<_>>()
+    };
+    let names = [of_split(data::Split::Train, IMAGES), of_split(data::Split::Dev, 1)].concat();
+    let store = store(&scratch.join("noise.h5"), &names);
+    let vocabulary = Vocabulary::of_training(&captions, &splits, 5).unwrap();
+    let training = dataset::training(&captions, &splits, &vocabulary, &store).images;
+    let dev = dataset::scored(&captions, &splits, data::Split::Dev, &store).images;
+    Material { store, vocabulary, training, dev }
+}
+
+/// Captions a second in the second epoch, as the run writes it down.
+fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
+    let store = PathBuf::from("noise.h5");
+    let encoder = EncoderRecord::of(&material.store, &store).unwrap();
+    let plain = Training::of(recipe, 1);
+    let config = RunConfig {
+        recipe,
+        revision: "bench".to_owned(),
+        captions: "captions.txt".into(),
+        splits: (".".into(), "bench".to_owned()),
+        store,
+        vocabulary_sha256: material.vocabulary.sha256(),
+        network: NetworkConfig::of(recipe, encoder.grid[2], material.vocabulary.len()),
+        encoder,
+        training: Training { epochs: 1, precision, ..plain },
+        search: SearchOptions::default(),
+    };
+    let folder = RunFolder::new(&scratch.join("run"));
+    Fit::new(&folder, &config, material, Device::Cpu).unwrap().run().unwrap();
+    let lines = fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    let line: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    line["captions_per_second"].as_f64().unwrap()
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+fn main() {
+    let Some(shared) = tests::shared("flickr8k") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let material = material(&shared, scratch.path());
+    let kinds = [
+        (Recipe::ShowAttendTell, Precision::F32),
+        (Recipe::Adaptive, Precision::F32),
+        (Recipe::Adaptive, Precision::Bf16),
+    ];
+    let mut speeds = kinds.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((recipe, precision), speeds) in kinds.iter().zip(&mut speeds) {
+            speeds.push(speed(&material, scratch.path(), *recipe, *precision));
+        }
+    }
+    for ((recipe, precision), speeds) in kinds.iter().zip(&speeds) {
+        println!("{recipe} {precision:?}: {:.0} captions/s {speeds:.0?}", median(speeds));
+    }
+}

@@ -1,0 +1,219 @@
+//! An LSTM over packed captions (Hochreiter and Schmidhuber 1997) with its backward pass written out:
+//! the state's weights get their gradient in one product over all steps, not in one for each.
+
+use tch::{Kind, Tensor, no_grad};
+
+use super::pass::Precision;
+
+/// A value at which the graph is cut: what comes after it sees a leaf, and when the leaf has its
+/// gradient, the way back goes on.
+#[derive(Debug)]
+pub(super) struct Cut {
+    value: Tensor,
+    leaf: Tensor,
+}
+
+impl Cut {
+    pub(super) fn new(value: Tensor) -> Self {
+        let leaf = value.detach().set_requires_grad(true);
+        Self { value, leaf }
+    }
+
+    pub(super) fn leaf(&self) -> &Tensor {
+        &self.leaf
+    }
+
+    /// Goes back from the value with the leaf's gradient.
+    pub(super) fn backward(self) {
+        let gradient = self.leaf.grad();
+        if gradient.defined() && self.value.requires_grad() {
+            (self.value * gradient).sum(Kind::Float).backward();
+        }
+    }
+}
+
+/// The LSTM's run over the steps of a batch, whose rows are those of [`Packed`](super::packed::Packed).
+/// Gates come in the order input, forget, candidate, output.
+#[derive(Debug)]
+pub(super) struct Recurrence<'a> {
+    /// What the gates get from the words: rows × 4 hidden.
+    input: Tensor,
+    /// 4 hidden × hidden.
+    weight: &'a Tensor,
+    precision: Precision,
+    /// For each step, how many captions it has.
+    active: Vec<i64>,
+    /// The open gates and the candidate: rows × 4 hidden.
+    gates: Tensor,
+    memory: Tensor,
+    /// Memory and state of the step before: rows × hidden, each.
+    before: [Tensor; 2],
+    hidden: Tensor,
+}
+
+impl<'a> Recurrence<'a> {
+    pub(super) fn new(
+        input: Tensor,
+        weight: &'a Tensor,
+        active: &[i64],
+        precision: Precision,
+    ) -> Self {
+        let gates = input.detach().copy();
+        let width = weight.size()[1];
+        let rows = || gates.new_zeros([gates.size()[0], width], (Kind::Float, gates.device()));
+        let [memory, hidden, memory_before, hidden_before] = [rows(), rows(), rows(), rows()];
+        no_grad(|| {
+            let factor = weight.to_kind(precision.kind());
+            for (step, (from, count)) in spans(active).enumerate() {
+                let part = |tensor: &Tensor| tensor.narrow(0, from, count);
+                let mut opened = part(&gates);
+                if step > 0 {
+                    let earlier = from - active[step - 1];
+                    write(&part(&memory_before), &memory.narrow(0, earlier, count));
+                    write(&part(&hidden_before), &hidden.narrow(0, earlier, count));
+                    let _ = opened.g_add_(&precision.product(&part(&hidden_before), &factor));
+                }
+                let _ = opened.narrow(1, 0, 2 * width).sigmoid_();
+                let _ = opened.narrow(1, 2 * width, width).tanh_();
+                let _ = opened.narrow(1, 3 * width, width).sigmoid_();
+                let [input, forget, candidate, output] = quarters(&opened);
+                write(&part(&memory), &(forget * part(&memory_before) + input * candidate));
+                write(&part(&hidden), &(output * part(&memory).tanh()));
+            }
+        });
+        let hidden = hidden.set_requires_grad(true);
+        let before = [memory_before, hidden_before];
+        Self { input, weight, precision, active: active.to_vec(), gates, memory, before, hidden }
+    }
+
+    /// The state after each word: rows × hidden, a leaf.
+    pub(super) fn hidden(&self) -> &Tensor {
+        &self.hidden
+    }
+
+    /// Goes back from the gradient of [`hidden`](Self::hidden) to the state's weights and to the input.
+    pub(super) fn backward(self) {
+        let (of_input, of_weight) = no_grad(|| self.gradients());
+        let sums =
+            (&self.input * of_input).sum(Kind::Float) + (self.weight * of_weight).sum(Kind::Float);
+        sums.backward();
+    }
+
+    /// The gradients of the input and of the state's weights.
+    fn gradients(&self) -> (Tensor, Tensor) {
+        let [input, forget, candidate, output] = quarters(&self.gates);
+        let [memory_before, hidden_before] = &self.before;
+        let closing = |gate: &Tensor| gate * (1.0 - gate);
+        let squashed = self.memory.tanh();
+        // By how much a step's memory moves with each gate, and its state with memory and output.
+        let memory_by_gates = Tensor::stack(
+            &[
+                &candidate * closing(&input),
+                memory_before * closing(&forget),
+                &input * (1.0 - candidate.square()),
+            ],
+            1,
+        );
+        let hidden_by_output = &squashed * closing(&output);
+        let hidden_by_memory = &output * (1.0 - squashed.square());
+
+        let width = self.hidden.size()[1];
+        let from_hidden = self.hidden.grad();
+        let gradient = self.gates.empty_like();
+        let weight = self.weight.to_kind(self.precision.kind()).tr().contiguous();
+        let first = self.active.first().copied().unwrap_or(0);
+        let zeros = || self.gates.new_zeros([first, width], (Kind::Float, self.gates.device()));
+        let (of_hidden, of_memory) = (zeros(), zeros());
+        let steps = spans(&self.active).collect::<Vec<_>>();
+        for &(from, count) in steps.iter().rev() {
+            let part = |tensor: &Tensor| tensor.narrow(0, from, count);
+            let (mut hidden, mut memory) =
+                (of_hidden.narrow(0, 0, count), of_memory.narrow(0, 0, count));
+            let _ = hidden.g_add_(&part(&from_hidden));
+            let _ = memory.g_add_(&(&hidden * part(&hidden_by_memory)));
+            let gates = part(&gradient);
+            let by_memory = gates.narrow(1, 0, 3 * width).unflatten(1, [3, width]);
+            write(&by_memory, &(part(&memory_by_gates) * memory.unsqueeze(1)));
+            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&hidden_by_output)));
+            let _ = memory.g_mul_(&part(&forget));
+            if from > 0 {
+                write(&hidden, &self.precision.product(&gates, &weight));
+            }
+        }
+        let of_weight = self.precision.product(&gradient.tr(), &hidden_before.tr());
+        (gradient, of_weight)
+    }
+}
+
+/// Writes values into a part of a tensor.
+fn write(part: &Tensor, values: &Tensor) {
+    part.shallow_clone().copy_(values);
+}
+
+/// The four gates.
+fn quarters(gates: &Tensor) -> [Tensor; 4] {
+    let width = gates.size()[1] / 4;
+    [0, 1, 2, 3].map(|at| gates.narrow(1, at * width, width))
+}
+
+/// First row and number of rows of each step.
+fn spans(active: &[i64]) -> impl Iterator<Item = (i64, i64)> {
+    active.iter().scan(0, |next, &count| {
+        let from = *next;
+        *next += count;
+        Some((from, count))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    /// The same as libtorch's own LSTM, forward and backward.
+    #[test]
+    fn it_is_the_lstm_of_libtorch() {
+        let active = [4, 4, 3, 1];
+        let normal = |size: [i64; 2]| {
+            Tensor::randn(size, (Kind::Float, Device::Cpu)).set_requires_grad(true)
+        };
+        let (words, weight) = (normal([12, 5]), normal([24, 6]));
+        let on_words = normal([24, 5]);
+        let bias = Tensor::zeros([24], (Kind::Float, Device::Cpu));
+        let wanted = Tensor::randn([12, 6], (Kind::Float, Device::Cpu));
+        let gradients = || {
+            let found = [&words, &weight, &on_words].map(|leaf| leaf.grad().copy());
+            for leaf in [&words, &weight, &on_words] {
+                leaf.shallow_clone().zero_grad();
+            }
+            found
+        };
+
+        let zeros = || Tensor::zeros([1, 4, 6], (Kind::Float, Device::Cpu));
+        let weights = [&on_words, &weight, &bias, &bias].map(Tensor::shallow_clone);
+        let steps = Tensor::from_slice(&active);
+        let (theirs, _, _) = Tensor::lstm_data(
+            &words,
+            &steps,
+            &[zeros(), zeros()],
+            &weights,
+            true,
+            1,
+            0.0,
+            true,
+            false,
+        );
+        (&theirs * &wanted).sum(Kind::Float).backward();
+        let expected = gradients();
+
+        let input = words.matmul(&on_words.tr());
+        let recurrence = Recurrence::new(input, &weight, &active, Precision::F32);
+        assert!((recurrence.hidden() - &theirs).abs().max().double_value(&[]) < 1e-6);
+        (recurrence.hidden() * &wanted).sum(Kind::Float).backward();
+        recurrence.backward();
+        for (found, expected) in gradients().iter().zip(&expected) {
+            assert!((found - expected).abs().max().double_value(&[]) < 1e-5);
+        }
+    }
+}
