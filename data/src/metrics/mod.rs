@@ -19,6 +19,7 @@ use serde::{Serialize, Serializer};
 use bleu::BleuCounts;
 use ngrams::Corpus;
 
+pub use cider::CaptionReward;
 pub use frequencies::DocumentFrequencies;
 
 /// How the scores are counted, to be printed beside them.

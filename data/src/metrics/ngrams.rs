@@ -11,6 +11,7 @@ pub(super) const MAX_N: usize = 4;
 
 /// A caption: its words, and for each n how often each n-gram occurs in it, in the order of their
 /// numbers, so that sums over them repeat to the bit.
+#[derive(Debug)]
 pub(super) struct Counted {
     pub(super) words: Vec<u32>,
     pub(super) counts: [Vec<Count>; MAX_N],
@@ -28,13 +29,14 @@ pub(super) struct CountedImage {
 /// All captions of a set, over one numbering of the n-grams of each n.
 pub(super) struct Corpus<'a> {
     pub(super) images: Vec<CountedImage>,
-    numbering: Numbering<'a>,
+    numbering: Numbering<&'a str>,
 }
 
 /// The numbers of words, and of longer n-grams by the number of all but their last word and the
 /// number of that.
-struct Numbering<'a> {
-    words: FxHashMap<&'a str, u32>,
+#[derive(Debug)]
+pub(super) struct Numbering<W> {
+    words: FxHashMap<W, u32>,
     longer: [FxHashMap<(u32, u32), u32>; MAX_N - 1],
 }
 
@@ -44,16 +46,15 @@ impl<'a> Corpus<'a> {
             items.iter().flat_map(|item| &item.references).map(Vec::len).sum(),
         );
         let images = items.iter().map(|item| CountedImage {
-            references: item.references.iter().map(|tokens| numbering.count(tokens)).collect(),
-            hypothesis: numbering.count(&item.hypothesis),
+            references: item.references.iter().map(|tokens| numbering.count_text(tokens)).collect(),
+            hypothesis: numbering.count_text(&item.hypothesis),
         });
         Self { images: images.collect(), numbering }
     }
 
     /// How many different n-grams occur, for each n.
     pub(super) fn ngrams(&self) -> [usize; MAX_N] {
-        let Numbering { words, longer: [two, three, four] } = &self.numbering;
-        [words.len(), two.len(), three.len(), four.len()]
+        self.numbering.ngrams()
     }
 
     /// The n-gram of words joined by spaces: n less one, and its number; nothing if it does not occur.
@@ -68,16 +69,29 @@ impl<'a> Corpus<'a> {
     }
 }
 
-impl<'a> Numbering<'a> {
+impl<'a> Numbering<&'a str> {
+    fn count_text(&mut self, tokens: &'a [String]) -> Counted {
+        self.count(tokens.iter().map(String::as_str))
+    }
+}
+
+impl<W: Eq + Hash> Numbering<W> {
     /// Room for the n-grams of so many words; about half of them are said before.
-    fn for_words(words: usize) -> Self {
+    pub(super) fn for_words(words: usize) -> Self {
         let longer =
             std::array::from_fn(|_| FxHashMap::with_capacity_and_hasher(words / 2, FxBuildHasher));
         Self { words: FxHashMap::default(), longer }
     }
 
-    fn count(&mut self, tokens: &'a [String]) -> Counted {
-        let words = tokens.iter().map(|token| next_number(&mut self.words, token.as_str()));
+    /// How many different n-grams have a number, for each n.
+    pub(super) fn ngrams(&self) -> [usize; MAX_N] {
+        let [two, three, four] = &self.longer;
+        [self.words.len(), two.len(), three.len(), four.len()]
+    }
+
+    /// Counts a caption; what is new in it gets the next numbers.
+    pub(super) fn count(&mut self, words: impl IntoIterator<Item = W>) -> Counted {
+        let words = words.into_iter().map(|word| next_number(&mut self.words, word));
         let words = words.collect::<Vec<_>>();
         let mut ngrams = words.clone();
         let counts = std::array::from_fn(|at| {
