@@ -73,6 +73,7 @@ fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precisi
         splits: (".".into(), "bench".to_owned()),
         store,
         vocabulary_sha256: material.vocabulary.sha256(),
+        refinement: None,
         network: NetworkConfig::of(recipe, encoder.grid[2], material.vocabulary.len()),
         encoder,
         training: Training { epochs: 1, precision, ..plain },

@@ -4,10 +4,10 @@
 use tch::nn::VarStore;
 use tch::{Tensor, no_grad};
 
-use crate::Result;
 use crate::fit::sorted_weights;
 use crate::recipes::{self, Network};
 use crate::run::RunConfig;
+use crate::{Error, Result};
 
 /// A network with averaged weights.
 #[derive(Debug)]
@@ -21,10 +21,16 @@ impl Average {
     /// Begins with the weights as they are.
     pub(crate) fn new(decay: f64, config: &RunConfig, source: &VarStore) -> Result<Self> {
         let mut weights = VarStore::new(source.device());
-        let network = recipes::build(config.recipe, &weights.root(), config.network);
+        let network =
+            recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
         weights.copy(source)?;
         weights.freeze();
         Ok(Self { decay, weights, network })
+    }
+
+    /// Forgets the mean so far for the weights as they are.
+    pub(crate) fn copy(&mut self, source: &VarStore) -> Result<()> {
+        self.weights.copy(source).map_err(Error::from)
     }
 
     /// Takes in the weights after a step. The first steps count more than the decay alone would let them.

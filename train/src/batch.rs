@@ -39,7 +39,11 @@ pub(crate) fn word_before(caption: &[WordId], step: usize) -> WordId {
 }
 
 /// The grids of images as one tensor, images × cells × channels.
-fn grids(images: &[&TrainingImage], store: &FeatureStore, device: Device) -> Result<Tensor> {
+pub(crate) fn grids(
+    images: &[&TrainingImage],
+    store: &FeatureStore,
+    device: Device,
+) -> Result<Tensor> {
     let shape = store.grid_shape();
     let mut bytes = Vec::new();
     for image in images {

@@ -30,6 +30,30 @@ pub struct Progress {
     pub vocabulary_sha256: String,
     /// The encoder whose grids it was trained on.
     pub encoder_sha256: String,
+    /// The epoch that is not finished.
+    pub underway: Underway,
+}
+
+/// How far an epoch has come. Losses and rewards are sums over its batches.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Underway {
+    /// Batches done.
+    pub batches: usize,
+    /// Captions in them.
+    pub captions: usize,
+    /// Negative log-likelihoods of a word.
+    pub cross_entropy: f64,
+    /// CIDEr-D of captions that were drawn.
+    pub reward: f64,
+    /// What they took.
+    pub seconds: f64,
+}
+
+impl Underway {
+    /// The mean over the batches.
+    pub(crate) fn mean(&self, sum: f64) -> f64 {
+        sum / self.batches.max(1) as f64
+    }
 }
 
 /// Writes a checkpoint. The file is replaced as a whole: after an error, a kill or a power loss

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use data::tokens::tokenize;
-use data::vocabulary::WordId;
+use data::vocabulary::{END, WordId};
 use data::{Captions, Split, Splits, Vocabulary};
 use features::{FeatureStore, ORIGINAL};
 
@@ -12,22 +12,40 @@ use crate::Result;
 /// The name of the mirrored view.
 const FLIP: &str = "flip";
 
+/// A caption to train on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caption {
+    /// Its words; [`END`] is the last one, unless the caption was cut off.
+    pub words: Vec<WordId>,
+    /// How much its words count in the loss.
+    pub weight: f32,
+}
+
+impl Caption {
+    /// A whole caption that somebody wrote.
+    #[must_use]
+    pub fn written(mut words: Vec<WordId>) -> Self {
+        words.push(END);
+        Self { words, weight: 1.0 }
+    }
+}
+
 /// An image to train on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrainingImage {
     /// Its row in the store.
     pub row: usize,
     /// The view of the store that it is seen in.
     pub view: usize,
-    /// Its captions, without start and end.
-    pub captions: Vec<Vec<WordId>>,
+    /// Its captions.
+    pub captions: Vec<Caption>,
 }
 
 impl TrainingImage {
-    /// Words of the longest caption.
+    /// Words of the longest caption, its end among them.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.captions.iter().map(Vec::len).max().unwrap_or(0)
+        self.captions.iter().map(|caption| caption.words.len()).max().unwrap_or(0)
     }
 }
 
@@ -63,7 +81,10 @@ pub fn training(
     matched(captions, splits, Split::Train, store, |_, row, captions| TrainingImage {
         row,
         view,
-        captions: captions.into_iter().map(|tokens| vocabulary.encode(&tokens)).collect(),
+        captions: captions
+            .into_iter()
+            .map(|tokens| Caption::written(vocabulary.encode(&tokens)))
+            .collect(),
     })
 }
 
@@ -125,7 +146,7 @@ impl Mirror {
     pub fn image(&self, image: &TrainingImage) -> Option<TrainingImage> {
         let captions = image.captions.iter();
         let captions = captions
-            .filter(|caption| !caption.iter().any(|word| self.sides.contains(word)))
+            .filter(|caption| !caption.words.iter().any(|word| self.sides.contains(word)))
             .cloned()
             .collect::<Vec<_>>();
         (!captions.is_empty()).then_some(TrainingImage {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use data::Vocabulary;
+use data::metrics::health::Health;
 use data::metrics::{Item, Scores, Sums, score};
 use features::{FeatureStore, ORIGINAL};
 use models::{Hypothesis, SearchOptions, search};
@@ -27,18 +28,21 @@ pub struct Evaluation {
     pub captions: BTreeMap<String, String>,
     /// How many captions were cut off at the longest length.
     pub unfinished: usize,
+    /// What the scores do not show of them.
+    pub health: Health,
 }
 
-/// Captions all `images` from the store and scores the captions.
+/// Captions all `images` from the store, with one network or the mean of several, and scores the
+/// captions.
 pub fn evaluate(
-    network: &dyn Network,
+    networks: &[&dyn Network],
     vocabulary: &Vocabulary,
     images: &[ScoredImage],
     store: &FeatureStore,
     options: &SearchOptions,
     device: Device,
 ) -> Result<Evaluation> {
-    let mut decoder = TorchDecoder::new(network, store.grid_shape().channels as i64, device);
+    let mut decoder = TorchDecoder::new(networks, store.grid_shape().channels as i64, device);
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
         let grids = grids(part, store)?;
@@ -49,11 +53,20 @@ pub fn evaluate(
     let best = best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))?;
     let items =
         images.iter().zip(&best).map(|(image, hypothesis)| item(image, hypothesis, vocabulary));
-    let scores = score(&items.collect::<Vec<_>>(), None).into_iter().sum::<Sums>().scores();
+    let items = items.collect::<Vec<_>>();
+    let scores = score(&items, None).into_iter().sum::<Sums>().scores();
+    let captions = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
+    let health = Health::of(&captions, None);
     let unfinished = best.iter().filter(|hypothesis| !hypothesis.finished).count();
     let text = |hypothesis: &Hypothesis| vocabulary.decode(&hypothesis.words);
     let captions = images.iter().zip(&best).map(|(image, best)| (image.image.clone(), text(best)));
-    Ok(Evaluation { scores, images: images.len(), captions: captions.collect(), unfinished })
+    Ok(Evaluation {
+        scores,
+        images: images.len(),
+        captions: captions.collect(),
+        unfinished,
+        health,
+    })
 }
 
 fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {

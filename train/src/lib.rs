@@ -12,6 +12,10 @@ pub mod fit;
 pub mod optimizer;
 pub mod recipes;
 pub mod run;
+mod sample;
+mod self_critical;
+pub mod settings;
 pub mod torch_decoder;
 
 pub use error::{Error, Result};
+pub use self_critical::Refinement;

@@ -19,6 +19,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train a network and export it.
     Fit(Fit),
+    /// Train a network further, on the CIDEr-D of captions it says.
+    Refine(Refine),
     /// Caption a split with the best checkpoint and score the captions.
     Evaluate(Evaluate),
     /// Write the best checkpoint as ONNX, for `serve`.
@@ -45,6 +47,8 @@ pub(crate) struct Fit {
     pub(crate) store: PathBuf,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
     /// Folder of the official split lists [default: the folder of the captions].
     #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR")]
     pub(crate) splits: Option<PathBuf>,
@@ -54,14 +58,41 @@ pub(crate) struct Fit {
     /// Everything random follows from it.
     #[arg(long, env = "SHOWTELL_SEED", default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
-    /// The network and how it is trained; the flags below change single settings of it.
-    #[arg(long, env = "SHOWTELL_RECIPE", value_enum, default_value_t = Recipe::ShowAttendTell)]
-    pub(crate) recipe: Recipe,
+    /// The network and how it is trained [default: adaptive].
+    #[arg(long, env = "SHOWTELL_RECIPE", value_enum)]
+    pub(crate) recipe: Option<Recipe>,
+    /// A file of settings that differ from the recipe's, in the tables of a run's config.toml; flags
+    /// change them further.
+    #[arg(long, env = "SHOWTELL_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) changes: Changes,
     /// How often a word must occur in the training captions.
     #[arg(long, env = "SHOWTELL_MIN_COUNT", default_value_t = 5, value_name = "N")]
     pub(crate) min_count: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct Refine {
+    /// The run whose best network is refined.
+    #[arg(long, env = "SHOWTELL_FROM", value_name = "DIR")]
+    pub(crate) from: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Go on with the run in the folder, with its own settings; only --epochs may be raised.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Everything random follows from it.
+    #[arg(long, env = "SHOWTELL_SEED", default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Captions that are drawn for an image; each is compared with the others.
+    #[arg(long, env = "SHOWTELL_SAMPLES", default_value_t = 5, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(2..=100))]
+    pub(crate) samples: u16,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
 }
 
 /// Settings that differ from those of the recipe.
@@ -144,15 +175,27 @@ impl Changes {
 
 #[derive(Args)]
 pub(crate) struct Evaluate {
+    /// The run folder; several, with commas between them, are averaged.
+    #[arg(
+        long,
+        env = "SHOWTELL_RUN",
+        default_value = "models/flickr8k",
+        value_name = "DIR",
+        value_delimiter = ','
+    )]
+    pub(crate) run: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) run: RunArgs,
+    pub(crate) machine: Machine,
     /// Which split.
     #[arg(long, env = "SHOWTELL_SPLIT", value_enum, default_value = "dev")]
     pub(crate) split: SplitChoice,
-    /// Captions kept at each step of the search.
-    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
+    /// Captions kept at each step of the search [default: of the run].
+    #[arg(long, env = "SHOWTELL_BEAM", value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
-    pub(crate) beam: u16,
+    pub(crate) beam: Option<u16>,
+    /// Captions are compared by log-probability / length^X [default: of the run].
+    #[arg(long, env = "SHOWTELL_LENGTH_EXPONENT", value_name = "X")]
+    pub(crate) length_exponent: Option<f32>,
     /// Where to write the scores as JSON; - is stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -176,8 +219,17 @@ pub(crate) struct Export {
 #[derive(Args)]
 pub(crate) struct RunArgs {
     /// The run folder.
-    #[arg(long, env = "SHOWTELL_RUN", default_value = "models/flickr8k", value_name = "DIR")]
-    pub(crate) run: PathBuf,
+    #[arg(
+        long = "run",
+        env = "SHOWTELL_RUN",
+        default_value = "models/flickr8k",
+        value_name = "DIR"
+    )]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Machine {
     /// Where libtorch runs: auto, cpu or cuda.
     #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,

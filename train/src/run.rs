@@ -13,7 +13,7 @@ use tch::{Device, Kind};
 
 use crate::checkpoint::Checkpoint;
 use crate::recipes::{self, Network, NetworkConfig, Precision, Recipe, Regularization};
-use crate::{Error, Result};
+use crate::{Error, Refinement, Result};
 
 /// The source revision this program was built from.
 pub const REVISION: &str = env!("SHOWTELL_REVISION");
@@ -92,6 +92,24 @@ impl Training {
         }
     }
 
+    /// What a trained network is refined with.
+    #[must_use]
+    pub fn refining(base: &Self, seed: u64) -> Self {
+        Self {
+            seed,
+            epochs: 15,
+            batch: 32,
+            learning_rate: 5e-5,
+            warm_up: 50,
+            decay: 0.95,
+            weight_decay: 0.0,
+            averaging: 0.99,
+            patience: 5,
+            regularization: Regularization::NONE,
+            ..base.clone()
+        }
+    }
+
     /// The learning rate of the step after `steps`.
     #[must_use]
     pub fn rate_at(&self, steps: i32, steps_of_epoch: usize) -> f64 {
@@ -149,6 +167,9 @@ pub struct RunConfig {
     pub store: PathBuf,
     /// SHA-256 of the vocabulary's words.
     pub vocabulary_sha256: String,
+    /// What the run refines, if it does not begin with fresh weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refinement: Option<Refinement>,
     /// The encoder.
     pub encoder: EncoderRecord,
     /// The sizes of the network.
@@ -268,7 +289,8 @@ impl RunFolder {
             return Err(Error::run(&self.vocabulary(), problem));
         }
         let mut weights = VarStore::new(device);
-        let network = recipes::build(config.recipe, &weights.root(), config.network);
+        let network =
+            recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
         weights.set_kind(Kind::Float);
         for (name, mut weight) in weights.variables() {
             checkpoint.copy_into(&name, &mut weight)?;

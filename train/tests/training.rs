@@ -3,21 +3,26 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use data::vocabulary::{END, START};
+use data::vocabulary::START;
 use data::{Vocabulary, tokens::tokenize};
 use features::{
     Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
 };
-use models::{Hypothesis, OnnxDecoder, Preprocess, SearchOptions, search};
+use models::search::Expansion;
+use models::{Decoder, Hypothesis, OnnxDecoder, Preprocess, SearchOptions, search};
 use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
+use train::Refinement;
 use train::batch::Batch;
-use train::dataset::{ScoredImage, TrainingImage};
+use train::checkpoint::Checkpoint;
+use train::dataset::{Caption, ScoredImage, TrainingImage};
 use train::evaluate::evaluate;
 use train::export::export;
 use train::fit::{Fit, Material, Stop};
-use train::recipes::{NetworkConfig, Pass, Precision, Recipe, Regularization};
+use train::recipes::{Network, NetworkConfig, Pass, Precision, Recipe, Regularization};
 use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 use train::torch_decoder::TorchDecoder;
 
@@ -60,7 +65,10 @@ fn material(folder: &Path) -> Material {
     let training = |(row, captions): (usize, &[Vec<String>; 3])| TrainingImage {
         row,
         view: 0,
-        captions: captions.iter().map(|tokens| vocabulary.encode(tokens)).collect(),
+        captions: captions
+            .iter()
+            .map(|tokens| Caption::written(vocabulary.encode(tokens)))
+            .collect(),
     };
     let scored = |(row, captions): (usize, &[Vec<String>; 3])| ScoredImage {
         image: format!("{row}.jpg"),
@@ -84,6 +92,7 @@ fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunConfig {
         splits: (".".into(), "test".to_owned()),
         store: "small.h5".into(),
         vocabulary_sha256: material.vocabulary.sha256(),
+        refinement: None,
         encoder: EncoderRecord::of(&material.store, Path::new("small.h5")).unwrap(),
         network: NetworkConfig {
             annotation: 16,
@@ -111,14 +120,12 @@ fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunConfig {
 fn train(folder: &Path, material: &Material, recipe: Recipe, stops: &[usize]) -> RunFolder {
     let run = RunFolder::new(&folder.join(format!("{recipe}-{stops:?}")));
     material.vocabulary.save(&run.vocabulary()).unwrap();
-    let mut done = 0;
     for &epochs in stops {
         let config = config(material, recipe, epochs);
         run.save_config(&config).unwrap();
         let mut fit = Fit::new(&run, &config, material, Device::Cpu).unwrap();
-        assert_eq!(fit.resume().unwrap(), done);
+        fit.resume().unwrap();
         assert_eq!(fit.run().unwrap(), Stop::Epochs);
-        done = epochs;
     }
     run
 }
@@ -158,9 +165,102 @@ fn a_resumed_run_ends_as_an_uninterrupted_one() {
         let whole = train(folder.path(), &material, recipe, &[5]);
         let parts = train(folder.path(), &material, recipe, &[2, 3, 5]);
         assert_eq!(curve(&whole), curve(&parts));
-        assert_eq!(fs::read(whole.last()).unwrap(), fs::read(parts.last()).unwrap());
+        assert_eq!(fs::read(whole.best()).unwrap(), fs::read(parts.best()).unwrap());
         let other = train(folder.path(), &material, recipe, &[1, 1]);
         assert_eq!(curve(&other), curve(&whole)[..1]);
+    }
+}
+
+/// Stopped after every single step and resumed each time.
+#[test]
+fn an_interrupted_run_ends_as_an_uninterrupted_one() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let whole = train(folder.path(), &material, recipe, &[3]);
+        let config = config(&material, recipe, 3);
+        let run = RunFolder::new(&folder.path().join(format!("{recipe}-interrupted")));
+        let mut stops = 0;
+        loop {
+            let mut fit = Fit::new(&run, &config, &material, Device::Cpu).unwrap();
+            fit.resume().unwrap();
+            fit.interrupt_by(&Arc::new(AtomicBool::new(true)));
+            if fit.run().unwrap() == Stop::Epochs {
+                break;
+            }
+            stops += 1;
+        }
+        assert_eq!(stops, 6, "three epochs of two batches");
+        assert_eq!(curve(&run), curve(&whole));
+        let checkpoint = |run: &RunFolder| {
+            let mut progress = Checkpoint::load(&run.last()).unwrap().progress;
+            progress.underway.seconds = 0.0;
+            progress
+        };
+        assert_eq!(checkpoint(&run), checkpoint(&whole));
+        let weights = |run: &RunFolder| fs::read(run.best()).unwrap();
+        assert_eq!(weights(&run), weights(&whole));
+    }
+}
+
+/// Drawn captions are rewarded: their mean reward rises, and the run begins with the weights it was given.
+#[test]
+fn refinement_raises_the_reward() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let base = train(folder.path(), &material, recipe, &[25]);
+        let plain = config(&material, recipe, 40);
+        let refined = RunConfig {
+            refinement: Some(Refinement { from: base.path().to_path_buf(), samples: 5 }),
+            training: Training {
+                warm_up: 0,
+                learning_rate: 2e-3,
+                averaging: 0.5,
+                regularization: Regularization::NONE,
+                ..plain.training.clone()
+            },
+            ..plain
+        };
+        let run = RunFolder::new(&folder.path().join(format!("{recipe}-refined")));
+        material.vocabulary.save(&run.vocabulary()).unwrap();
+        run.save_config(&refined).unwrap();
+        let mut fit = Fit::new(&run, &refined, &material, Device::Cpu).unwrap();
+        fit.begin_with(&base.best()).unwrap();
+        assert_eq!(fit.run().unwrap(), Stop::Epochs);
+        let curve = curve(&run);
+        let reward = |at: std::ops::Range<usize>| {
+            curve[at].iter().map(|line| line["reward"].as_f64().unwrap()).sum::<f64>()
+        };
+        let (first, last) = (reward(0..5), reward(35..40));
+        assert!(last > 1.2 * first, "{recipe}: {first} {last}");
+        assert!(run.open_best(Device::Cpu).unwrap().config.refinement.is_some());
+    }
+}
+
+/// Two networks that agree say what each of them says; two that do not say what both find likely.
+#[test]
+fn an_ensemble_averages_probabilities() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), &material, Recipe::Adaptive, &[6]);
+    let other = train(folder.path(), &material, Recipe::ShowAttendTell, &[6]);
+    let (one, two) = (run.open_best(Device::Cpu).unwrap(), other.open_best(Device::Cpu).unwrap());
+    let mut grid = vec![0.0; GRID.values()];
+    material.store.read(0, 0, &mut grid).unwrap();
+    let first_word = |networks: &[&dyn Network]| {
+        let mut decoder = TorchDecoder::new(networks, GRID.channels as i64, Device::Cpu);
+        decoder.start(&grid, 1).unwrap();
+        let expansion = Expansion { images: &[0], parents: &[0], words: &[START] };
+        let log_probabilities = decoder.step(expansion).unwrap().log_probabilities;
+        log_probabilities.into_iter().map(f32::exp).collect::<Vec<_>>()
+    };
+    let [a, b] = [&one, &two].map(|run| first_word(&[&*run.network]));
+    let both = first_word(&[&*one.network, &*two.network]);
+    let twice = first_word(&[&*one.network, &*one.network]);
+    for (word, both) in both.iter().enumerate() {
+        assert!((both - f32::midpoint(a[word], b[word])).abs() < 1e-6);
+        assert!((twice[word] - a[word]).abs() < 1e-6);
     }
 }
 
@@ -172,7 +272,7 @@ fn it_learns_to_say_what_it_was_shown() {
         let run = train(folder.path(), &material, recipe, &[120]);
         let trained = run.open_best(Device::Cpu).unwrap();
         let evaluation = evaluate(
-            &*trained.network,
+            &[&*trained.network],
             &trained.vocabulary,
             &material.dev,
             &material.store,
@@ -210,8 +310,8 @@ fn the_loss_of_a_batch_is_the_mean_over_its_words() {
                 let alone = TrainingImage { captions: vec![caption.clone()], ..image.clone() };
                 let (count, loss) = loss(&[&alone]);
                 assert_eq!(count, 1);
-                words += caption.len() as f64 + 1.0;
-                entropy += loss.cross_entropy * (caption.len() as f64 + 1.0);
+                words += caption.words.len() as f64;
+                entropy += loss.cross_entropy * caption.words.len() as f64;
                 looked_away += loss.total.double_value(&[]) - loss.cross_entropy;
                 captions += 1.0;
             }
@@ -245,8 +345,8 @@ fn teacher_forcing_and_single_steps_agree() {
         let mut held = network.start(&grid);
         let mut before = START;
         let mut total = 0.0;
-        let words = alone.captions[0].iter().copied().chain([END]).collect::<Vec<_>>();
-        for &word in &words {
+        let words = &alone.captions[0].words;
+        for &word in words {
             let stepped =
                 network.step(&Tensor::from_slice(&[i64::from(before)]).view([1, 1]), &held);
             total -= stepped.log_probabilities.double_value(&[0, 0, i64::from(word)]);
@@ -282,7 +382,7 @@ fn exported(folder: &Path, material: &Material, recipe: Recipe) {
     let trained = run.open_best(Device::Cpu).unwrap();
     for beam in [1, 3, 5] {
         let options = SearchOptions { beam, ..SearchOptions::default() };
-        let mut torch = TorchDecoder::new(&*trained.network, GRID.channels as i64, Device::Cpu);
+        let mut torch = TorchDecoder::new(&[&*trained.network], GRID.channels as i64, Device::Cpu);
         let mut onnx =
             OnnxDecoder::open(run.path(), [GRID.cells(), GRID.channels], Some(1)).unwrap();
         let expected = best(material, search(&mut torch, &grids, 4, &options).unwrap());

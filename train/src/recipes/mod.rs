@@ -8,11 +8,12 @@ mod show_attend_tell;
 mod slots;
 
 use std::fmt::{self, Debug, Display};
+use std::sync::{Mutex, PoisonError};
 
 use models::onnx::Graph;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 pub use self::pass::{Pass, Precision};
 use crate::Result;
@@ -133,27 +134,36 @@ pub trait Network: Debug {
     fn step_graph(&self, cells: usize) -> Result<Graph>;
 }
 
-/// A network with fresh weights below `path`.
+/// libtorch has one generator of random weights for the whole program.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// A network below `path` with fresh weights, which follow from `seed`.
 #[must_use]
-pub fn build(recipe: Recipe, path: &Path, config: NetworkConfig) -> Box<dyn Network> {
+pub fn build(recipe: Recipe, path: &Path, config: NetworkConfig, seed: u64) -> Box<dyn Network> {
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(seed as i64);
     match recipe {
         Recipe::Adaptive => Box::new(adaptive::Adaptive::new(path, config)),
         Recipe::ShowAttendTell => Box::new(show_attend_tell::ShowAttendTell::new(path, config)),
     }
 }
 
-/// The mean negative log-likelihood of `targets` (rows), and what is minimised for it.
+/// Of rows of log-probabilities: what is minimised, the mean over the rows of what each row is asked
+/// for, times its weight; and the mean negative log-likelihood of `targets`.
 fn cross_entropy(
     log_probabilities: &Tensor,
     targets: &Tensor,
+    weights: &Tensor,
     regularization: &Regularization,
 ) -> (Tensor, f64) {
-    let likely = log_probabilities.nll_loss(targets);
-    let entropy = likely.double_value(&[]);
+    let surprise = -log_probabilities.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
+    let entropy = surprise.mean(Kind::Float).double_value(&[]);
     let smoothing = regularization.label_smoothing;
-    if smoothing == 0.0 {
-        return (likely, entropy);
-    }
-    let spread = -log_probabilities.mean(tch::Kind::Float);
-    (likely * (1.0 - smoothing) + spread * smoothing, entropy)
+    let asked = if smoothing == 0.0 {
+        surprise
+    } else {
+        let spread = -log_probabilities.mean_dim(1, false, None);
+        surprise * (1.0 - smoothing) + spread * smoothing
+    };
+    ((asked * weights).mean(Kind::Float), entropy)
 }

@@ -1,7 +1,6 @@
 //! Captions packed into one sequence without padding: for a recurrence that runs over whole captions
 //! in one call, and attends afterwards.
 
-use data::vocabulary::END;
 use tch::{Device, Tensor};
 
 use crate::batch::word_before;
@@ -14,6 +13,8 @@ pub(super) struct Packed {
     pub(super) words: Tensor,
     /// The words to predict.
     pub(super) targets: Tensor,
+    /// How much each row counts.
+    pub(super) weights: Tensor,
     /// For each step, how many captions still have a word to predict.
     pub(super) active: Vec<i64>,
     /// Which image each row belongs to.
@@ -30,19 +31,20 @@ impl Packed {
         let mut captions = captions
             .flat_map(|(image, of)| of.captions.iter().map(move |caption| (image, caption)))
             .collect::<Vec<_>>();
-        captions.sort_by_key(|(_, caption)| std::cmp::Reverse(caption.len()));
-        // The end is predicted as well.
-        let steps = captions.first().map_or(0, |(_, caption)| caption.len() + 1);
-        let (mut words, mut targets, mut active, mut image_of) = (vec![], vec![], vec![], vec![]);
+        captions.sort_by_key(|(_, caption)| std::cmp::Reverse(caption.words.len()));
+        let steps = captions.first().map_or(0, |(_, caption)| caption.words.len());
+        let (mut words, mut targets, mut weights) = (vec![], vec![], vec![]);
+        let (mut active, mut image_of) = (vec![], vec![]);
         let mut rows = vec![Vec::new(); images.len()];
         for step in 0..steps {
-            let spoken = captions.iter().take_while(|(_, caption)| caption.len() >= step);
+            let spoken = captions.iter().take_while(|(_, caption)| caption.words.len() > step);
             let before = words.len();
             for (image, caption) in spoken {
                 rows[*image].push(words.len() as i64);
                 image_of.push(*image as i64);
-                words.push(i64::from(word_before(caption, step)));
-                targets.push(i64::from(caption.get(step).copied().unwrap_or(END)));
+                words.push(i64::from(word_before(&caption.words, step)));
+                targets.push(i64::from(caption.words[step]));
+                weights.push(caption.weight);
             }
             active.push((words.len() - before) as i64);
         }
@@ -59,6 +61,7 @@ impl Packed {
         Self {
             words: tensor(&words),
             targets: tensor(&targets),
+            weights: Tensor::from_slice(&weights).to_device(device),
             active,
             image: tensor(&image_of),
             by_image: tensor(&by_image).view([images.len() as i64, most as i64]),

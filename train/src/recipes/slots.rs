@@ -1,7 +1,7 @@
 //! Captions step by step, those of an image beside each other: for a recurrence that attends at
 //! every step, so that an image's cells serve all its captions without a copy.
 
-use data::vocabulary::{END, PAD};
+use data::vocabulary::PAD;
 use tch::{Device, Tensor};
 
 use crate::batch::word_before;
@@ -23,33 +23,33 @@ pub(super) struct Slots {
     pub(super) caption: Tensor,
     /// The words to predict.
     pub(super) targets: Tensor,
+    /// How much each of them counts.
+    pub(super) weights: Tensor,
     pub(super) captions: i64,
 }
 
 impl Slots {
     pub(super) fn new(images: &[&TrainingImage], device: Device) -> Self {
         let slots = images.iter().map(|image| image.captions.len()).max().unwrap_or(0);
-        // The end is predicted as well.
-        let steps = images.first().map_or(0, |image| image.longest() + 1);
+        let steps = images.first().map_or(0, |image| image.longest());
         let active = (0..steps)
-            .map(|step| images.iter().take_while(|image| image.longest() >= step).count() as i64)
+            .map(|step| images.iter().take_while(|image| image.longest() > step).count() as i64)
             .collect::<Vec<_>>();
 
         let mut words = vec![i64::from(PAD); images.len() * slots * steps];
-        let (mut in_steps, mut in_words, mut caption, mut targets) =
-            (vec![], vec![], vec![], vec![]);
+        let (mut in_steps, mut in_words, mut caption) = (vec![], vec![], vec![]);
+        let (mut targets, mut weights) = (vec![], vec![]);
         let mut step_start = 0;
         for (step, &active) in active.iter().enumerate() {
             for (at, image) in images.iter().take(active as usize).enumerate() {
                 for (slot, spoken) in image.captions.iter().enumerate() {
-                    if step > spoken.len() {
-                        continue;
-                    }
+                    let Some(&word) = spoken.words.get(step) else { continue };
                     let row = at * slots + slot;
-                    words[row * steps + step] = i64::from(word_before(spoken, step));
+                    words[row * steps + step] = i64::from(word_before(&spoken.words, step));
                     in_steps.push(step_start + row as i64);
                     in_words.push((row * steps + step) as i64);
-                    targets.push(i64::from(spoken.get(step).copied().unwrap_or(END)));
+                    targets.push(i64::from(word));
+                    weights.push(spoken.weight);
                     caption.push(row as i64);
                 }
             }
@@ -64,6 +64,7 @@ impl Slots {
             in_words: tensor(&in_words),
             caption: tensor(&caption),
             targets: tensor(&targets),
+            weights: Tensor::from_slice(&weights).to_device(device),
             captions: images.iter().map(|image| image.captions.len() as i64).sum(),
         }
     }

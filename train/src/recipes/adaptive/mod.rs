@@ -131,8 +131,12 @@ impl Network for Adaptive {
         );
         let context = context.flatten(0, 1).index_select(0, &packed.in_images);
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
-        let (total, cross_entropy) =
-            cross_entropy(&log_probabilities, &packed.targets, pass.regularization());
+        let (total, cross_entropy) = cross_entropy(
+            &log_probabilities,
+            &packed.targets,
+            &packed.weights,
+            pass.regularization(),
+        );
         let earlier = move || {
             recurrence.backward();
             cells.backward();

@@ -188,8 +188,12 @@ impl Network for ShowAttendTell {
         let embedded = embedded.flatten(0, 2).index_select(0, &slots.in_words);
         let deep = self.deep_output(&embedded, &hidden, &context);
         let log_probabilities = self.log_probabilities(&pass.dropout(&deep));
-        let (total, cross_entropy) =
-            cross_entropy(&log_probabilities, &slots.targets, pass.regularization());
+        let (total, cross_entropy) = cross_entropy(
+            &log_probabilities,
+            &slots.targets,
+            &slots.weights,
+            pass.regularization(),
+        );
         let looked_away = looked_away(&slots, &slots.predicted(&attentions));
         let total = total + looked_away * pass.regularization().doubly_stochastic;
         Loss { total, cross_entropy, earlier: None }

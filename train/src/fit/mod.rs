@@ -1,0 +1,333 @@
+//! Training, by teacher forcing or on rewards, with early stopping on the CIDEr of generated captions.
+
+mod record;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use data::Vocabulary;
+use features::FeatureStore;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tch::Device;
+use tch::nn::VarStore;
+
+use self::record::{EpochRecord, progress_bar};
+use crate::average::Average;
+use crate::batch::Batch;
+use crate::checkpoint::{self, Checkpoint, Progress};
+use crate::dataset::{Mirror, ScoredImage, TrainingImage};
+use crate::evaluate::{Evaluation, evaluate};
+use crate::optimizer::Adam;
+use crate::recipes::{self, Network, Pass};
+use crate::run::{RunConfig, RunFolder, Training};
+use crate::self_critical::{Drawn, SelfCritical};
+use crate::{Error, Result};
+
+/// The longest time of training that a kill may cost.
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
+/// The largest share of dev captions that may lack their end in the best checkpoint.
+const MAY_LACK_END: f64 = 0.02;
+
+/// What a network is trained on and scored on.
+#[derive(Debug)]
+pub struct Material {
+    /// The grids.
+    pub store: FeatureStore,
+    /// The words.
+    pub vocabulary: Vocabulary,
+    /// What is trained on.
+    pub training: Vec<TrainingImage>,
+    /// What chooses the best checkpoint.
+    pub dev: Vec<ScoredImage>,
+}
+
+/// Why training stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// All epochs are done.
+    Epochs,
+    /// The dev CIDEr did not rise for as many epochs as patience allows.
+    Patience,
+    /// Somebody asked for it. The checkpoint is of the last step.
+    Interrupted,
+}
+
+/// A run in the making.
+#[derive(Debug)]
+pub struct Fit<'a> {
+    folder: &'a RunFolder,
+    config: &'a RunConfig,
+    material: &'a Material,
+    device: Device,
+    weights: VarStore,
+    network: Box<dyn Network>,
+    average: Option<Average>,
+    mirror: Option<Mirror>,
+    self_critical: Option<SelfCritical>,
+    optimizer: Adam,
+    progress: Progress,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl<'a> Fit<'a> {
+    /// Fresh weights, which follow from the seed.
+    pub fn new(
+        folder: &'a RunFolder,
+        config: &'a RunConfig,
+        material: &'a Material,
+        device: Device,
+    ) -> Result<Self> {
+        let training = &config.training;
+        let weights = VarStore::new(device);
+        let network = recipes::build(config.recipe, &weights.root(), config.network, training.seed);
+        let average = (training.averaging > 0.0)
+            .then(|| Average::new(training.averaging, config, &weights))
+            .transpose()?;
+        let mirror = training.mirror.then(|| Mirror::of(&material.store, &material.vocabulary));
+        let mirror = mirror.transpose()?;
+        let self_critical = config.refinement.as_ref().map(|refinement| {
+            SelfCritical::new(&material.training, mirror.as_ref(), refinement.samples)
+        });
+        let optimizer = Adam::new(sorted_weights(&weights));
+        let progress = Progress {
+            vocabulary_sha256: config.vocabulary_sha256.clone(),
+            encoder_sha256: config.encoder.sha256.clone(),
+            ..Progress::default()
+        };
+        Ok(Self {
+            folder,
+            config,
+            material,
+            device,
+            weights,
+            network,
+            average,
+            mirror,
+            self_critical,
+            optimizer,
+            progress,
+            interrupted: Arc::default(),
+        })
+    }
+
+    /// Stops after the next step, with a checkpoint, once the flag is set.
+    pub fn interrupt_by(&mut self, flag: &Arc<AtomicBool>) {
+        self.interrupted = Arc::clone(flag);
+    }
+
+    /// Begins with the weights of a checkpoint.
+    pub fn begin_with(&mut self, path: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::load(path)?;
+        for (name, mut weight) in self.weights.variables() {
+            checkpoint.copy_into(&name, &mut weight)?;
+        }
+        if let Some(average) = &mut self.average {
+            average.copy(&self.weights)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on from the last checkpoint of the folder, if it has one. Says whether it has.
+    pub fn resume(&mut self) -> Result<bool> {
+        if !self.folder.last().exists() {
+            return Ok(false);
+        }
+        let checkpoint = Checkpoint::load(&self.folder.last())?;
+        let saved = &checkpoint.progress;
+        if saved.vocabulary_sha256 != self.progress.vocabulary_sha256 {
+            let problem = "not the vocabulary this run was trained with so far";
+            return Err(Error::run(&self.folder.vocabulary(), problem));
+        }
+        for (name, mut weight) in self.weights.variables() {
+            checkpoint.copy_into(&name, &mut weight)?;
+        }
+        if let Some(average) = &mut self.average {
+            average.restore(|name, tensor| checkpoint.copy_into(name, tensor))?;
+        }
+        self.optimizer.restore(saved.steps, |name, tensor| checkpoint.copy_into(name, tensor))?;
+        self.progress = checkpoint.progress;
+        Ok(true)
+    }
+
+    /// Trains until the epochs are done, patience is at its end or somebody interrupts; with a
+    /// checkpoint after each epoch, and now and then within.
+    pub fn run(&mut self) -> Result<Stop> {
+        let training = &self.config.training;
+        while self.progress.epoch < training.epochs {
+            if self.progress.epoch >= self.progress.best_epoch + training.patience {
+                return Ok(Stop::Patience);
+            }
+            if self.pass()? {
+                return Ok(Stop::Interrupted);
+            }
+            self.finish_epoch()?;
+        }
+        Ok(Stop::Epochs)
+    }
+
+    /// How far the run has come.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What is left of a pass over the training images. Says whether it was interrupted.
+    fn pass(&mut self) -> Result<bool> {
+        let training = &self.config.training;
+        let images = self.shown();
+        let batches_of_epoch = images.len().div_ceil(training.batch);
+        let bar = progress_bar(self.progress.epoch + 1, &images);
+        bar.set_position(self.progress.underway.captions as u64);
+        bar.reset_eta();
+        let mut saved = Instant::now();
+        for images in images.chunks(training.batch).skip(self.progress.underway.batches) {
+            let start = Instant::now();
+            let images = images.iter().collect::<Vec<_>>();
+            let rate = training.rate_at(self.optimizer.steps(), batches_of_epoch);
+            let captions = self.step(&images, rate)?;
+            let underway = &mut self.progress.underway;
+            underway.batches += 1;
+            underway.captions += captions;
+            underway.seconds += start.elapsed().as_secs_f64();
+            bar.inc(captions as u64);
+            bar.set_message(format!("loss {:.3}", underway.mean(underway.cross_entropy)));
+            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            if interrupted || saved.elapsed() > CHECKPOINT_EVERY {
+                self.save()?;
+                saved = Instant::now();
+            }
+            if interrupted {
+                return Ok(true);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(false)
+    }
+
+    /// One step on a batch. Gives the number of its captions.
+    fn step(&mut self, images: &[&TrainingImage], rate: f64) -> Result<usize> {
+        let Training { regularization, precision, seed, weight_decay, clip, .. } =
+            self.config.training;
+        let store = &self.material.store;
+        let step = self.optimizer.steps().unsigned_abs().into();
+        let drawn = self.draw(images, step)?;
+        let batch = match &drawn {
+            Some(drawn) => Batch::new(&drawn.images.iter().collect::<Vec<_>>(), store, self.device),
+            None => Batch::new(images, store, self.device),
+        }?;
+        let mut pass = Pass::new(regularization, precision, seed, step);
+        let loss = self.network.loss(&batch, &mut pass);
+        let cross_entropy = loss.cross_entropy;
+        if !cross_entropy.is_finite() {
+            return Err(Error::Training(format!(
+                "the loss became {cross_entropy} in epoch {}; begin again with a lower --learning-rate",
+                self.progress.epoch + 1
+            )));
+        }
+        loss.backward();
+        self.optimizer.step(rate, weight_decay, clip);
+        if let Some(average) = &mut self.average {
+            average.update(&self.weights, self.optimizer.steps());
+        }
+        self.progress.underway.cross_entropy += cross_entropy;
+        self.progress.underway.reward += drawn.as_ref().map_or(0.0, |drawn| drawn.reward);
+        Ok(batch.captions())
+    }
+
+    /// Captions drawn for images, if the run is a refinement.
+    fn draw(&mut self, images: &[&TrainingImage], step: u64) -> Result<Option<Drawn>> {
+        let Some(self_critical) = &mut self.self_critical else { return Ok(None) };
+        // Another stream than dropout and order have.
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed ^ u64::MAX);
+        random.set_stream(step);
+        let drawn = self_critical.draw(
+            &*self.network,
+            images,
+            &self.material.store,
+            self.config.search.max_length,
+            self.device,
+            &mut random,
+        )?;
+        Ok(Some(drawn))
+    }
+
+    /// Scores the network as it is and writes down what came of the epoch.
+    fn finish_epoch(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let Evaluation { scores, unfinished, health, images, .. } = self.evaluate()?;
+        let underway = std::mem::take(&mut self.progress.underway);
+        let progress = &mut self.progress;
+        progress.epoch += 1;
+        progress.steps = self.optimizer.steps();
+        let lack_end = unfinished as f64 / images as f64 + health.unfinished;
+        let improved = progress.epoch == 1
+            || (scores.cider() > progress.best_cider && lack_end <= MAY_LACK_END);
+        if improved {
+            progress.best_epoch = progress.epoch;
+            progress.best_cider = scores.cider();
+        }
+        let record = EpochRecord {
+            epoch: progress.epoch,
+            steps: progress.steps,
+            cross_entropy: underway.mean(underway.cross_entropy),
+            reward: self.self_critical.is_some().then_some(underway.mean(underway.reward)),
+            captions_per_second: underway.captions as f64 / underway.seconds,
+            train_seconds: underway.seconds,
+            evaluate_seconds: start.elapsed().as_secs_f64(),
+            unfinished,
+            health,
+            dev: scores,
+        };
+        self.folder.record(progress.epoch, &record)?;
+        if improved {
+            let generating = self.average.as_ref().map_or(&self.weights, Average::weights);
+            checkpoint::save(&self.folder.best(), sorted_weights(generating), &self.progress)?;
+        }
+        self.save()?;
+        record.report(improved, self.config.training.epochs - self.progress.epoch);
+        Ok(())
+    }
+
+    /// Writes the last checkpoint.
+    fn save(&mut self) -> Result<()> {
+        self.progress.steps = self.optimizer.steps();
+        let average = self.average.iter().flat_map(Average::state);
+        let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
+        checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)
+    }
+
+    /// The images of an epoch in their order; what is mirrored is so.
+    fn shown(&self) -> Vec<TrainingImage> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
+        random.set_stream(u64::MAX - self.progress.epoch as u64);
+        let mut images = self.material.training.clone();
+        images.shuffle(&mut random);
+        if let Some(mirror) = &self.mirror {
+            for image in &mut images {
+                if let Some(mirrored) =
+                    random.random_bool(0.5).then(|| mirror.image(image)).flatten()
+                {
+                    *image = mirrored;
+                }
+            }
+        }
+        images
+    }
+
+    fn evaluate(&self) -> Result<Evaluation> {
+        let Material { store, vocabulary, dev, .. } = self.material;
+        let network = self.average.as_ref().map_or(&*self.network, Average::network);
+        evaluate(&[network], vocabulary, dev, store, &self.config.search, self.device)
+    }
+}
+
+/// Weights by name, in the order of the names.
+pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, tch::Tensor)> {
+    let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
+    sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+    sorted
+}

@@ -1,0 +1,93 @@
+//! Self-critical training (Rennie et al., arXiv 1612.00563): sampled captions become likelier by how
+//! much better they are, in CIDEr-D, than the other samples of their image (Luo, arXiv 2003.09971).
+
+use std::collections::HashMap;
+
+use data::metrics::CaptionReward;
+use features::FeatureStore;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use tch::{Device, Kind};
+
+use crate::Result;
+use crate::batch;
+use crate::dataset::{Caption, Mirror, TrainingImage};
+use crate::recipes::Network;
+use crate::sample::sample;
+
+/// How a trained network is refined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refinement {
+    /// The run whose best network it begins with.
+    pub from: PathBuf,
+    /// Captions that are drawn for an image.
+    pub samples: usize,
+}
+
+/// Rewards for the training images.
+#[derive(Debug)]
+pub(crate) struct SelfCritical {
+    reward: CaptionReward,
+    /// The number of an image in `reward`, by its row and view.
+    numbers: HashMap<(usize, usize), usize>,
+    samples: usize,
+}
+
+/// Images with captions that were drawn for them.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    pub(crate) images: Vec<TrainingImage>,
+    /// The mean CIDEr-D of the captions.
+    pub(crate) reward: f64,
+}
+
+impl SelfCritical {
+    /// Rewards by the captions of images, and of their mirrored forms.
+    pub(crate) fn new(images: &[TrainingImage], mirror: Option<&Mirror>, samples: usize) -> Self {
+        let mirrored = images.iter().filter_map(|image| mirror?.image(image));
+        let all = images.iter().cloned().chain(mirrored).collect::<Vec<_>>();
+        let words = |image: &'_ TrainingImage| {
+            image.captions.iter().map(|caption| caption.words.clone()).collect::<Vec<_>>()
+        };
+        let references = all.iter().map(words).collect::<Vec<_>>();
+        let reward = CaptionReward::new(
+            references.iter().map(|of_image| of_image.iter().map(Vec::as_slice).collect()),
+        );
+        let numbers = all.iter().enumerate().map(|(at, image)| ((image.row, image.view), at));
+        Self { reward, numbers: numbers.collect(), samples }
+    }
+
+    /// Draws captions of at most `longest` words for images. Each weighs its reward less the mean
+    /// reward of the others.
+    pub(crate) fn draw(
+        &mut self,
+        network: &dyn Network,
+        images: &[&TrainingImage],
+        store: &FeatureStore,
+        longest: usize,
+        device: Device,
+        random: &mut impl Rng,
+    ) -> Result<Drawn> {
+        let grids = batch::grids(images, store, device)?.to_kind(Kind::Float);
+        let drawn = sample(network, &grids, self.samples, longest, random)?;
+        let mut total = 0.0;
+        let images = images.iter().zip(drawn).map(|(image, captions)| {
+            let number = self.numbers.get(&(image.row, image.view)).copied();
+            let reward =
+                |words: &Vec<_>| number.map_or(0.0, |number| self.reward.of(number, words));
+            let rewards = captions.iter().map(reward).collect::<Vec<_>>();
+            let sum = rewards.iter().sum::<f64>();
+            total += sum;
+            let others = (rewards.len().max(2) - 1) as f64;
+            let captions = captions.into_iter().zip(rewards).map(|(words, reward)| Caption {
+                words,
+                weight: (reward - (sum - reward) / others) as f32,
+            });
+            TrainingImage { captions: captions.collect(), ..**image }
+        });
+        let images = images.collect::<Vec<_>>();
+        let reward = total / (images.len() * self.samples).max(1) as f64;
+        Ok(Drawn { images, reward })
+    }
+}
