@@ -73,8 +73,8 @@ test:        ## all tests
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace $(ARGS) && cargo test --workspace --doc; else cargo test --workspace $(ARGS); fi
 
 bench:       ## what the parts cost, beside each other and beside programs in Python
-	tools/setup.sh onnxruntime cmake
-	cargo bench --package data --package models --package features --package extract --benches $(ARGS)
+	tools/setup.sh
+	cargo bench --package data --package models --package features --package extract --package train --benches $(ARGS)
 
 lint:        ## formatting and lints, as CI checks them
 	tools/setup.sh libtorch cmake

@@ -1,10 +1,13 @@
-//! Captions a second of training, recipe beside recipe, in turn, several rounds in one run; medians.
-//! Real captions on grids of noise: speed does not depend on what the grids show.
+//! Captions a second of training, recipe beside recipe and beside the same network in PyTorch, in
+//! turn, several rounds in one run; medians. Real captions (see CONTRIBUTING.md) on grids of noise:
+//! speed does not depend on what the grids show.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use data::vocabulary::START;
 use data::{Captions, Splits, Vocabulary};
 use features::{
     Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
@@ -12,7 +15,7 @@ use features::{
 use models::{Preprocess, SearchOptions};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tch::Device;
 use train::dataset;
 use train::fit::{Fit, Material};
@@ -87,6 +90,38 @@ fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precisi
     line["captions_per_second"].as_f64().unwrap()
 }
 
+/// What the peers read: the grids, and the captions as word numbers.
+fn write_for_peers(material: &Material, folder: &Path) {
+    let sizes = NetworkConfig::of(Recipe::ShowAttendTell, GRID.channels, material.vocabulary.len());
+    let mut sizes = serde_json::to_value(sizes).unwrap();
+    sizes.as_object_mut().unwrap().remove("heads");
+    let (mut grids, mut images) = (Vec::new(), Vec::new());
+    for image in &material.training {
+        grids.extend_from_slice(material.store.grid(image.row, image.view).unwrap());
+        let captions = image.captions.iter().map(|caption| [&[START], &caption.words[..]].concat());
+        images.push(captions.collect::<Vec<_>>());
+    }
+    fs::write(folder.join("grids.f16"), grids).unwrap();
+    let told = json!({ "sizes": sizes, "images": images });
+    fs::write(folder.join("captions.json"), told.to_string()).unwrap();
+}
+
+/// Captions a second that a peer prints.
+fn peer(python: &Path, how: &str, folder: &Path, photos: &Path) -> f64 {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/captioner.py");
+    let threads = std::thread::available_parallelism().unwrap().to_string();
+    let output = Command::new(python)
+        .arg(script)
+        .arg(how)
+        .arg(folder)
+        .arg(threads)
+        .arg(photos)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{how}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -94,21 +129,35 @@ fn median(values: &[f64]) -> f64 {
 }
 
 fn main() {
-    let Some(shared) = tests::shared("flickr8k") else { return };
+    let (Some(shared), Some(photos)) = (tests::shared("flickr8k"), tests::shared("photos")) else {
+        return;
+    };
     let scratch = tempfile::tempdir().unwrap();
     let material = material(&shared, scratch.path());
-    let kinds = [
+    write_for_peers(&material, scratch.path());
+    let python = tests::peers();
+    let own = [
         (Recipe::ShowAttendTell, Precision::F32),
         (Recipe::Adaptive, Precision::F32),
         (Recipe::Adaptive, Precision::Bf16),
     ];
-    let mut speeds = kinds.map(|_| Vec::new());
+    let theirs = ["tutorial", "grouped", "encoder"];
+    let (mut ours, mut peers) = (own.map(|_| Vec::new()), theirs.map(|_| Vec::new()));
     for _ in 0..ROUNDS {
-        for ((recipe, precision), speeds) in kinds.iter().zip(&mut speeds) {
+        for ((recipe, precision), speeds) in own.iter().zip(&mut ours) {
             speeds.push(speed(&material, scratch.path(), *recipe, *precision));
         }
+        for (how, speeds) in theirs.iter().zip(&mut peers).filter(|_| python.is_some()) {
+            speeds.push(peer(python.as_deref().unwrap(), how, scratch.path(), &photos));
+        }
     }
-    for ((recipe, precision), speeds) in kinds.iter().zip(&speeds) {
+    for ((recipe, precision), speeds) in own.iter().zip(&ours) {
         println!("{recipe} {precision:?}: {:.0} captions/s {speeds:.0?}", median(speeds));
+        for (how, theirs) in theirs.iter().zip(&peers).filter(|(_, speeds)| !speeds.is_empty()) {
+            println!("  ÷ PyTorch, {how}: {:.2}", median(speeds) / median(theirs));
+        }
+    }
+    for (how, speeds) in theirs.iter().zip(&peers).filter(|(_, speeds)| !speeds.is_empty()) {
+        println!("PyTorch, {how}: {:.1} captions/s {speeds:.1?}", median(speeds));
     }
 }

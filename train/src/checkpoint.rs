@@ -31,6 +31,7 @@ pub struct Progress {
     /// The encoder whose grids it was trained on.
     pub encoder_sha256: String,
     /// The epoch that is not finished.
+    #[serde(default)]
     pub underway: Underway,
 }
 

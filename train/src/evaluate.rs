@@ -17,19 +17,59 @@ use crate::{Error, Result};
 /// Images searched at once.
 const BATCH: usize = 25;
 
-/// The best caption of each image, and their scores.
+/// The best caption of an image.
+#[derive(Debug, Clone)]
+pub struct Captioned {
+    /// The image.
+    pub image: String,
+    /// What was found.
+    pub hypothesis: Hypothesis,
+    /// It as text.
+    pub caption: String,
+    /// What it contributes to the scores.
+    pub sums: Sums,
+}
+
+/// The best captions of images, and their scores.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     /// The scores.
     pub scores: Scores,
-    /// The number of images.
-    pub images: usize,
-    /// The captions by image.
-    pub captions: BTreeMap<String, String>,
+    /// The captions, in the order of the images.
+    pub captioned: Vec<Captioned>,
     /// How many captions were cut off at the longest length.
     pub unfinished: usize,
     /// What the scores do not show of them.
     pub health: Health,
+}
+
+impl Evaluation {
+    /// The captions by image.
+    #[must_use]
+    pub fn captions(&self) -> BTreeMap<&str, &str> {
+        self.captioned.iter().map(|of| (of.image.as_str(), of.caption.as_str())).collect()
+    }
+
+    fn of(images: &[ScoredImage], found: Vec<Hypothesis>, vocabulary: &Vocabulary) -> Self {
+        let words = |hypothesis: &Hypothesis| {
+            hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect()
+        };
+        let items = images.iter().zip(&found).map(|(image, hypothesis)| Item {
+            references: image.references.clone(),
+            hypothesis: words(hypothesis),
+        });
+        let items = items.collect::<Vec<_>>();
+        let sums = score(&items, None);
+        let spoken = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
+        let scores = sums.iter().copied().sum::<Sums>().scores();
+        let unfinished = found.iter().filter(|hypothesis| !hypothesis.finished).count();
+        let health = Health::of(&spoken, None);
+        let captioned = images.iter().zip(found).zip(sums).map(|((image, hypothesis), sums)| {
+            let caption = vocabulary.decode(&hypothesis.words);
+            Captioned { image: image.image.clone(), hypothesis, caption, sums }
+        });
+        Self { scores, captioned: captioned.collect(), unfinished, health }
+    }
 }
 
 /// Captions all `images` from the store, with one network or the mean of several, and scores the
@@ -51,22 +91,7 @@ pub fn evaluate(
     }
     let best = found.into_iter().collect::<Option<Vec<_>>>();
     let best = best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))?;
-    let items =
-        images.iter().zip(&best).map(|(image, hypothesis)| item(image, hypothesis, vocabulary));
-    let items = items.collect::<Vec<_>>();
-    let scores = score(&items, None).into_iter().sum::<Sums>().scores();
-    let captions = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
-    let health = Health::of(&captions, None);
-    let unfinished = best.iter().filter(|hypothesis| !hypothesis.finished).count();
-    let text = |hypothesis: &Hypothesis| vocabulary.decode(&hypothesis.words);
-    let captions = images.iter().zip(&best).map(|(image, best)| (image.image.clone(), text(best)));
-    Ok(Evaluation {
-        scores,
-        images: images.len(),
-        captions: captions.collect(),
-        unfinished,
-        health,
-    })
+    Ok(Evaluation::of(images, best, vocabulary))
 }
 
 fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
@@ -77,11 +102,4 @@ fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
         store.read(image.row, view, grid)?;
     }
     Ok(grids)
-}
-
-fn item(image: &ScoredImage, hypothesis: &Hypothesis, vocabulary: &Vocabulary) -> Item {
-    Item {
-        references: image.references.clone(),
-        hypothesis: hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect(),
-    }
 }

@@ -11,6 +11,7 @@ pub mod export;
 pub mod fit;
 pub mod optimizer;
 pub mod recipes;
+pub mod report;
 pub mod run;
 mod sample;
 mod self_critical;

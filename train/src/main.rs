@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::commands::{evaluation, training};
+use crate::commands::{evaluation, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Fit(options) => training::fit(&options),
         Command::Refine(options) => training::refine(&options),
         Command::Evaluate(options) => evaluation::evaluate(&options),
+        Command::Report(options) => report::report(&options),
         Command::Export(options) => training::export(&options.run),
     };
     match result {

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Refine(Refine),
     /// Caption a split with the best checkpoint and score the captions.
     Evaluate(Evaluate),
+    /// Write a page about runs: curves, scores, captions with their photos.
+    Report(Report),
     /// Write the best checkpoint as ONNX, for `serve`.
     Export(Export),
 }
@@ -199,6 +201,13 @@ pub(crate) struct Evaluate {
     /// Where to write the scores as JSON; - is stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// Where the data of a run lies, if it moved since training.
+#[derive(Args)]
+pub(crate) struct DataArgs {
     /// Captions, if they moved since training.
     #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
     pub(crate) captions: Option<PathBuf>,
@@ -208,6 +217,23 @@ pub(crate) struct Evaluate {
     /// Folder of the official split lists, if it moved since training.
     #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR")]
     pub(crate) splits: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Report {
+    /// The run folders; the captions of the first one are shown, the others are compared with it.
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// The folder of the photos.
+    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// Where to write the page [default: report.html in the first run folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 #[derive(Args)]

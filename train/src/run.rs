@@ -215,6 +215,12 @@ impl RunFolder {
         self.0.join(VOCABULARY_FILE)
     }
 
+    /// The curves: a JSON object for each epoch.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.jsonl")
+    }
+
     fn config(&self) -> PathBuf {
         self.0.join("config.toml")
     }
@@ -239,7 +245,7 @@ impl RunFolder {
     /// Adds a line to `metrics.jsonl` after its first `epoch - 1` lines, so that what a killed run
     /// wrote beyond its last checkpoint does not stay.
     pub fn record(&self, epoch: usize, line: &impl Serialize) -> Result<()> {
-        let path = self.0.join("metrics.jsonl");
+        let path = self.metrics();
         let before = if path.exists() {
             fs::read_to_string(&path).map_err(Error::io(&path))?
         } else {
@@ -248,15 +254,7 @@ impl RunFolder {
         let line =
             serde_json::to_string(line).map_err(|error| Error::run(&path, error.to_string()))?;
         let kept = before.lines().take(epoch - 1).chain([line.as_str(), ""]);
-        self.write(
-            &path,
-            kept.collect::<Vec<_>>()
-                .join(
-                    "
-",
-                )
-                .as_bytes(),
-        )
+        self.write(&path, kept.collect::<Vec<_>>().join("\n").as_bytes())
     }
 
     /// Writes a file of the run, replacing it as a whole.

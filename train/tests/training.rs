@@ -23,6 +23,7 @@ use train::evaluate::evaluate;
 use train::export::export;
 use train::fit::{Fit, Material, Stop};
 use train::recipes::{Network, NetworkConfig, Pass, Precision, Recipe, Regularization};
+use train::report::{Reported, render};
 use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 use train::torch_decoder::TorchDecoder;
 
@@ -264,6 +265,44 @@ fn an_ensemble_averages_probabilities() {
     }
 }
 
+/// The page holds the curve, the captions and the photos, and needs nothing from elsewhere.
+#[test]
+fn the_report_shows_captions_with_their_photos() {
+    let folder = folder();
+    let material = material(folder.path());
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).unwrap();
+    for row in 0..CAPTIONS.len() {
+        fs::write(photos.join(format!("{row}.jpg")), format!("photo {row}")).unwrap();
+    }
+    let reported = RECIPES.map(|recipe| {
+        let run = train(folder.path(), &material, recipe, &[8]);
+        let trained = run.open_best(Device::Cpu).unwrap();
+        let evaluation = evaluate(
+            &[&*trained.network],
+            &trained.vocabulary,
+            &material.dev,
+            &material.store,
+            &SearchOptions::default(),
+            Device::Cpu,
+        )
+        .unwrap();
+        Reported::new(&run, evaluation).unwrap()
+    });
+    let page = render(&reported, &material.dev, Some(&photos)).unwrap();
+    assert!(!page.contains("http") && !page.contains("<link"), "{page}");
+    assert!(page.contains("base64,cGhvdG8gMg=="), "photo 2");
+    assert!(page.contains("the brown dog runs fast over the grass"));
+    for of in &reported[0].evaluation.captioned {
+        assert!(page.contains(&format!("<strong>{}</strong>", of.caption)), "{}", of.caption);
+    }
+    assert_eq!(page.matches("<polyline").count(), 6, "three curves of two runs");
+    assert!(page.contains("show-attend-tell") && page.contains("training.averaging"));
+    let missing = render(&reported, &material.dev, Some(folder.path())).unwrap_err();
+    assert!(missing.to_string().contains(".jpg"), "{missing}");
+    assert!(render(&[], &material.dev, None).is_err());
+}
+
 #[test]
 fn it_learns_to_say_what_it_was_shown() {
     let folder = folder();
@@ -281,10 +320,10 @@ fn it_learns_to_say_what_it_was_shown() {
         )
         .unwrap();
         let learned = CAPTIONS.iter().enumerate().filter(|(row, captions)| {
-            captions.contains(&evaluation.captions[&format!("{row}.jpg")].as_str())
+            captions.contains(&evaluation.captions()[format!("{row}.jpg").as_str()])
         });
-        assert!(learned.count() >= 3, "{recipe}: {:?}", evaluation.captions);
-        assert_eq!(evaluation.images, 4);
+        assert!(learned.count() >= 3, "{recipe}: {:?}", evaluation.captions());
+        assert_eq!(evaluation.captioned.len(), 4);
     }
 }
 

@@ -6,15 +6,16 @@ use anyhow::{Context as _, ensure};
 use data::metrics::health::Health;
 use data::metrics::{PROTOCOL, Scores};
 use data::{Captions, Split, Splits};
+use features::FeatureStore;
 use models::SearchOptions;
 use serde::Serialize;
-use train::dataset;
+use train::dataset::{self, ScoredImage};
 use train::evaluate::{Evaluation, evaluate as caption_and_score};
 use train::recipes::Network;
 use train::run::{RunFolder, TrainedRun};
 
 use super::{choose_device, open_store};
-use crate::options::{self, SplitChoice};
+use crate::options::{self, DataArgs, SplitChoice};
 
 pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
     let device = choose_device(&options.machine)?;
@@ -25,31 +26,41 @@ pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
         anyhow::bail!("no run is named; name one with --run");
     };
     check_ensemble(&folders, &runs)?;
-    let config = &run.config;
-    let captions = Captions::read(options.captions.as_ref().unwrap_or(&config.captions))?;
-    let splits = Splits::find(options.splits.as_ref().unwrap_or(&config.splits.0))?;
-    let store_path = options.store.as_ref().unwrap_or(&config.store);
-    let store = open_store(store_path)?;
-    config.encoder.check(&store, store_path)?;
     let (split, name) = match options.split {
         SplitChoice::Dev => (Split::Dev, "dev"),
         SplitChoice::Test => (Split::Test, "test"),
     };
+    let (images, store) = scored_split(run, &options.data, split)?;
+    let search = SearchOptions {
+        beam: options.beam.map_or(run.config.search.beam, usize::from),
+        length_exponent: options.length_exponent.unwrap_or(run.config.search.length_exponent),
+        ..run.config.search
+    };
+    let networks = runs.iter().map(|run| &*run.network).collect::<Vec<&dyn Network>>();
+    let evaluation =
+        caption_and_score(&networks, &run.vocabulary, &images, &store, &search, device)?;
+    report(&evaluation, name, &search, options.json.as_deref());
+    write_evaluation(folder, &evaluation, name, options.json.as_deref())
+}
+
+/// The images of a split that have captions and grids, and the store of their grids.
+pub(super) fn scored_split(
+    run: &TrainedRun,
+    data: &DataArgs,
+    split: Split,
+) -> anyhow::Result<(Vec<ScoredImage>, FeatureStore)> {
+    let config = &run.config;
+    let captions = Captions::read(data.captions.as_ref().unwrap_or(&config.captions))?;
+    let splits = Splits::find(data.splits.as_ref().unwrap_or(&config.splits.0))?;
+    let path = data.store.as_ref().unwrap_or(&config.store);
+    let store = open_store(path)?;
+    config.encoder.check(&store, path)?;
     let scored = dataset::scored(&captions, &splits, split, &store);
     if scored.without_grid > 0 {
         eprintln!("{} images of the split have no grid and are left out", scored.without_grid);
     }
-    ensure!(!scored.images.is_empty(), "no image of the {name} split has captions and a grid");
-    let search = SearchOptions {
-        beam: options.beam.map_or(config.search.beam, usize::from),
-        length_exponent: options.length_exponent.unwrap_or(config.search.length_exponent),
-        ..config.search
-    };
-    let networks = runs.iter().map(|run| &*run.network).collect::<Vec<&dyn Network>>();
-    let evaluation =
-        caption_and_score(&networks, &run.vocabulary, &scored.images, &store, &search, device)?;
-    report(&evaluation, name, &search, options.json.as_deref());
-    write_evaluation(folder, &evaluation, name, options.json.as_deref())
+    ensure!(!scored.images.is_empty(), "no image of the split has captions and a grid");
+    Ok((scored.images, store))
 }
 
 /// Networks that are averaged must mean the same by a word and by a grid.
@@ -71,7 +82,7 @@ fn check_ensemble(folders: &[RunFolder], runs: &[TrainedRun]) -> anyhow::Result<
 
 /// Prints the scores, unless stdout is taken by their JSON.
 fn report(evaluation: &Evaluation, split: &str, search: &SearchOptions, json: Option<&Path>) {
-    eprintln!("{} {split} images, beam {}; {PROTOCOL}", evaluation.images, search.beam);
+    eprintln!("{} {split} images, beam {}; {PROTOCOL}", evaluation.captioned.len(), search.beam);
     eprintln!("{} captions were cut off at {} words", evaluation.unfinished, search.max_length);
     if json != Some(Path::new("-")) {
         for (name, score) in evaluation.scores.iter() {
@@ -99,11 +110,11 @@ fn write_evaluation(
     json: Option<&Path>,
 ) -> anyhow::Result<()> {
     let path = folder.path().join(format!("captions-{split}.json"));
-    folder.write(&path, serde_json::to_string_pretty(&evaluation.captions)?.as_bytes())?;
+    folder.write(&path, serde_json::to_string_pretty(&evaluation.captions())?.as_bytes())?;
     eprintln!("captions: {}", path.display());
     let report = Report {
         scores: evaluation.scores,
-        images: evaluation.images,
+        images: evaluation.captioned.len(),
         unfinished: evaluation.unfinished,
         health: evaluation.health,
         protocol: PROTOCOL,

@@ -258,12 +258,12 @@ impl<'a> Fit<'a> {
     /// Scores the network as it is and writes down what came of the epoch.
     fn finish_epoch(&mut self) -> Result<()> {
         let start = Instant::now();
-        let Evaluation { scores, unfinished, health, images, .. } = self.evaluate()?;
+        let Evaluation { scores, unfinished, health, captioned } = self.evaluate()?;
         let underway = std::mem::take(&mut self.progress.underway);
         let progress = &mut self.progress;
         progress.epoch += 1;
         progress.steps = self.optimizer.steps();
-        let lack_end = unfinished as f64 / images as f64 + health.unfinished;
+        let lack_end = unfinished as f64 / captioned.len() as f64 + health.unfinished;
         let improved = progress.epoch == 1
             || (scores.cider() > progress.best_cider && lack_end <= MAY_LACK_END);
         if improved {

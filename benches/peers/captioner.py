@@ -1,0 +1,195 @@
+"""Show, Attend and Tell trained with PyTorch, as people write it; prints captions a second.
+
+Usage: captioner.py HOW FOLDER THREADS [IMAGES]
+
+HOW is
+  tutorial  a caption is an item: its grid is copied and projected for it, the batch is padded, and
+            each step works on the captions that are long enough;
+  grouped   an image is an item: its grid is projected once for all its captions, and the words of all
+            steps go through the last layer together;
+  encoder   as tutorial, but a ResNet50 computes each caption's grid from its photo in IMAGES, again
+            and again.
+
+FOLDER holds captions.json (sizes; for each image its captions as word numbers, start and end among
+them) and grids.f16. The network has the sizes and the training of Showtell's show-attend-tell.
+"""
+
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import numpy
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, dropout
+from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils.rnn import pad_sequence
+
+IMAGES_IN_BATCH = 16
+CLIP = 5.0
+DROPOUT = 0.5
+DOUBLY_STOCHASTIC = 1.0
+
+
+class Captioner(nn.Module):
+    def __init__(self, channels, vocabulary, annotation, attention, embedding, hidden):
+        super().__init__()
+        self.annotation = nn.Linear(channels, annotation)
+        self.key = nn.Linear(annotation, attention)
+        self.query = nn.Linear(hidden, attention)
+        self.score = nn.Linear(attention, 1, bias=False)
+        self.gate = nn.Linear(hidden, 1)
+        self.start_hidden = nn.Linear(annotation, hidden)
+        self.start_memory = nn.Linear(annotation, hidden)
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.cell = nn.LSTMCell(embedding + annotation, hidden)
+        self.output_hidden = nn.Linear(hidden, embedding, bias=False)
+        self.output_context = nn.Linear(annotation, embedding, bias=False)
+        self.output = nn.Linear(embedding, vocabulary)
+
+    def cells(self, grids):
+        values = self.annotation(grids).relu()
+        return values, self.key(values)
+
+    def begin(self, values):
+        mean = values.mean(1)
+        return self.start_hidden(mean).tanh(), self.start_memory(mean).tanh()
+
+    def attend(self, values, keys, hidden):
+        """values: rows x cells x annotation; hidden: rows x hidden."""
+        scores = self.score((keys + self.query(hidden).unsqueeze(1)).tanh()).squeeze(2)
+        weights = scores.softmax(1)
+        context = (values * weights.unsqueeze(2)).sum(1)
+        return self.gate(hidden).sigmoid() * context, weights
+
+    def attend_grouped(self, values, keys, hidden):
+        """values: images x cells x annotation; hidden: images x captions x hidden."""
+        total = keys.unsqueeze(1) + self.query(hidden).unsqueeze(2)
+        weights = self.score(total.tanh()).squeeze(3).softmax(2)
+        return self.gate(hidden).sigmoid() * (weights @ values), weights
+
+    def deep_output(self, embedded, hidden, context):
+        return (embedded + self.output_hidden(hidden) + self.output_context(context)).tanh()
+
+
+def tutorial_loss(model, grids, captions):
+    """grids: captions x cells x channels; captions: lists of word numbers."""
+    order = sorted(range(len(captions)), key=lambda at: -len(captions[at]))
+    captions = [torch.tensor(captions[at]) for at in order]
+    values, keys = model.cells(grids[order].float())
+    hidden, memory = model.begin(values)
+    words = pad_sequence(captions, batch_first=True)
+    embedded = dropout(model.embedding(words), DROPOUT)
+    lengths = [len(caption) - 1 for caption in captions]
+    scores = torch.zeros(len(captions), lengths[0], model.output.out_features)
+    looked = torch.zeros(len(captions), lengths[0], values.shape[1])
+    for step in range(lengths[0]):
+        count = sum(length > step for length in lengths)
+        context, weights = model.attend(values[:count], keys[:count], hidden[:count])
+        word = embedded[:count, step]
+        hidden, memory = model.cell(torch.cat([word, context], 1), (hidden[:count], memory[:count]))
+        deep = model.deep_output(word, hidden, context)
+        scores[:count, step] = model.output(dropout(deep, DROPOUT))
+        looked[:count, step] = weights
+    told = torch.arange(lengths[0]) < torch.tensor(lengths).unsqueeze(1)
+    loss = cross_entropy(scores[told], words[:, 1:][told])
+    return loss + DOUBLY_STOCHASTIC * ((1 - looked.sum(1)) ** 2).mean()
+
+
+def grouped_loss(model, grids, images):
+    """grids: images x cells x channels; images: their captions."""
+    most = max(len(captions) for captions in images)
+    longest = max(len(caption) for captions in images for caption in captions)
+    words = torch.zeros(len(images), most, longest, dtype=torch.long)
+    lengths = torch.zeros(len(images), most, dtype=torch.long)
+    for at, captions in enumerate(images):
+        for slot, caption in enumerate(captions):
+            words[at, slot, : len(caption)] = torch.tensor(caption)
+            lengths[at, slot] = len(caption) - 1
+    values, keys = model.cells(grids.float())
+    state = model.begin(values)
+    state = tuple(part.repeat_interleave(most, 0) for part in state)
+    embedded = dropout(model.embedding(words), DROPOUT)
+    hiddens, contexts, looked = [], [], 0.0
+    for step in range(longest - 1):
+        hidden = state[0].view(len(images), most, -1)
+        context, weights = model.attend_grouped(values, keys, hidden)
+        entry = torch.cat([embedded[:, :, step], context], 2).flatten(0, 1)
+        state = model.cell(entry, state)
+        hiddens.append(state[0].view(len(images), most, -1))
+        contexts.append(context)
+        looked = looked + weights * (lengths > step).unsqueeze(2)
+    told = torch.arange(longest - 1) < lengths.unsqueeze(2)
+    hidden, context = torch.stack(hiddens, 2)[told], torch.stack(contexts, 2)[told]
+    deep = model.deep_output(embedded[:, :, :-1][told], hidden, context)
+    loss = cross_entropy(model.output(dropout(deep, DROPOUT)), words[:, :, 1:][told])
+    return loss + DOUBLY_STOCHASTIC * ((1 - looked) ** 2).mean()
+
+
+class Encoder:
+    """Grids of photos by a frozen ResNet50; its weights do not change its speed."""
+
+    def __init__(self, photos):
+        from torchvision import transforms
+        from torchvision.models import resnet50
+
+        self.photos = photos
+        self.network = nn.Sequential(*list(resnet50(weights=None).eval().children())[:-2])
+        self.transform = transforms.Compose(
+            [transforms.Resize((224, 224)), transforms.ToTensor(),
+             transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
+        )
+
+    def __call__(self, images):
+        from PIL import Image
+
+        opened = [Image.open(self.photos[at % len(self.photos)]).convert("RGB") for at in images]
+        with torch.no_grad():
+            return self.network(torch.stack([self.transform(photo) for photo in opened])).flatten(2).mT
+
+
+def main():
+    how, folder, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    random.seed(1)
+    said = json.loads((folder / "captions.json").read_text())
+    images = said["images"]
+    raw = numpy.memmap(folder / "grids.f16", numpy.float16, "r")
+    grids = raw.reshape(len(images), -1, said["sizes"]["channels"])
+    model = Captioner(**said["sizes"])
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
+    read = lambda rows: torch.from_numpy(grids[rows])
+    if how == "grouped":
+        items = list(range(len(images)))
+        size = IMAGES_IN_BATCH
+        loss_of = lambda part: grouped_loss(model, read(part), [images[at] for at in part])
+        captions_of = lambda part: sum(len(images[at]) for at in part)
+    else:
+        items = [(at, caption) for at, captions in enumerate(images) for caption in captions]
+        size = IMAGES_IN_BATCH * 5
+        grids_of = read
+        if how == "encoder":
+            grids_of = Encoder(sorted(Path(sys.argv[4]).iterdir()))
+            items = items[: 3 * size]
+        loss_of = lambda part: tutorial_loss(
+            model, grids_of([at for at, _ in part]), [caption for _, caption in part]
+        )
+        captions_of = len
+    random.shuffle(items)
+    parts = [items[at : at + size] for at in range(0, len(items), size)]
+    start, captions = 0.0, 0
+    for number, part in enumerate([parts[0], *parts]):
+        if number == 1:
+            start = time.perf_counter()
+        optimizer.zero_grad()
+        loss_of(part).backward()
+        clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+        captions += captions_of(part) if number else 0
+    print(captions / (time.perf_counter() - start))
+
+
+main()

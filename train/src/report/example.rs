@@ -1,0 +1,93 @@
+//! A caption with its photo, its references and where the network looked for each word.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use models::Preprocess;
+use models::preprocess::Resize;
+use serde::Serialize;
+
+use crate::dataset::ScoredImage;
+use crate::evaluate::Captioned;
+use crate::{Error, Result};
+
+/// Where photos come from.
+pub(super) struct Photos<'a> {
+    pub(super) folder: Option<&'a Path>,
+    pub(super) preprocess: &'a Preprocess,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Example {
+    image: String,
+    caption: String,
+    cider: f64,
+    references: Vec<String>,
+    words: Vec<Word>,
+    /// The photo as a `data:` address.
+    photo: Option<String>,
+    /// How the photo fills a square, as CSS says it.
+    fit: &'static str,
+    rows: usize,
+    columns: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Word {
+    text: String,
+    probability: f64,
+    /// How light each cell is: its attention over that of the cell most looked at.
+    cells: Vec<f64>,
+}
+
+impl Example {
+    pub(super) fn new(
+        image: &ScoredImage,
+        captioned: &Captioned,
+        [rows, columns, _]: [usize; 3],
+        photos: &Photos,
+    ) -> Result<Self> {
+        let found = &captioned.hypothesis;
+        let texts = captioned.caption.split(' ');
+        let looks = found.attention.iter().zip(&found.word_log_probabilities);
+        let words = texts.zip(looks).map(|(text, (look, probability))| {
+            let most = look.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+            Word {
+                text: text.to_owned(),
+                probability: f64::from(probability.exp()),
+                cells: look.iter().map(|cell| f64::from(cell / most)).collect(),
+            }
+        });
+        Ok(Self {
+            image: image.image.clone(),
+            caption: captioned.caption.clone(),
+            cider: 100.0 * captioned.sums.scores().cider(),
+            references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
+            words: words.collect(),
+            photo: photos.data_of(&image.image)?,
+            fit: match photos.preprocess.resize {
+                Resize::Squash => "100% 100%",
+                Resize::Crop => "cover",
+            },
+            rows,
+            columns,
+        })
+    }
+}
+
+impl Photos<'_> {
+    fn data_of(&self, image: &str) -> Result<Option<String>> {
+        let Some(folder) = self.folder else { return Ok(None) };
+        let path = folder.join(image);
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let kind = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("png") => "png",
+            Some("webp") => "webp",
+            Some("gif") => "gif",
+            _ => "jpeg",
+        };
+        Ok(Some(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes))))
+    }
+}
