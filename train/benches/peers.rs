@@ -59,9 +59,11 @@ fn material(shared: &Path, scratch: &Path) -> Material {
     let names = [of_split(data::Split::Train, IMAGES), of_split(data::Split::Dev, 1)].concat();
     let store = store(&scratch.join("noise.h5"), &names);
     let vocabulary = Vocabulary::of_training(&captions, &splits, 5).unwrap();
-    let training = dataset::training(&captions, &splits, &vocabulary, &store).images;
+    let captioned =
+        |split| dataset::captioned(&captions, &splits, split, &vocabulary, &store).images;
+    let (training, dev_captions) = (captioned(data::Split::Train), captioned(data::Split::Dev));
     let dev = dataset::scored(&captions, &splits, data::Split::Dev, &store).images;
-    Material { store, vocabulary, training, dev }
+    Material { store, vocabulary, training, dev, dev_captions }
 }
 
 /// Captions a second in the second epoch, as the run writes it down.

@@ -31,6 +31,13 @@ impl<'a> Batch<'a> {
     pub fn captions(&self) -> usize {
         self.images.iter().map(|image| image.captions.len()).sum()
     }
+
+    /// The number of words in them, ends among them.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        let captions = self.images.iter().flat_map(|image| &image.captions);
+        captions.map(|caption| caption.words.len()).sum()
+    }
 }
 
 /// The word that comes before the one at `step`.

@@ -30,7 +30,7 @@ impl Caption {
     }
 }
 
-/// An image to train on.
+/// An image with the captions that a network is to say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingImage {
     /// Its row in the store.
@@ -69,16 +69,17 @@ pub struct Matched<T> {
     pub without_grid: usize,
 }
 
-/// The training images.
+/// The images of a split, with their captions as words of the vocabulary.
 #[must_use]
-pub fn training(
+pub fn captioned(
     captions: &Captions,
     splits: &Splits,
+    split: Split,
     vocabulary: &Vocabulary,
     store: &FeatureStore,
 ) -> Matched<TrainingImage> {
     let view = store.view(ORIGINAL).unwrap_or_default();
-    matched(captions, splits, Split::Train, store, |_, row, captions| TrainingImage {
+    matched(captions, splits, split, store, |_, row, captions| TrainingImage {
         row,
         view,
         captions: captions

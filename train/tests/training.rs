@@ -76,9 +76,11 @@ fn material(folder: &Path) -> Material {
         row,
         references: captions.to_vec(),
     };
+    let captioned = tokens.iter().enumerate().map(training).collect::<Vec<_>>();
     Material {
         store: store(folder, "small"),
-        training: tokens.iter().enumerate().map(training).collect(),
+        dev_captions: captioned.clone(),
+        training: captioned,
         dev: tokens.iter().enumerate().map(scored).collect(),
         vocabulary,
     }
@@ -296,7 +298,7 @@ fn the_report_shows_captions_with_their_photos() {
     for of in &reported[0].evaluation.captioned {
         assert!(page.contains(&format!("<strong>{}</strong>", of.caption)), "{}", of.caption);
     }
-    assert_eq!(page.matches("<polyline").count(), 6, "three curves of two runs");
+    assert_eq!(page.matches("<polyline").count(), 8, "four curves of two runs");
     assert!(page.contains("show-attend-tell") && page.contains("training.averaging"));
     let missing = render(&reported, &material.dev, Some(folder.path())).unwrap_err();
     assert!(missing.to_string().contains(".jpg"), "{missing}");

@@ -177,7 +177,8 @@ fn matched(
     vocabulary: Vocabulary,
     store: FeatureStore,
 ) -> anyhow::Result<Material> {
-    let training = dataset::training(captions, splits, &vocabulary, &store);
+    let captioned = |split| dataset::captioned(captions, splits, split, &vocabulary, &store);
+    let (training, dev_captions) = (captioned(Split::Train), captioned(Split::Dev).images);
     let dev = dataset::scored(captions, splits, Split::Dev, &store);
     let absent = training.without_grid + dev.without_grid;
     if absent > 0 {
@@ -190,7 +191,7 @@ fn matched(
     );
     ensure!(!training.images.is_empty(), "no training image has both captions and a grid");
     ensure!(!dev.images.is_empty(), "no dev image has both captions and a grid");
-    Ok(Material { store, vocabulary, training: training.images, dev: dev.images })
+    Ok(Material { store, vocabulary, training: training.images, dev: dev.images, dev_captions })
 }
 
 fn write_export(folder: &RunFolder) -> anyhow::Result<()> {

@@ -12,8 +12,8 @@ use features::FeatureStore;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tch::Device;
 use tch::nn::VarStore;
+use tch::{Device, no_grad};
 
 use self::record::{EpochRecord, progress_bar};
 use crate::average::Average;
@@ -22,7 +22,7 @@ use crate::checkpoint::{self, Checkpoint, Progress};
 use crate::dataset::{Mirror, ScoredImage, TrainingImage};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::optimizer::Adam;
-use crate::recipes::{self, Network, Pass};
+use crate::recipes::{self, Network, Pass, Regularization};
 use crate::run::{RunConfig, RunFolder, Training};
 use crate::self_critical::{Drawn, SelfCritical};
 use crate::{Error, Result};
@@ -43,6 +43,8 @@ pub struct Material {
     pub training: Vec<TrainingImage>,
     /// What chooses the best checkpoint.
     pub dev: Vec<ScoredImage>,
+    /// The captions of the dev images, to see whether the network learns by heart.
+    pub dev_captions: Vec<TrainingImage>,
 }
 
 /// Why training stopped.
@@ -259,6 +261,7 @@ impl<'a> Fit<'a> {
     fn finish_epoch(&mut self) -> Result<()> {
         let start = Instant::now();
         let Evaluation { scores, unfinished, health, captioned } = self.evaluate()?;
+        let dev_cross_entropy = self.dev_cross_entropy()?;
         let underway = std::mem::take(&mut self.progress.underway);
         let progress = &mut self.progress;
         progress.epoch += 1;
@@ -278,6 +281,7 @@ impl<'a> Fit<'a> {
             captions_per_second: underway.captions as f64 / underway.seconds,
             train_seconds: underway.seconds,
             evaluate_seconds: start.elapsed().as_secs_f64(),
+            dev_cross_entropy,
             unfinished,
             health,
             dev: scores,
@@ -318,10 +322,30 @@ impl<'a> Fit<'a> {
         images
     }
 
+    /// The network that captions are generated with.
+    fn generating(&self) -> &dyn Network {
+        self.average.as_ref().map_or(&*self.network, Average::network)
+    }
+
+    /// The mean negative log-likelihood of a word of the dev captions.
+    fn dev_cross_entropy(&self) -> Result<f64> {
+        let (mut total, mut words) = (0.0, 0);
+        let mut order = self.material.dev_captions.iter().collect::<Vec<_>>();
+        order.sort_by_key(|image| image.longest());
+        for images in order.chunks(self.config.training.batch) {
+            let batch = Batch::new(images, &self.material.store, self.device)?;
+            let mut pass = Pass::new(Regularization::NONE, self.config.training.precision, 0, 0);
+            let said = batch.words();
+            let loss = no_grad(|| self.generating().loss(&batch, &mut pass).cross_entropy);
+            total += loss * said as f64;
+            words += said;
+        }
+        Ok(total / words.max(1) as f64)
+    }
+
     fn evaluate(&self) -> Result<Evaluation> {
         let Material { store, vocabulary, dev, .. } = self.material;
-        let network = self.average.as_ref().map_or(&*self.network, Average::network);
-        evaluate(&[network], vocabulary, dev, store, &self.config.search, self.device)
+        evaluate(&[self.generating()], vocabulary, dev, store, &self.config.search, self.device)
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct EpochRecord {
     pub(super) steps: i32,
     /// Mean negative log-likelihood of a word, over the epoch.
     pub(super) cross_entropy: f64,
+    /// The same of the dev captions, with nothing dropped.
+    pub(super) dev_cross_entropy: f64,
     /// Mean CIDEr-D of the captions that were drawn, where they are rewarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reward: Option<f64>,
@@ -32,10 +34,11 @@ impl EpochRecord {
         let minutes = (self.train_seconds + self.evaluate_seconds) * epochs_left as f64 / 60.0;
         let reward = self.reward.map(|reward| format!(", reward {:.1}", 100.0 * reward));
         eprintln!(
-            "epoch {}: loss {:.3}{}, dev CIDEr {:.1}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
+            "epoch {}: loss {:.3} (dev {:.3}){}, dev CIDEr {:.1}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
              at most {minutes:.0} min left)",
             self.epoch,
             self.cross_entropy,
+            self.dev_cross_entropy,
             reward.unwrap_or_default(),
             100.0 * self.dev.cider(),
             100.0 * self.dev.bleu_4(),

@@ -145,6 +145,7 @@ fn charts(runs: &[Reported]) -> Vec<Chart> {
     };
     let curves = [
         curve("Cross-entropy of a word, training", "/cross_entropy", 1.0),
+        curve("Cross-entropy of a word, dev", "/dev_cross_entropy", 1.0),
         curve("Reward of drawn captions, training", "/reward", 100.0),
         curve("CIDEr, dev", "/dev/CIDEr", 100.0),
         curve("BLEU-4, dev", "/dev/BLEU-4", 100.0),
