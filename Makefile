@@ -5,6 +5,7 @@ DATA    ?= data
 ENCODER ?= models/resnet50.onnx
 STORE   ?= features/flickr8k.h5
 RUN     ?= models/flickr8k
+FROM    ?= models/flickr8k
 DEVICE  ?= auto
 PORT    ?= 5000
 # Further flags of the command: make train ARGS='--epochs 5'
@@ -19,12 +20,12 @@ captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder vocabulary plan extract inspect verify train evaluate score serve test bench lint audit clean
+.PHONY: help setup encoder vocabulary plan extract inspect verify train refine evaluate report score serve test bench lint audit clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) DEVICE=$(DEVICE) PORT=$(PORT) ARGS=$(ARGS)'
+	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) ARGS=$(ARGS)'
 
 setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
@@ -55,6 +56,14 @@ verify:      ## compare every byte of $(STORE) with its checksums
 train:       ## train on $(STORE) and $(DATA)/captions.txt into $(RUN), and export
 	tools/setup.sh libtorch cmake
 	$(call program,train,train) fit --captions $(DATA)/captions.txt --store $(STORE) --run $(RUN) --device $(DEVICE) $(ARGS)
+
+refine:      ## train $(FROM) further on the CIDEr-D of what it says, into $(RUN)
+	tools/setup.sh libtorch cmake
+	$(call program,train,train) refine --from $(FROM) --run $(RUN) --device $(DEVICE) $(ARGS)
+
+report:      ## write a page about $(RUN), or several runs: curves, scores, captions, attention
+	tools/setup.sh libtorch cmake
+	$(call program,train,train) report $(RUN) --images $(DATA)/Images --device $(DEVICE) $(ARGS)
 
 evaluate:    ## score the captions that $(RUN) generates for the dev split
 	tools/setup.sh libtorch cmake

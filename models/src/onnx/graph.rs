@@ -8,7 +8,7 @@ use super::proto::{
 };
 
 /// The version of the standard operators that graphs are written in.
-const OPSET: i64 = 13;
+const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 const INT: i32 = 2;
 const INTS: i32 = 7;

@@ -32,6 +32,26 @@ pub(crate) fn linear(
     Ok(())
 }
 
+/// Layer normalisation over the last axis.
+pub(crate) fn layer_norm(
+    graph: &mut Graph,
+    name: &str,
+    layer: &nn::LayerNorm,
+    input: &str,
+    output: &str,
+) -> Result<()> {
+    let mut inputs = vec![input.to_owned()];
+    for (part, tensor) in [("weight", &layer.ws), ("bias", &layer.bs)] {
+        if let Some(tensor) = tensor {
+            inputs.push(format!("{name}.{part}"));
+            weight(graph, &format!("{name}.{part}"), tensor)?;
+        }
+    }
+    let inputs = inputs.iter().map(String::as_str).collect::<Vec<_>>();
+    graph.node("LayerNormalization", &inputs, &[output], &[Attribute::Int("axis", -1)]);
+    Ok(())
+}
+
 /// A tensor as a weight of the graph.
 pub(crate) fn weight(graph: &mut Graph, name: &str, tensor: &Tensor) -> Result<()> {
     let shape = tensor.size().iter().map(|&side| side as usize).collect::<Vec<_>>();

@@ -29,7 +29,8 @@ use crate::{Error, Result};
 
 /// The longest time of training that a kill may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
-/// The largest share of dev captions that may lack their end in the best checkpoint.
+/// The largest share of dev captions that may lack their end in the best checkpoint of a refinement:
+/// rewards can teach a network not to end.
 const MAY_LACK_END: f64 = 0.02;
 
 /// What a network is trained on and scored on.
@@ -267,8 +268,8 @@ impl<'a> Fit<'a> {
         progress.epoch += 1;
         progress.steps = self.optimizer.steps();
         let lack_end = unfinished as f64 / captioned.len() as f64 + health.unfinished;
-        let improved = progress.epoch == 1
-            || (scores.cider() > progress.best_cider && lack_end <= MAY_LACK_END);
+        let whole = self.self_critical.is_none() || lack_end <= MAY_LACK_END;
+        let improved = progress.epoch == 1 || (scores.cider() > progress.best_cider && whole);
         if improved {
             progress.best_epoch = progress.epoch;
             progress.best_cider = scores.cider();

@@ -19,7 +19,8 @@ impl Adaptive {
         let mut graph = Graph::new("decoder-init");
         graph.input("grid", Float, &[IMAGES, Fixed(cells), fixed(config.channels)]);
         layers::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
-        graph.node("Relu", &["annotation"], &["cells"], &[]);
+        graph.node("Relu", &["annotation"], &["projected"], &[]);
+        layers::layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
         let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
         graph.node("ReduceMean", &["cells"], &["mean_cell"], &mean);
         layers::linear(&mut graph, "mean", &self.mean, "mean_cell", "cells.mean")?;

@@ -1,6 +1,6 @@
 //! An attention LSTM whose context feeds the output alone (Lu et al., arXiv 1612.01887).
 //!
-//! With the cells `a` of the grid, the previous word y and the state h, c:
+//! With the cells `a` of the grid (projected, of zero mean and unit variance), the previous word y and the state h, c:
 //!
 //! - `(h, c) ← LSTM(E y + W_g ā, h, c)`, where ā is the mean cell: no attention in the recurrence, so
 //!   whole captions run through it in one call;
@@ -12,8 +12,8 @@
 mod graph;
 
 use models::onnx::Graph;
-use tch::nn::{self, Init, LinearConfig, Module as _, Path, linear};
-use tch::{Kind, Tensor};
+use tch::nn::{self, Init, LayerNormConfig, LinearConfig, Module as _, Path, linear};
+use tch::{Kind, Tensor, no_grad};
 
 use super::packed::Packed;
 use super::pass::Pass;
@@ -27,6 +27,7 @@ use crate::batch::Batch;
 pub(super) struct Adaptive {
     config: NetworkConfig,
     annotation: nn::Linear,
+    norm: nn::LayerNorm,
     mean: nn::Linear,
     key: nn::Linear,
     value: nn::Linear,
@@ -53,10 +54,14 @@ impl Adaptive {
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Init::Uniform { lo: -bound, up: bound };
         let lstm = |name: &str, shape: &[i64]| path.var(&format!("lstm_{name}"), shape, uniform);
+        let input_bias = lstm("input_bias", &[4 * hidden]);
+        // The forget gate begins open (Jozefowicz et al. 2015).
+        let _ = no_grad(|| input_bias.narrow(0, hidden, hidden).fill_(1.0));
         let spread = Init::Randn { mean: 0.0, stdev: 1.0 / (embedding as f64).sqrt() };
         Self {
             config,
             annotation: layer("annotation", channels, annotation),
+            norm: nn::layer_norm(path / "norm", vec![annotation], LayerNormConfig::default()),
             mean: layer("mean", annotation, embedding),
             key: plain("key", annotation, attention),
             value: plain("value", annotation, attention),
@@ -64,7 +69,7 @@ impl Adaptive {
             lstm: [
                 lstm("input_weight", &[4 * hidden, embedding]),
                 lstm("state_weight", &[4 * hidden, hidden]),
-                lstm("input_bias", &[4 * hidden]),
+                input_bias,
                 lstm("state_bias", &[4 * hidden]),
             ],
             query: layer("query", hidden, 3 * attention),
@@ -72,6 +77,12 @@ impl Adaptive {
             output_context: plain("output_context", attention, embedding),
             output_bias: path.var("output_bias", &[vocabulary], Init::Const(0.0)),
         }
+    }
+
+    /// Grids (images × cells × channels) to cells a.
+    fn cells(&self, grids: &Tensor, pass: &mut Pass) -> Tensor {
+        let projected = pass.linear(&self.annotation, grids).relu();
+        self.norm.forward(&pass.dropout(&projected))
     }
 
     /// Embedded words, with the spread of the state's other inputs.
@@ -112,8 +123,7 @@ impl Adaptive {
 impl Network for Adaptive {
     fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
         let packed = Packed::new(&batch.images, batch.grids.device());
-        let cells = pass.linear(&self.annotation, &batch.grids).relu();
-        let cells = Cut::new(pass.dropout(&cells));
+        let cells = Cut::new(self.cells(&batch.grids, pass));
         let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
         let words = self.embed(&pass.forget_words(&packed.words));
         let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
@@ -145,7 +155,7 @@ impl Network for Adaptive {
     }
 
     fn start(&self, grids: &Tensor) -> Held {
-        let cells = self.annotation.forward(grids).relu();
+        let cells = self.cells(grids, &mut Pass::plain());
         let mean = self.mean.forward(&cells.mean_dim(1, true, None));
         let state =
             mean.new_zeros([mean.size()[0], 1, self.config.hidden], (Kind::Float, mean.device()));
