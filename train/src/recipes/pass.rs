@@ -31,8 +31,32 @@ impl Precision {
 
     /// `input · weightᵀ`.
     pub(super) fn product(self, input: &Tensor, weight: &Tensor) -> Tensor {
-        let kind = self.kind();
-        input.to_kind(kind).matmul(&weight.to_kind(kind).tr()).to_kind(Kind::Float)
+        if self == Self::F32 {
+            return input.matmul(&weight.tr());
+        }
+        let mut sides = input.size();
+        let width = sides.pop().unwrap_or(1);
+        let flat = input.reshape([-1, width]);
+        let product = self.whole_tiles(&flat).matmul(&weight.to_kind(self.kind()).tr());
+        sides.push(weight.size()[0]);
+        product.narrow(0, 0, flat.size()[0]).to_kind(Kind::Float).view(&sides[..])
+    }
+
+    /// `oneᵀ · other`, of tensors with the same rows.
+    pub(super) fn outer_product(self, one: &Tensor, other: &Tensor) -> Tensor {
+        if self == Self::F32 {
+            return one.tr().matmul(other);
+        }
+        self.whole_tiles(one).tr().matmul(&self.whole_tiles(other)).to_kind(Kind::Float)
+    }
+
+    /// A matrix with rows of zeros below, up to the next of a few sizes: oneDNN compiles code for
+    /// each size of a product, and batches have many.
+    fn whole_tiles(self, matrix: &Tensor) -> Tensor {
+        let rows = matrix.size()[0] as u64;
+        let tile = if rows > 256 { 128 } else { 16 };
+        let missing = (rows.next_multiple_of(tile) - rows) as i64;
+        matrix.to_kind(self.kind()).constant_pad_nd([0, 0, 0, missing])
     }
 }
 
@@ -144,6 +168,9 @@ mod tests {
         let exact = Precision::F32.product(&a, &b);
         let near = Precision::Bf16.product(&a, &b);
         assert_eq!(near.kind(), Kind::Float);
+        assert!((exact - near).abs().max().double_value(&[]) < 0.3);
+        let exact = Precision::F32.outer_product(&a, &a);
+        let near = Precision::Bf16.outer_product(&a, &a);
         assert!((exact - near).abs().max().double_value(&[]) < 0.3);
     }
 }

@@ -140,7 +140,7 @@ impl<'a> Recurrence<'a> {
                 write(&hidden, &self.precision.product(&gates, &weight));
             }
         }
-        let of_weight = self.precision.product(&gradient.tr(), &hidden_before.tr());
+        let of_weight = self.precision.outer_product(&gradient, hidden_before);
         (gradient, of_weight)
     }
 }
