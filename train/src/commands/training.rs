@@ -9,6 +9,7 @@ use data::splits::folder_of;
 use data::{Captions, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use models::SearchOptions;
+use sysinfo::System;
 use train::fit::{Fit, Material, Stop};
 use train::recipes::{NetworkConfig, Recipe};
 use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder, Training};
@@ -57,6 +58,7 @@ fn train(
     let material = material(&config, folder)?;
     folder.save_config(&config)?;
     let mut fit = Fit::new(folder, &config, &material, device)?;
+    warn_of_memory(fit.memory(), device);
     if fit.resume()? {
         let progress = fit.progress();
         eprintln!("going on after epoch {}, step {}", progress.epoch, progress.steps);
@@ -77,6 +79,21 @@ fn train(
         progress.epoch, progress.steps
     );
     if stop == Stop::Interrupted { Ok(()) } else { write_export(folder) }
+}
+
+/// Says so if the machine has less memory to give than training takes.
+fn warn_of_memory(needed: u64, device: tch::Device) {
+    let mut system = System::new();
+    system.refresh_memory();
+    let left_in_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    let available = system.available_memory().min(left_in_group);
+    if device == tch::Device::Cpu && needed > available {
+        let [needed, available] = [needed, available].map(|bytes| bytes.div_ceil(1 << 20));
+        eprintln!(
+            "warning: training will take about {needed} MiB, and {available} MiB are free\n  \
+             Take smaller batches (--batch), or close other programs."
+        );
+    }
 }
 
 /// A flag that Ctrl-C and a polite kill set. The second time they end the program at once; the last

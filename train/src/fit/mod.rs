@@ -1,5 +1,6 @@
 //! Training, by teacher forcing or on rewards, with early stopping on the CIDEr of generated captions.
 
+mod memory;
 mod record;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
-use tch::{Device, no_grad};
+use tch::{Device, Tensor, no_grad};
 
 use self::record::{EpochRecord, progress_bar};
 use crate::average::Average;
@@ -115,6 +116,15 @@ impl<'a> Fit<'a> {
             progress,
             interrupted: Arc::default(),
         })
+    }
+
+    /// About how many bytes training takes beside the store, which is mapped and need not fit.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let weights = self.weights.variables().values().map(Tensor::numel).sum::<usize>();
+        let captions = self.material.training.iter().flat_map(|image| &image.captions);
+        let words = captions.map(|caption| caption.words.len()).sum::<usize>();
+        memory::needed(self.config, weights, words / self.material.training.len().max(1))
     }
 
     /// Stops after the next step, with a checkpoint, once the flag is set.
@@ -351,7 +361,7 @@ impl<'a> Fit<'a> {
 }
 
 /// Weights by name, in the order of the names.
-pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, tch::Tensor)> {
+pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, Tensor)> {
     let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
     sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
     sorted

@@ -32,7 +32,7 @@ impl Precision {
     /// `input · weightᵀ`.
     pub(super) fn product(self, input: &Tensor, weight: &Tensor) -> Tensor {
         if self == Self::F32 {
-            return input.matmul(&weight.tr());
+            return input.to_kind(Kind::Float).matmul(&weight.tr());
         }
         let mut sides = input.size();
         let width = sides.pop().unwrap_or(1);

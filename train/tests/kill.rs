@@ -1,0 +1,95 @@
+//! The program is killed again and again, and what it ends with is what it would have ended with.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::Value;
+
+const KILLS: usize = 10;
+const SETTINGS: &str = "
+    recipe = 'adaptive'
+    [network]
+    annotation = 16
+    attention = 8
+    heads = 2
+    embedding = 16
+    hidden = 32
+    [training]
+    epochs = 60
+    batch = 2
+    warm_up = 3
+    patience = 100
+";
+
+/// Captions, splits, settings and a store.
+fn prepare(folder: &Path) {
+    support::store(folder, "small");
+    let lines = support::CAPTIONS.iter().enumerate().flat_map(|(row, captions)| {
+        captions.iter().map(move |caption| format!("{row}.jpg,{caption}\n"))
+    });
+    let captions = lines.collect::<String>();
+    fs::write(folder.join("captions.txt"), format!("image,caption\n{captions}")).unwrap();
+    for (list, images) in
+        [("trainImages", "0.jpg\n1.jpg\n2.jpg\n"), ("devImages", "3.jpg\n"), ("testImages", "")]
+    {
+        fs::write(folder.join(format!("Flickr_8k.{list}.txt")), images).unwrap();
+    }
+    fs::write(folder.join("settings.toml"), SETTINGS).unwrap();
+}
+
+fn command(folder: &Path, run: &str, resume: bool) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+    command.current_dir(folder).args(["fit", "--captions", "captions.txt", "--store", "small.h5"]);
+    command.args(["--min-count", "1", "--device", "cpu", "--threads", "1", "--run", run]);
+    command.args(["--config", "settings.toml"]).args(resume.then_some("--resume"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// The curve without what depends on the clock.
+fn curve(run: &Path) -> Vec<Value> {
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut line = serde_json::from_str::<Value>(line).unwrap();
+        for key in ["captions_per_second", "train_seconds", "evaluate_seconds"] {
+            line.as_object_mut().unwrap().remove(key);
+        }
+        line
+    };
+    lines.lines().map(line).collect()
+}
+
+#[test]
+fn a_run_killed_ten_times_ends_as_one_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let whole = command(folder.path(), "whole", false).output().unwrap();
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    let metrics = folder.path().join("killed/metrics.jsonl");
+    let epochs = || fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
+    for kill in 0..KILLS {
+        let mut child =
+            command(folder.path(), "killed", true).stderr(Stdio::null()).spawn().unwrap();
+        // Each time a few epochs on, at another moment of an epoch.
+        while epochs() < 5 * kill {
+            sleep(Duration::from_millis(1));
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        }
+        sleep(Duration::from_millis(7 * kill as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(epochs() < 60, "it was over before the last kill");
+    assert!(command(folder.path(), "killed", true).status().unwrap().success());
+    let [whole, run] = ["whole", "killed"].map(|run| folder.path().join(run));
+    assert_eq!(curve(&whole).len(), 60);
+    assert_eq!(curve(&run), curve(&whole));
+    let best = |run: &Path| fs::read(run.join("checkpoints/best.safetensors")).unwrap();
+    assert!(best(&run) == best(&whole), "the best networks differ");
+}
