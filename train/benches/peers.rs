@@ -1,4 +1,4 @@
-//! Captions a second of training, recipe beside recipe and beside the same network in PyTorch, in
+//! Captions a second of training, recipe beside recipe and beside the same network in `PyTorch`, in
 //! turn, several rounds in one run; medians. Real captions (see CONTRIBUTING.md) on grids of noise:
 //! speed does not depend on what the grids show.
 #![allow(clippy::unwrap_used)]

@@ -76,14 +76,16 @@ impl Training {
         match recipe {
             Recipe::ShowAttendTell => plain,
             Recipe::Adaptive => Self {
-                learning_rate: 1e-3,
+                epochs: 40,
+                batch: 8,
+                learning_rate: 8e-4,
                 warm_up: 200,
-                decay: 0.85,
+                decay: 0.95,
                 weight_decay: 0.05,
-                averaging: 0.999,
+                averaging: 0.9995,
                 regularization: Regularization {
-                    dropout: 0.5,
-                    word_dropout: 0.1,
+                    dropout: 0.4,
+                    word_dropout: 0.0,
                     label_smoothing: 0.1,
                     doubly_stochastic: 0.0,
                 },

@@ -72,6 +72,7 @@ fn change(settings: &mut Table, changes: &Table) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipes::Regularization;
     use crate::run::Training;
 
     fn read(text: &str) -> Result<Settings> {
@@ -89,8 +90,8 @@ mod tests {
         assert_eq!(settings.recipe(), Some(Recipe::Adaptive));
         let defaults = Training::of(Recipe::Adaptive, 3);
         let training = settings.apply("training", defaults.clone()).unwrap();
-        assert_eq!((training.clip, training.regularization.dropout), (2.0, 0.25));
-        assert_eq!(training.learning_rate, defaults.learning_rate);
+        let regularization = Regularization { dropout: 0.25, ..defaults.regularization };
+        assert_eq!(training, Training { clip: 2.0, regularization, ..defaults });
         assert_eq!(settings.apply("network", 7_i64).unwrap(), 7);
     }
 

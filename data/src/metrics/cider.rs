@@ -48,7 +48,7 @@ impl CaptionReward {
         });
         let counted = counted.collect::<Vec<Vec<Counted>>>();
         let references = counted.iter().map(|of_image| of_image.iter());
-        let rarity = rarity_among(references, numbering.ngrams());
+        let rarity = rarity_among(&references, numbering.ngrams());
         let images = counted.into_iter().map(|of_image| {
             let reference = |counted| Reference { norms: norms(&counted, &rarity), counted };
             of_image.into_iter().map(reference).collect()
@@ -82,12 +82,12 @@ impl CaptionReward {
 type Rarity = [Vec<f64>; MAX_N];
 
 fn own_rarity(corpus: &Corpus) -> Rarity {
-    rarity_among(corpus.images.iter().map(|image| image.references.iter()), corpus.ngrams())
+    rarity_among(&corpus.images.iter().map(|image| image.references.iter()), corpus.ngrams())
 }
 
 /// The rarity of n-grams among images, each with its references.
 fn rarity_among<'a, R: Iterator<Item = &'a Counted> + Clone>(
-    images: impl ExactSizeIterator<Item = R> + Clone,
+    images: &(impl ExactSizeIterator<Item = R> + Clone),
     ngrams: [usize; MAX_N],
 ) -> Rarity {
     const NOWHERE: usize = usize::MAX;
