@@ -12,6 +12,7 @@ use std::time::Instant;
 use data::metrics::{Item, Scores, Sums, score};
 use data::tokens::tokenize;
 use serde_json::Value;
+use tests::median;
 
 const ROUNDS: usize = 5;
 
@@ -38,7 +39,7 @@ fn main() {
             seconds.entry("reference").or_default().push(reference);
         }
     }
-    let medians = seconds.into_iter().map(|(name, times)| (name, median(times)));
+    let medians = seconds.into_iter().map(|(name, times)| (name, median(&times)));
     let medians = medians.collect::<BTreeMap<_, _>>();
     println!("tokens   {:8.1} ms", 1000.0 * medians["tokens"]);
     println!("scores   {:8.1} ms", 1000.0 * medians["scores"]);
@@ -81,9 +82,4 @@ fn reference(path: &Path, ours: &Scores) -> Option<f64> {
         assert!((said[name].as_f64().unwrap() - score).abs() < 1e-9, "{name}");
     }
     said["seconds"].as_f64()
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_unstable_by(f64::total_cmp);
-    times[times.len() / 2]
 }

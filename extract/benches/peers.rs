@@ -10,6 +10,7 @@ use std::time::Instant;
 use models::Encoder;
 use models::encoder::EncoderOptions;
 use serde_json::Value;
+use tests::median;
 
 /// The photos are repeated until there are so many.
 const IMAGES: usize = 1000;
@@ -72,12 +73,6 @@ impl Bench {
         assert!(output.status.success(), "{script}: {text}");
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
-}
-
-fn median(seconds: &[f64]) -> f64 {
-    let mut sorted = seconds.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }
 
 fn main() {

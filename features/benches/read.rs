@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, StoreWriter};
 use rand::{RngExt as _, SeedableRng as _};
+use tests::median;
 
 const ROWS: usize = 7000;
 const BATCHES: usize = 300;
@@ -75,10 +76,4 @@ fn main() {
     let peer = String::from_utf8(output.stdout).unwrap();
     let peer = peer.lines().map(|line| line.parse().unwrap()).collect::<Vec<f64>>();
     println!("random batches ÷ numpy memmap: {:.2}", median(&peer) / median(&reading));
-}
-
-fn median(seconds: &[f64]) -> f64 {
-    let mut sorted = seconds.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }

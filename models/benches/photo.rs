@@ -45,11 +45,7 @@ fn main() {
             drop(black_box(encoder.encode(&batch, BATCH).unwrap()));
         });
     }
-    let median = |part: usize| {
-        let mut sorted = seconds[part].clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted[sorted.len() / 2]
-    };
+    let median = |part: usize| tests::median(&seconds[part]);
     let run = median(2);
     println!("one run of {} on one image: {:.1} ms", encoder.name(), 1000.0 * run);
     println!("decode ÷ that run:                 {:.3}", median(0) / run);

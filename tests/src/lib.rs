@@ -26,6 +26,17 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
+/// The middle one of measured values, the upper one of two.
+///
+/// # Panics
+/// Without values.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
 /// A Python with the packages of the programs in `benches/peers` (`make setup PART=peers`), or the one
 /// that `SHOWTELL_PEERS` names. Where it is missing the answer is `None` and a line says so.
 #[must_use]

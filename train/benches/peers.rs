@@ -3,20 +3,22 @@
 //! speed does not depend on what the grids show.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../tests/runs/store.rs"]
+mod store;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use data::vocabulary::START;
 use data::{Captions, Splits, Vocabulary};
-use features::{
-    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
-};
-use models::{Preprocess, SearchOptions};
+use features::GridShape;
+use models::SearchOptions;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tch::Device;
+use tests::median;
 use train::dataset;
 use train::fit::{Fit, Material};
 use train::recipes::{NetworkConfig, Precision, Recipe};
@@ -25,28 +27,6 @@ use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 const IMAGES: usize = 320;
 const ROUNDS: usize = 3;
 const GRID: GridShape = GridShape { height: 7, width: 7, channels: 2048 };
-
-/// A store of noise for some of the captioned images.
-fn store(path: &Path, names: &[String]) -> FeatureStore {
-    let provenance = Provenance {
-        encoder_name: "noise.onnx".to_owned(),
-        encoder_sha256: "noise".to_owned(),
-        preprocess: serde_json::to_string(&Preprocess::imagenet([224, 224])).unwrap(),
-        grid: GRID,
-        dtype: Dtype::F16,
-        views: vec![ORIGINAL.to_owned()],
-        created_by: "bench".to_owned(),
-    };
-    let origin = Origin { created_by: "bench".to_owned(), device: "cpu".to_owned() };
-    let mut writer = StoreWriter::open(path, &provenance, origin).unwrap();
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    for row in writer.rows_for(names).unwrap() {
-        let grids = (0..GRID.values()).map(|_| random.random_range(-1.0f32..1.0).max(0.0));
-        writer.write(&[Encoded { row, source: [0; 32], grids: grids.collect() }]).unwrap();
-    }
-    writer.finish().unwrap();
-    FeatureStore::open(path).unwrap()
-}
 
 /// Images with their captions, one of them to be scored.
 fn material(shared: &Path, scratch: &Path) -> Material {
@@ -57,7 +37,9 @@ fn material(shared: &Path, scratch: &Path) -> Material {
         images.take(most).map(|of| of.image.clone()).collect::<Vec<_>>()
     };
     let names = [of_split(data::Split::Train, IMAGES), of_split(data::Split::Dev, 1)].concat();
-    let store = store(&scratch.join("noise.h5"), &names);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
+    let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
     let vocabulary = Vocabulary::of_training(&captions, &splits, 5).unwrap();
     let captioned =
         |split| dataset::captioned(&captions, &splits, split, &vocabulary, &store).images;
@@ -122,12 +104,6 @@ fn peer(python: &Path, how: &str, folder: &Path, photos: &Path) -> f64 {
         .unwrap();
     assert!(output.status.success(), "{how}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }
 
 fn main() {

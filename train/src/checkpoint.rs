@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use tch::nn::VarStore;
 use tch::{Tensor, no_grad};
 
 use crate::torch_decoder::flat;
@@ -103,6 +104,12 @@ impl Checkpoint {
         let progress = progress.ok_or_else(damaged)?;
         let progress = serde_json::from_str(progress).map_err(|_| damaged())?;
         Ok(Self { path: path.to_path_buf(), bytes, progress })
+    }
+
+    /// Copies all weights of a network, which must be those that were saved.
+    pub fn copy_weights(&self, weights: &VarStore) -> Result<()> {
+        let mut weights = weights.variables().into_iter();
+        weights.try_for_each(|(name, mut weight)| self.copy_into(&name, &mut weight))
     }
 
     /// Copies the tensor called `name` into `target`, which must have its shape.

@@ -132,7 +132,7 @@ pub(crate) struct Changes {
     /// Epochs without a better dev CIDEr before training stops.
     #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
     pub(crate) patience: Option<usize>,
-    /// The numbers that matrices are multiplied in while training.
+    /// The numbers that matrices are multiplied in while training (adaptive).
     #[arg(long, env = "SHOWTELL_PRECISION", value_enum, value_name = "KIND")]
     pub(crate) precision: Option<Precision>,
     /// Share of the values of words, cells and outputs set to zero.

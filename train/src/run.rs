@@ -43,7 +43,7 @@ pub struct Training {
     pub mirror: bool,
     /// Epochs without a better dev CIDEr before training stops.
     pub patience: usize,
-    /// The numbers that matrices are multiplied in.
+    /// The numbers that matrices are multiplied in; `show-attend-tell` has 32-bit ones alone.
     pub precision: Precision,
     /// What keeps the network from learning by heart.
     pub regularization: Regularization,
@@ -292,9 +292,7 @@ impl RunFolder {
         let network =
             recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
         weights.set_kind(Kind::Float);
-        for (name, mut weight) in weights.variables() {
-            checkpoint.copy_into(&name, &mut weight)?;
-        }
+        checkpoint.copy_weights(&weights)?;
         Ok(TrainedRun { config, vocabulary, network, checkpoint, _weights: weights })
     }
 }

@@ -2,12 +2,12 @@
 //! much better they are, in CIDEr-D, than the other samples of their image (Luo, arXiv 2003.09971).
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use data::metrics::CaptionReward;
 use features::FeatureStore;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use tch::{Device, Kind};
 
 use crate::Result;
@@ -47,13 +47,10 @@ impl SelfCritical {
     pub(crate) fn new(images: &[TrainingImage], mirror: Option<&Mirror>, samples: usize) -> Self {
         let mirrored = images.iter().filter_map(|image| mirror?.image(image));
         let all = images.iter().cloned().chain(mirrored).collect::<Vec<_>>();
-        let words = |image: &'_ TrainingImage| {
-            image.captions.iter().map(|caption| caption.words.clone()).collect::<Vec<_>>()
-        };
-        let references = all.iter().map(words).collect::<Vec<_>>();
-        let reward = CaptionReward::new(
-            references.iter().map(|of_image| of_image.iter().map(Vec::as_slice).collect()),
-        );
+        let reward =
+            CaptionReward::new(all.iter().map(|image| {
+                image.captions.iter().map(|caption| caption.words.as_slice()).collect()
+            }));
         let numbers = all.iter().enumerate().map(|(at, image)| ((image.row, image.view), at));
         Self { reward, numbers: numbers.collect(), samples }
     }

@@ -44,7 +44,7 @@ fn train(
     machine: &Machine,
     changes: &Changes,
     resume: bool,
-    prepare: impl FnOnce() -> anyhow::Result<RunConfig>,
+    prepare: impl FnOnce() -> anyhow::Result<(RunConfig, Material)>,
 ) -> anyhow::Result<()> {
     let begun = folder.last().exists();
     ensure!(
@@ -54,8 +54,7 @@ fn train(
     );
     let _lock = folder.lock()?;
     let device = choose_device(machine)?;
-    let config = if begun { reopen(folder, changes)? } else { prepare()? };
-    let material = material(&config, folder)?;
+    let (config, material) = if begun { reopen(folder, changes)? } else { prepare()? };
     folder.save_config(&config)?;
     let mut fit = Fit::new(folder, &config, &material, device)?;
     warn_of_memory(fit.memory(), device);
@@ -110,8 +109,8 @@ fn interrupts() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Config of a new run; its vocabulary is written.
-fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<RunConfig> {
+/// Config and material of a new run; its vocabulary is written.
+fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunConfig, Material)> {
     let settings = options.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
     let recipe = options.recipe.or(settings.recipe()).unwrap_or(DEFAULT_RECIPE);
     let captions = Captions::read(&options.captions)?;
@@ -129,7 +128,7 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<RunConf
     let network = settings.apply("network", sizes)?;
     let mut training = settings.apply("training", Training::of(recipe, options.seed))?;
     training.seed = options.seed;
-    Ok(RunConfig {
+    let config = RunConfig {
         recipe,
         revision: REVISION.to_owned(),
         captions: absolute(&options.captions)?,
@@ -145,11 +144,16 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<RunConf
         encoder,
         training: options.changes.apply(training),
         search: settings.apply("search", SearchOptions::default())?,
-    })
+    };
+    let material = matched(&captions, &splits, vocabulary, store)?;
+    Ok((config, material))
 }
 
-/// Config of a run that refines another one; it takes that one's vocabulary.
-fn prepare_refinement(folder: &RunFolder, options: &options::Refine) -> anyhow::Result<RunConfig> {
+/// Config and material of a run that refines another one; it takes that one's vocabulary.
+fn prepare_refinement(
+    folder: &RunFolder,
+    options: &options::Refine,
+) -> anyhow::Result<(RunConfig, Material)> {
     let from = RunFolder::new(&options.from);
     ensure!(
         from.best().exists(),
@@ -160,7 +164,7 @@ fn prepare_refinement(folder: &RunFolder, options: &options::Refine) -> anyhow::
     let vocabulary = Vocabulary::load(&from.vocabulary())?;
     vocabulary.save(&folder.vocabulary())?;
     let training = Training::refining(&base.training, options.seed);
-    Ok(RunConfig {
+    let config = RunConfig {
         revision: REVISION.to_owned(),
         refinement: Some(Refinement {
             from: absolute(&options.from)?,
@@ -168,14 +172,17 @@ fn prepare_refinement(folder: &RunFolder, options: &options::Refine) -> anyhow::
         }),
         training: options.changes.apply(training),
         ..base
-    })
+    };
+    let material = material(&config, folder)?;
+    Ok((config, material))
 }
 
-/// Config of a run that goes on.
-fn reopen(folder: &RunFolder, changes: &Changes) -> anyhow::Result<RunConfig> {
+/// Config and material of a run that goes on.
+fn reopen(folder: &RunFolder, changes: &Changes) -> anyhow::Result<(RunConfig, Material)> {
     let mut config = folder.load_config()?;
     config.training.epochs = changes.epochs.unwrap_or(config.training.epochs);
-    Ok(config)
+    let material = material(&config, folder)?;
+    Ok((config, material))
 }
 
 /// What a run is trained on and scored on.

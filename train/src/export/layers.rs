@@ -1,9 +1,10 @@
 //! What the graphs of all networks have in common.
 
-use models::onnx::{Attribute, Dimension, Graph};
+use models::onnx::{Attribute, Dimension, ElementType, Graph};
 use tch::{Tensor, nn};
 
 use crate::Result;
+use crate::recipes::NetworkConfig;
 use crate::torch_decoder::flat;
 
 /// The images of a search.
@@ -50,6 +51,26 @@ pub(crate) fn layer_norm(
     let inputs = inputs.iter().map(String::as_str).collect::<Vec<_>>();
     graph.node("LayerNormalization", &inputs, &[output], &[Attribute::Int("axis", -1)]);
     Ok(())
+}
+
+/// The inputs of a step that all networks have: the last words, and the LSTM's state.
+pub(crate) fn step_inputs(graph: &mut Graph, hidden: i64) {
+    graph.input("word", ElementType::Int64, &[IMAGES, BEAM]);
+    for state in ["state.hidden", "state.memory"] {
+        graph.input(state, ElementType::Float, &[IMAGES, BEAM, fixed(hidden)]);
+    }
+}
+
+/// `logits`, `attention` and `next.state.*` as what a step gives.
+pub(crate) fn step_outputs(graph: &mut Graph, cells: usize, config: &NetworkConfig) {
+    let last = [Attribute::Int("axis", -1)];
+    graph.node("LogSoftmax", &["logits"], &["log_probabilities"], &last);
+    let vocabulary = fixed(config.vocabulary);
+    graph.output("log_probabilities", ElementType::Float, &[IMAGES, BEAM, vocabulary]);
+    graph.output("attention", ElementType::Float, &[IMAGES, BEAM, Dimension::Fixed(cells)]);
+    for state in ["next.state.hidden", "next.state.memory"] {
+        graph.output(state, ElementType::Float, &[IMAGES, BEAM, fixed(config.hidden)]);
+    }
 }
 
 /// A tensor as a weight of the graph.

@@ -134,10 +134,7 @@ impl<'a> Fit<'a> {
 
     /// Begins with the weights of a checkpoint.
     pub fn begin_with(&mut self, path: &Path) -> Result<()> {
-        let checkpoint = Checkpoint::load(path)?;
-        for (name, mut weight) in self.weights.variables() {
-            checkpoint.copy_into(&name, &mut weight)?;
-        }
+        Checkpoint::load(path)?.copy_weights(&self.weights)?;
         if let Some(average) = &mut self.average {
             average.copy(&self.weights)?;
         }
@@ -155,9 +152,7 @@ impl<'a> Fit<'a> {
             let problem = "not the vocabulary this run was trained with so far";
             return Err(Error::run(&self.folder.vocabulary(), problem));
         }
-        for (name, mut weight) in self.weights.variables() {
-            checkpoint.copy_into(&name, &mut weight)?;
-        }
+        checkpoint.copy_weights(&self.weights)?;
         if let Some(average) = &mut self.average {
             average.restore(|name, tensor| checkpoint.copy_into(name, tensor))?;
         }
@@ -243,6 +238,7 @@ impl<'a> Fit<'a> {
         }
         loss.backward();
         self.optimizer.step(rate, weight_decay, clip);
+        self.progress.steps = self.optimizer.steps();
         if let Some(average) = &mut self.average {
             average.update(&self.weights, self.optimizer.steps());
         }
@@ -276,7 +272,6 @@ impl<'a> Fit<'a> {
         let underway = std::mem::take(&mut self.progress.underway);
         let progress = &mut self.progress;
         progress.epoch += 1;
-        progress.steps = self.optimizer.steps();
         let lack_end = unfinished as f64 / captioned.len() as f64 + health.unfinished;
         let whole = self.self_critical.is_none() || lack_end <= MAY_LACK_END;
         let improved = progress.epoch == 1 || (scores.cider() > progress.best_cider && whole);
@@ -308,8 +303,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Writes the last checkpoint.
-    fn save(&mut self) -> Result<()> {
-        self.progress.steps = self.optimizer.steps();
+    fn save(&self) -> Result<()> {
         let average = self.average.iter().flat_map(Average::state);
         let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
         checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use models::onnx::Graph;
 use serde::{Deserialize, Serialize};
-use tch::nn::Path;
+use tch::nn::{self, Path};
 use tch::{Kind, Tensor};
 
 pub use self::pass::{Pass, Precision};
@@ -146,6 +146,11 @@ pub fn build(recipe: Recipe, path: &Path, config: NetworkConfig, seed: u64) -> B
         Recipe::Adaptive => Box::new(adaptive::Adaptive::new(path, config)),
         Recipe::ShowAttendTell => Box::new(show_attend_tell::ShowAttendTell::new(path, config)),
     }
+}
+
+/// A linear layer with fresh weights.
+fn linear(path: &Path, name: &str, from: i64, to: i64, bias: bool) -> nn::Linear {
+    nn::linear(path / name, from, to, nn::LinearConfig { bias, ..nn::LinearConfig::default() })
 }
 
 /// Of rows of log-probabilities: what is minimised, the mean over the rows of what each row is asked

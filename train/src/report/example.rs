@@ -5,19 +5,11 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use models::Preprocess;
-use models::preprocess::Resize;
 use serde::Serialize;
 
 use crate::dataset::ScoredImage;
 use crate::evaluate::Captioned;
 use crate::{Error, Result};
-
-/// Where photos come from.
-pub(super) struct Photos<'a> {
-    pub(super) folder: Option<&'a Path>,
-    pub(super) preprocess: &'a Preprocess,
-}
 
 #[derive(Debug, Serialize)]
 pub(super) struct Example {
@@ -28,10 +20,6 @@ pub(super) struct Example {
     words: Vec<Word>,
     /// The photo as a `data:` address.
     photo: Option<String>,
-    /// How the photo fills a square, as CSS says it.
-    fit: &'static str,
-    rows: usize,
-    columns: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,8 +34,7 @@ impl Example {
     pub(super) fn new(
         image: &ScoredImage,
         captioned: &Captioned,
-        [rows, columns, _]: [usize; 3],
-        photos: &Photos,
+        photos: Option<&Path>,
     ) -> Result<Self> {
         let found = &captioned.hypothesis;
         let texts = captioned.caption.split(' ');
@@ -66,28 +53,20 @@ impl Example {
             cider: 100.0 * captioned.sums.scores().cider(),
             references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
             words: words.collect(),
-            photo: photos.data_of(&image.image)?,
-            fit: match photos.preprocess.resize {
-                Resize::Squash => "100% 100%",
-                Resize::Crop => "cover",
-            },
-            rows,
-            columns,
+            photo: photos.map(|folder| data_of(folder, &image.image)).transpose()?,
         })
     }
 }
 
-impl Photos<'_> {
-    fn data_of(&self, image: &str) -> Result<Option<String>> {
-        let Some(folder) = self.folder else { return Ok(None) };
-        let path = folder.join(image);
-        let bytes = fs::read(&path).map_err(Error::io(&path))?;
-        let kind = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("png") => "png",
-            Some("webp") => "webp",
-            Some("gif") => "gif",
-            _ => "jpeg",
-        };
-        Ok(Some(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes))))
-    }
+/// A photo as a `data:` address.
+fn data_of(folder: &Path, image: &str) -> Result<String> {
+    let path = folder.join(image);
+    let bytes = fs::read(&path).map_err(Error::io(&path))?;
+    let kind = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("png") => "png",
+        Some("webp") => "webp",
+        Some("gif") => "gif",
+        _ => "jpeg",
+    };
+    Ok(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)))
 }

@@ -12,11 +12,12 @@ use data::metrics::health::Health;
 use data::metrics::{NAMES, PROTOCOL, Sums};
 use minijinja::Environment;
 use minijinja::value::Serde;
+use models::preprocess::Resize;
 use serde::Serialize;
 use serde_json::Value;
 
 use self::chart::Chart;
-use self::example::{Example, Photos};
+use self::example::Example;
 use crate::dataset::ScoredImage;
 use crate::evaluate::Evaluation;
 use crate::run::{RunConfig, RunFolder};
@@ -73,6 +74,10 @@ struct Page<'a> {
     best: Vec<Example>,
     worst: Vec<Example>,
     has_photos: bool,
+    /// How a photo fills the square that the encoder sees, as CSS says it.
+    fit: &'static str,
+    rows: usize,
+    columns: usize,
 }
 
 /// A row of the table of scores.
@@ -105,12 +110,12 @@ pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) 
     let mut order = (0..images.len()).collect::<Vec<_>>();
     let cider = |at: &usize| first.evaluation.captioned[*at].sums.scores().cider();
     order.sort_by(|a, b| cider(b).total_cmp(&cider(a)).then(a.cmp(b)));
-    let photos = Photos { folder: photos, preprocess: &first.config.encoder.preprocess };
-    let grid = first.config.encoder.grid;
+    let encoder = &first.config.encoder;
+    let [rows, columns, _] = encoder.grid;
     let examples = |picked: &mut dyn Iterator<Item = &usize>| {
         let shown = picked.take(EXAMPLES);
         shown
-            .map(|&at| Example::new(&images[at], &first.evaluation.captioned[at], grid, &photos))
+            .map(|&at| Example::new(&images[at], &first.evaluation.captioned[at], photos))
             .collect::<Result<Vec<_>>>()
     };
     let page = Page {
@@ -124,7 +129,13 @@ pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) 
         health: runs.iter().map(|run| run.evaluation.health).collect(),
         best: examples(&mut order.iter())?,
         worst: examples(&mut order.iter().rev())?,
-        has_photos: photos.folder.is_some(),
+        has_photos: photos.is_some(),
+        fit: match encoder.preprocess.resize {
+            Resize::Squash => "100% 100%",
+            Resize::Crop => "cover",
+        },
+        rows,
+        columns,
     };
     let problem = |error: minijinja::Error| Error::Training(format!("the report: {error:#}"));
     let mut environment = Environment::new();

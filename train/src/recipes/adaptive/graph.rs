@@ -1,15 +1,14 @@
 //! The network as ONNX graphs, node by node what `mod.rs` computes.
 
 use models::onnx::Dimension::Fixed;
-use models::onnx::ElementType::{Float, Int64};
+use models::onnx::ElementType::Float;
 use models::onnx::{Attribute, Graph};
 
 use super::{Adaptive, NetworkConfig};
 use crate::Result;
-use crate::export::layers::{self, BEAM, IMAGES, fixed};
+use crate::export::layers::{self, IMAGES, fixed};
 
 const HIDDEN: &str = "next.state.hidden";
-const MEMORY: &str = "next.state.memory";
 const LAST: [Attribute; 1] = [Attribute::Int("axis", -1)];
 
 impl Adaptive {
@@ -47,13 +46,10 @@ impl Adaptive {
     pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
         let mut graph = Graph::new("decoder-step");
-        graph.input("word", Int64, &[IMAGES, BEAM]);
+        layers::step_inputs(&mut graph, config.hidden);
         graph.input("cells.mean", Float, &[IMAGES, Fixed(1), fixed(config.embedding)]);
         for name in ["cells.keys", "cells.values"] {
             graph.input(name, Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
-        }
-        for state in ["state.hidden", "state.memory"] {
-            graph.input(state, Float, &[IMAGES, BEAM, fixed(config.hidden)]);
         }
         self.recurrence_graph(&mut graph)?;
         self.attention_graph(&mut graph, cells)?;
@@ -70,12 +66,7 @@ impl Adaptive {
         layers::weight(&mut graph, "output_bias", &self.output_bias)?;
         graph.node("MatMul", &["output", "words"], &["products"], &[]);
         graph.node("Add", &["products", "output_bias"], &["logits"], &[]);
-        graph.node("LogSoftmax", &["logits"], &["log_probabilities"], &LAST);
-        graph.output("log_probabilities", Float, &[IMAGES, BEAM, fixed(config.vocabulary)]);
-        graph.output("attention", Float, &[IMAGES, BEAM, Fixed(cells)]);
-        for state in [HIDDEN, MEMORY] {
-            graph.output(state, Float, &[IMAGES, BEAM, fixed(config.hidden)]);
-        }
+        layers::step_outputs(&mut graph, cells, &config);
         Ok(graph)
     }
 

@@ -1,6 +1,7 @@
 //! An attention LSTM whose context feeds the output alone (Lu et al., arXiv 1612.01887).
 //!
-//! With the cells `a` of the grid (projected, of zero mean and unit variance), the previous word y and the state h, c:
+//! With the cells `a` of the grid (projected, of zero mean and unit variance), the previous word y and
+//! the state h, c:
 //!
 //! - `(h, c) ← LSTM(E y + W_g ā, h, c)`, where ā is the mean cell: no attention in the recurrence, so
 //!   whole captions run through it in one call;
@@ -12,13 +13,13 @@
 mod graph;
 
 use models::onnx::Graph;
-use tch::nn::{self, Init, LayerNormConfig, LinearConfig, Module as _, Path, linear};
+use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 
 use super::packed::Packed;
 use super::pass::Pass;
 use super::recurrence::{Cut, Recurrence};
-use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy};
+use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy, linear};
 use crate::Result;
 use crate::batch::Batch;
 
@@ -47,10 +48,8 @@ impl Adaptive {
         let NetworkConfig {
             channels, vocabulary, annotation, attention, embedding, hidden, ..
         } = config;
-        let layer = |name: &str, from, to| linear(path / name, from, to, LinearConfig::default());
-        let plain = |name: &str, from, to| {
-            linear(path / name, from, to, LinearConfig { bias: false, ..LinearConfig::default() })
-        };
+        let layer = |name, from, to| linear(path, name, from, to, true);
+        let plain = |name, from, to| linear(path, name, from, to, false);
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Init::Uniform { lo: -bound, up: bound };
         let lstm = |name: &str, shape: &[i64]| path.var(&format!("lstm_{name}"), shape, uniform);

@@ -1,12 +1,12 @@
 //! The network as ONNX graphs, node by node what `mod.rs` computes.
 
 use models::onnx::Dimension::Fixed;
-use models::onnx::ElementType::{Float, Int64};
+use models::onnx::ElementType::Float;
 use models::onnx::{Attribute, Graph};
 
 use super::ShowAttendTell;
 use crate::Result;
-use crate::export::layers::{self, BEAM, IMAGES, fixed};
+use crate::export::layers::{self, IMAGES, fixed};
 
 impl ShowAttendTell {
     /// Grid → cells and first state.
@@ -34,12 +34,9 @@ impl ShowAttendTell {
     pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
         let mut graph = Graph::new("decoder-step");
-        graph.input("word", Int64, &[IMAGES, BEAM]);
+        layers::step_inputs(&mut graph, config.hidden);
         graph.input("cells.values", Float, &[IMAGES, Fixed(cells), fixed(config.annotation)]);
         graph.input("cells.keys", Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
-        for state in ["state.hidden", "state.memory"] {
-            graph.input(state, Float, &[IMAGES, BEAM, fixed(config.hidden)]);
-        }
         layers::weight(&mut graph, "embedding", &self.embedding)?;
         graph.node("Gather", &["embedding", "word"], &["embedded"], &[]);
         self.attention_graph(&mut graph)?;
@@ -63,18 +60,7 @@ impl ShowAttendTell {
         graph.node("Add", &["deep_sum", "of_context"], &["deep_input"], &[]);
         graph.node("Tanh", &["deep_input"], &["deep"], &[]);
         layers::linear(&mut graph, "output", &self.output, "deep", "logits")?;
-        graph.node(
-            "LogSoftmax",
-            &["logits"],
-            &["log_probabilities"],
-            &[Attribute::Int("axis", -1)],
-        );
-
-        graph.output("log_probabilities", Float, &[IMAGES, BEAM, fixed(config.vocabulary)]);
-        graph.output("attention", Float, &[IMAGES, BEAM, Fixed(cells)]);
-        for state in ["next.state.hidden", "next.state.memory"] {
-            graph.output(state, Float, &[IMAGES, BEAM, fixed(config.hidden)]);
-        }
+        layers::step_outputs(&mut graph, cells, &config);
         Ok(graph)
     }
 

@@ -13,12 +13,12 @@
 mod graph;
 
 use models::onnx::Graph;
-use tch::nn::{self, Init, LinearConfig, Module as _, Path, linear};
+use tch::nn::{self, Init, Module as _, Path};
 use tch::{Kind, Tensor};
 
 use super::pass::Pass;
 use super::slots::Slots;
-use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy};
+use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy, linear};
 use crate::Result;
 use crate::batch::Batch;
 
@@ -74,10 +74,8 @@ impl ShowAttendTell {
         let NetworkConfig {
             channels, vocabulary, annotation, attention, embedding, hidden, ..
         } = config;
-        let layer = |name: &str, from, to| linear(path / name, from, to, LinearConfig::default());
-        let plain = |name: &str, from, to| {
-            linear(path / name, from, to, LinearConfig { bias: false, ..LinearConfig::default() })
-        };
+        let layer = |name, from, to| linear(path, name, from, to, true);
+        let plain = |name, from, to| linear(path, name, from, to, false);
         let uniform = |width: i64| {
             let bound = 1.0 / (width as f64).sqrt();
             Init::Uniform { lo: -bound, up: bound }

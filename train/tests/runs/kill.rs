@@ -1,7 +1,4 @@
 //! The program is killed again and again, and what it ends with is what it would have ended with.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::Value;
+use train::run::RunFolder;
+
+use crate::support::{self, curve};
 
 const KILLS: usize = 10;
 const SETTINGS: &str = "
@@ -52,19 +51,6 @@ fn command(folder: &Path, run: &str, resume: bool) -> Command {
     command
 }
 
-/// The curve without what depends on the clock.
-fn curve(run: &Path) -> Vec<Value> {
-    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let line = |line: &str| {
-        let mut line = serde_json::from_str::<Value>(line).unwrap();
-        for key in ["captions_per_second", "train_seconds", "evaluate_seconds"] {
-            line.as_object_mut().unwrap().remove(key);
-        }
-        line
-    };
-    lines.lines().map(line).collect()
-}
-
 #[test]
 fn a_run_killed_ten_times_ends_as_one_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -87,9 +73,9 @@ fn a_run_killed_ten_times_ends_as_one_left_alone() {
     }
     assert!(epochs() < 60, "it was over before the last kill");
     assert!(command(folder.path(), "killed", true).status().unwrap().success());
-    let [whole, run] = ["whole", "killed"].map(|run| folder.path().join(run));
+    let [whole, run] = ["whole", "killed"].map(|run| RunFolder::new(&folder.path().join(run)));
     assert_eq!(curve(&whole).len(), 60);
     assert_eq!(curve(&run), curve(&whole));
-    let best = |run: &Path| fs::read(run.join("checkpoints/best.safetensors")).unwrap();
+    let best = |run: &RunFolder| fs::read(run.best()).unwrap();
     assert!(best(&run) == best(&whole), "the best networks differ");
 }

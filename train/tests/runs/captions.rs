@@ -1,0 +1,150 @@
+//! What networks say: step by step, exported, in an ensemble, and on the page about a run.
+
+use std::fs;
+use std::path::Path;
+
+use data::vocabulary::START;
+use models::search::Expansion;
+use models::{Decoder, Hypothesis, OnnxDecoder, SearchOptions, search};
+use tch::{Device, Kind, Tensor};
+use train::batch::Batch;
+use train::dataset::TrainingImage;
+use train::export::export;
+use train::fit::Material;
+use train::recipes::{Network, Pass, Recipe};
+use train::report::{Reported, render};
+use train::torch_decoder::TorchDecoder;
+
+use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, material, train};
+
+/// What the teacher-forced network thinks of a caption is what a search that is led along it finds.
+#[test]
+fn teacher_forcing_and_single_steps_agree() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[3]);
+        let network = run.open_best(Device::Cpu).unwrap().network;
+        let image = &material.training[1];
+        let alone = TrainingImage { captions: vec![image.captions[0].clone()], ..image.clone() };
+        let batch = Batch::new(&[&alone], &material.store, Device::Cpu).unwrap();
+        let expected = network.loss(&batch, &mut Pass::plain()).cross_entropy;
+        let mut grid = vec![0.0; GRID.values()];
+        material.store.read(image.row, image.view, &mut grid).unwrap();
+        let grid = Tensor::from_slice(&grid).view([1, GRID.cells() as i64, GRID.channels as i64]);
+        let mut held = network.start(&grid);
+        let mut before = START;
+        let mut total = 0.0;
+        let words = &alone.captions[0].words;
+        for &word in words {
+            let stepped =
+                network.step(&Tensor::from_slice(&[i64::from(before)]).view([1, 1]), &held);
+            total -= stepped.log_probabilities.double_value(&[0, 0, i64::from(word)]);
+            let looked = stepped.attention.sum(Kind::Float).double_value(&[]);
+            assert!((looked - 1.0).abs() < 1e-5, "{recipe} {looked}");
+            held.states = stepped.states;
+            before = word;
+        }
+        let found = total / words.len() as f64;
+        assert!((found - expected).abs() < 1e-5, "{recipe}: {found} {expected}");
+    }
+}
+
+#[test]
+fn the_exported_decoder_says_what_the_network_says() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        exported(folder.path(), &material, recipe);
+    }
+}
+
+fn exported(folder: &Path, material: &Material, recipe: Recipe) {
+    let run = train(folder, material, recipe, &[15]);
+    let manifest = export(&run).unwrap();
+    assert_eq!(manifest.encoder.sha256, "small");
+    manifest.check_decoder(run.path()).unwrap();
+
+    let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
+    for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
+        material.store.read(row, 0, grid).unwrap();
+    }
+    let trained = run.open_best(Device::Cpu).unwrap();
+    for beam in [1, 3, 5] {
+        let options = SearchOptions { beam, ..SearchOptions::default() };
+        let mut torch = TorchDecoder::new(&[&*trained.network], GRID.channels as i64, Device::Cpu);
+        let mut onnx =
+            OnnxDecoder::open(run.path(), [GRID.cells(), GRID.channels], Some(1)).unwrap();
+        let expected = best(material, search(&mut torch, &grids, 4, &options).unwrap());
+        let found = best(material, search(&mut onnx, &grids, 4, &options).unwrap());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.0, expected.0);
+            assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} {expected:?}");
+            let attention = found.2.iter().flatten().zip(expected.2.iter().flatten());
+            assert!(attention.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
+
+fn best(material: &Material, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Vec<Vec<f32>>)> {
+    let first = |of_image: Vec<Hypothesis>| of_image.into_iter().next().unwrap();
+    let text = |found: Hypothesis| {
+        (material.vocabulary.decode(&found.words), found.log_probability, found.attention)
+    };
+    found.into_iter().map(first).map(text).collect()
+}
+
+/// Two networks that agree say what each of them says; two that do not say what both find likely.
+#[test]
+fn an_ensemble_averages_probabilities() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), &material, Recipe::Adaptive, &[6]);
+    let other = train(folder.path(), &material, Recipe::ShowAttendTell, &[6]);
+    let (one, two) = (run.open_best(Device::Cpu).unwrap(), other.open_best(Device::Cpu).unwrap());
+    let mut grid = vec![0.0; GRID.values()];
+    material.store.read(0, 0, &mut grid).unwrap();
+    let first_word = |networks: &[&dyn Network]| {
+        let mut decoder = TorchDecoder::new(networks, GRID.channels as i64, Device::Cpu);
+        decoder.start(&grid, 1).unwrap();
+        let expansion = Expansion { images: &[0], parents: &[0], words: &[START] };
+        let log_probabilities = decoder.step(expansion).unwrap().log_probabilities;
+        log_probabilities.into_iter().map(f32::exp).collect::<Vec<_>>()
+    };
+    let [a, b] = [&one, &two].map(|run| first_word(&[&*run.network]));
+    let both = first_word(&[&*one.network, &*two.network]);
+    let twice = first_word(&[&*one.network, &*one.network]);
+    for (word, both) in both.iter().enumerate() {
+        assert!((both - f32::midpoint(a[word], b[word])).abs() < 1e-6);
+        assert!((twice[word] - a[word]).abs() < 1e-6);
+    }
+}
+
+/// The page holds the curve, the captions and the photos, and needs nothing from elsewhere.
+#[test]
+fn the_report_shows_captions_with_their_photos() {
+    let folder = folder();
+    let material = material(folder.path());
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).unwrap();
+    for row in 0..CAPTIONS.len() {
+        fs::write(photos.join(format!("{row}.jpg")), format!("photo {row}")).unwrap();
+    }
+    let reported = RECIPES.map(|recipe| {
+        let run = train(folder.path(), &material, recipe, &[8]);
+        let evaluation = evaluated(&run, &material);
+        Reported::new(&run, evaluation).unwrap()
+    });
+    let page = render(&reported, &material.dev, Some(&photos)).unwrap();
+    assert!(!page.contains("http") && !page.contains("<link"), "{page}");
+    assert!(page.contains("base64,cGhvdG8gMg=="), "photo 2");
+    assert!(page.contains("the brown dog runs fast over the grass"));
+    for of in &reported[0].evaluation.captioned {
+        assert!(page.contains(&format!("<strong>{}</strong>", of.caption)), "{}", of.caption);
+    }
+    assert_eq!(page.matches("<polyline").count(), 8, "four curves of two runs");
+    assert!(page.contains("show-attend-tell") && page.contains("training.averaging"));
+    let missing = render(&reported, &material.dev, Some(folder.path())).unwrap_err();
+    assert!(missing.to_string().contains(".jpg"), "{missing}");
+    assert!(render(&[], &material.dev, None).is_err());
+}

@@ -1,0 +1,142 @@
+//! Small runs: four images, what is said of them, and networks that learn it.
+
+use std::fs;
+use std::path::Path;
+
+use data::{Vocabulary, tokens::tokenize};
+use features::{FeatureStore, GridShape};
+use models::SearchOptions;
+use tch::Device;
+use tempfile::TempDir;
+use train::dataset::{Caption, ScoredImage, TrainingImage};
+use train::evaluate::{Evaluation, evaluate};
+use train::fit::{Fit, Material, Stop};
+use train::recipes::{NetworkConfig, Recipe, Regularization};
+use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
+
+pub(crate) const RECIPES: [Recipe; 2] = [Recipe::Adaptive, Recipe::ShowAttendTell];
+pub(crate) const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
+pub(crate) const CAPTIONS: [[&str; 3]; 4] = [
+    ["a dog runs", "the brown dog runs fast over the grass", "a dog"],
+    ["two men sit on a bench", "men on a bench", "two men"],
+    ["a child plays", "a small child plays in the water", "the child swims in blue water"],
+    ["a red car", "the car is red", "a red car drives on the road"],
+];
+
+/// A store of the encoder of that name.
+pub(crate) fn store(folder: &Path, encoder: &str) -> FeatureStore {
+    let names = (0..CAPTIONS.len()).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
+    let value = |row, at| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
+    crate::store::store(&folder.join(format!("{encoder}.h5")), encoder, GRID, &names, value)
+}
+
+pub(crate) fn material(folder: &Path) -> Material {
+    let tokens = CAPTIONS.map(|captions| captions.map(tokenize));
+    let vocabulary = Vocabulary::build(tokens.iter().flatten().map(Vec::as_slice), 1);
+    let training = |(row, captions): (usize, &[Vec<String>; 3])| TrainingImage {
+        row,
+        view: 0,
+        captions: captions
+            .iter()
+            .map(|tokens| Caption::written(vocabulary.encode(tokens)))
+            .collect(),
+    };
+    let scored = |(row, captions): (usize, &[Vec<String>; 3])| ScoredImage {
+        image: format!("{row}.jpg"),
+        row,
+        references: captions.to_vec(),
+    };
+    let captioned = tokens.iter().enumerate().map(training).collect::<Vec<_>>();
+    Material {
+        store: store(folder, "small"),
+        dev_captions: captioned.clone(),
+        training: captioned,
+        dev: tokens.iter().enumerate().map(scored).collect(),
+        vocabulary,
+    }
+}
+
+pub(crate) fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunConfig {
+    let plain = Training::of(recipe, 5);
+    RunConfig {
+        recipe,
+        revision: "test".to_owned(),
+        captions: "captions.txt".into(),
+        splits: (".".into(), "test".to_owned()),
+        store: "small.h5".into(),
+        vocabulary_sha256: material.vocabulary.sha256(),
+        refinement: None,
+        encoder: EncoderRecord::of(&material.store, Path::new("small.h5")).unwrap(),
+        network: NetworkConfig {
+            annotation: 16,
+            attention: 8,
+            heads: if recipe == Recipe::Adaptive { 2 } else { 1 },
+            embedding: 16,
+            hidden: 32,
+            ..NetworkConfig::of(recipe, GRID.channels, material.vocabulary.len())
+        },
+        training: Training {
+            epochs,
+            batch: 3,
+            learning_rate: 0.01,
+            warm_up: 3,
+            decay: 1.0,
+            patience: 100,
+            regularization: Regularization { dropout: 0.2, ..plain.regularization },
+            ..plain
+        },
+        search: SearchOptions::default(),
+    }
+}
+
+/// Trains a run in `folder`, in as many parts as `stops` has numbers of epochs.
+pub(crate) fn train(
+    folder: &Path,
+    material: &Material,
+    recipe: Recipe,
+    stops: &[usize],
+) -> RunFolder {
+    let run = RunFolder::new(&folder.join(format!("{recipe}-{stops:?}")));
+    material.vocabulary.save(&run.vocabulary()).unwrap();
+    for &epochs in stops {
+        let config = config(material, recipe, epochs);
+        run.save_config(&config).unwrap();
+        let mut fit = Fit::new(&run, &config, material, Device::Cpu).unwrap();
+        fit.resume().unwrap();
+        assert_eq!(fit.run().unwrap(), Stop::Epochs);
+    }
+    run
+}
+
+/// The lines of `metrics.jsonl` without what depends on the clock.
+pub(crate) fn curve(run: &RunFolder) -> Vec<serde_json::Value> {
+    let lines = fs::read_to_string(run.metrics()).unwrap();
+    let line = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        for key in ["captions_per_second", "train_seconds", "evaluate_seconds"] {
+            line.as_object_mut().unwrap().remove(key);
+        }
+        line
+    };
+    lines.lines().map(line).collect()
+}
+
+pub(crate) fn folder() -> TempDir {
+    // One thread: four small images are not worth more, and sums stay in one order.
+    tch::set_num_threads(1);
+    tempfile::tempdir().unwrap()
+}
+
+/// The captions of the best network, scored.
+pub(crate) fn evaluated(run: &RunFolder, material: &Material) -> Evaluation {
+    let trained = run.open_best(Device::Cpu).unwrap();
+    evaluate(
+        &[&*trained.network],
+        &trained.vocabulary,
+        &material.dev,
+        &material.store,
+        &SearchOptions::default(),
+        Device::Cpu,
+    )
+    .unwrap()
+}

@@ -1,0 +1,176 @@
+//! Runs learn, repeat, go on, and refuse what does not belong to them.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use data::{Vocabulary, tokens::tokenize};
+use tch::Device;
+use train::Refinement;
+use train::batch::Batch;
+use train::checkpoint::Checkpoint;
+use train::dataset::TrainingImage;
+use train::fit::{Fit, Stop};
+use train::recipes::{Pass, Precision, Recipe, Regularization};
+use train::run::{RunConfig, RunFolder, Training};
+
+use crate::support::{CAPTIONS, RECIPES, config, curve, evaluated, folder, material, store, train};
+
+#[test]
+fn a_resumed_run_ends_as_an_uninterrupted_one() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let whole = train(folder.path(), &material, recipe, &[5]);
+        let parts = train(folder.path(), &material, recipe, &[2, 3, 5]);
+        assert_eq!(curve(&whole), curve(&parts));
+        assert_eq!(fs::read(whole.best()).unwrap(), fs::read(parts.best()).unwrap());
+        let other = train(folder.path(), &material, recipe, &[1, 1]);
+        assert_eq!(curve(&other), curve(&whole)[..1]);
+    }
+}
+
+/// Stopped after every single step and resumed each time.
+#[test]
+fn an_interrupted_run_ends_as_an_uninterrupted_one() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let whole = train(folder.path(), &material, recipe, &[3]);
+        let config = config(&material, recipe, 3);
+        let run = RunFolder::new(&folder.path().join(format!("{recipe}-interrupted")));
+        let mut stops = 0;
+        loop {
+            let mut fit = Fit::new(&run, &config, &material, Device::Cpu).unwrap();
+            fit.resume().unwrap();
+            fit.interrupt_by(&Arc::new(AtomicBool::new(true)));
+            if fit.run().unwrap() == Stop::Epochs {
+                break;
+            }
+            stops += 1;
+        }
+        assert_eq!(stops, 6, "three epochs of two batches");
+        assert_eq!(curve(&run), curve(&whole));
+        let checkpoint = |run: &RunFolder| {
+            let mut progress = Checkpoint::load(&run.last()).unwrap().progress;
+            progress.underway.seconds = 0.0;
+            progress
+        };
+        assert_eq!(checkpoint(&run), checkpoint(&whole));
+        let weights = |run: &RunFolder| fs::read(run.best()).unwrap();
+        assert_eq!(weights(&run), weights(&whole));
+    }
+}
+
+/// Drawn captions are rewarded: their mean reward rises, and the run begins with the weights it was given.
+#[test]
+fn refinement_raises_the_reward() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let base = train(folder.path(), &material, recipe, &[25]);
+        let plain = config(&material, recipe, 40);
+        let refined = RunConfig {
+            refinement: Some(Refinement { from: base.path().to_path_buf(), samples: 5 }),
+            training: Training {
+                warm_up: 0,
+                learning_rate: 2e-3,
+                averaging: 0.5,
+                regularization: Regularization::NONE,
+                ..plain.training.clone()
+            },
+            ..plain
+        };
+        let run = RunFolder::new(&folder.path().join(format!("{recipe}-refined")));
+        material.vocabulary.save(&run.vocabulary()).unwrap();
+        run.save_config(&refined).unwrap();
+        let mut fit = Fit::new(&run, &refined, &material, Device::Cpu).unwrap();
+        fit.begin_with(&base.best()).unwrap();
+        assert_eq!(fit.run().unwrap(), Stop::Epochs);
+        let curve = curve(&run);
+        let reward = |at: std::ops::Range<usize>| {
+            curve[at].iter().map(|line| line["reward"].as_f64().unwrap()).sum::<f64>()
+        };
+        let (first, last) = (reward(0..5), reward(35..40));
+        assert!(last > 1.2 * first, "{recipe}: {first} {last}");
+        assert!(run.open_best(Device::Cpu).unwrap().config.refinement.is_some());
+    }
+}
+
+#[test]
+fn it_learns_to_say_what_it_was_shown() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[120]);
+        let evaluation = evaluated(&run, &material);
+        let learned = CAPTIONS.iter().enumerate().filter(|(row, captions)| {
+            captions.contains(&evaluation.captions()[format!("{row}.jpg").as_str()])
+        });
+        assert!(learned.count() >= 3, "{recipe}: {:?}", evaluation.captions());
+        assert_eq!(evaluation.captioned.len(), 4);
+    }
+}
+
+/// The batch sums over images, captions and steps of unequal length; one caption at a time there is
+/// nothing to get wrong.
+#[test]
+fn the_loss_of_a_batch_is_the_mean_over_its_words() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[1]);
+        let network = run.open_best(Device::Cpu).unwrap().network;
+        let doubly_stochastic = if recipe == Recipe::ShowAttendTell { 0.5 } else { 0.0 };
+        let regularization = Regularization { doubly_stochastic, ..Regularization::NONE };
+        let loss = |images: &[&TrainingImage]| {
+            let batch = Batch::new(images, &material.store, Device::Cpu).unwrap();
+            let mut pass = Pass::new(regularization, Precision::F32, 0, 0);
+            (batch.captions(), network.loss(&batch, &mut pass))
+        };
+        let (mut words, mut entropy, mut looked_away, mut captions) = (0.0, 0.0, 0.0, 0.0);
+        for image in &material.training {
+            for caption in &image.captions {
+                let alone = TrainingImage { captions: vec![caption.clone()], ..image.clone() };
+                let (count, loss) = loss(&[&alone]);
+                assert_eq!(count, 1);
+                words += caption.words.len() as f64;
+                entropy += loss.cross_entropy * caption.words.len() as f64;
+                looked_away += loss.total.double_value(&[]) - loss.cross_entropy;
+                captions += 1.0;
+            }
+        }
+        let mut uneven = material.training.clone();
+        let moved = uneven[1].captions.split_off(1);
+        uneven.push(TrainingImage { captions: moved, ..uneven[1].clone() });
+        let (count, loss) = loss(&uneven.iter().collect::<Vec<_>>());
+        assert_eq!(count, 12);
+        assert!((loss.cross_entropy - entropy / words).abs() < 1e-5, "{recipe}");
+        let total = entropy / words + looked_away / captions;
+        assert!((loss.total.double_value(&[]) - total).abs() < 1e-5, "{recipe}");
+    }
+}
+
+#[test]
+fn what_does_not_belong_to_the_run_is_refused() {
+    let folder = folder();
+    let material = material(folder.path());
+    let run = train(folder.path(), &material, Recipe::Adaptive, &[1]);
+    let encoder = run.load_config().unwrap().encoder;
+    let other = store(folder.path(), "other");
+    let error = encoder.check(&other, Path::new("other.h5")).unwrap_err().to_string();
+    assert!(error.contains("other.onnx") && error.contains("small.onnx"), "{error}");
+
+    let words = [tokenize("quite other words")];
+    let other = Vocabulary::build(words.iter().map(Vec::as_slice), 1);
+    other.save(&run.vocabulary()).unwrap();
+    let error = run.open_best(Device::Cpu).unwrap_err().to_string();
+    assert!(error.contains("vocabulary.json"), "{error}");
+
+    let damaged = fs::read(run.best()).unwrap();
+    fs::write(run.best(), &damaged[..damaged.len() / 2]).unwrap();
+    assert!(run.open_best(Device::Cpu).unwrap_err().to_string().contains("best.safetensors"));
+    let _lock = run.lock().unwrap();
+    assert!(run.lock().unwrap_err().to_string().contains("another training"));
+}
