@@ -116,6 +116,7 @@ fn main() {
     let python = tests::peers();
     let own = [
         (Recipe::ShowAttendTell, Precision::F32),
+        (Recipe::ShowAttendTell, Precision::Bf16),
         (Recipe::Adaptive, Precision::F32),
         (Recipe::Adaptive, Precision::Bf16),
     ];

@@ -1,11 +1,14 @@
 //! `AdamW` (Kingma and Ba, arXiv 1412.6980; Loshchilov and Hutter, arXiv 1711.05101) over plain
 //! tensors, so that its state can be saved.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
+
+/// Values that are worked on at once: what one step takes of them stays in the processor's cache.
+const PART: i64 = 1 << 16;
 
 /// A weight with its running means.
 #[derive(Debug)]
@@ -41,10 +44,8 @@ impl Adam {
     pub fn step(&mut self, learning_rate: f64, weight_decay: f64, clip: f64) -> f64 {
         self.steps += 1;
         no_grad(|| {
-            let squares =
-                self.slots.iter().map(|slot| slot.weight.grad().square().sum(Kind::Float));
-            let norm = Tensor::stack(&squares.collect::<Vec<_>>(), 0).sum(Kind::Float).sqrt();
-            let norm = norm.double_value(&[]);
+            let norms = self.slots.iter().map(|slot| slot.weight.grad().norm());
+            let norm = Tensor::stack(&norms.collect::<Vec<_>>(), 0).norm().double_value(&[]);
             let scale = (clip / (norm + 1e-6)).min(1.0);
             for slot in &mut self.slots {
                 slot.step(learning_rate, weight_decay, scale, self.steps);
@@ -86,28 +87,42 @@ impl Adam {
 
 impl Slot {
     fn step(&mut self, learning_rate: f64, weight_decay: f64, scale: f64, steps: i32) {
-        let mut gradient = self.weight.grad();
-        if scale < 1.0 {
-            let _ = gradient.g_mul_scalar_(scale);
-        }
-        let _ = self.first.lerp_(&gradient, 1.0 - BETA_1);
-        let _ = gradient.square_();
-        let _ = self.second.lerp_(&gradient, 1.0 - BETA_2);
+        let kept = match self.weight.dim() {
+            0 | 1 => 1.0,
+            _ => 1.0 - learning_rate * weight_decay,
+        };
         let rate = learning_rate / (1.0 - BETA_1.powi(steps));
-        // The step's divisor, over its negative rate: so that one pass takes the step.
-        let mut divisor = self.second.sqrt();
-        let _ = divisor.g_mul_scalar_(-1.0 / rate / (1.0 - BETA_2.powi(steps)).sqrt());
-        let _ = divisor.g_add_scalar_(-EPSILON / rate);
-        if weight_decay > 0.0 && self.weight.dim() > 1 {
-            let _ = self.weight.g_mul_scalar_(1.0 - learning_rate * weight_decay);
+        let divided = (1.0 - BETA_2.powi(steps)).sqrt();
+        let flat = |tensor: &Tensor| tensor.detach().view(-1);
+        let gradient = self.weight.grad();
+        let all = [&self.weight, &gradient, &self.first, &self.second].map(flat);
+        for from in (0..all[0].size()[0]).step_by(PART as usize) {
+            let count = PART.min(all[0].size()[0] - from);
+            let [mut weight, mut gradient, mut first, mut second] =
+                all.each_ref().map(|tensor| tensor.narrow(0, from, count));
+            if scale < 1.0 {
+                let _ = gradient.g_mul_scalar_(scale);
+            }
+            let _ = first.lerp_(&gradient, 1.0 - BETA_1);
+            let _ = gradient.square_();
+            let _ = second.lerp_(&gradient, 1.0 - BETA_2);
+            // The step's divisor, over its negative rate: so that one pass takes the step.
+            let mut divisor = second.sqrt();
+            let _ = divisor.g_mul_scalar_(-1.0 / rate / divided);
+            let _ = divisor.g_add_scalar_(-EPSILON / rate);
+            if kept < 1.0 {
+                let _ = weight.g_mul_scalar_(kept);
+            }
+            let _ = weight.addcdiv_(&first, &divisor);
+            let _ = gradient.zero_();
         }
-        let _ = self.weight.addcdiv_(&self.first, &divisor);
-        self.weight.zero_grad();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     /// The first step of Adam is the learning rate against the sign of the gradient.

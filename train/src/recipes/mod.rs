@@ -1,11 +1,13 @@
 //! The networks that can be trained, one file each.
 
 mod adaptive;
+mod cut;
 mod packed;
 mod pass;
 mod recurrence;
 mod show_attend_tell;
 mod slots;
+mod step_product;
 
 use std::fmt::{self, Debug, Display};
 use std::sync::{Mutex, PoisonError};

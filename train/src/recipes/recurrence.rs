@@ -3,34 +3,8 @@
 
 use tch::{Kind, Tensor, no_grad};
 
+use super::cut::add_gradient;
 use super::pass::Precision;
-
-/// A value at which the graph is cut: what comes after it sees a leaf, and when the leaf has its
-/// gradient, the way back goes on.
-#[derive(Debug)]
-pub(super) struct Cut {
-    value: Tensor,
-    leaf: Tensor,
-}
-
-impl Cut {
-    pub(super) fn new(value: Tensor) -> Self {
-        let leaf = value.detach().set_requires_grad(true);
-        Self { value, leaf }
-    }
-
-    pub(super) fn leaf(&self) -> &Tensor {
-        &self.leaf
-    }
-
-    /// Goes back from the value with the leaf's gradient.
-    pub(super) fn backward(self) {
-        let gradient = self.leaf.grad();
-        if gradient.defined() && self.value.requires_grad() {
-            (self.value * gradient).sum(Kind::Float).backward();
-        }
-    }
-}
 
 /// The LSTM's run over the steps of a batch, whose rows are those of [`Packed`](super::packed::Packed).
 /// Gates come in the order input, forget, candidate, output.
@@ -94,9 +68,8 @@ impl<'a> Recurrence<'a> {
     /// Goes back from the gradient of [`hidden`](Self::hidden) to the state's weights and to the input.
     pub(super) fn backward(self) {
         let (of_input, of_weight) = no_grad(|| self.gradients());
-        let sums =
-            (&self.input * of_input).sum(Kind::Float) + (self.weight * of_weight).sum(Kind::Float);
-        sums.backward();
+        add_gradient(self.weight, &of_weight);
+        (&self.input * of_input).sum(Kind::Float).backward();
     }
 
     /// The gradients of the input and of the state's weights.

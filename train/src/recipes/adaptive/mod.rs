@@ -16,9 +16,10 @@ use models::onnx::Graph;
 use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 
+use super::cut::Cut;
 use super::packed::Packed;
 use super::pass::Pass;
-use super::recurrence::{Cut, Recurrence};
+use super::recurrence::Recurrence;
 use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy, linear};
 use crate::Result;
 use crate::batch::Batch;

@@ -16,8 +16,10 @@ use models::onnx::Graph;
 use tch::nn::{self, Init, Module as _, Path};
 use tch::{Kind, Tensor};
 
+use super::cut::Cut;
 use super::pass::Pass;
 use super::slots::Slots;
+use super::step_product::StepProduct;
 use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy, linear};
 use crate::Result;
 use crate::batch::Batch;
@@ -98,9 +100,9 @@ impl ShowAttendTell {
     }
 
     /// Grids (images × cells × channels) to cells.
-    fn cells(&self, grids: &Tensor) -> Cells {
-        let values = self.annotation.forward(grids).relu();
-        let keys = self.key.forward(&values);
+    fn cells(&self, grids: &Tensor, pass: &Pass) -> Cells {
+        let values = pass.linear(&self.annotation, grids).relu();
+        let keys = pass.linear(&self.key, &values);
         Cells { values, keys }
     }
 
@@ -118,87 +120,95 @@ impl ShowAttendTell {
         Tensor::embedding(&self.embedding, words, -1, false, false)
     }
 
-    /// What the LSTM takes from embedded words; independent of its state.
-    fn word_gates(&self, embedded: &Tensor) -> Tensor {
-        self.lstm_word.forward(embedded)
-    }
-
-    /// The gated context (images × captions × annotation) and the attention (images × captions × cells).
-    fn attend(&self, cells: &Cells, hidden: &Tensor) -> (Tensor, Tensor) {
-        let projected = self.query.forward(hidden);
-        let query = projected.narrow(-1, 0, self.config.attention);
-        let gate = projected.narrow(-1, self.config.attention, 1).sigmoid();
+    /// The gated context (images × captions × annotation) and the attention (images × captions × cells)
+    /// by what `query` makes of the state.
+    fn attend(&self, cells: &Cells, query: &Tensor) -> (Tensor, Tensor) {
+        let gate = query.narrow(-1, self.config.attention, 1).sigmoid();
+        let query = query.narrow(-1, 0, self.config.attention);
         let sum = query.unsqueeze(2) + cells.keys.unsqueeze(1);
         let attention = sum.tanh().matmul(&self.score).softmax(-1, None);
         let context = attention.bmm(&cells.values) * gate;
         (context, attention)
     }
 
-    /// The LSTM's next state.
-    fn recur(&self, word_gates: &Tensor, context: &Tensor, state: &State) -> State {
-        let input = Tensor::cat(&[context, &state.hidden], -1);
-        let gates = word_gates + self.lstm_state.forward(&input);
+    /// The LSTM's next memory and state.
+    fn recur(&self, gates: &Tensor, memory: &Tensor) -> State {
         let hidden = self.config.hidden;
         let opened = gates.narrow(-1, 0, 3 * hidden).sigmoid();
         let candidate = gates.narrow(-1, 3 * hidden, hidden).tanh();
         let part = |at: i64| opened.narrow(-1, at * hidden, hidden);
-        let memory = part(1) * &state.memory + part(0) * candidate;
+        let memory = part(1) * memory + part(0) * candidate;
         State { hidden: part(2) * memory.tanh(), memory }
     }
 
     /// What the deep output makes of embedded word, state and context, before the last layer.
-    fn deep_output(&self, embedded: &Tensor, hidden: &Tensor, context: &Tensor) -> Tensor {
-        let sum = embedded + self.output_hidden.forward(hidden);
-        (sum + self.output_context.forward(context)).tanh()
+    fn deep_output(
+        &self,
+        embedded: &Tensor,
+        hidden: &Tensor,
+        context: &Tensor,
+        pass: &Pass,
+    ) -> Tensor {
+        let sum = embedded + pass.linear(&self.output_hidden, hidden);
+        (sum + pass.linear(&self.output_context, context)).tanh()
     }
 
     /// The log-probabilities of the next word.
-    fn log_probabilities(&self, deep: &Tensor) -> Tensor {
-        self.output.forward(deep).log_softmax(-1, None)
+    fn log_probabilities(&self, deep: &Tensor, pass: &Pass) -> Tensor {
+        pass.linear(&self.output, deep).log_softmax(-1, None)
     }
 }
 
 impl Network for ShowAttendTell {
     fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
         let slots = Slots::new(&batch.images, batch.grids.device());
-        let [_, of_image] = slots.rows();
-        let cells = self.cells(&batch.grids.to_kind(Kind::Float));
+        let cells = self.cells(&batch.grids, pass);
         let embedded = self.embed(&pass.forget_words(&slots.words));
-        let embedded = pass.dropout(&embedded);
-        let word_gates = self.word_gates(&embedded);
-        let mut state = self.initial_state(&cells);
-        state.hidden = state.hidden.repeat([1, of_image, 1]);
-        state.memory = state.memory.repeat([1, of_image, 1]);
+        let embedded = Cut::new(pass.dropout(&embedded));
+        let rows = slots.steps.iter().map(|[images, slots]| images * slots).collect::<Vec<_>>();
+        let words = pass.linear(&self.lstm_word, embedded.leaf());
+        let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
+        let mut query = StepProduct::of_layer(&self.query, &rows, pass.precision());
 
+        let mut state = self.initial_state(&cells);
+        state.hidden = state.hidden.repeat([1, slots.most, 1]);
+        state.memory = state.memory.repeat([1, slots.most, 1]);
         let (mut hiddens, mut contexts, mut attentions) = (vec![], vec![], vec![]);
-        for (step, &active) in (0..).zip(&slots.active) {
-            let cells = cells.first(active);
-            state.hidden = state.hidden.narrow(0, 0, active);
-            state.memory = state.memory.narrow(0, 0, active);
-            let gates = word_gates.select(2, step).narrow(0, 0, active);
-            let (context, attention) = self.attend(&cells, &state.hidden);
-            state = self.recur(&gates, &context, &state);
+        for &[images, slots] in &slots.steps {
+            let cells = cells.first(images);
+            let spoken = |state: &Tensor| state.narrow(0, 0, images).narrow(1, 0, slots);
+            let (hidden, memory) = (spoken(&state.hidden), spoken(&state.memory));
+            let projected = query.step(&hidden.flatten(0, 1)).view([images, slots, -1]);
+            let (context, attention) = self.attend(&cells, &projected);
+            let input = Tensor::cat(&[&context, &hidden], -1).flatten(0, 1);
+            let gates = lstm.step(&input).view([images, slots, -1]);
+            state = self.recur(&gates, &memory);
             hiddens.push(state.hidden.shallow_clone());
             contexts.push(context);
             attentions.push(attention);
         }
-        let (hidden, context) = (slots.predicted(&hiddens), slots.predicted(&contexts));
-        let embedded = embedded.flatten(0, 2).index_select(0, &slots.in_words);
-        let deep = self.deep_output(&embedded, &hidden, &context);
-        let log_probabilities = self.log_probabilities(&pass.dropout(&deep));
+        let (hidden, context) = (slots.of_predicted(&hiddens), slots.of_predicted(&contexts));
+        let spoken = embedded.leaf().index_select(0, &slots.predicted);
+        let deep = self.deep_output(&spoken, &hidden, &context, pass);
+        let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
         let (total, cross_entropy) = cross_entropy(
             &log_probabilities,
             &slots.targets,
             &slots.weights,
             pass.regularization(),
         );
-        let looked_away = looked_away(&slots, &slots.predicted(&attentions));
+        let looked_away = looked_away(&slots, &slots.of_predicted(&attentions));
         let total = total + looked_away * pass.regularization().doubly_stochastic;
-        Loss { total, cross_entropy, earlier: None }
+        let earlier = move || {
+            query.backward();
+            lstm.backward();
+            embedded.backward();
+        };
+        Loss { total, cross_entropy, earlier: Some(Box::new(earlier)) }
     }
 
     fn start(&self, grids: &Tensor) -> Held {
-        let cells = self.cells(grids);
+        let cells = self.cells(grids, &Pass::plain());
         let State { hidden, memory } = self.initial_state(&cells);
         Held { cells: vec![cells.values, cells.keys], states: vec![hidden, memory] }
     }
@@ -206,13 +216,16 @@ impl Network for ShowAttendTell {
     fn step(&self, words: &Tensor, held: &Held) -> Stepped {
         let clone = |tensors: &[Tensor], at: usize| tensors[at].shallow_clone();
         let cells = Cells { values: clone(&held.cells, 0), keys: clone(&held.cells, 1) };
-        let state = State { hidden: clone(&held.states, 0), memory: clone(&held.states, 1) };
+        let (hidden, memory) = (&held.states[0], &held.states[1]);
         let embedded = self.embed(words);
-        let (context, attention) = self.attend(&cells, &state.hidden);
-        let state = self.recur(&self.word_gates(&embedded), &context, &state);
-        let deep = self.deep_output(&embedded, &state.hidden, &context);
+        let (context, attention) = self.attend(&cells, &self.query.forward(hidden));
+        let input = Tensor::cat(&[&context, hidden], -1);
+        let gates = self.lstm_word.forward(&embedded) + self.lstm_state.forward(&input);
+        let state = self.recur(&gates, memory);
+        let plain = Pass::plain();
+        let deep = self.deep_output(&embedded, &state.hidden, &context, &plain);
         Stepped {
-            log_probabilities: self.log_probabilities(&deep),
+            log_probabilities: self.log_probabilities(&deep, &plain),
             attention,
             states: vec![state.hidden, state.memory],
         }
@@ -230,7 +243,7 @@ impl Network for ShowAttendTell {
 /// The mean over captions and cells of `(1 − Σ_t α)²`.
 fn looked_away(slots: &Slots, attention: &Tensor) -> Tensor {
     let cells = attention.size()[1];
-    let rows = slots.rows().iter().product::<i64>();
+    let rows = slots.steps.first().map_or(0, |[images, _]| images * slots.most);
     let sums = Tensor::zeros([rows, cells], (Kind::Float, attention.device()));
     let sums = sums.index_add(0, &slots.caption, attention);
     // Slots without a caption add a constant of one each, which is taken off again.
