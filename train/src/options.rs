@@ -132,12 +132,19 @@ pub(crate) struct Changes {
     /// Epochs without a better dev CIDEr before training stops.
     #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
     pub(crate) patience: Option<usize>,
-    /// The numbers that matrices are multiplied in while training (adaptive).
+    /// The numbers that matrices are multiplied in while training [default: bf16 where the processor
+    /// multiplies such numbers itself].
     #[arg(long, env = "SHOWTELL_PRECISION", value_enum, value_name = "KIND")]
     pub(crate) precision: Option<Precision>,
     /// Share of the values of words, cells and outputs set to zero.
     #[arg(long, env = "SHOWTELL_DROPOUT", value_name = "X")]
     pub(crate) dropout: Option<f64>,
+    /// Share of an image's cells that are not shown (adaptive).
+    #[arg(long, env = "SHOWTELL_CELL_DROPOUT", value_name = "X")]
+    pub(crate) cell_dropout: Option<f64>,
+    /// Share of the encoder's channels set to zero in all cells of an image (adaptive).
+    #[arg(long, env = "SHOWTELL_CHANNEL_DROPOUT", value_name = "X")]
+    pub(crate) channel_dropout: Option<f64>,
     /// Share of the words that are shown as unknown.
     #[arg(long, env = "SHOWTELL_WORD_DROPOUT", value_name = "X")]
     pub(crate) word_dropout: Option<f64>,
@@ -168,6 +175,8 @@ impl Changes {
         set(&mut training.precision, self.precision);
         let regularization = &mut training.regularization;
         set(&mut regularization.dropout, self.dropout);
+        set(&mut regularization.cell_dropout, self.cell_dropout);
+        set(&mut regularization.channel_dropout, self.channel_dropout);
         set(&mut regularization.word_dropout, self.word_dropout);
         set(&mut regularization.label_smoothing, self.label_smoothing);
         set(&mut regularization.doubly_stochastic, self.doubly_stochastic);

@@ -43,7 +43,7 @@ pub struct Training {
     pub mirror: bool,
     /// Epochs without a better dev CIDEr before training stops.
     pub patience: usize,
-    /// The numbers that matrices are multiplied in; `show-attend-tell` has 32-bit ones alone.
+    /// The numbers that matrices are multiplied in.
     pub precision: Precision,
     /// What keeps the network from learning by heart.
     pub regularization: Regularization,
@@ -65,12 +65,11 @@ impl Training {
             averaging: 0.0,
             mirror: false,
             patience: 4,
-            precision: Precision::F32,
+            precision: Precision::of_this_machine(),
             regularization: Regularization {
                 dropout: 0.5,
-                word_dropout: 0.0,
-                label_smoothing: 0.0,
                 doubly_stochastic: 1.0,
+                ..Regularization::NONE
             },
         };
         match recipe {
@@ -85,9 +84,8 @@ impl Training {
                 averaging: 0.9995,
                 regularization: Regularization {
                     dropout: 0.4,
-                    word_dropout: 0.0,
                     label_smoothing: 0.1,
-                    doubly_stochastic: 0.0,
+                    ..Regularization::NONE
                 },
                 ..plain
             },
@@ -107,7 +105,12 @@ impl Training {
             weight_decay: 0.0,
             averaging: 0.99,
             patience: 5,
-            regularization: Regularization::NONE,
+            regularization: Regularization {
+                word_dropout: 0.0,
+                label_smoothing: 0.0,
+                doubly_stochastic: 0.0,
+                ..base.regularization
+            },
             ..base.clone()
         }
     }

@@ -64,6 +64,10 @@ pub struct NetworkConfig {
 pub struct Regularization {
     /// Share of the values of embedded words, cells and outputs set to zero.
     pub dropout: f64,
+    /// Share of an image's cells that are not shown; only `adaptive` hides any.
+    pub cell_dropout: f64,
+    /// Share of the encoder's channels set to zero in all cells of an image; only in `adaptive`.
+    pub channel_dropout: f64,
     /// Share of the words that are shown as unknown.
     pub word_dropout: f64,
     /// Share of the probability that is asked to be spread over all words.
@@ -74,8 +78,14 @@ pub struct Regularization {
 
 impl Regularization {
     /// None at all: the loss as it is measured.
-    pub const NONE: Self =
-        Self { dropout: 0.0, word_dropout: 0.0, label_smoothing: 0.0, doubly_stochastic: 0.0 };
+    pub const NONE: Self = Self {
+        dropout: 0.0,
+        cell_dropout: 0.0,
+        channel_dropout: 0.0,
+        word_dropout: 0.0,
+        label_smoothing: 0.0,
+        doubly_stochastic: 0.0,
+    };
 }
 
 /// What a batch says about the network.

@@ -2,6 +2,7 @@
 //! multiplied.
 
 use data::vocabulary::UNK;
+use rand::seq::index::sample;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -17,11 +18,21 @@ use super::Regularization;
 pub enum Precision {
     /// 32-bit floats.
     F32,
-    /// bfloat16 factors; faster where the processor multiplies them itself (AMX, GPU).
+    /// bfloat16 factors; faster where the processor multiplies them itself (AMX, AVX-512, GPU).
     Bf16,
 }
 
 impl Precision {
+    /// bfloat16 where the processor multiplies such numbers itself, else 32-bit floats.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx512bf16") {
+            return Self::Bf16;
+        }
+        Self::F32
+    }
+
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::F32 => Kind::Float,
@@ -101,18 +112,47 @@ impl Pass {
         }
     }
 
-    /// Dropout (Srivastava et al. 2014). The share is rounded to 1/256: a byte decides on a value.
+    /// Dropout (Srivastava et al. 2014).
     pub(super) fn dropout(&mut self, values: &Tensor) -> Tensor {
-        let dropped = (self.regularization.dropout * 256.0).round().clamp(0.0, 255.0) as u8;
-        if dropped == 0 {
-            return values.shallow_clone();
+        match self.mask(self.regularization.dropout, &values.size()) {
+            Some(mask) => values * mask.to_device(values.device()),
+            None => values.shallow_clone(),
         }
-        let mut bytes = vec![0; values.numel()];
+    }
+
+    /// What is shown of grids (images × cells × channels): some of the cells of each image, and some
+    /// channels of them.
+    pub(super) fn part_of(&mut self, grids: &Tensor) -> Tensor {
+        let Ok((images, cells, channels)) = grids.size3() else { return grids.shallow_clone() };
+        let hidden = (self.regularization.cell_dropout * cells as f64).round() as i64;
+        let shown = (cells - hidden).clamp(1, cells);
+        let mut part = grids.shallow_clone();
+        if shown < cells {
+            let rows = (0..images).flat_map(|image| {
+                let shown = sample(&mut self.random, cells as usize, shown as usize);
+                shown.into_iter().map(move |cell| image * cells + cell as i64)
+            });
+            let rows = Tensor::from_slice(&rows.collect::<Vec<_>>()).to_device(grids.device());
+            part = part.flatten(0, 1).index_select(0, &rows).view([images, shown, channels]);
+        }
+        match self.mask(self.regularization.channel_dropout, &[images, 1, channels]) {
+            Some(mask) => &part * mask.to_device(part.device()).to_kind(part.kind()),
+            None => part,
+        }
+    }
+
+    /// Zeros for a share of the values and what keeps their mean for the others. The share is rounded
+    /// to 1/256: a byte decides on a value.
+    fn mask(&mut self, share: f64, size: &[i64]) -> Option<Tensor> {
+        let dropped = (share * 256.0).round().clamp(0.0, 255.0) as u8;
+        if dropped == 0 {
+            return None;
+        }
+        let mut bytes = vec![0; size.iter().product::<i64>() as usize];
         self.random.fill_bytes(&mut bytes);
         let scale = 256.0 / (256.0 - f32::from(dropped));
         let mask = bytes.iter().map(|&byte| if byte < dropped { 0.0 } else { scale });
-        let mask = Tensor::from_slice(&mask.collect::<Vec<f32>>());
-        values * mask.view_as(values).to_device(values.device())
+        Some(Tensor::from_slice(&mask.collect::<Vec<f32>>()).view(size))
     }
 
     /// Words with a share of them made unknown.
@@ -150,6 +190,34 @@ mod tests {
         assert_eq!(dropped, pass(0.3, 0.0, 7).dropout(&ones));
         assert_ne!(dropped, pass(0.3, 0.0, 8).dropout(&ones));
         assert_eq!(ones, Pass::plain().dropout(&ones));
+    }
+
+    #[test]
+    fn parts_of_grids_are_cells_of_their_image_without_some_channels() {
+        let [images, cells, channels] = [3, 10, 64];
+        let grids = Tensor::arange(images * cells, (Kind::Float, Device::Cpu)) + 1.0;
+        let grids = grids.view([images, cells, 1]).repeat([1, 1, channels]);
+        let regularization =
+            Regularization { cell_dropout: 0.4, channel_dropout: 0.5, ..Regularization::NONE };
+        let part = Pass::new(regularization, Precision::F32, 3, 1).part_of(&grids);
+        assert_eq!(part.size(), [images, 6, channels]);
+        let values = Vec::<f32>::try_from(part.flatten(0, 2)).unwrap();
+        for (image, of_image) in values.chunks(6 * 64).enumerate() {
+            let mut shown = Vec::new();
+            for cell in of_image.chunks(64) {
+                let kept = cell.iter().map(|&value| value > 0.0).collect::<Vec<_>>();
+                let first = of_image[..64].iter().map(|&value| value > 0.0).collect::<Vec<_>>();
+                assert_eq!(kept, first, "the same channels in all cells of an image");
+                assert!((15..50).contains(&kept.iter().filter(|&&kept| kept).count()));
+                let number = cell.iter().copied().fold(0.0, f32::max) / 2.0 - 1.0;
+                shown.push(number as usize);
+            }
+            shown.sort_unstable();
+            shown.dedup();
+            assert_eq!(shown.len(), 6, "{shown:?}");
+            assert!(shown.iter().all(|cell| cell / 10 == image), "{shown:?}");
+        }
+        assert_eq!(Pass::plain().part_of(&grids), grids);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Adaptive {
 impl Network for Adaptive {
     fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
         let packed = Packed::new(&batch.images, batch.grids.device());
-        let cells = Cut::new(self.cells(&batch.grids, pass));
+        let cells = Cut::new(self.cells(&pass.part_of(&batch.grids), pass));
         let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
         let words = self.embed(&pass.forget_words(&packed.words));
         let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
