@@ -63,7 +63,8 @@ pub(crate) struct Job {
         value_name = "FILE"
     )]
     pub(crate) store: PathBuf,
-    /// Views of each image, separated by commas: original, flip.
+    /// Views of each image, separated by commas: original, flip, and the corners top-left, top-right,
+    /// bottom-left, bottom-right.
     #[arg(
         long,
         env = "SHOWTELL_VIEWS",

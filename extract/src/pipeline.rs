@@ -106,10 +106,8 @@ fn read(path: &Path, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<
     let image = decode(&bytes)?;
     let values = preprocess.values();
     let mut tensors = vec![0.0; views.len() * values];
-    preprocess.apply(&image, &mut tensors[..values])?;
-    for at in (0..views.len()).rev() {
-        tensors.copy_within(..values, at * values);
-        views[at].apply(&mut tensors[at * values..(at + 1) * values], preprocess.width());
+    for (view, tensor) in views.iter().zip(tensors.chunks_exact_mut(values)) {
+        view.apply(&image, preprocess, tensor)?;
     }
     Ok(Decoded { source: digest(&bytes), tensors })
 }

@@ -15,6 +15,7 @@ pub mod onnx;
 pub mod preprocess;
 mod runtime;
 pub mod search;
+mod view;
 
 pub use bundle::Manifest;
 pub use captioner::{Caption, Captioner, Word};
@@ -23,5 +24,6 @@ pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::{Encoder, Planes};
 pub use error::{Error, Result};
-pub use preprocess::{Preprocess, View};
+pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};
+pub use view::View;

@@ -36,46 +36,6 @@ impl std::str::FromStr for Resize {
     }
 }
 
-/// A way to look at an image; each view of it gets a grid of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// As it is.
-    Original,
-    /// Left and right exchanged.
-    Flip,
-}
-
-impl View {
-    /// All there are.
-    pub const ALL: [Self; 2] = [Self::Original, Self::Flip];
-
-    /// The name in commands and in the store.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Flip => "flip",
-        }
-    }
-
-    /// Brings the tensor of the original, planes × height × `width`, to this view.
-    pub fn apply(self, tensor: &mut [f32], width: usize) {
-        match self {
-            Self::Original => {}
-            Self::Flip => tensor.chunks_exact_mut(width).for_each(<[f32]>::reverse),
-        }
-    }
-}
-
-impl std::str::FromStr for View {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let view = Self::ALL.into_iter().find(|view| view.name() == text);
-        view.ok_or_else(|| format!("`{text}` is not one of original, flip"))
-    }
-}
-
 /// The order of the channels in the tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChannelOrder {
@@ -231,19 +191,6 @@ mod tests {
         };
         assert_eq!(width_of_white(Resize::Squash), 112);
         assert_eq!(width_of_white(Resize::Crop), 224);
-    }
-
-    #[test]
-    fn a_flipped_tensor_is_that_of_the_flipped_image() {
-        let image =
-            RgbImage::from_fn(224, 224, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
-        let preprocess = Preprocess::imagenet([224, 224]);
-        let mut tensor = vec![0.0; preprocess.values()];
-        preprocess.apply(&image, &mut tensor).unwrap();
-        View::Flip.apply(&mut tensor, 224);
-        let mut expected = vec![0.0; preprocess.values()];
-        preprocess.apply(&image::imageops::flip_horizontal(&image), &mut expected).unwrap();
-        assert!(tensor == expected);
     }
 
     #[test]
