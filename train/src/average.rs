@@ -4,7 +4,7 @@
 use tch::nn::VarStore;
 use tch::{Tensor, no_grad};
 
-use crate::fit::sorted_weights;
+use crate::checkpoint::sorted_weights;
 use crate::recipes::{self, Network};
 use crate::run::RunConfig;
 use crate::{Error, Result};

@@ -127,3 +127,10 @@ impl Checkpoint {
         no_grad(|| target.f_copy_(&source)).map_err(Error::from)
     }
 }
+
+/// Weights by name, in the order of the names.
+pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, Tensor)> {
+    let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
+    sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+    sorted
+}

@@ -6,6 +6,8 @@ use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
 use data::{Captions, Split, Splits, Vocabulary};
 use features::{FeatureStore, ORIGINAL};
+use rand::Rng;
+use rand::seq::IndexedRandom as _;
 
 use crate::Result;
 
@@ -124,36 +126,87 @@ fn matched<T>(
     matched
 }
 
-/// A mirrored view of the images, and the words that are wrong in it.
+/// The views that images are shown in, and the words that are wrong in a mirrored one.
 #[derive(Debug, Clone)]
-pub struct Mirror {
-    view: usize,
+pub struct Views {
+    /// Places in the store.
+    all: Vec<usize>,
+    mirrored: Option<usize>,
     sides: HashSet<WordId>,
 }
 
-impl Mirror {
-    /// The mirrored view of a store; an error if the store has none.
-    pub fn of(store: &FeatureStore, vocabulary: &Vocabulary) -> Result<Self> {
+impl Views {
+    /// Views of a store by name; an error if the store lacks one.
+    pub fn of(names: &[String], store: &FeatureStore, vocabulary: &Vocabulary) -> Result<Self> {
+        let find = |name: &String| store.view(name);
+        let all = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let mirrored = names.iter().position(|name| name == FLIP).map(|at| all[at]);
         let words = (0..vocabulary.len() as WordId).filter(|&word| {
             let word = vocabulary.word(word);
             word.starts_with("left") || word.starts_with("right")
         });
-        Ok(Self { view: store.view(FLIP)?, sides: words.collect() })
+        Ok(Self { all, mirrored, sides: words.collect() })
     }
 
-    /// An image as its mirror shows it, without the captions that speak of left or right; none if no
-    /// caption is left.
+    /// An image in one of the views. Mirrored, it loses the captions that speak of left or right; if
+    /// all do, it stays as it is.
     #[must_use]
-    pub fn image(&self, image: &TrainingImage) -> Option<TrainingImage> {
-        let captions = image.captions.iter();
-        let captions = captions
-            .filter(|caption| !caption.words.iter().any(|word| self.sides.contains(word)))
-            .cloned()
-            .collect::<Vec<_>>();
-        (!captions.is_empty()).then_some(TrainingImage {
-            row: image.row,
-            view: self.view,
-            captions,
-        })
+    pub fn show(&self, image: &TrainingImage, random: &mut impl Rng) -> TrainingImage {
+        let view = self.all.choose(random).copied().unwrap_or(image.view);
+        if self.mirrored == Some(view) {
+            return self.mirror(image).unwrap_or_else(|| image.clone());
+        }
+        TrainingImage { view, ..image.clone() }
+    }
+
+    /// Images mirrored, where that view is one of them and a caption is left.
+    pub(crate) fn mirror(&self, image: &TrainingImage) -> Option<TrainingImage> {
+        let view = self.mirrored?;
+        let speaks_of_sides =
+            |caption: &Caption| caption.words.iter().any(|word| self.sides.contains(word));
+        let captions = image.captions.iter().filter(|caption| !speaks_of_sides(caption));
+        let captions = captions.cloned().collect::<Vec<_>>();
+        (!captions.is_empty()).then_some(TrainingImage { row: image.row, view, captions })
+    }
+
+    /// Whether a view is the mirrored one.
+    pub(crate) fn is_mirrored(&self, view: usize) -> bool {
+        self.mirrored == Some(view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    const SIDE: WordId = 9;
+
+    fn image(captions: &[&[WordId]]) -> TrainingImage {
+        let captions = captions.iter().map(|words| Caption::written(words.to_vec())).collect();
+        TrainingImage { row: 3, view: 0, captions }
+    }
+
+    #[test]
+    fn every_view_is_shown_and_a_mirror_takes_captions_that_speak_of_sides() {
+        let views = Views { all: vec![0, 1, 2], mirrored: Some(1), sides: HashSet::from([SIDE]) };
+        let whole = image(&[&[5, SIDE], &[5, 6], &[7]]);
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut shown = [0; 3];
+        for _ in 0..300 {
+            let image = views.show(&whole, &mut random);
+            shown[image.view] += 1;
+            assert_eq!(image.row, 3);
+            let kept = if image.view == 1 { &whole.captions[1..] } else { &whole.captions[..] };
+            assert_eq!(image.captions, kept);
+        }
+        assert!(shown.iter().all(|&times| times > 70), "{shown:?}");
+        let of_sides = image(&[&[SIDE]]);
+        for _ in 0..20 {
+            let image = views.show(&of_sides, &mut random);
+            assert!(image.view != 1 && image.captions == of_sides.captions);
+        }
     }
 }

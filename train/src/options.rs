@@ -76,9 +76,9 @@ pub(crate) struct Fit {
 
 #[derive(Args)]
 pub(crate) struct Refine {
-    /// The run whose best network is refined.
-    #[arg(long, env = "SHOWTELL_FROM", value_name = "DIR")]
-    pub(crate) from: PathBuf,
+    /// The run whose best network is refined; a run that goes on knows it.
+    #[arg(long, env = "SHOWTELL_FROM", value_name = "DIR", required_unless_present = "resume")]
+    pub(crate) from: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -126,9 +126,9 @@ pub(crate) struct Changes {
     /// Decay of the running mean of the weights; 0 is none.
     #[arg(long, env = "SHOWTELL_AVERAGING", value_name = "X")]
     pub(crate) averaging: Option<f64>,
-    /// Show half of the images mirrored (the store needs the view `flip`).
-    #[arg(long, env = "SHOWTELL_MIRROR", value_name = "BOOL")]
-    pub(crate) mirror: Option<bool>,
+    /// Views of the store, separated by commas: in each epoch an image is shown in one of them.
+    #[arg(long, env = "SHOWTELL_VIEWS", value_name = "LIST", value_delimiter = ',')]
+    pub(crate) views: Option<Vec<String>>,
     /// Epochs without a better dev CIDEr before training stops.
     #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
     pub(crate) patience: Option<usize>,
@@ -159,8 +159,10 @@ pub(crate) struct Changes {
 impl Changes {
     /// The settings of a recipe, changed.
     pub(crate) fn apply(&self, mut training: Training) -> Training {
-        fn set<T: Copy>(value: &mut T, change: Option<T>) {
-            *value = change.unwrap_or(*value);
+        fn set<T>(value: &mut T, change: Option<T>) {
+            if let Some(change) = change {
+                *value = change;
+            }
         }
         set(&mut training.epochs, self.epochs);
         set(&mut training.batch, self.batch.map(usize::from));
@@ -170,7 +172,7 @@ impl Changes {
         set(&mut training.weight_decay, self.weight_decay);
         set(&mut training.clip, self.clip);
         set(&mut training.averaging, self.averaging);
-        set(&mut training.mirror, self.mirror);
+        set(&mut training.views, self.views.clone());
         set(&mut training.patience, self.patience);
         set(&mut training.precision, self.precision);
         let regularization = &mut training.regularization;

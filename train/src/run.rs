@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use data::Vocabulary;
-use features::{FeatureStore, Provenance};
+use features::{FeatureStore, ORIGINAL, Provenance};
 use models::bundle::VOCABULARY_FILE;
 use models::{Preprocess, SearchOptions};
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,8 @@ pub struct Training {
     pub clip: f64,
     /// Decay of the running mean of the weights that captions are generated with; 0 is none.
     pub averaging: f64,
-    /// Whether half of the images are shown mirrored.
-    pub mirror: bool,
+    /// The views of the store; in each epoch an image is shown in one of them.
+    pub views: Vec<String>,
     /// Epochs without a better dev CIDEr before training stops.
     pub patience: usize,
     /// The numbers that matrices are multiplied in.
@@ -63,7 +63,7 @@ impl Training {
             weight_decay: 0.0,
             clip: 5.0,
             averaging: 0.0,
-            mirror: false,
+            views: vec![ORIGINAL.to_owned()],
             patience: 4,
             precision: Precision::of_this_machine(),
             regularization: Regularization {

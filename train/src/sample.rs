@@ -18,31 +18,42 @@ pub(crate) fn sample(
     random: &mut impl Rng,
 ) -> Result<Vec<Vec<Vec<WordId>>>> {
     let images = grids.size()[0] as usize;
-    let mut captions = vec![Vec::new(); images * samples];
+    let mut captions = vec![vec![Vec::new(); samples]; images];
     no_grad(|| {
         let mut held = network.start(grids);
         for state in &mut held.states {
             *state = state.repeat([1, samples as i64, 1]);
         }
-        let mut last = vec![i64::from(START); captions.len()];
+        // The images that have an unfinished caption, in the order of `held`.
+        let mut open = (0..images).collect::<Vec<_>>();
         for _ in 0..longest {
-            let words = Tensor::from_slice(&last).view([images as i64, samples as i64]);
-            let stepped = network.step(&words.to_device(grids.device()), &held);
+            let of_open = open.iter().flat_map(|&image| &captions[image]);
+            let last = of_open.map(|caption| i64::from(*caption.last().unwrap_or(&START)));
+            let words = Tensor::from_slice(&last.collect::<Vec<_>>()).to_device(grids.device());
+            let stepped = network.step(&words.view([open.len() as i64, samples as i64]), &held);
             held.states = stepped.states;
             let likely = flat(&stepped.log_probabilities.exp())?;
-            let rows = likely.chunks_exact(likely.len() / captions.len());
-            for ((caption, row), last) in captions.iter_mut().zip(rows).zip(&mut last) {
-                if caption.last() != Some(&END) {
-                    let word = draw(row, random);
-                    caption.push(word);
-                    *last = i64::from(word);
+            let mut rows = likely.chunks_exact(likely.len() / (open.len() * samples));
+            for &image in &open {
+                for (caption, row) in captions[image].iter_mut().zip(&mut rows) {
+                    if caption.last() != Some(&END) {
+                        caption.push(draw(row, random));
+                    }
                 }
             }
-            if captions.iter().all(|caption| caption.last() == Some(&END)) {
+            let unfinished = (0..open.len()).filter(|&at| {
+                captions[open[at]].iter().any(|caption| caption.last() != Some(&END))
+            });
+            let unfinished = unfinished.collect::<Vec<_>>();
+            if unfinished.is_empty() {
                 break;
             }
+            if unfinished.len() < open.len() {
+                held = held.of_images(&unfinished);
+                open = unfinished.into_iter().map(|at| open[at]).collect();
+            }
         }
-        Ok(captions.chunks(samples).map(<[_]>::to_vec).collect())
+        Ok(captions)
     })
 }
 

@@ -12,7 +12,7 @@ use tch::{Device, Kind};
 
 use crate::Result;
 use crate::batch;
-use crate::dataset::{Caption, Mirror, TrainingImage};
+use crate::dataset::{Caption, TrainingImage, Views};
 use crate::recipes::Network;
 use crate::sample::sample;
 
@@ -29,8 +29,9 @@ pub struct Refinement {
 #[derive(Debug)]
 pub(crate) struct SelfCritical {
     reward: CaptionReward,
-    /// The number of an image in `reward`, by its row and view.
-    numbers: HashMap<(usize, usize), usize>,
+    /// The number of an image in `reward`, by its row and whether it is mirrored.
+    numbers: HashMap<(usize, bool), usize>,
+    views: Views,
     samples: usize,
 }
 
@@ -44,15 +45,16 @@ pub(crate) struct Drawn {
 
 impl SelfCritical {
     /// Rewards by the captions of images, and of their mirrored forms.
-    pub(crate) fn new(images: &[TrainingImage], mirror: Option<&Mirror>, samples: usize) -> Self {
-        let mirrored = images.iter().filter_map(|image| mirror?.image(image));
+    pub(crate) fn new(images: &[TrainingImage], views: &Views, samples: usize) -> Self {
+        let mirrored = images.iter().filter_map(|image| views.mirror(image));
         let all = images.iter().cloned().chain(mirrored).collect::<Vec<_>>();
         let reward =
             CaptionReward::new(all.iter().map(|image| {
                 image.captions.iter().map(|caption| caption.words.as_slice()).collect()
             }));
-        let numbers = all.iter().enumerate().map(|(at, image)| ((image.row, image.view), at));
-        Self { reward, numbers: numbers.collect(), samples }
+        let key = |image: &TrainingImage| (image.row, views.is_mirrored(image.view));
+        let numbers = all.iter().enumerate().map(|(at, image)| (key(image), at)).collect();
+        Self { reward, numbers, views: views.clone(), samples }
     }
 
     /// Draws captions of at most `longest` words for images. Each weighs its reward less the mean
@@ -70,7 +72,8 @@ impl SelfCritical {
         let drawn = sample(network, &grids, self.samples, longest, random)?;
         let mut total = 0.0;
         let images = images.iter().zip(drawn).map(|(image, captions)| {
-            let number = self.numbers.get(&(image.row, image.view)).copied();
+            let mirrored = self.views.is_mirrored(image.view);
+            let number = self.numbers.get(&(image.row, mirrored)).copied();
             let reward =
                 |words: &Vec<_>| number.map_or(0.0, |number| self.reward.of(number, words));
             let rewards = captions.iter().map(reward).collect::<Vec<_>>();

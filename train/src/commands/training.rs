@@ -154,7 +154,11 @@ fn prepare_refinement(
     folder: &RunFolder,
     options: &options::Refine,
 ) -> anyhow::Result<(RunConfig, Material)> {
-    let from = RunFolder::new(&options.from);
+    let path = options.from.as_ref().with_context(|| {
+        let folder = folder.path().display();
+        format!("{folder}: no run to go on with; name the one to refine (--from DIR)")
+    })?;
+    let from = RunFolder::new(path);
     ensure!(
         from.best().exists(),
         "{}: no finished epoch to refine; train it first (`make train`)",
@@ -167,7 +171,7 @@ fn prepare_refinement(
     let config = RunConfig {
         revision: REVISION.to_owned(),
         refinement: Some(Refinement {
-            from: absolute(&options.from)?,
+            from: absolute(path)?,
             samples: usize::from(options.samples),
         }),
         training: options.changes.apply(training),

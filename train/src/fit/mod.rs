@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use data::Vocabulary;
 use features::FeatureStore;
+use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Tensor, no_grad};
@@ -19,8 +19,8 @@ use tch::{Device, Tensor, no_grad};
 use self::record::{EpochRecord, progress_bar};
 use crate::average::Average;
 use crate::batch::Batch;
-use crate::checkpoint::{self, Checkpoint, Progress};
-use crate::dataset::{Mirror, ScoredImage, TrainingImage};
+use crate::checkpoint::{self, Checkpoint, Progress, sorted_weights};
+use crate::dataset::{ScoredImage, TrainingImage, Views};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::optimizer::Adam;
 use crate::recipes::{self, Network, Pass, Regularization};
@@ -70,7 +70,7 @@ pub struct Fit<'a> {
     weights: VarStore,
     network: Box<dyn Network>,
     average: Option<Average>,
-    mirror: Option<Mirror>,
+    views: Views,
     self_critical: Option<SelfCritical>,
     optimizer: Adam,
     progress: Progress,
@@ -91,11 +91,11 @@ impl<'a> Fit<'a> {
         let average = (training.averaging > 0.0)
             .then(|| Average::new(training.averaging, config, &weights))
             .transpose()?;
-        let mirror = training.mirror.then(|| Mirror::of(&material.store, &material.vocabulary));
-        let mirror = mirror.transpose()?;
-        let self_critical = config.refinement.as_ref().map(|refinement| {
-            SelfCritical::new(&material.training, mirror.as_ref(), refinement.samples)
-        });
+        let views = Views::of(&training.views, &material.store, &material.vocabulary)?;
+        let self_critical = config
+            .refinement
+            .as_ref()
+            .map(|refinement| SelfCritical::new(&material.training, &views, refinement.samples));
         let optimizer = Adam::new(sorted_weights(&weights));
         let progress = Progress {
             vocabulary_sha256: config.vocabulary_sha256.clone(),
@@ -110,7 +110,7 @@ impl<'a> Fit<'a> {
             weights,
             network,
             average,
-            mirror,
+            views,
             self_critical,
             optimizer,
             progress,
@@ -309,22 +309,13 @@ impl<'a> Fit<'a> {
         checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)
     }
 
-    /// The images of an epoch in their order; what is mirrored is so.
+    /// The images of an epoch in their order, each in one of the views.
     fn shown(&self) -> Vec<TrainingImage> {
         let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
         random.set_stream(u64::MAX - self.progress.epoch as u64);
-        let mut images = self.material.training.clone();
+        let mut images = self.material.training.iter().collect::<Vec<_>>();
         images.shuffle(&mut random);
-        if let Some(mirror) = &self.mirror {
-            for image in &mut images {
-                if let Some(mirrored) =
-                    random.random_bool(0.5).then(|| mirror.image(image)).flatten()
-                {
-                    *image = mirrored;
-                }
-            }
-        }
-        images
+        images.into_iter().map(|image| self.views.show(image, &mut random)).collect()
     }
 
     /// The network that captions are generated with.
@@ -352,11 +343,4 @@ impl<'a> Fit<'a> {
         let Material { store, vocabulary, dev, .. } = self.material;
         evaluate(&[self.generating()], vocabulary, dev, store, &self.config.search, self.device)
     }
-}
-
-/// Weights by name, in the order of the names.
-pub(crate) fn sorted_weights(weights: &VarStore) -> Vec<(String, Tensor)> {
-    let mut sorted = weights.variables().into_iter().collect::<Vec<_>>();
-    sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
-    sorted
 }

@@ -117,6 +117,20 @@ pub struct Held {
     pub states: Vec<Tensor>,
 }
 
+impl Held {
+    /// What is held of some of the images.
+    pub(crate) fn of_images(&self, images: &[usize]) -> Self {
+        let images = images.iter().map(|&image| image as i64).collect::<Vec<_>>();
+        let images = Tensor::from_slice(&images);
+        let chosen = |tensors: &[Tensor]| {
+            let chosen =
+                |tensor: &Tensor| tensor.index_select(0, &images.to_device(tensor.device()));
+            tensors.iter().map(chosen).collect()
+        };
+        Self { cells: chosen(&self.cells), states: chosen(&self.states) }
+    }
+}
+
 /// One word further.
 #[derive(Debug)]
 pub struct Stepped {
