@@ -20,6 +20,8 @@ pub const START: WordId = 1;
 pub const END: WordId = 2;
 /// Stands for every word below the minimum count.
 pub const UNK: WordId = 3;
+/// What is never said in a caption.
+pub const UNSAID: [WordId; 3] = [PAD, START, UNK];
 
 const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 const FORMAT: &str = "showtell vocabulary 1";

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use data::vocabulary::{END, PAD, START, UNK, WordId};
+use data::vocabulary::{END, START, UNSAID, WordId};
 use serde::{Deserialize, Serialize};
 
 /// What a decoder is asked in one step.
@@ -191,7 +191,7 @@ impl ImageSearch {
         let rows = self.live.iter().zip(log_probabilities.chunks_exact(vocabulary)).enumerate();
         let mut candidates = rows
             .flat_map(|(beam, (so_far, row))| {
-                (0..).zip(row).filter(|(word, _)| ![PAD, START, UNK].contains(word)).map(
+                (0..).zip(row).filter(|(word, _)| !UNSAID.contains(word)).map(
                     move |(word, &word_log_probability)| Candidate {
                         beam,
                         word,

@@ -133,7 +133,7 @@ pub(crate) struct Changes {
     #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
     pub(crate) patience: Option<usize>,
     /// The numbers that matrices are multiplied in while training [default: bf16 where the processor
-    /// multiplies such numbers itself].
+    /// has AMX, else f32].
     #[arg(long, env = "SHOWTELL_PRECISION", value_enum, value_name = "KIND")]
     pub(crate) precision: Option<Precision>,
     /// Share of the values of words, cells and outputs set to zero.

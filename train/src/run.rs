@@ -92,7 +92,8 @@ impl Training {
         }
     }
 
-    /// What a trained network is refined with.
+    /// What a trained network is refined with. Nothing is dropped: captions are drawn from the whole
+    /// network, and the rewards of one network's captions, given to another, drive both apart.
     #[must_use]
     pub fn refining(base: &Self, seed: u64) -> Self {
         Self {
@@ -105,12 +106,7 @@ impl Training {
             weight_decay: 0.0,
             averaging: 0.99,
             patience: 5,
-            regularization: Regularization {
-                word_dropout: 0.0,
-                label_smoothing: 0.0,
-                doubly_stochastic: 0.0,
-                ..base.regularization
-            },
+            regularization: Regularization::NONE,
             ..base.clone()
         }
     }

@@ -1,6 +1,6 @@
 //! Captions drawn word by word from what a network thinks likely.
 
-use data::vocabulary::{END, PAD, START, UNK, WordId};
+use data::vocabulary::{END, START, UNSAID, WordId};
 use rand::{Rng, RngExt as _};
 use tch::{Tensor, no_grad};
 
@@ -59,7 +59,7 @@ pub(crate) fn sample(
 
 /// A word by its probability, among those that can be said; if rounding leaves none, the end.
 fn draw(probabilities: &[f32], random: &mut impl Rng) -> WordId {
-    let said = || (0..).zip(probabilities).filter(|(word, _)| ![PAD, START, UNK].contains(word));
+    let said = || (0..).zip(probabilities).filter(|(word, _)| !UNSAID.contains(word));
     let mut left = random.random::<f32>() * said().map(|(_, probability)| probability).sum::<f32>();
     for (word, probability) in said() {
         left -= probability;
@@ -72,6 +72,7 @@ fn draw(probabilities: &[f32], random: &mut impl Rng) -> WordId {
 
 #[cfg(test)]
 mod tests {
+    use data::vocabulary::UNK;
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
 

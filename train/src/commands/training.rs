@@ -72,10 +72,15 @@ fn train(
         Stop::Patience => format!("no better dev CIDEr for {} epochs", config.training.patience),
         Stop::Interrupted => "interrupted; go on with --resume".to_owned(),
     };
-    let (best, epoch) = (100.0 * progress.best_cider, progress.best_epoch);
+    let best = match progress.best_epoch {
+        0 => "of the network it began with".to_owned(),
+        epoch => format!("in epoch {epoch}"),
+    };
     eprintln!(
-        "stopped after epoch {}, step {}: {why}; best dev CIDEr {best:.1} in epoch {epoch}",
-        progress.epoch, progress.steps
+        "stopped after epoch {}, step {}: {why}; best dev CIDEr {:.1} {best}",
+        progress.epoch,
+        progress.steps,
+        100.0 * progress.best_cider
     );
     if stop == Stop::Interrupted { Ok(()) } else { write_export(folder) }
 }

@@ -132,13 +132,16 @@ impl<'a> Fit<'a> {
         self.interrupted = Arc::clone(flag);
     }
 
-    /// Begins with the weights of a checkpoint.
+    /// Begins with the weights of another run's best checkpoint. They are the best ones until an epoch
+    /// is better.
     pub fn begin_with(&mut self, path: &Path) -> Result<()> {
-        Checkpoint::load(path)?.copy_weights(&self.weights)?;
+        let checkpoint = Checkpoint::load(path)?;
+        checkpoint.copy_weights(&self.weights)?;
         if let Some(average) = &mut self.average {
             average.copy(&self.weights)?;
         }
-        Ok(())
+        self.progress.best_cider = checkpoint.progress.best_cider;
+        checkpoint::save(&self.folder.best(), sorted_weights(&self.weights), &self.progress)
     }
 
     /// Goes on from the last checkpoint of the folder, if it has one. Says whether it has.
@@ -227,7 +230,8 @@ impl<'a> Fit<'a> {
             Some(drawn) => Batch::new(&drawn.images.iter().collect::<Vec<_>>(), store, self.device),
             None => Batch::new(images, store, self.device),
         }?;
-        let mut pass = Pass::new(regularization, precision, seed, step);
+        let pass = Pass::new(regularization, precision, seed, step);
+        let mut pass = if drawn.is_some() { pass.of_drawn() } else { pass };
         let loss = self.network.loss(&batch, &mut pass);
         let cross_entropy = loss.cross_entropy;
         if !cross_entropy.is_finite() {
@@ -274,7 +278,8 @@ impl<'a> Fit<'a> {
         progress.epoch += 1;
         let lack_end = unfinished as f64 / captioned.len() as f64 + health.unfinished;
         let whole = self.self_critical.is_none() || lack_end <= MAY_LACK_END;
-        let improved = progress.epoch == 1 || (scores.cider() > progress.best_cider && whole);
+        let first = progress.epoch == 1 && self.self_critical.is_none();
+        let improved = first || (scores.cider() > progress.best_cider && whole);
         if improved {
             progress.best_epoch = progress.epoch;
             progress.best_cider = scores.cider();

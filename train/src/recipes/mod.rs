@@ -182,14 +182,15 @@ fn linear(path: &Path, name: &str, from: i64, to: i64, bias: bool) -> nn::Linear
 /// Of rows of log-probabilities: what is minimised, the mean over the rows of what each row is asked
 /// for, times its weight; and the mean negative log-likelihood of `targets`.
 fn cross_entropy(
-    log_probabilities: &Tensor,
+    log_probabilities: Tensor,
     targets: &Tensor,
     weights: &Tensor,
-    regularization: &Regularization,
+    pass: &Pass,
 ) -> (Tensor, f64) {
+    let log_probabilities = pass.possible(log_probabilities);
     let surprise = -log_probabilities.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
     let entropy = surprise.mean(Kind::Float).double_value(&[]);
-    let smoothing = regularization.label_smoothing;
+    let smoothing = pass.regularization().label_smoothing;
     let asked = if smoothing == 0.0 {
         surprise
     } else {

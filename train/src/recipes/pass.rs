@@ -1,7 +1,7 @@
 //! How the loss of one batch is computed: what is dropped, and in which precision matrices are
 //! multiplied.
 
-use data::vocabulary::UNK;
+use data::vocabulary::{UNK, UNSAID};
 use rand::seq::index::sample;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +11,9 @@ use tch::{Kind, Tensor};
 
 use super::Regularization;
 
+/// The log-probability of a word that is not there; finite, so that nothing becomes NaN.
+const IMPOSSIBLE: f64 = -1e4;
+
 /// The numbers that matrices are multiplied in while training. Weights, sums and everything else
 /// are 32-bit floats in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -18,16 +21,20 @@ use super::Regularization;
 pub enum Precision {
     /// 32-bit floats.
     F32,
-    /// bfloat16 factors; faster where the processor multiplies them itself (AMX, AVX-512, GPU).
+    /// bfloat16 factors; faster where the processor has units for such matrices (AMX, GPU).
     Bf16,
 }
 
 impl Precision {
-    /// bfloat16 where the processor multiplies such numbers itself, else 32-bit floats.
+    /// bfloat16 where the processor has AMX, else 32-bit floats. Processors with AVX-512 alone
+    /// multiply bfloat16 as well, but converting costs more than it gains.
     #[must_use]
     pub fn of_this_machine() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx512bf16") {
+        if raw_cpuid::CpuId::new()
+            .get_extended_feature_info()
+            .is_some_and(|features| features.has_amx_bf16())
+        {
             return Self::Bf16;
         }
         Self::F32
@@ -76,6 +83,8 @@ impl Precision {
 pub struct Pass {
     regularization: Regularization,
     precision: Precision,
+    /// Whether the captions were drawn from the network.
+    drawn: bool,
     random: ChaCha8Rng,
 }
 
@@ -86,13 +95,31 @@ impl Pass {
     pub fn new(regularization: Regularization, precision: Precision, seed: u64, step: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(step);
-        Self { regularization, precision, random }
+        Self { regularization, precision, drawn: false, random }
     }
 
     /// A pass that drops nothing: the loss as it is measured.
     #[must_use]
     pub fn plain() -> Self {
         Self::new(Regularization::NONE, Precision::F32, 0, 0)
+    }
+
+    /// The same for captions that were drawn from the network.
+    #[must_use]
+    pub fn of_drawn(self) -> Self {
+        Self { drawn: true, ..self }
+    }
+
+    /// The log-probabilities of words that a loss is made of. Drawn words come from those that can be
+    /// said: were the others not left out, what a reward takes from a word could go to them, where no
+    /// reward would ever take it back.
+    pub(super) fn possible(&self, log_probabilities: Tensor) -> Tensor {
+        if !self.drawn {
+            return log_probabilities;
+        }
+        let unsaid =
+            Tensor::from_slice(&UNSAID.map(i64::from)).to_device(log_probabilities.device());
+        log_probabilities.index_fill(-1, &unsaid, IMPOSSIBLE).log_softmax(-1, None)
     }
 
     pub(super) fn regularization(&self) -> &Regularization {
@@ -218,6 +245,22 @@ mod tests {
             assert!(shown.iter().all(|cell| cell / 10 == image), "{shown:?}");
         }
         assert_eq!(Pass::plain().part_of(&grids), grids);
+    }
+
+    #[test]
+    fn drawn_words_share_all_probability() {
+        let scores = Tensor::randn([5, 9], (Kind::Float, Device::Cpu)).log_softmax(-1, None);
+        assert_eq!(Pass::plain().possible(scores.shallow_clone()), scores);
+        let likely = Pass::plain().of_drawn().possible(scores.shallow_clone()).exp();
+        let kept = [2, 4, 5, 6, 7, 8].map(|word| scores.select(1, word).exp());
+        let sum = kept.iter().fold(Tensor::from(0.0f32), |sum, word| sum + word);
+        for (word, probability) in [2, 4, 5, 6, 7, 8].into_iter().zip(&kept) {
+            let difference = likely.select(1, word) - probability / &sum;
+            assert!(difference.abs().max().double_value(&[]) < 1e-6);
+        }
+        for word in UNSAID {
+            assert!(likely.select(1, word.into()).max().double_value(&[]) < 1e-6);
+        }
     }
 
     #[test]

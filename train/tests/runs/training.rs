@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicBool;
 
 use data::{Vocabulary, tokens::tokenize};
 use tch::Device;
-use train::Refinement;
 use train::batch::Batch;
 use train::checkpoint::Checkpoint;
 use train::dataset::TrainingImage;
-use train::fit::{Fit, Stop};
+use train::fit::{Fit, Material, Stop};
 use train::recipes::{Pass, Precision, Recipe, Regularization};
 use train::run::{RunConfig, RunFolder, Training};
+use train::{Refinement, Result};
 
 use crate::support::{CAPTIONS, RECIPES, config, curve, evaluated, folder, material, store, train};
 
@@ -63,31 +63,48 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
     }
 }
 
+/// A run that was trained for 25 epochs, its refinement, and how that ended.
+fn refine(
+    folder: &Path,
+    material: &Material,
+    recipe: Recipe,
+    change: Training,
+) -> ([RunFolder; 2], Result<Stop>) {
+    let base = train(folder, material, recipe, &[25]);
+    let refined = RunConfig {
+        refinement: Some(Refinement { from: base.path().to_path_buf(), samples: 5 }),
+        training: change,
+        ..config(material, recipe, 0)
+    };
+    let run = RunFolder::new(&folder.join(format!("{recipe}-refined")));
+    material.vocabulary.save(&run.vocabulary()).unwrap();
+    run.save_config(&refined).unwrap();
+    let mut fit = Fit::new(&run, &refined, material, Device::Cpu).unwrap();
+    fit.begin_with(&base.best()).unwrap();
+    let stop = fit.run();
+    ([base, run], stop)
+}
+
+/// How the tests refine.
+fn refining(material: &Material, recipe: Recipe, epochs: usize) -> Training {
+    Training {
+        warm_up: 0,
+        learning_rate: 2e-3,
+        averaging: 0.5,
+        regularization: Regularization::NONE,
+        ..config(material, recipe, epochs).training
+    }
+}
+
 /// Drawn captions are rewarded: their mean reward rises, and the run begins with the weights it was given.
 #[test]
 fn refinement_raises_the_reward() {
     let folder = folder();
     let material = material(folder.path());
     for recipe in RECIPES {
-        let base = train(folder.path(), &material, recipe, &[25]);
-        let plain = config(&material, recipe, 40);
-        let refined = RunConfig {
-            refinement: Some(Refinement { from: base.path().to_path_buf(), samples: 5 }),
-            training: Training {
-                warm_up: 0,
-                learning_rate: 2e-3,
-                averaging: 0.5,
-                regularization: Regularization::NONE,
-                ..plain.training.clone()
-            },
-            ..plain
-        };
-        let run = RunFolder::new(&folder.path().join(format!("{recipe}-refined")));
-        material.vocabulary.save(&run.vocabulary()).unwrap();
-        run.save_config(&refined).unwrap();
-        let mut fit = Fit::new(&run, &refined, &material, Device::Cpu).unwrap();
-        fit.begin_with(&base.best()).unwrap();
-        assert_eq!(fit.run().unwrap(), Stop::Epochs);
+        let ([_, run], stop) =
+            refine(folder.path(), &material, recipe, refining(&material, recipe, 40));
+        assert_eq!(stop.unwrap(), Stop::Epochs);
         let curve = curve(&run);
         let reward = |at: std::ops::Range<usize>| {
             curve[at].iter().map(|line| line["reward"].as_f64().unwrap()).sum::<f64>()
@@ -96,6 +113,19 @@ fn refinement_raises_the_reward() {
         assert!(last > 1.2 * first, "{recipe}: {first} {last}");
         assert!(run.open_best(Device::Cpu).unwrap().config.refinement.is_some());
     }
+}
+
+/// With steps far too long; whether the loss stays a number does not matter.
+#[test]
+fn a_refinement_that_falls_apart_leaves_the_network_it_began_with() {
+    let folder = folder();
+    let material = material(folder.path());
+    let recipe = Recipe::Adaptive;
+    let change = Training { learning_rate: 1.0, ..refining(&material, recipe, 3) };
+    let ([base, run], _) = refine(folder.path(), &material, recipe, change);
+    let trained = run.open_best(Device::Cpu).unwrap();
+    assert_eq!(trained.checkpoint.progress.best_epoch, 0);
+    assert_eq!(evaluated(&run, &material).captions(), evaluated(&base, &material).captions());
 }
 
 #[test]

@@ -61,7 +61,11 @@ impl Adaptive {
             "context",
             "of_context",
         )?;
-        graph.node("Add", &["of_hidden", "of_context"], &["output"], &[]);
+        graph.node("Add", &["of_hidden", "of_context"], &["of_both"], &[]);
+        graph.integers("output_parts", &[config.embedding; 2]);
+        graph.node("Split", &["of_both", "output_parts"], &["said", "gate"], &LAST);
+        graph.node("Sigmoid", &["gate"], &["open"], &[]);
+        graph.node("Mul", &["said", "open"], &["output"], &[]);
         layers::weight(&mut graph, "words", &self.embedding.tr())?;
         layers::weight(&mut graph, "output_bias", &self.output_bias)?;
         graph.node("MatMul", &["output", "words"], &["products"], &[]);

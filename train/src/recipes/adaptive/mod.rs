@@ -7,8 +7,10 @@
 //!   whole captions run through it in one call;
 //! - scores `(W_q h)·(W_k a_i)` in heads (Vaswani et al., arXiv 1706.03762), with one more for a
 //!   sentinel `(W_q h)·(W_s h)`, by which a word may come from the sentence alone;
-//! - context `Σ α_i W_v a_i + α_s W_z h`, log-probabilities `log softmax(Eᵀ (W_h h + W_c context))`,
-//!   with the embedding of the input words (Press and Wolf, arXiv 1608.05859).
+//! - context `Σ α_i W_v a_i + α_s W_z h`, output `(W_h h + W_c context) ⊙ σ(V_h h + V_c context)`, gated
+//!   by itself (Dauphin et al., arXiv 1612.08083; of context and state, Huang et al.,
+//!   arXiv 1908.06954), log-probabilities `log softmax(Eᵀ output)` with the embedding of the input words
+//!   (Press and Wolf, arXiv 1608.05859).
 
 mod graph;
 
@@ -39,6 +41,7 @@ pub(super) struct Adaptive {
     lstm: [Tensor; 4],
     /// `W_q`, `W_s` and `W_z`, one below the other.
     query: nn::Linear,
+    /// `W_h` above `V_h`, and below `W_c` above `V_c`.
     output_hidden: nn::Linear,
     output_context: nn::Linear,
     output_bias: Tensor,
@@ -73,8 +76,8 @@ impl Adaptive {
                 lstm("state_bias", &[4 * hidden]),
             ],
             query: layer("query", hidden, 3 * attention),
-            output_hidden: plain("output_hidden", hidden, embedding),
-            output_context: plain("output_context", attention, embedding),
+            output_hidden: layer("output_hidden", hidden, 2 * embedding),
+            output_context: plain("output_context", attention, 2 * embedding),
             output_bias: path.var("output_bias", &[vocabulary], Init::Const(0.0)),
         }
     }
@@ -115,6 +118,7 @@ impl Adaptive {
     fn log_probabilities(&self, hidden: &Tensor, context: &Tensor, pass: &mut Pass) -> Tensor {
         let output =
             pass.linear(&self.output_hidden, hidden) + pass.linear(&self.output_context, context);
+        let output = output.glu(-1);
         let scores = pass.precision().product(&pass.dropout(&output), &self.embedding);
         (scores + &self.output_bias).log_softmax(-1, None)
     }
@@ -141,12 +145,8 @@ impl Network for Adaptive {
         );
         let context = context.flatten(0, 1).index_select(0, &packed.in_images);
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
-        let (total, cross_entropy) = cross_entropy(
-            &log_probabilities,
-            &packed.targets,
-            &packed.weights,
-            pass.regularization(),
-        );
+        let (total, cross_entropy) =
+            cross_entropy(log_probabilities, &packed.targets, &packed.weights, pass);
         let earlier = move || {
             recurrence.backward();
             cells.backward();

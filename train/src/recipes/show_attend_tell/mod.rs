@@ -191,12 +191,8 @@ impl Network for ShowAttendTell {
         let spoken = embedded.leaf().index_select(0, &slots.predicted);
         let deep = self.deep_output(&spoken, &hidden, &context, pass);
         let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
-        let (total, cross_entropy) = cross_entropy(
-            &log_probabilities,
-            &slots.targets,
-            &slots.weights,
-            pass.regularization(),
-        );
+        let (total, cross_entropy) =
+            cross_entropy(log_probabilities, &slots.targets, &slots.weights, pass);
         let looked_away = looked_away(&slots, &slots.of_predicted(&attentions));
         let total = total + looked_away * pass.regularization().doubly_stochastic;
         let earlier = move || {
