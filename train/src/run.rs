@@ -75,11 +75,11 @@ impl Training {
         match recipe {
             Recipe::ShowAttendTell => plain,
             Recipe::Adaptive => Self {
-                epochs: 40,
+                epochs: 20,
                 batch: 8,
                 learning_rate: 8e-4,
                 warm_up: 200,
-                decay: 0.95,
+                decay: 0.87,
                 weight_decay: 0.05,
                 averaging: 0.9995,
                 regularization: Regularization {
@@ -99,7 +99,7 @@ impl Training {
         Self {
             seed,
             epochs: 15,
-            batch: 32,
+            batch: 16,
             learning_rate: 5e-5,
             warm_up: 50,
             decay: 0.95,
