@@ -153,7 +153,7 @@ impl Views {
     #[must_use]
     pub fn show(&self, image: &TrainingImage, random: &mut impl Rng) -> TrainingImage {
         let view = self.all.choose(random).copied().unwrap_or(image.view);
-        if self.mirrored == Some(view) {
+        if self.is_mirrored(view) {
             return self.mirror(image).unwrap_or_else(|| image.clone());
         }
         TrainingImage { view, ..image.clone() }

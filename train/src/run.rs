@@ -93,7 +93,7 @@ impl Training {
     }
 
     /// What a trained network is refined with. Nothing is dropped: captions are drawn from the whole
-    /// network, and the rewards of one network's captions, given to another, drive both apart.
+    /// network, so it is that one which is rewarded.
     #[must_use]
     pub fn refining(base: &Self, seed: u64) -> Self {
         Self {

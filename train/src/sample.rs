@@ -1,10 +1,11 @@
 //! Captions drawn word by word from what a network thinks likely.
 
-use data::vocabulary::{END, START, UNSAID, WordId};
+use data::vocabulary::{END, UNSAID, WordId};
 use rand::{Rng, RngExt as _};
 use tch::{Tensor, no_grad};
 
 use crate::Result;
+use crate::batch::word_before;
 use crate::recipes::Network;
 use crate::torch_decoder::flat;
 
@@ -28,7 +29,7 @@ pub(crate) fn sample(
         let mut open = (0..images).collect::<Vec<_>>();
         for _ in 0..longest {
             let of_open = open.iter().flat_map(|&image| &captions[image]);
-            let last = of_open.map(|caption| i64::from(*caption.last().unwrap_or(&START)));
+            let last = of_open.map(|caption| i64::from(word_before(caption, caption.len())));
             let words = Tensor::from_slice(&last.collect::<Vec<_>>()).to_device(grids.device());
             let stepped = network.step(&words.view([open.len() as i64, samples as i64]), &held);
             held.states = stepped.states;
