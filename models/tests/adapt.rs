@@ -185,3 +185,63 @@ fn what_cannot_be_cut_is_refused_and_nothing_is_written() {
         assert_eq!(fs::read_dir(workplace.0.path()).unwrap().count(), 1, "something was written");
     }
 }
+
+/// A convolution from `inputs` channels, with a square kernel of that side.
+fn convolution(graph: &mut Graph, [from, to]: [&str; 2], [inputs, side, stride]: [usize; 3]) {
+    let kernel = format!("{to}.kernel");
+    let shape = [CHANNELS, inputs, side, side];
+    graph.weight(&kernel, &shape, &weights(shape.iter().product()));
+    let strides = [Attribute::Ints("strides", &[stride as i64; 2])];
+    graph.node("Conv", &[from, &kernel], &[to], &strides);
+}
+
+/// Two stages; the second, on cells twice as wide, has two blocks with a way around each. The graph ends
+/// in the values that are named.
+fn residual(outputs: &[&str]) -> Vec<u8> {
+    let mut graph = Graph::new("residual");
+    graph.input("image", Float, &[Fixed(1), Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
+    convolution(&mut graph, ["image", "stem"], [3, 4, 4]);
+    graph.node("Relu", &["stem"], &["first"], &[]);
+    convolution(&mut graph, ["first", "wide"], [CHANNELS, 2, 2]);
+    convolution(&mut graph, ["first", "short"], [CHANNELS, 1, 2]);
+    graph.node("Add", &["wide", "short"], &["second.sum"], &[]);
+    graph.node("Relu", &["second.sum"], &["second"], &[]);
+    convolution(&mut graph, ["second", "way"], [CHANNELS, 1, 1]);
+    graph.node("Add", &["way", "second"], &["third.sum"], &[]);
+    graph.node("Relu", &["third.sum"], &["third"], &[]);
+    if outputs == ["scores"] {
+        graph.node("GlobalAveragePool", &["third"], &["scores"], &[]);
+    }
+    for output in outputs {
+        graph.output(output, Float, &[Symbolic("N"), Fixed(CHANNELS), Fixed(4), Fixed(4)]);
+    }
+    graph.into_bytes(&[])
+}
+
+#[test]
+fn the_last_blocks_lie_side_by_side_each_normalised() {
+    let grid_of = |output| {
+        let workplace = Workplace::new(&residual(&[output]));
+        let mut encoder = open(&workplace.path("classifier.onnx"));
+        encoder.encode(&weights(encoder.preprocess().values()), 1).unwrap()
+    };
+    let blocks = ["third", "second"].map(grid_of);
+    let normalised = |cell: &[f32]| {
+        let mean = cell.iter().map(|value| value * value).sum::<f32>() / cell.len() as f32;
+        cell.iter().map(|value| value / (mean + 1e-6).sqrt()).collect::<Vec<_>>()
+    };
+    let [third, second] = blocks.each_ref().map(|block| block.chunks(CHANNELS).map(normalised));
+    let expected = third.zip(second).flat_map(|(third, second)| [third, second].concat());
+    for output in ["scores", "third"] {
+        let workplace = Workplace::new(&residual(&[output]));
+        let said = workplace.adapt(&["--blocks", "2"]).unwrap();
+        assert!(said.contains("4×4 cells of 8 values"), "{said}");
+        let mut encoder = open(&workplace.path("encoder.onnx"));
+        let found = encoder.encode(&weights(encoder.preprocess().values()), 1).unwrap();
+        for (found, expected) in found.iter().zip(expected.clone()) {
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+        let error = workplace.adapt(&["--blocks", "3"]).unwrap_err();
+        assert!(error.contains("comes from 2 blocks of that size, not 3"), "{error}");
+    }
+}

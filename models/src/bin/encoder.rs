@@ -15,6 +15,7 @@ use models::{DeviceChoice, Encoder, Preprocess, onnx};
 #[command(name = "encoder", version)]
 enum Cli {
     /// Cut a classifier before its global pool, so that it gives a grid; any number of images.
+    /// A network that was cut before is taken as well.
     Adapt(Adapt),
 }
 
@@ -30,6 +31,11 @@ struct Adapt {
     #[arg(long, env = "SHOWTELL_SIZE", default_value_t = 224, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=4096))]
     size: u32,
+    /// Blocks at the end of the network whose outputs make up a cell, each normalised. One is the plain
+    /// output; two were measured to caption better.
+    #[arg(long, env = "SHOWTELL_BLOCKS", default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u8).range(1..=16))]
+    blocks: u8,
     /// How images are brought to the input size: squash or crop.
     #[arg(long, env = "SHOWTELL_RESIZE", default_value = "squash", value_name = "HOW")]
     resize: Resize,
@@ -85,7 +91,7 @@ fn adapt(options: &Adapt) -> anyhow::Result<()> {
             path.display()
         )
     };
-    let bytes = onnx::adapt(path, preprocess).map_err(refuse)?;
+    let bytes = onnx::adapt(path, preprocess, options.blocks.into()).map_err(refuse)?;
     let out = &options.out;
     let staged = out.with_extension("onnx.new");
     data::files::replace(&staged, &bytes).with_context(|| staged.display().to_string())?;

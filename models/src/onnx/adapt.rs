@@ -6,6 +6,8 @@ use std::path::Path;
 
 use prost::Message as _;
 
+use super::blocks;
+use super::paths::{producers, reaches};
 use super::proto::{
     AttributeMessage, Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType,
     Type, ValueInfo,
@@ -22,17 +24,23 @@ const GLOBAL_POOLS: [&str; 3] = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLp
 /// Cuts the classifier at `path` before the global pool it ends in: gives an ONNX file whose one
 /// output is the tensor that entered the pool, with a free number of images, whose weights are all
 /// in the file, and which carries `preprocess` as metadata, with the size of the classifier's input
-/// where the file fixes it.
+/// where the file fixes it. A network that was cut before is taken as it is. With more than one of
+/// its `blocks`, the output has the last of them side by side, each normalised.
 ///
 /// The error says why there is no such place.
-pub fn adapt(path: &Path, mut preprocess: Preprocess) -> Result<Vec<u8>, String> {
+pub fn adapt(path: &Path, mut preprocess: Preprocess, blocks: usize) -> Result<Vec<u8>, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let mut model = Model::decode(&bytes[..]).map_err(|_| "it is no ONNX file".to_owned())?;
     let mut graph = model.graph.take().ok_or("it holds no network")?;
     let input = image_input(&graph)?;
-    let grid = pooled(&graph, &input)?;
+    let mut grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
     preprocess.size = input_size(&graph, &input).unwrap_or(preprocess.size);
     let preprocess = serde_json::to_string(&preprocess).map_err(|error| error.to_string())?;
+    if blocks > 1 {
+        let opset = model.opset_import.iter().find(|of| of.domain.is_empty());
+        let opset = opset.map_or(1, |of| of.version);
+        grid = blocks::join(&mut graph, [&input, &grid], blocks, opset)?;
+    }
     cut(&mut graph, &grid);
     free_batch(&mut graph, &input);
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -41,6 +49,12 @@ pub fn adapt(path: &Path, mut preprocess: Preprocess) -> Result<Vec<u8>, String>
     model.metadata_props.retain(|entry| entry.key != METADATA_KEY);
     model.metadata_props.push(Entry { key: METADATA_KEY.to_owned(), value: preprocess });
     Ok(model.encode_to_vec())
+}
+
+/// The output, if it is a grid `[N,C,h,w]` already.
+fn cut_before(graph: &GraphMessage) -> Option<String> {
+    let [output] = &graph.output[..] else { return None };
+    (sides(output)?.len() == 4).then(|| output.name.clone())
 }
 
 /// Height and width of the input, where the file fixes them.
@@ -104,27 +118,6 @@ fn pooled(graph: &GraphMessage, input: &str) -> Result<String, String> {
     grid.ok_or_else(|| {
         format!("no global pool lies between its input `{input}` and its output `{}`", output.name)
     })
-}
-
-fn producers(graph: &GraphMessage) -> HashMap<&str, &Node> {
-    let nodes = graph.node.iter();
-    nodes.flat_map(|node| node.output.iter().map(move |output| (output.as_str(), node))).collect()
-}
-
-/// Whether `to` depends on `from` on a way that avoids `without`.
-fn reaches(producers: &HashMap<&str, &Node>, to: &str, from: &str, without: &str) -> bool {
-    let mut waiting = vec![to];
-    let mut seen = HashSet::new();
-    while let Some(value) = waiting.pop() {
-        if value == from {
-            return true;
-        }
-        if value != without && seen.insert(value) {
-            let node = producers.get(value);
-            waiting.extend(node.iter().flat_map(|node| node.input.iter().map(String::as_str)));
-        }
-    }
-    false
 }
 
 /// The grid that enters a node, channels first, if the node is a global pool.

@@ -48,6 +48,18 @@ pub struct Graph {
     message: GraphMessage,
 }
 
+impl From<GraphMessage> for Graph {
+    fn from(message: GraphMessage) -> Self {
+        Self { message }
+    }
+}
+
+impl From<Graph> for GraphMessage {
+    fn from(graph: Graph) -> Self {
+        graph.message
+    }
+}
+
 impl Graph {
     /// An empty graph.
     #[must_use]

@@ -2,7 +2,9 @@
 //! classifier to an encoder.
 
 mod adapt;
+mod blocks;
 mod graph;
+mod paths;
 mod proto;
 
 pub use adapt::adapt;
