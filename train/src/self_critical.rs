@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use data::metrics::CaptionReward;
+use data::vocabulary::WordId;
 use features::FeatureStore;
 use rand::Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
@@ -60,7 +62,7 @@ impl SelfCritical {
     /// Draws captions of at most `longest` words for images. Each weighs its reward less the mean
     /// reward of the others.
     pub(crate) fn draw(
-        &mut self,
+        &self,
         network: &dyn Network,
         images: &[&TrainingImage],
         store: &FeatureStore,
@@ -70,24 +72,25 @@ impl SelfCritical {
     ) -> Result<Drawn> {
         let grids = batch::grids(images, store, device)?.to_kind(Kind::Float);
         let drawn = sample(network, &grids, self.samples, longest, random)?;
-        let mut total = 0.0;
-        let images = images.iter().zip(drawn).map(|(image, captions)| {
-            let mirrored = self.views.is_mirrored(image.view);
-            let number = self.numbers.get(&(image.row, mirrored)).copied();
-            let reward =
-                |words: &Vec<_>| number.map_or(0.0, |number| self.reward.of(number, words));
-            let rewards = captions.iter().map(reward).collect::<Vec<_>>();
-            let sum = rewards.iter().sum::<f64>();
-            total += sum;
-            let others = (rewards.len().max(2) - 1) as f64;
-            let captions = captions.into_iter().zip(rewards).map(|(words, reward)| Caption {
-                words,
-                weight: (reward - (sum - reward) / others) as f32,
-            });
-            TrainingImage { captions: captions.collect(), ..**image }
-        });
-        let images = images.collect::<Vec<_>>();
+        let rewarded = images.par_iter().zip(drawn).map(|(image, drawn)| self.reward(image, drawn));
+        let (images, sums) = rewarded.unzip::<_, _, Vec<_>, Vec<f64>>();
+        let total = sums.iter().sum::<f64>();
         let reward = total / (images.len() * self.samples).max(1) as f64;
         Ok(Drawn { images, reward })
+    }
+
+    /// An image with captions that were drawn for it, and the sum of their rewards.
+    fn reward(&self, image: &TrainingImage, drawn: Vec<Vec<WordId>>) -> (TrainingImage, f64) {
+        let mirrored = self.views.is_mirrored(image.view);
+        let number = self.numbers.get(&(image.row, mirrored)).copied();
+        let reward = |words: &Vec<_>| number.map_or(0.0, |number| self.reward.of(number, words));
+        let rewards = drawn.iter().map(reward).collect::<Vec<_>>();
+        let sum = rewards.iter().sum::<f64>();
+        let others = (rewards.len().max(2) - 1) as f64;
+        let captions = drawn.into_iter().zip(rewards).map(|(words, reward)| Caption {
+            words,
+            weight: (reward - (sum - reward) / others) as f32,
+        });
+        (TrainingImage { captions: captions.collect(), ..*image }, sum)
     }
 }

@@ -29,7 +29,6 @@ pub(super) fn per_image(corpus: &Corpus, given: Option<&DocumentFrequencies>) ->
 pub struct CaptionReward {
     numbering: Numbering<WordId>,
     rarity: Rarity,
-    log_images: f64,
     images: Vec<Vec<Reference>>,
 }
 
@@ -53,33 +52,59 @@ impl CaptionReward {
             let reference = |counted| Reference { norms: norms(&counted, &rarity), counted };
             of_image.into_iter().map(reference).collect()
         });
-        let images = images.collect::<Vec<_>>();
-        Self { numbering, log_images: (images.len() as f64).ln(), images, rarity }
+        Self { images: images.collect(), numbering, rarity }
     }
 
     /// CIDEr-D of a caption of the image that was given as number `image`; 0 for a caption without
     /// [`END`].
-    pub fn of(&mut self, image: usize, caption: &[WordId]) -> f64 {
+    #[must_use]
+    pub fn of(&self, image: usize, caption: &[WordId]) -> f64 {
         if caption.last() != Some(&END) {
             return 0.0;
         }
-        let counted = self.numbering.count(caption.iter().copied());
-        for (rarity, ngrams) in self.rarity.iter_mut().zip(self.numbering.ngrams()) {
-            rarity.resize(ngrams, self.log_images);
-        }
-        let rarity = &self.rarity;
-        let references = self.images.get(image).map_or(&[][..], Vec::as_slice).iter();
-        Weighted::new(&counted, rarity).cider_d(references.map(|reference| Weighted {
-            caption: &reference.counted,
-            rarity,
-            norms: reference.norms,
-        }))
+        let counted = self.numbering.count_apart(caption.iter().copied());
+        let references = self.references(image).iter().map(|reference| self.weighted(reference));
+        Weighted::new(&counted, &self.rarity).cider_d(references)
+    }
+
+    /// CIDEr-D of each reference of an image against its other references; 0 for one without others.
+    #[must_use]
+    pub fn consensus(&self, image: usize) -> Vec<f64> {
+        let references = self.references(image);
+        let against_others = |at: usize| {
+            let others = references[..at].iter().chain(&references[at + 1..]);
+            let others = others.map(|other| self.weighted(other)).collect::<Vec<_>>();
+            self.weighted(&references[at]).cider_d(others.into_iter())
+        };
+        (0..references.len()).map(against_others).collect()
+    }
+
+    fn references(&self, image: usize) -> &[Reference] {
+        self.images.get(image).map_or(&[], Vec::as_slice)
+    }
+
+    fn weighted<'a>(&'a self, reference: &'a Reference) -> Weighted<'a> {
+        Weighted { caption: &reference.counted, rarity: &self.rarity, norms: reference.norms }
     }
 }
 
-/// The inverse document frequency of each n-gram, by n and number: ln of all images over those whose
-/// references hold it, at least one.
-type Rarity = [Vec<f64>; MAX_N];
+/// The inverse document frequency of n-grams: ln of all images over those whose references hold it, at
+/// least one.
+#[derive(Debug)]
+struct Rarity {
+    /// By n and number.
+    of: [Vec<f64>; MAX_N],
+    /// Of an n-gram that has no number.
+    unseen: f64,
+}
+
+impl Rarity {
+    /// What an n-gram weighs in a caption in which it occurs so often.
+    fn weight(&self, at: usize, (ngram, count): Count) -> f64 {
+        let rarity = self.of[at].get(ngram as usize).copied().unwrap_or(self.unseen);
+        f64::from(count) * rarity
+    }
+}
 
 fn own_rarity(corpus: &Corpus) -> Rarity {
     rarity_among(&corpus.images.iter().map(|image| image.references.iter()), corpus.ngrams())
@@ -91,8 +116,8 @@ fn rarity_among<'a, R: Iterator<Item = &'a Counted> + Clone>(
     ngrams: [usize; MAX_N],
 ) -> Rarity {
     const NOWHERE: usize = usize::MAX;
-    let log_images = (images.len() as f64).ln();
-    std::array::from_fn(|at| {
+    let unseen = (images.len() as f64).ln();
+    let of = std::array::from_fn(|at| {
         let mut documents = vec![(0.0_f64, NOWHERE); ngrams[at]];
         for (document, references) in images.clone().enumerate() {
             for (ngram, _) in references.flat_map(|counted| &counted.counts[at]) {
@@ -103,20 +128,21 @@ fn rarity_among<'a, R: Iterator<Item = &'a Counted> + Clone>(
                 }
             }
         }
-        documents.into_iter().map(|(count, _)| log_images - count.max(1.0).ln()).collect()
-    })
+        documents.into_iter().map(|(count, _)| unseen - count.max(1.0).ln()).collect()
+    });
+    Rarity { of, unseen }
 }
 
 /// The same from frequencies that were counted elsewhere.
 fn given_rarity(given: &DocumentFrequencies, corpus: &Corpus) -> Rarity {
-    let log_images = (given.images() as f64).ln();
-    let mut rarity = corpus.ngrams().map(|ngrams| vec![log_images; ngrams]);
+    let unseen = (given.images() as f64).ln();
+    let mut of = corpus.ngrams().map(|ngrams| vec![unseen; ngrams]);
     for (words, count) in given.iter() {
         if let Some((at, ngram)) = corpus.ngram(words) {
-            rarity[at][ngram as usize] = log_images - f64::from(count.max(1)).ln();
+            of[at][ngram as usize] = unseen - f64::from(count.max(1)).ln();
         }
     }
-    rarity
+    Rarity { of, unseen }
 }
 
 /// A caption as tf-idf vectors, one for each n: an n-gram weighs its count times its rarity.
@@ -157,8 +183,8 @@ impl<'a> Weighted<'a> {
         for count in &self.caption.counts[at] {
             while others.next_if(|other| other.0 < count.0).is_some() {}
             if let Some(other) = others.next_if(|other| other.0 == count.0) {
-                let other = weight(*other, &self.rarity[at]);
-                dot += weight(*count, &self.rarity[at]).min(other) * other;
+                let other = self.rarity.weight(at, *other);
+                dot += self.rarity.weight(at, *count).min(other) * other;
             }
         }
         dot
@@ -168,13 +194,9 @@ impl<'a> Weighted<'a> {
 /// The lengths of a caption's tf-idf vectors.
 fn norms(caption: &Counted, rarity: &Rarity) -> [f64; MAX_N] {
     std::array::from_fn(|at| {
-        let weights = caption.counts[at].iter().map(|count| weight(*count, &rarity[at]));
+        let weights = caption.counts[at].iter().map(|count| rarity.weight(at, *count));
         weights.map(|weight| weight * weight).sum::<f64>().sqrt()
     })
-}
-
-fn weight((ngram, count): Count, rarity: &[f64]) -> f64 {
-    f64::from(count) * rarity[ngram as usize]
 }
 
 #[cfg(test)]
@@ -197,14 +219,28 @@ mod tests {
             hypothesis: text(caption),
         });
         let expected = score(&items.collect::<Vec<_>>(), None);
-        let mut reward = CaptionReward::new(references.iter().map(|of_image| of_image.to_vec()));
-        for _ in 0..2 {
-            for (image, caption) in captions.iter().enumerate() {
-                let found = reward.of(image, caption);
-                assert!((found - expected[image].scores().cider()).abs() < 1e-12, "{found}");
-                assert!(found > 0.0);
-            }
+        let reward = CaptionReward::new(references.iter().map(|of_image| of_image.to_vec()));
+        for (image, caption) in captions.iter().enumerate() {
+            let found = reward.of(image, caption);
+            assert!((found - expected[image].scores().cider()).abs() < 1e-12, "{found}");
+            assert!(found > 0.0);
         }
         assert_eq!(reward.of(0, &[5, 6, 7]).to_bits(), 0.0_f64.to_bits());
+    }
+
+    #[test]
+    fn consensus_is_the_score_against_the_others() {
+        let captions: [&[WordId]; 3] =
+            [&[5, 6, 7, 8, END], &[5, 6, 7, 9, END], &[10, 11, 12, 13, END]];
+        let alone: &[WordId] = &[5, 6, END];
+        let reward = CaptionReward::new([captions.to_vec(), vec![alone]]);
+        let found = reward.consensus(0);
+        for (at, (caption, found)) in captions.into_iter().zip(&found).enumerate() {
+            // A caption is ten against itself, of which the mean over all three has a third.
+            let expected = (3.0 * reward.of(0, caption) - SCALE) / 2.0;
+            assert!((found - expected).abs() < 1e-12, "{at}: {found} {expected}");
+        }
+        assert!(found[0] > found[2] && (found[0] - found[1]).abs() < 1e-12, "{found:?}");
+        assert_eq!(reward.consensus(1), [0.0]);
     }
 }

@@ -91,19 +91,43 @@ impl<W: Eq + Hash> Numbering<W> {
 
     /// Counts a caption; what is new in it gets the next numbers.
     pub(super) fn count(&mut self, words: impl IntoIterator<Item = W>) -> Counted {
-        let words = words.into_iter().map(|word| next_number(&mut self.words, word));
-        let words = words.collect::<Vec<_>>();
-        let mut ngrams = words.clone();
-        let counts = std::array::from_fn(|at| {
-            if let Some(longer) = at.checked_sub(1).and_then(|of| self.longer.get_mut(of)) {
-                let last = words.get(at..).unwrap_or_default();
-                let pairs = ngrams.iter().copied().zip(last.iter().copied());
-                ngrams = pairs.map(|pair| next_number(longer, pair)).collect();
-            }
-            tally(&ngrams)
-        });
-        Counted { words, counts }
+        let words = words.into_iter().map(|word| next_number(&mut self.words, word)).collect();
+        counted(words, |of, pair| next_number(&mut self.longer[of], pair))
     }
+
+    /// Counts a caption and keeps nothing of it: what is new gets the next numbers for this caption
+    /// alone.
+    pub(super) fn count_apart(&self, words: impl IntoIterator<Item = W>) -> Counted {
+        let mut new = Self::for_words(0);
+        let number = |word| number_apart(&self.words, &mut new.words, word);
+        let words = words.into_iter().map(number).collect();
+        counted(words, |of, pair| number_apart(&self.longer[of], &mut new.longer[of], pair))
+    }
+}
+
+/// A caption of numbered words; `number` gives the number of an n-gram of two words more than its
+/// first argument.
+fn counted(words: Vec<u32>, mut number: impl FnMut(usize, (u32, u32)) -> u32) -> Counted {
+    let mut ngrams = words.clone();
+    let counts = std::array::from_fn(|at| {
+        if let Some(of) = at.checked_sub(1) {
+            let last = words.get(at..).unwrap_or_default();
+            let pairs = ngrams.iter().copied().zip(last.iter().copied());
+            ngrams = pairs.map(|pair| number(of, pair)).collect();
+        }
+        tally(&ngrams)
+    });
+    Counted { words, counts }
+}
+
+/// The number of a key; one beyond the known ones if it is new.
+fn number_apart<K: Eq + Hash>(
+    known: &FxHashMap<K, u32>,
+    new: &mut FxHashMap<K, u32>,
+    key: K,
+) -> u32 {
+    let number = known.get(&key).copied();
+    number.unwrap_or_else(|| known.len() as u32 + next_number(new, key))
 }
 
 /// The number of a key, the next one if it is new.

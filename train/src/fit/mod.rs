@@ -252,8 +252,8 @@ impl<'a> Fit<'a> {
     }
 
     /// Captions drawn for images, if the run is a refinement.
-    fn draw(&mut self, images: &[&TrainingImage], step: u64) -> Result<Option<Drawn>> {
-        let Some(self_critical) = &mut self.self_critical else { return Ok(None) };
+    fn draw(&self, images: &[&TrainingImage], step: u64) -> Result<Option<Drawn>> {
+        let Some(self_critical) = &self.self_critical else { return Ok(None) };
         // Another stream than dropout and order have.
         let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed ^ u64::MAX);
         random.set_stream(step);
