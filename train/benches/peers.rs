@@ -12,7 +12,7 @@ use std::process::Command;
 
 use data::vocabulary::START;
 use data::{Captions, Splits, Vocabulary};
-use features::GridShape;
+use features::{GridShape, ORIGINAL};
 use models::SearchOptions;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -52,7 +52,7 @@ fn material(shared: &Path, scratch: &Path) -> Material {
 fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
     let store = PathBuf::from("noise.h5");
     let encoder = EncoderRecord::of(&material.store, &store).unwrap();
-    let plain = Training::of(recipe, 1);
+    let plain = Training::of(recipe, 1, &[ORIGINAL.to_owned()]);
     let config = RunConfig {
         recipe,
         revision: "bench".to_owned(),

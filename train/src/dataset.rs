@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use data::metrics::CaptionReward;
 use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
 use data::{Captions, Split, Splits, Vocabulary};
@@ -89,6 +90,26 @@ pub fn captioned(
             .map(|tokens| Caption::written(vocabulary.encode(&tokens)))
             .collect(),
     })
+}
+
+/// Weighs the captions of each image by how much its others agree with them: by their CIDEr-D against
+/// these, over its mean (Phan et al., arXiv 1712.09532, section 3.2), for a `share` of the weight; the
+/// rest is alike for all.
+pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
+    /// Captions that agree with none still count a little.
+    const LEAST: f64 = 1e-3;
+    let written = images.iter().map(|image| {
+        image.captions.iter().map(|caption| caption.words.as_slice()).collect::<Vec<_>>()
+    });
+    let reward = CaptionReward::new(written);
+    for (number, image) in images.iter_mut().enumerate() {
+        let agreed = reward.consensus(number);
+        let mean = agreed.iter().sum::<f64>() / agreed.len().max(1) as f64;
+        for (caption, agreed) in image.captions.iter_mut().zip(agreed) {
+            let relative = (agreed + LEAST) / (mean + LEAST);
+            caption.weight = (1.0 - share + share * relative) as f32;
+        }
+    }
 }
 
 /// The images of a split, to be scored.
@@ -187,6 +208,17 @@ mod tests {
     fn image(captions: &[&[WordId]]) -> TrainingImage {
         let captions = captions.iter().map(|words| Caption::written(words.to_vec())).collect();
         TrainingImage { row: 3, view: 0, captions }
+    }
+
+    #[test]
+    fn what_others_say_too_weighs_more() {
+        let captions: [&[WordId]; 3] = [&[5, 6, 7, 8], &[5, 6, 7, 9], &[10, 11, 12, 13]];
+        let mut images = [image(&captions), image(&[&[5, 14]])];
+        weigh_by_consensus(&mut images, 0.5);
+        let weights = images[0].captions.iter().map(|caption| caption.weight).collect::<Vec<_>>();
+        assert!((weights.iter().sum::<f32>() - 3.0).abs() < 1e-5, "{weights:?}");
+        assert!(weights[0] > 1.0 && (weights[2] - 0.5).abs() < 0.01, "{weights:?}");
+        assert!((images[1].captions[0].weight - 1.0).abs() < 1e-6);
     }
 
     #[test]

@@ -126,14 +126,18 @@ pub(crate) struct Changes {
     /// Decay of the running mean of the weights; 0 is none.
     #[arg(long, env = "SHOWTELL_AVERAGING", value_name = "X")]
     pub(crate) averaging: Option<f64>,
-    /// Views of the store, separated by commas: in each epoch an image is shown in one of them.
+    /// How much captions weigh by their CIDEr-D against the others of their image, from 0 (not) to 1.
+    #[arg(long, env = "SHOWTELL_CONSENSUS", value_name = "X")]
+    pub(crate) consensus: Option<f64>,
+    /// Views of the store, separated by commas: in each epoch an image is shown in one of them
+    /// [default: all of the store; for show-attend-tell the original alone].
     #[arg(long, env = "SHOWTELL_VIEWS", value_name = "LIST", value_delimiter = ',')]
     pub(crate) views: Option<Vec<String>>,
     /// Epochs without a better dev CIDEr before training stops.
     #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
     pub(crate) patience: Option<usize>,
-    /// The numbers that matrices are multiplied in while training [default: bf16 where the processor
-    /// has AMX, else f32].
+    /// The numbers that matrices are multiplied in while training [default: bf16 where that is
+    /// faster, with AMX or AMD's AVX-512-BF16, else f32].
     #[arg(long, env = "SHOWTELL_PRECISION", value_enum, value_name = "KIND")]
     pub(crate) precision: Option<Precision>,
     /// Share of the values of words, cells and outputs set to zero.
@@ -172,6 +176,7 @@ impl Changes {
         set(&mut training.weight_decay, self.weight_decay);
         set(&mut training.clip, self.clip);
         set(&mut training.averaging, self.averaging);
+        set(&mut training.consensus, self.consensus);
         set(&mut training.views, self.views.clone());
         set(&mut training.patience, self.patience);
         set(&mut training.precision, self.precision);

@@ -39,6 +39,9 @@ pub struct Training {
     pub clip: f64,
     /// Decay of the running mean of the weights that captions are generated with; 0 is none.
     pub averaging: f64,
+    /// How much the captions of an image are weighed by their consensus, from 0 (not) to 1.
+    #[serde(default)]
+    pub consensus: f64,
     /// The views of the store; in each epoch an image is shown in one of them.
     pub views: Vec<String>,
     /// Epochs without a better dev CIDEr before training stops.
@@ -50,9 +53,10 @@ pub struct Training {
 }
 
 impl Training {
-    /// What a recipe is trained with, unless something else is asked for.
+    /// What a recipe is trained with, unless something else is asked for, on a store with the given
+    /// views.
     #[must_use]
-    pub fn of(recipe: Recipe, seed: u64) -> Self {
+    pub fn of(recipe: Recipe, seed: u64, views: &[String]) -> Self {
         let plain = Self {
             seed,
             epochs: 20,
@@ -63,6 +67,7 @@ impl Training {
             weight_decay: 0.0,
             clip: 5.0,
             averaging: 0.0,
+            consensus: 0.0,
             views: vec![ORIGINAL.to_owned()],
             patience: 4,
             precision: Precision::of_this_machine(),
@@ -82,6 +87,8 @@ impl Training {
                 decay: 0.87,
                 weight_decay: 0.05,
                 averaging: 0.9995,
+                consensus: 0.5,
+                views: views.to_vec(),
                 regularization: Regularization {
                     dropout: 0.4,
                     label_smoothing: 0.1,

@@ -88,7 +88,7 @@ mod tests {
                     [training.regularization]\ndropout = 0.25";
         let settings = read(text).unwrap();
         assert_eq!(settings.recipe(), Some(Recipe::Adaptive));
-        let defaults = Training::of(Recipe::Adaptive, 3);
+        let defaults = Training::of(Recipe::Adaptive, 3, &[]);
         let training = settings.apply("training", defaults.clone()).unwrap();
         let regularization = Regularization { dropout: 0.25, ..defaults.regularization };
         assert_eq!(training, Training { clip: 2.0, regularization, ..defaults });
@@ -99,7 +99,7 @@ mod tests {
     fn what_it_cannot_mean_is_refused() {
         let refused = |text: &str| {
             let settings = read(text)?;
-            settings.apply("training", Training::of(Recipe::Adaptive, 3))
+            settings.apply("training", Training::of(Recipe::Adaptive, 3, &[]))
         };
         for (text, named) in [
             ("[training]\nclipp = 2.0", "clipp"),

@@ -131,7 +131,8 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunCon
     let encoder = EncoderRecord::of(&store, &options.store)?;
     let sizes = NetworkConfig::of(recipe, encoder.grid[2], vocabulary.len());
     let network = settings.apply("network", sizes)?;
-    let mut training = settings.apply("training", Training::of(recipe, options.seed))?;
+    let training = Training::of(recipe, options.seed, &store.provenance().views);
+    let mut training = settings.apply("training", training)?;
     training.seed = options.seed;
     let config = RunConfig {
         recipe,
@@ -150,7 +151,8 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunCon
         training: options.changes.apply(training),
         search: settings.apply("search", SearchOptions::default())?,
     };
-    let material = matched(&captions, &splits, vocabulary, store)?;
+    let consensus = config.training.consensus;
+    let material = matched(&captions, &splits, vocabulary, store, consensus)?;
     Ok((config, material))
 }
 
@@ -201,7 +203,7 @@ fn material(config: &RunConfig, folder: &RunFolder) -> anyhow::Result<Material> 
     let store = open_store(&config.store)?;
     config.encoder.check(&store, &config.store)?;
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
-    matched(&captions, &splits, vocabulary, store)
+    matched(&captions, &splits, vocabulary, store, config.training.consensus)
 }
 
 fn matched(
@@ -209,9 +211,10 @@ fn matched(
     splits: &Splits,
     vocabulary: Vocabulary,
     store: FeatureStore,
+    consensus: f64,
 ) -> anyhow::Result<Material> {
     let captioned = |split| dataset::captioned(captions, splits, split, &vocabulary, &store);
-    let (training, dev_captions) = (captioned(Split::Train), captioned(Split::Dev).images);
+    let (mut training, dev_captions) = (captioned(Split::Train), captioned(Split::Dev).images);
     let dev = dataset::scored(captions, splits, Split::Dev, &store);
     let absent = training.without_grid + dev.without_grid;
     if absent > 0 {
@@ -224,6 +227,9 @@ fn matched(
     );
     ensure!(!training.images.is_empty(), "no training image has both captions and a grid");
     ensure!(!dev.images.is_empty(), "no dev image has both captions and a grid");
+    if consensus > 0.0 {
+        dataset::weigh_by_consensus(&mut training.images, consensus);
+    }
     Ok(Material { store, vocabulary, training: training.images, dev: dev.images, dev_captions })
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use data::{Vocabulary, tokens::tokenize};
-use features::{FeatureStore, GridShape};
+use features::{FeatureStore, GridShape, ORIGINAL};
 use models::SearchOptions;
 use tch::Device;
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ pub(crate) fn material(folder: &Path) -> Material {
 }
 
 pub(crate) fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunConfig {
-    let plain = Training::of(recipe, 5);
+    let plain = Training::of(recipe, 5, &[ORIGINAL.to_owned()]);
     RunConfig {
         recipe,
         revision: "test".to_owned(),
