@@ -8,6 +8,7 @@ RUN     ?= models/flickr8k
 FROM    ?= models/flickr8k
 DEVICE  ?= auto
 PORT    ?= 5000
+PHOTOS  ?= $(DATA)/Images
 # Further flags of the command: make train ARGS='--epochs 5'
 ARGS    ?=
 
@@ -20,7 +21,7 @@ captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder vocabulary plan extract inspect verify train refine evaluate report score serve test bench lint audit clean
+.PHONY: help setup encoder vocabulary plan extract inspect verify train refine evaluate report score caption serve test bench lint audit clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +72,10 @@ evaluate:    ## score the captions that $(RUN) generates for the dev split
 
 score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
 	$(call program,data,captions) score --references $(REFERENCES) --hypotheses $(HYPOTHESES) $(ARGS)
+
+caption:     ## caption PHOTOS="FILE FOLDER …" with $(RUN), a line each
+	tools/setup.sh onnxruntime
+	$(call program,serve,caption) --model $(RUN) --device $(DEVICE) $(patsubst %,--encoder %,$(wildcard $(ENCODER))) $(ARGS) $(PHOTOS)
 
 serve:       ## serve $(RUN) at http://127.0.0.1:$(PORT)/
 	tools/setup.sh onnxruntime

@@ -66,6 +66,12 @@ fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
     names
 }
 
+/// The captions that a command tells: photo, tab, caption, a line each.
+fn told_by(command: &mut Command) -> Vec<String> {
+    let told = run(command).0;
+    told.lines().map(|line| line.split_once('\t').unwrap().1.to_owned()).collect()
+}
+
 /// The server, killed when the test is over.
 struct Server {
     process: Child,
@@ -138,6 +144,11 @@ impl Workplace {
         Server::start(command.arg("--encoder").arg(&self.encoder))
     }
 
+    fn dev_photos(&self) -> Vec<PathBuf> {
+        let names = self.names[TRAINING..].iter();
+        names.map(|name| self.path("data/Images").join(name)).collect()
+    }
+
     fn losses(&self, name: &str) -> Vec<f64> {
         let metrics = fs::read_to_string(self.path(name).join("metrics.jsonl")).unwrap();
         let loss = |line| serde_json::from_str::<Value>(line).unwrap()["cross_entropy"].as_f64();
@@ -177,12 +188,36 @@ fn photos_become_a_captioner_that_answers_over_http() {
     // Pixels to caption through ONNX Runtime alone says what libtorch says on the stored grids.
     // The store rounds grids to 16 bits, which may tip a close call.
     let server = workplace.serve("run");
-    let same = workplace.names[TRAINING..].iter().filter(|name| {
-        let photo = workplace.path("data/Images").join(name);
-        server.caption(&photo)["caption"] == captions[name.as_str()]
-    });
+    let photos = workplace.dev_photos();
+    let same = photos
+        .iter()
+        .zip(&workplace.names[TRAINING..])
+        .filter(|(photo, name)| server.caption(photo)["caption"] == captions[name.as_str()]);
     let same = same.count();
     assert!(same >= 14, "only {same} of 16 captions are the same");
+
+    // The command says what the server says, and so does Python, from the same pixels: decoders of
+    // JPEG differ.
+    let [model, photos] = ["run", "pixels"].map(|name| workplace.path(name));
+    fs::create_dir(&photos).unwrap();
+    let pixels = workplace.dev_photos().into_iter().enumerate().map(|(at, photo)| {
+        let pixels = photos.join(format!("{at:02}.png"));
+        image::open(photo).unwrap().save(&pixels).unwrap();
+        pixels
+    });
+    let pixels = pixels.collect::<Vec<_>>();
+    let mut command = program("caption");
+    command.arg("--model").arg(&model).arg("--encoder").arg(&workplace.encoder);
+    let told = told_by(command.arg(&photos));
+    let caption = |photo: &PathBuf| server.caption(photo)["caption"].as_str().unwrap().to_owned();
+    assert_eq!(told, pixels.iter().map(caption).collect::<Vec<_>>());
+    let Some(python) = tests::peers() else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/caption.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(&model).arg(&workplace.encoder).args(&pixels);
+    let in_python = told_by(&mut command);
+    let same = told.iter().zip(&in_python).filter(|(one, other)| one == other).count();
+    assert!(same >= 15, "only {same} of 16 captions are the same in Python");
 }
 
 /// `serve` must run where neither libtorch nor HDF5 is.

@@ -7,14 +7,13 @@ use std::path::Path;
 use anyhow::{bail, ensure};
 use data::Captions;
 use features::{FeatureStore, Source, StoreWriter};
+use models::decode::{EXTENSIONS, has_image_extension};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
 use crate::progress::Progress;
-
-const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// An image that could not be encoded, and why.
 #[derive(Debug, Serialize)]
@@ -60,11 +59,6 @@ pub(crate) fn list(folder: &Path) -> anyhow::Result<Folder> {
         bail!("{}: no image in it ({})", folder.display(), EXTENSIONS.join(", "));
     }
     Ok(Folder { images, skipped })
-}
-
-fn has_image_extension(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
 /// What a store needs to hold the images of a folder.

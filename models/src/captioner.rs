@@ -1,15 +1,20 @@
 //! Bytes of an image in, captions out.
 
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use data::Vocabulary;
 use data::vocabulary::WordId;
 use serde::Serialize;
 
+use crate::decode::RgbImage;
 use crate::encoder::EncoderOptions;
 use crate::{
-    DeviceChoice, Encoder, Hypothesis, Manifest, OnnxDecoder, Result, SearchOptions, decode, search,
+    Device, DeviceChoice, Encoder, Error, Hypothesis, ImageError, Manifest, OnnxDecoder,
+    Preprocess, Result, SearchOptions, decode, overlay, search,
 };
 
 /// A caption with what the network knows about it.
@@ -49,12 +54,30 @@ pub struct Captioned {
     pub search: Duration,
 }
 
-/// An encoder, a decoder and a vocabulary that belong together.
+/// An encoder, a decoder and a vocabulary that belong together. Threads may share it: while one image is
+/// searched, the next one is encoded and others are decoded.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use models::{Captioner, DeviceChoice, SearchOptions};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let captioner = Captioner::open(Path::new("models/flickr8k"), None, DeviceChoice::Auto)?;
+/// let photo = std::fs::read("photo.jpg")?;
+/// let captioned = captioner.caption(&photo, &SearchOptions::default())?;
+/// println!("{}", captioned.captions[0].text);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Captioner {
     manifest: Manifest,
-    encoder: Encoder,
-    decoder: OnnxDecoder,
+    preprocess: Preprocess,
+    encoder_name: String,
+    device: Device,
+    encoder: Mutex<Encoder>,
+    decoder: Mutex<OnnxDecoder>,
     vocabulary: Vocabulary,
 }
 
@@ -74,7 +97,15 @@ impl Captioner {
         let encoder = Encoder::open(&path, &options)?;
         let [height, width, channels] = manifest.grid;
         let decoder = OnnxDecoder::open(folder, [height * width, channels], None)?;
-        Ok(Self { manifest, encoder, decoder, vocabulary })
+        Ok(Self {
+            manifest,
+            preprocess: encoder.preprocess().clone(),
+            encoder_name: encoder.name(),
+            device: encoder.device(),
+            encoder: Mutex::new(encoder),
+            decoder: Mutex::new(decoder),
+            vocabulary,
+        })
     }
 
     /// What the model says about itself.
@@ -83,22 +114,28 @@ impl Captioner {
         &self.manifest
     }
 
-    /// The encoder.
+    /// The file name of the encoder.
     #[must_use]
-    pub fn encoder(&self) -> &Encoder {
-        &self.encoder
+    pub fn encoder_name(&self) -> &str {
+        &self.encoder_name
     }
 
-    /// Captions the image whose file holds `bytes`.
-    pub fn caption(&mut self, bytes: &[u8], options: &SearchOptions) -> Result<Captioned> {
+    /// Where the encoder runs.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Captions the image whose file holds `bytes`. The times it gives include waiting for other
+    /// threads.
+    pub fn caption(&self, bytes: &[u8], options: &SearchOptions) -> Result<Captioned> {
         let start = Instant::now();
-        let preprocess = self.encoder.preprocess();
-        let mut tensor = vec![0.0; preprocess.values()];
-        preprocess.apply(&decode(bytes)?, &mut tensor)?;
+        let mut tensor = vec![0.0; self.preprocess.values()];
+        self.preprocess.apply(&decode_safely(bytes)?, &mut tensor)?;
         let decoded = Instant::now();
-        let grid = self.encoder.encode(&tensor, 1)?;
+        let grid = locked(&self.encoder).encode(&tensor, 1)?;
         let encoded = Instant::now();
-        let found = search(&mut self.decoder, &grid, 1, options)?;
+        let found = search(&mut *locked(&self.decoder), &grid, 1, options)?;
         let captions = found.iter().flatten().map(|hypothesis| self.describe(hypothesis)).collect();
         Ok(Captioned {
             captions,
@@ -106,6 +143,23 @@ impl Captioner {
             encode: encoded - decoded,
             search: encoded.elapsed(),
         })
+    }
+
+    /// Draws where the network looked for each word of a caption of the image whose file holds `bytes`:
+    /// a PNG each in `folder`, named by the word's place and the word.
+    pub fn draw_attention(&self, bytes: &[u8], caption: &Caption, folder: &Path) -> Result<()> {
+        let photo = decode_safely(bytes)?;
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        for (at, word) in caption.words.iter().enumerate() {
+            let plain =
+                word.text.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
+            let path = folder.join(format!("{:02}-{}.png", at + 1, plain.collect::<String>()));
+            let drawn = overlay(&photo, &word.attention, &self.preprocess);
+            drawn
+                .save(&path)
+                .map_err(|error| Error::Io { path, source: std::io::Error::other(error) })?;
+        }
+        Ok(())
     }
 
     fn describe(&self, hypothesis: &Hypothesis) -> Caption {
@@ -123,4 +177,16 @@ impl Captioner {
             words: words.zip(&hypothesis.attention).map(word).collect(),
         }
     }
+}
+
+/// Decodes an image. A panic in the decoder of some format is an error of that image.
+fn decode_safely(bytes: &[u8]) -> Result<RgbImage> {
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes)));
+    let panicked = |_| Err(ImageError::Damaged("its decoder gave up".to_owned()));
+    Ok(decoded.unwrap_or_else(panicked)?)
+}
+
+/// One thread at a time. What a panic may have left behind is begun anew with each image.
+fn locked<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }

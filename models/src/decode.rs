@@ -1,6 +1,7 @@
 //! Bytes of an image file to upright RGB pixels.
 
 use std::io::Cursor;
+use std::path::Path;
 
 pub use image::RgbImage;
 use image::{
@@ -10,6 +11,16 @@ use image::{
 /// The most pixels an image may have.
 pub const MAX_PIXELS: u64 = 50_000_000;
 const MAX_ALLOCATION: u64 = 16 * MAX_PIXELS;
+
+/// How the names of image files end.
+pub const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+
+/// Whether a file is an image by the ending of its name.
+#[must_use]
+pub fn has_image_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
+}
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -128,6 +128,16 @@ impl Preprocess {
         }
     }
 
+    /// What part of an image the encoder sees: left, top, width and height, as shares of its sides.
+    pub(crate) fn seen(&self, width: u32, height: u32) -> [f64; 4] {
+        let (Resize::Crop, Ok(inner)) = (self.resize, self.before_crop((width, height))) else {
+            return [0.0, 0.0, 1.0, 1.0];
+        };
+        let across = f64::from(self.size[1]) / f64::from(inner[0]);
+        let down = f64::from(self.size[0]) / f64::from(inner[1]);
+        [(1.0 - across) / 2.0, (1.0 - down) / 2.0, across, down]
+    }
+
     /// Width and height from which the centre is cut.
     fn before_crop(&self, (width, height): (u32, u32)) -> Result<[u32; 2], ImageError> {
         let factor = |target: u32, side: u32| f64::from(target) * CROP_MARGIN / f64::from(side);

@@ -116,14 +116,14 @@ fn cuda_is_refused_where_it_cannot_be_had() {
     let error = Captioner::open(folder.path(), None, DeviceChoice::Cuda).unwrap_err();
     assert!(matches!(error, Error::NoCuda { .. }), "{error}");
     let captioner = Captioner::open(folder.path(), None, DeviceChoice::Auto).unwrap();
-    assert_eq!(captioner.encoder().device(), models::Device::Cpu);
+    assert_eq!(captioner.device(), models::Device::Cpu);
 }
 
 #[test]
 fn a_photo_becomes_captions_with_attention() {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let mut captioner = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap();
+    let captioner = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap();
     let answer = captioner.caption(&png(picture()), &SearchOptions::default()).unwrap();
     assert_eq!(answer.captions.len(), 3);
     for caption in &answer.captions {

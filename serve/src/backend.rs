@@ -1,7 +1,6 @@
 //! The one thread that owns the model, and the bounded queue before it.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use axum::body::Bytes;
 use models::captioner::Captioned;
@@ -45,7 +44,7 @@ pub struct Backend {
 impl Backend {
     /// Moves the captioner into a thread of its own, which ends when the backend is dropped.
     #[must_use]
-    pub fn start(name: &str, mut captioner: Captioner, options: SearchOptions) -> Self {
+    pub fn start(name: &str, captioner: Captioner, options: SearchOptions) -> Self {
         let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE);
         let manifest = captioner.manifest();
         let scores = manifest.scores.iter().map(|(name, score)| (name.clone(), 100.0 * score));
@@ -60,7 +59,7 @@ impl Backend {
             while let Some(job) = jobs.blocking_recv() {
                 if !job.reply.is_closed() {
                     // The client may hang up in the meantime; then nobody wants the answer.
-                    let _ = job.reply.send(caption(&mut captioner, &job.image, &options));
+                    let _ = job.reply.send(caption(&captioner, &job.image, &options));
                 }
             }
         });
@@ -84,22 +83,16 @@ impl Backend {
     }
 }
 
-/// A panic in a decoder of some image format costs that request and no other.
 fn caption(
-    captioner: &mut Captioner,
+    captioner: &Captioner,
     image: &[u8],
     options: &SearchOptions,
 ) -> Result<Captioned, Error> {
-    match catch_unwind(AssertUnwindSafe(|| captioner.caption(image, options))) {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(ModelError::Image(error))) => Err(Error::Image(error)),
-        Ok(Err(error)) => {
+    captioner.caption(image, options).map_err(|error| match error {
+        ModelError::Image(error) => Error::Image(error),
+        error => {
             tracing::error!("{error}");
-            Err(Error::Model)
+            Error::Model
         }
-        Err(_) => {
-            tracing::error!("the captioner panicked on an upload of {} bytes", image.len());
-            Err(Error::Model)
-        }
-    }
+    })
 }

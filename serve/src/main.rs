@@ -67,8 +67,8 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
     let name = name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
     eprintln!(
         "model {name} with {} on {} (asked for: {})",
-        captioner.encoder().name(),
-        captioner.encoder().device(),
+        captioner.encoder_name(),
+        captioner.device(),
         cli.device
     );
     let options = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };

@@ -1,0 +1,122 @@
+//! `caption`: captions of photos, on the command line.
+
+mod ahead;
+mod photos;
+mod results;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
+use indicatif::{ProgressBar, ProgressStyle};
+use models::captioner::Captioned;
+use models::{Captioner, DeviceChoice, SearchOptions};
+
+use self::photos::Photo;
+use self::results::Results;
+
+/// Caption photos with a trained model.
+#[derive(Parser)]
+#[command(name = "caption", version)]
+struct Cli {
+    /// Photos, folders of photos (those below them too), or - for one photo on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The model folder, as `train` leaves it.
+    #[arg(long, env = "SHOWTELL_MODEL", default_value = "models/flickr8k", value_name = "DIR")]
+    model: PathBuf,
+    /// The encoder [default: looked for in the model folder, then in the folder above it].
+    #[arg(long, env = "SHOWTELL_ENCODER", value_name = "FILE")]
+    encoder: Option<PathBuf>,
+    /// Where the encoder runs: auto, cpu or cuda.
+    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// Captions kept at each step of the search.
+    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    beam: u16,
+    /// Captions told of each photo, the best first; at most as many as --beam.
+    #[arg(long, env = "SHOWTELL_N_BEST", default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    n_best: u16,
+    /// A JSON document a line, with the words' probabilities and where the network looked.
+    #[arg(long)]
+    json: bool,
+    /// A folder for pictures of where the network looked: one for each word of the best caption.
+    #[arg(long, env = "SHOWTELL_ATTENTION", value_name = "DIR")]
+    attention: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.n_best > cli.beam {
+        let needed = format!("--n-best {0} needs --beam {0} or more", cli.n_best);
+        Cli::command().error(ErrorKind::ArgumentConflict, needed).exit();
+    }
+    match run(&cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        // Whoever read the captions has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Says whether every photo got its caption.
+fn run(cli: &Cli) -> anyhow::Result<bool> {
+    let photos = photos::find(&cli.paths)?;
+    let captioner = Captioner::open(&cli.model, cli.encoder.as_deref(), cli.device)?;
+    let search = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };
+    let mut results = Results::new(cli.json, usize::from(cli.n_best), io::stdout().lock());
+    let bar = progress_bar(photos.len());
+    // Three at once: while one is searched, the next is encoded and the one after that decoded.
+    ahead::in_order(
+        &photos,
+        3,
+        |photo| caption(&captioner, photo, &search, cli),
+        |photo, found| {
+            bar.suspend(|| results.tell(photo, found))?;
+            bar.inc(1);
+            Ok(())
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(results.failed() == 0)
+}
+
+/// Reads and captions a photo, and draws where the network looked, if that is asked for.
+fn caption(
+    captioner: &Captioner,
+    photo: &Photo,
+    search: &SearchOptions,
+    cli: &Cli,
+) -> anyhow::Result<Captioned> {
+    let bytes = photo.read()?;
+    let found = captioner.caption(&bytes, search)?;
+    if let (Some(folder), Some(best)) = (&cli.attention, found.captions.first()) {
+        let folder = folder.join(photo.below());
+        let drawn = captioner.draw_attention(&bytes, best, &folder);
+        drawn.with_context(|| format!("attention: {}", folder.display()))?;
+    }
+    Ok(found)
+}
+
+fn progress_bar(photos: usize) -> ProgressBar {
+    if photos < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} photos  {per_sec}  {eta} left");
+    let bar = ProgressBar::new(photos as u64);
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
