@@ -26,7 +26,7 @@ program  = cargo run --release --package $(1) --bin $(2) --
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) ARGS=$(ARGS)'
+	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
 setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
