@@ -96,7 +96,8 @@ impl Captioner {
         };
         let encoder = Encoder::open(&path, &options)?;
         let [height, width, channels] = manifest.grid;
-        let decoder = OnnxDecoder::open(folder, [height * width, channels], None)?;
+        // One thread: products this small take longer on two, and the encoder runs beside it.
+        let decoder = OnnxDecoder::open(folder, [height * width, channels], Some(1))?;
         Ok(Self {
             manifest,
             preprocess: encoder.preprocess().clone(),
