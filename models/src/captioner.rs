@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use crate::decode::RgbImage;
 use crate::encoder::EncoderOptions;
+use crate::overlay::Overlay;
 use crate::{
     Device, DeviceChoice, Encoder, Error, Hypothesis, ImageError, Manifest, OnnxDecoder,
-    Preprocess, Result, SearchOptions, decode, overlay, search,
+    Preprocess, Result, SearchOptions, decode, search,
 };
 
 /// A caption with what the network knows about it.
@@ -149,13 +150,13 @@ impl Captioner {
     /// Draws where the network looked for each word of a caption of the image whose file holds `bytes`:
     /// a PNG each in `folder`, named by the word's place and the word.
     pub fn draw_attention(&self, bytes: &[u8], caption: &Caption, folder: &Path) -> Result<()> {
-        let photo = decode_safely(bytes)?;
+        let overlay = Overlay::new(&decode_safely(bytes)?, &self.preprocess);
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         for (at, word) in caption.words.iter().enumerate() {
             let plain =
                 word.text.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
             let path = folder.join(format!("{:02}-{}.png", at + 1, plain.collect::<String>()));
-            let drawn = overlay(&photo, &word.attention, &self.preprocess);
+            let drawn = overlay.draw(&word.attention);
             drawn
                 .save(&path)
                 .map_err(|error| Error::Io { path, source: std::io::Error::other(error) })?;

@@ -25,7 +25,6 @@ pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::{Encoder, Planes};
 pub use error::{Error, Result};
-pub use overlay::overlay;
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};
 pub use view::View;

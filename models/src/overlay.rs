@@ -10,26 +10,41 @@ const LONGEST: u32 = 640;
 /// How bright the photo is where the network did not look at all.
 const DARKEST: f32 = 0.15;
 
-/// The photo, scaled down to at most 640 pixels, the darker the less the network looked: `attention` is a
-/// weight for each cell of the grid, row by row from the top. The brightest cell has the photo's own
-/// colours; between the centres of cells the weights are interpolated.
-#[must_use]
-pub fn overlay(photo: &RgbImage, attention: &[Vec<f32>], preprocess: &Preprocess) -> RgbImage {
-    let (width, height) = photo.dimensions();
-    let scale = (f64::from(LONGEST) / f64::from(width.max(height))).min(1.0);
-    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-    let mut drawn = thumbnail(photo, side(width), side(height));
-    let most = attention.iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max);
-    let [left, top, shown_width, shown_height] = preprocess.seen(width, height);
-    let (width, height) = drawn.dimensions();
-    for (x, y, Rgb(pixel)) in drawn.enumerate_pixels_mut() {
-        let across = ((f64::from(x) + 0.5) / f64::from(width) - left) / shown_width;
-        let down = ((f64::from(y) + 0.5) / f64::from(height) - top) / shown_height;
-        let looked = weight_at(attention, across as f32, down as f32) / most;
-        let brightness = DARKEST + (1.0 - DARKEST) * looked;
-        *pixel = pixel.map(|value| (f32::from(value) * brightness).round() as u8);
+/// A photo to draw on, scaled down to at most 640 pixels.
+pub(crate) struct Overlay {
+    photo: RgbImage,
+    /// What part of it the encoder sees: left, top, width and height, as shares of its sides.
+    seen: [f64; 4],
+}
+
+impl Overlay {
+    pub(crate) fn new(photo: &RgbImage, preprocess: &Preprocess) -> Self {
+        let (width, height) = photo.dimensions();
+        let scale = (f64::from(LONGEST) / f64::from(width.max(height))).min(1.0);
+        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        Self {
+            photo: thumbnail(photo, side(width), side(height)),
+            seen: preprocess.seen(width, height),
+        }
     }
-    drawn
+
+    /// The photo, the darker the less the network looked: `attention` is a weight for each cell of the
+    /// grid, row by row from the top. The brightest cell has the photo's own colours; between the
+    /// centres of cells the weights are interpolated.
+    pub(crate) fn draw(&self, attention: &[Vec<f32>]) -> RgbImage {
+        let most = attention.iter().flatten().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let [left, top, seen_width, seen_height] = self.seen;
+        let (width, height) = self.photo.dimensions();
+        let mut drawn = self.photo.clone();
+        for (x, y, Rgb(pixel)) in drawn.enumerate_pixels_mut() {
+            let across = ((f64::from(x) + 0.5) / f64::from(width) - left) / seen_width;
+            let down = ((f64::from(y) + 0.5) / f64::from(height) - top) / seen_height;
+            let looked = weight_at(attention, across as f32, down as f32) / most;
+            let brightness = DARKEST + (1.0 - DARKEST) * looked;
+            *pixel = pixel.map(|value| (f32::from(value) * brightness).round() as u8);
+        }
+        drawn
+    }
 }
 
 /// The weight at a place of the grid, whose sides are 1; nothing outside.
@@ -62,7 +77,7 @@ mod tests {
         let photo = RgbImage::from_pixel(1400, 700, WHITE);
         let mut attention = vec![vec![0.0; 7]; 7];
         attention[1][5] = 0.6;
-        let drawn = overlay(&photo, &attention, &Preprocess::imagenet([224, 224]));
+        let drawn = Overlay::new(&photo, &Preprocess::imagenet([224, 224])).draw(&attention);
         assert_eq!(drawn.dimensions(), (640, 320));
         let brightest = drawn.enumerate_pixels().max_by_key(|(_, _, pixel)| pixel[0]).unwrap();
         assert!((brightest.0 / 91, brightest.1 / 46) == (5, 1), "{brightest:?}");
@@ -73,7 +88,7 @@ mod tests {
     fn what_was_cut_off_was_not_looked_at() {
         let photo = RgbImage::from_pixel(400, 200, WHITE);
         let crop = Preprocess { resize: Resize::Crop, ..Preprocess::imagenet([224, 224]) };
-        let drawn = overlay(&photo, &vec![vec![1.0 / 49.0; 7]; 7], &crop);
+        let drawn = Overlay::new(&photo, &crop).draw(&vec![vec![1.0 / 49.0; 7]; 7]);
         // The centre square of 175 pixels is seen.
         let bright = |x, y| drawn.get_pixel(x, y)[0] == 200;
         assert!(bright(200, 100) && bright(115, 100) && bright(285, 15) && bright(200, 185));

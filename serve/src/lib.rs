@@ -6,6 +6,7 @@
 mod api;
 mod backend;
 mod error;
+mod model;
 mod page;
 mod upload;
 
@@ -20,6 +21,7 @@ use axum::routing::{get, post};
 
 pub use backend::{Backend, ModelInfo};
 pub use error::Error;
+pub use model::ModelArgs;
 use page::Pages;
 
 /// The largest request body in bytes.

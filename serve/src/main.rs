@@ -1,13 +1,12 @@
 //! `serve`: the captioner behind HTTP.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
-use models::{Captioner, DeviceChoice, SearchOptions};
-use serve::Backend;
+use models::SearchOptions;
+use serve::{Backend, ModelArgs};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,21 +14,14 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(name = "serve", version)]
 struct Cli {
-    /// The model folder, as `train` leaves it.
-    #[arg(long, env = "SHOWTELL_MODEL", default_value = "models/flickr8k", value_name = "DIR")]
-    model: PathBuf,
-    /// The encoder [default: looked for in the model folder, then in the folder above it].
-    #[arg(long, env = "SHOWTELL_ENCODER", value_name = "FILE")]
-    encoder: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// The address to listen on; 0.0.0.0 makes it reachable from other machines.
     #[arg(long, env = "SHOWTELL_HOST", default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
     /// The port to listen on; 0 takes any free one.
     #[arg(long, env = "SHOWTELL_PORT", default_value_t = 5000, value_name = "PORT")]
     port: u16,
-    /// Where the encoder runs: auto, cpu or cuda.
-    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
-    device: DeviceChoice,
     /// Captions kept at each step of the search, and returned.
     #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -61,15 +53,15 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
             "{address}: cannot listen there; stop what does, or take another --port (make: PORT=)"
         )
     })?;
-    let captioner = Captioner::open(&cli.model, cli.encoder.as_deref(), cli.device)?;
-    let name = cli.model.canonicalize().ok();
+    let captioner = cli.model.open()?;
+    let name = cli.model.model.canonicalize().ok();
     let name = name.as_deref().and_then(|path| path.file_name());
     let name = name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
     eprintln!(
         "model {name} with {} on {} (asked for: {})",
         captioner.encoder_name(),
         captioner.device(),
-        cli.device
+        cli.model.device
     );
     let options = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };
     let app = serve::app(Backend::start(&name, captioner, options))?;

@@ -112,6 +112,7 @@ impl Training {
             decay: 0.95,
             weight_decay: 0.0,
             averaging: 0.99,
+            consensus: 0.0,
             patience: 5,
             regularization: Regularization::NONE,
             ..base.clone()

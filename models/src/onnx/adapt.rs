@@ -7,10 +7,9 @@ use std::path::Path;
 use prost::Message as _;
 
 use super::blocks;
-use super::paths::{producers, reaches};
+use super::paths::{attribute, producers, reaches};
 use super::proto::{
-    AttributeMessage, Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType,
-    Type, ValueInfo,
+    Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType, Type, ValueInfo,
 };
 use crate::Preprocess;
 use crate::preprocess::METADATA_KEY;
@@ -150,10 +149,6 @@ fn grid_of_pool(
         }
         _ => None,
     }
-}
-
-fn attribute<'a>(node: &'a Node, name: &str) -> Option<&'a AttributeMessage> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
 /// The values of a constant list of integers.

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::graph::{Attribute, Graph};
-use super::paths::{producers, reaches};
+use super::paths::{attribute, producers, reaches};
 use super::proto::{GraphMessage, Node};
 
 /// Keeps cells without any value from being divided by zero.
@@ -91,6 +91,5 @@ fn ends(graph: &GraphMessage, input: &str, grid: &str) -> Vec<String> {
 
 /// By what a node makes an image smaller.
 fn stride_of(node: &Node) -> i64 {
-    let strides = node.attribute.iter().find(|attribute| attribute.name == "strides");
-    strides.and_then(|strides| strides.ints.iter().copied().max()).unwrap_or(1)
+    attribute(node, "strides").and_then(|of| of.ints.iter().copied().max()).unwrap_or(1)
 }

@@ -1,8 +1,8 @@
-//! Ways through a graph.
+//! Reading a graph: the nodes of values, ways between them, attributes.
 
 use std::collections::{HashMap, HashSet};
 
-use super::proto::{GraphMessage, Node};
+use super::proto::{AttributeMessage, GraphMessage, Node};
 
 /// The node that gives each value.
 pub(super) fn producers(graph: &GraphMessage) -> HashMap<&str, &Node> {
@@ -29,4 +29,9 @@ pub(super) fn reaches(
         }
     }
     false
+}
+
+/// The attribute of that name, if the node has it.
+pub(super) fn attribute<'a>(node: &'a Node, name: &str) -> Option<&'a AttributeMessage> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
 }

@@ -13,7 +13,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::captioner::Captioned;
-use models::{Captioner, DeviceChoice, SearchOptions};
+use models::{Captioner, SearchOptions};
+use serve::ModelArgs;
 
 use self::photos::Photo;
 use self::results::Results;
@@ -25,15 +26,8 @@ struct Cli {
     /// Photos, folders of photos (those below them too), or - for one photo on standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The model folder, as `train` leaves it.
-    #[arg(long, env = "SHOWTELL_MODEL", default_value = "models/flickr8k", value_name = "DIR")]
-    model: PathBuf,
-    /// The encoder [default: looked for in the model folder, then in the folder above it].
-    #[arg(long, env = "SHOWTELL_ENCODER", value_name = "FILE")]
-    encoder: Option<PathBuf>,
-    /// Where the encoder runs: auto, cpu or cuda.
-    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Captions kept at each step of the search.
     #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -76,7 +70,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Says whether every photo got its caption.
 fn run(cli: &Cli) -> anyhow::Result<bool> {
     let photos = photos::find(&cli.paths)?;
-    let captioner = Captioner::open(&cli.model, cli.encoder.as_deref(), cli.device)?;
+    let captioner = cli.model.open()?;
     let search = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };
     let mut results = Results::new(cli.json, usize::from(cli.n_best), io::stdout().lock());
     let bar = progress_bar(photos.len());
