@@ -12,7 +12,7 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 START, END, UNSAID = 1, 2, [0, 1, 3]
-BEAM, LONGEST, LENGTH_EXPONENT = 3, 24, 0.7
+BEAM, LONGEST, LENGTH_EXPONENT = 4, 24, 0.7
 
 
 def tensor(path, how):
@@ -38,28 +38,28 @@ def search(init, step, grid):
     cells = {name: value for name, value in held.items() if name.startswith("cells.")}
     states = {name: value for name, value in held.items() if name.startswith("state.")}
     outputs = [output.name for output in step.get_outputs()]
-    live, finished = [([], 0.0)], []
-    for _ in range(LONGEST):
+    live, slots, finished = [([], 0.0)], BEAM, []
+    for length in range(1, LONGEST + 1):
         last = [words[-1] if words else START for words, _ in live]
         found = step.run(None, {"word": np.array([last], np.int64), **cells, **states})
         found = dict(zip(outputs, found))
-        scores = found["log_probabilities"][0]
-        scores[:, UNSAID] = -np.inf
-        totals = scores + np.float32([total for _, total in live])[:, None]
-        best = np.argsort(-totals, axis=None, kind="stable")[: 2 * BEAM]
+        totals = found["log_probabilities"][0] + np.float32([total for _, total in live])[:, None]
+        totals[:, UNSAID + [END] * (length == 1)] = -np.inf
         before, live, parents = live, [], []
-        for rank, (row, word) in enumerate(zip(*np.unravel_index(best, totals.shape))):
+        for slot in range(slots):  # takes the best that is left of its own caption and those before it
+            row, word = np.unravel_index(np.argmax(totals[: slot + 1]), totals.shape)
             words, total = before[row][0], totals[row, word]
+            totals[row, word] = -np.inf
             if word == END:
-                if rank < BEAM:
-                    finished.append((total / (len(words) + 1) ** LENGTH_EXPONENT, words))
-            elif len(live) < BEAM:
+                finished.append((total / length**LENGTH_EXPONENT, words))
+            else:
                 live.append((words + [word], total))
                 parents.append(row)
         states = {name: found["next." + name][:, parents] for name in states}
-        if len(finished) >= BEAM or not live:
+        slots, could_come = len(live), [total / LONGEST**LENGTH_EXPONENT for _, total in live]
+        if not live or (finished and max(finished)[0] >= max(could_come)):
             break
-    cut_off = [(total / max(len(words), 1) ** LENGTH_EXPONENT, words) for words, total in live]
+    cut_off = [(total / length**LENGTH_EXPONENT, words) for words, total in live]
     return max(finished or cut_off, key=lambda caption: caption[0])[1]
 
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use data::vocabulary::{END, START, WordId};
 use models::search::{Expansion, Step};
-use models::{Decoder, SearchOptions, search};
+use models::{Decoder, Hypothesis, SearchOptions, search};
 use proptest::prelude::*;
 
 /// Words 4 and up can be said; the probability of the next word depends on the last two.
@@ -16,13 +16,14 @@ struct Table {
     /// For each image: log-probabilities by last word, and what the word before it adds.
     images: Vec<Vec<f32>>,
     histories: Vec<(usize, Vec<WordId>)>,
+    steps: usize,
 }
 
 impl Table {
     fn new(weights: &[f32], images: usize) -> Self {
         let each = weights.len() / images;
         let images = weights.chunks_exact(each).map(<[f32]>::to_vec).collect();
-        Self { images, histories: Vec::new() }
+        Self { images, histories: Vec::new(), steps: 0 }
     }
 
     fn row(&self, image: usize, history: &[WordId]) -> Vec<f32> {
@@ -44,6 +45,7 @@ impl Decoder for Table {
     }
 
     fn step(&mut self, expansion: Expansion) -> Result<Step, Infallible> {
+        self.steps += 1;
         let next = |(&parent, &word): (&usize, &WordId)| {
             let (image, mut history) = self.histories[parent].clone();
             history.push(word);
@@ -57,7 +59,7 @@ impl Decoder for Table {
 }
 
 fn options(beam: usize) -> SearchOptions {
-    SearchOptions { beam, max_length: 4, length_exponent: 0.7 }
+    SearchOptions { beam, n_best: beam, min_length: 0, max_length: 4, ..SearchOptions::default() }
 }
 
 fn greedy(table: &Table, image: usize, length: usize) -> (Vec<WordId>, bool) {
@@ -113,6 +115,83 @@ proptest! {
         let found = search(&mut table, &[], 1, &options).unwrap();
         prop_assert!(found[0][0].finished);
         prop_assert!((found[0][0].score - exhaustive(&table, &options)).abs() < 1e-4);
+    }
+
+    /// Rank by rank: a caption that is finished instead of cut off, or one with a higher score.
+    #[test]
+    fn a_wider_beam_finds_nothing_worse(
+        weights in prop::collection::vec(-3.0f32..3.0, 140),
+        narrow in 1..6_usize,
+        n_best in 1..4_usize,
+    ) {
+        for wide in [narrow + 1, narrow + 3] {
+            let found = |beam| {
+                let options = SearchOptions { n_best, ..options(beam) };
+                search(&mut Table::new(&weights, 2), &[], 2, &options).unwrap()
+            };
+            for (narrow, wide) in found(narrow).iter().zip(found(wide)) {
+                for (narrow, wide) in narrow.iter().zip(wide) {
+                    let (narrow, wide) =
+                        ((narrow.finished, narrow.score), (wide.finished, wide.score));
+                    prop_assert!(wide >= narrow, "{wide:?} {narrow:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ending_early_changes_nothing(weights in prop::collection::vec(-3.0f32..3.0, 140)) {
+        let found = |n_best| {
+            let options = SearchOptions { n_best, max_length: 6, ..options(5) };
+            let mut table = Table::new(&weights, 2);
+            let found = search(&mut table, &[], 2, &options).unwrap();
+            (found, table.steps)
+        };
+        let (all, most_steps) = found(5);
+        for n_best in 1..5 {
+            let (best, steps) = found(n_best);
+            prop_assert!(steps <= most_steps);
+            for (best, all) in best.iter().zip(&all) {
+                prop_assert_eq!(best.as_slice(), &all[..n_best.min(all.len())]);
+            }
+        }
+    }
+
+    /// With weights that are often equal: the same captions again, in a batch of any company.
+    #[test]
+    fn ties_are_decided(weights in prop::collection::vec(0..2_u8, 140)) {
+        let weights = weights.into_iter().map(f32::from).collect::<Vec<_>>();
+        let found = search(&mut Table::new(&weights, 2), &[], 2, &options(4)).unwrap();
+        let again = search(&mut Table::new(&weights, 2), &[], 2, &options(4)).unwrap();
+        prop_assert_eq!(&found, &again);
+        let alone = search(&mut Table::new(&weights[70..], 1), &[], 1, &options(4)).unwrap();
+        prop_assert_eq!(&found[1], &alone[0]);
+    }
+
+    #[test]
+    fn captions_are_as_they_are_asked_for(
+        weights in prop::collection::vec(-3.0f32..3.0, 70),
+        min_length in 0..4_usize,
+        no_repeat_ngram in 1..3_usize,
+    ) {
+        let options = SearchOptions {
+            min_length,
+            no_repeat_ngram,
+            double_words: false,
+            max_length: 8,
+            ..options(4)
+        };
+        let found = search(&mut Table::new(&weights, 1), &[], 1, &options).unwrap();
+        prop_assert!(!found[0].is_empty());
+        for Hypothesis { words, finished, .. } in &found[0] {
+            prop_assert!(!finished || words.len() >= min_length);
+            prop_assert!(words.windows(2).all(|pair| pair[0] != pair[1]));
+            let mut ngrams = words.windows(no_repeat_ngram).collect::<Vec<_>>();
+            let said = ngrams.len();
+            ngrams.sort();
+            ngrams.dedup();
+            prop_assert_eq!(ngrams.len(), said);
+        }
     }
 
     #[test]

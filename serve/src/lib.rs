@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 
 pub use backend::{Backend, ModelInfo};
 pub use error::Error;
-pub use model::ModelArgs;
+pub use model::{ModelArgs, SearchArgs};
 use page::Pages;
 
 /// The largest request body in bytes.

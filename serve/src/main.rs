@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use models::SearchOptions;
-use serve::{Backend, ModelArgs};
+use serve::{Backend, ModelArgs, SearchArgs};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,10 +22,8 @@ struct Cli {
     /// The port to listen on; 0 takes any free one.
     #[arg(long, env = "SHOWTELL_PORT", default_value_t = 5000, value_name = "PORT")]
     port: u16,
-    /// Captions kept at each step of the search, and returned.
-    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
-          value_parser = clap::value_parser!(u16).range(1..=100))]
-    beam: u16,
+    #[command(flatten)]
+    search: SearchArgs,
 }
 
 fn main() -> ExitCode {
@@ -35,7 +33,11 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    match run(&Cli::parse()) {
+    let cli = Cli::parse();
+    // All that the beam holds: the page shows the others beside the best.
+    let search = cli.search.options(cli.search.beam);
+    let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+    match run(&cli, search) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(cli: &Cli) -> anyhow::Result<()> {
+async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     // The port first: a busy one is found before the model is loaded.
     let address = SocketAddr::new(cli.host, cli.port);
     let listener = TcpListener::bind(address).await.with_context(|| {
@@ -63,8 +65,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         captioner.device(),
         cli.model.device
     );
-    let options = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };
-    let app = serve::app(Backend::start(&name, captioner, options))?;
+    let app = serve::app(Backend::start(&name, captioner, search))?;
     println!("http://{}/", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(stop()).await?;
     Ok(())

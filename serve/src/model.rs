@@ -1,9 +1,10 @@
-//! The flags by which programs name a model.
+//! The flags by which programs name a model and say how it searches.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use models::{Captioner, DeviceChoice};
+use clap::error::ErrorKind;
+use models::{Captioner, DeviceChoice, SearchOptions};
 
 /// Which model, and where it runs.
 #[derive(Debug, Args)]
@@ -23,5 +24,54 @@ impl ModelArgs {
     /// Opens the model.
     pub fn open(&self) -> models::Result<Captioner> {
         Captioner::open(&self.model, self.encoder.as_deref(), self.device)
+    }
+}
+
+/// How captions are searched.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Captions kept at each step of the search.
+    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 4, value_name = "K",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub beam: u16,
+    /// The fewest words of a caption.
+    #[arg(long, env = "SHOWTELL_MIN_LENGTH", default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub min_length: u16,
+    /// The most words of a caption.
+    #[arg(long, env = "SHOWTELL_MAX_LENGTH", default_value_t = 24, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub max_length: u16,
+    /// No N words in a row are said twice in a caption; 0 lets everything be said.
+    #[arg(long, env = "SHOWTELL_NO_REPEAT_NGRAM", default_value_t = 0, value_name = "N")]
+    pub no_repeat_ngram: u16,
+    /// No word follows itself.
+    #[arg(long, env = "SHOWTELL_NO_DOUBLE_WORDS")]
+    pub no_double_words: bool,
+}
+
+impl SearchArgs {
+    /// The same for a search of the `n_best` captions. Flags that contradict each other are an error of
+    /// the command line.
+    pub fn options(&self, n_best: u16) -> Result<SearchOptions, clap::Error> {
+        let needs = |one: &str, value: u16, other: &str, least: u16| {
+            let needed = format!("{one} {value} needs {other} {least} or more");
+            Err(clap::Error::raw(ErrorKind::ArgumentConflict, needed))
+        };
+        if n_best > self.beam {
+            return needs("--n-best", n_best, "--beam", n_best);
+        }
+        if self.min_length >= self.max_length {
+            return needs("--min-length", self.min_length, "--max-length", self.min_length + 1);
+        }
+        Ok(SearchOptions {
+            beam: self.beam.into(),
+            n_best: n_best.into(),
+            min_length: self.min_length.into(),
+            max_length: self.max_length.into(),
+            no_repeat_ngram: self.no_repeat_ngram.into(),
+            double_words: !self.no_double_words,
+            ..SearchOptions::default()
+        })
     }
 }

@@ -108,8 +108,10 @@ fn a_wrong_command_line_says_what_to_do() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(says(&[]).0, Some(2));
-    let (code, error) = says(&["--n-best", "4", "photos"]);
-    assert!(code == Some(2) && error.contains("--beam 4"), "{error}");
+    let (code, error) = says(&["--n-best", "5", "photos"]);
+    assert!(code == Some(2) && error.contains("--beam 5"), "{error}");
+    let (code, error) = says(&["--min-length", "9", "--max-length", "9", "photos"]);
+    assert!(code == Some(2) && error.contains("--max-length 10"), "{error}");
     fs::create_dir(folder.path().join("empty")).unwrap();
     let (code, error) = says(&["empty"]);
     assert!(code == Some(1) && error.contains("empty: no photo in it"), "{error}");

@@ -14,7 +14,8 @@ fn app() -> Router {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
     let captioner = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap();
-    serve::app(Backend::start("small", captioner, SearchOptions::default())).unwrap()
+    let options = SearchOptions { n_best: 3, ..SearchOptions::default() };
+    serve::app(Backend::start("small", captioner, options)).unwrap()
 }
 
 fn photo() -> Vec<u8> {

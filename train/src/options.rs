@@ -214,6 +214,9 @@ pub(crate) struct Evaluate {
     /// Captions are compared by log-probability / length^X [default: of the run].
     #[arg(long, env = "SHOWTELL_LENGTH_EXPONENT", value_name = "X")]
     pub(crate) length_exponent: Option<f32>,
+    /// No N words in a row are said twice in a caption; 0 lets everything be said [default: of the run].
+    #[arg(long, env = "SHOWTELL_NO_REPEAT_NGRAM", value_name = "N")]
+    pub(crate) no_repeat_ngram: Option<u16>,
     /// Where to write the scores as JSON; - is stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -34,6 +34,9 @@ pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
     let search = SearchOptions {
         beam: options.beam.map_or(run.config.search.beam, usize::from),
         length_exponent: options.length_exponent.unwrap_or(run.config.search.length_exponent),
+        no_repeat_ngram: options
+            .no_repeat_ngram
+            .map_or(run.config.search.no_repeat_ngram, usize::from),
         ..run.config.search
     };
     let networks = runs.iter().map(|run| &*run.network).collect::<Vec<&dyn Network>>();

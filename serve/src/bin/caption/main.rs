@@ -9,12 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::captioner::Captioned;
 use models::{Captioner, SearchOptions};
-use serve::ModelArgs;
+use serve::{ModelArgs, SearchArgs};
 
 use self::photos::Photo;
 use self::results::Results;
@@ -28,10 +27,8 @@ struct Cli {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Captions kept at each step of the search.
-    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 3, value_name = "K",
-          value_parser = clap::value_parser!(u16).range(1..=100))]
-    beam: u16,
+    #[command(flatten)]
+    search: SearchArgs,
     /// Captions told of each photo, the best first; at most as many as --beam.
     #[arg(long, env = "SHOWTELL_N_BEST", default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -46,11 +43,9 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if cli.n_best > cli.beam {
-        let needed = format!("--n-best {0} needs --beam {0} or more", cli.n_best);
-        Cli::command().error(ErrorKind::ArgumentConflict, needed).exit();
-    }
-    match run(&cli) {
+    let search = cli.search.options(cli.n_best);
+    let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+    match run(&cli, &search) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Whoever read the captions has seen enough.
@@ -68,17 +63,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Says whether every photo got its caption.
-fn run(cli: &Cli) -> anyhow::Result<bool> {
+fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     let photos = photos::find(&cli.paths)?;
     let captioner = cli.model.open()?;
-    let search = SearchOptions { beam: usize::from(cli.beam), ..SearchOptions::default() };
     let mut results = Results::new(cli.json, usize::from(cli.n_best), io::stdout().lock());
     let bar = progress_bar(photos.len());
     // Three at once: while one is searched, the next is encoded and the one after that decoded.
     ahead::in_order(
         &photos,
         3,
-        |photo| caption(&captioner, photo, &search, cli),
+        |photo| caption(&captioner, photo, search, cli),
         |photo, found| {
             bar.suspend(|| results.tell(photo, found))?;
             bar.inc(1);
