@@ -75,7 +75,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("negated.onnx");
         std::fs::write(&path, graph.into_bytes(&[])).unwrap();
-        let (mut session, _) = runtime::open(&path, DeviceChoice::Cpu, 1).unwrap();
+        let (mut session, _) = runtime::open(&path, DeviceChoice::Cpu, Some(1)).unwrap();
         let mut bound = Bound::new(&session, &AllocationDevice::CPU, [2, 1, 1, 2]).unwrap();
         for values in [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]] {
             let (shape, negated) = bound.run(&mut session, &values).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,24 @@ pub struct Word {
     pub attention: Vec<Vec<f32>>,
 }
 
+/// Where a captioner runs.
+#[derive(Debug, Clone, Default)]
+pub struct CaptionerOptions {
+    /// The encoder, if it is neither in the model folder nor in the folder above it.
+    pub encoder: Option<PathBuf>,
+    /// Where the encoder runs.
+    pub device: DeviceChoice,
+    /// Threads of its own. Where it is `None` all captioners share one for each core: the quickest way to
+    /// one caption. For many captions several captioners with one thread each are quicker.
+    pub threads: Option<usize>,
+}
+
+/// An image as the encoder takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photo {
+    tensor: Vec<f32>,
+}
+
 /// Captions of an image and how long each part of the work took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captioned {
@@ -55,16 +73,27 @@ pub struct Captioned {
     pub search: Duration,
 }
 
+/// Captions of several images and how long each part of the work took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The captions of each image, the best first; never empty.
+    pub captions: Vec<Vec<Caption>>,
+    /// Tensors to grids.
+    pub encode: Duration,
+    /// Grids to captions.
+    pub search: Duration,
+}
+
 /// An encoder, a decoder and a vocabulary that belong together. Threads may share it: while one image is
 /// searched, the next one is encoded and others are decoded.
 ///
 /// ```no_run
-/// use std::path::Path;
+/// use std::path::{Path, PathBuf};
 ///
-/// use models::{Captioner, DeviceChoice, SearchOptions};
+/// use models::{Captioner, CaptionerOptions, SearchOptions};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let captioner = Captioner::open(Path::new("models/flickr8k"), None, DeviceChoice::Auto)?;
+/// let captioner = Captioner::open(Path::new("models/flickr8k"), &CaptionerOptions::default())?;
 /// let photo = std::fs::read("photo.jpg")?;
 /// let captioned = captioner.caption(&photo, &SearchOptions::default())?;
 /// println!("{}", captioned.captions[0].text);
@@ -83,22 +112,17 @@ pub struct Captioner {
 }
 
 impl Captioner {
-    /// Opens the model in `folder`. The encoder is looked for there and in the folder above it,
-    /// unless `encoder` names it. Parts of different models are refused.
-    pub fn open(folder: &Path, encoder: Option<&Path>, device: DeviceChoice) -> Result<Self> {
+    /// Opens the model in `folder`. Parts of different models are refused.
+    pub fn open(folder: &Path, options: &CaptionerOptions) -> Result<Self> {
         let manifest = Manifest::load(folder)?;
         manifest.check_decoder(folder)?;
         let vocabulary = manifest.vocabulary(folder)?;
-        let path = manifest.find_encoder(folder, encoder)?;
-        let options = EncoderOptions {
-            device,
-            resize: Some(manifest.preprocess.resize),
-            ..EncoderOptions::default()
-        };
-        let encoder = Encoder::open(&path, &options)?;
+        let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
+        let CaptionerOptions { device, threads, .. } = *options;
+        let resize = Some(manifest.preprocess.resize);
+        let encoder = Encoder::open(&path, &EncoderOptions { device, threads, resize })?;
         let [height, width, channels] = manifest.grid;
-        // One thread: products this small take longer on two, and the encoder runs beside it.
-        let decoder = OnnxDecoder::open(folder, [height * width, channels], Some(1))?;
+        let decoder = OnnxDecoder::open(folder, [height * width, channels], threads)?;
         Ok(Self {
             manifest,
             preprocess: encoder.preprocess().clone(),
@@ -128,23 +152,36 @@ impl Captioner {
         self.device
     }
 
+    /// Decodes the image whose file holds `bytes`.
+    pub fn prepare(&self, bytes: &[u8]) -> Result<Photo> {
+        let mut tensor = vec![0.0; self.preprocess.values()];
+        self.preprocess.apply(&decode_safely(bytes)?, &mut tensor)?;
+        Ok(Photo { tensor })
+    }
+
     /// Captions the image whose file holds `bytes`. The times it gives include waiting for other
     /// threads.
     pub fn caption(&self, bytes: &[u8], options: &SearchOptions) -> Result<Captioned> {
         let start = Instant::now();
-        let mut tensor = vec![0.0; self.preprocess.values()];
-        self.preprocess.apply(&decode_safely(bytes)?, &mut tensor)?;
-        let decoded = Instant::now();
-        let grid = locked(&self.encoder).encode(&tensor, 1)?;
+        let photo = self.prepare(bytes)?;
+        let decode = start.elapsed();
+        let Batch { captions, encode, search } = self.caption_all(&[photo], options)?;
+        let captions = captions.into_iter().next().unwrap_or_default();
+        Ok(Captioned { captions, decode, encode, search })
+    }
+
+    /// Captions several photos at once, which takes less time than one after the other.
+    pub fn caption_all(&self, photos: &[Photo], options: &SearchOptions) -> Result<Batch> {
+        let start = Instant::now();
+        let tensors = photos.iter().map(|photo| photo.tensor.as_slice()).collect::<Vec<_>>();
+        let grids = locked(&self.encoder).encode(&tensors.concat(), photos.len())?;
         let encoded = Instant::now();
-        let found = search(&mut *locked(&self.decoder), &grid, 1, options)?;
-        let captions = found.iter().flatten().map(|hypothesis| self.describe(hypothesis)).collect();
-        Ok(Captioned {
-            captions,
-            decode: decoded - start,
-            encode: encoded - decoded,
-            search: encoded.elapsed(),
-        })
+        let found = search(&mut *locked(&self.decoder), &grids, photos.len(), options)?;
+        let describe = |of_photo: &Vec<Hypothesis>| {
+            of_photo.iter().map(|hypothesis| self.describe(hypothesis)).collect()
+        };
+        let captions = found.iter().map(describe).collect();
+        Ok(Batch { captions, encode: encoded - start, search: encoded.elapsed() })
     }
 
     /// Draws where the network looked for each word of a caption of the image whose file holds `bytes`:

@@ -49,9 +49,9 @@ pub struct OnnxDecoder {
 }
 
 impl OnnxDecoder {
-    /// Opens the two graphs of a model folder, for grids of `cells` × `channels`.
+    /// Opens the two graphs of a model folder, for grids of `cells` × `channels`. They have `threads` of
+    /// their own, or share those of the process.
     pub fn open(folder: &Path, grid: [usize; 2], threads: Option<usize>) -> Result<Self> {
-        let threads = threads.unwrap_or_else(runtime::default_threads);
         // The decoder is small: what a GPU saves on it, the way there costs.
         let open = |file| runtime::open(&folder.join(file), DeviceChoice::Cpu, threads);
         let (init, step) = (open(INIT_FILE)?.0, open(STEP_FILE)?.0);

@@ -19,7 +19,7 @@ use crate::{Device, DeviceChoice, Error, Preprocess, Result, runtime};
 pub struct EncoderOptions {
     /// Where it runs.
     pub device: DeviceChoice,
-    /// Threads of one run; all cores where it is `None`.
+    /// Threads of one run, its own; one for each core, shared with others, where it is `None`.
     pub threads: Option<usize>,
     /// Another way to the input size than the encoder's own.
     pub resize: Option<Resize>,
@@ -66,8 +66,7 @@ impl Planes {
 impl Encoder {
     /// Opens the ONNX file at `path` and runs it once, which tells the grid and warms it up.
     pub fn open(path: &Path, options: &EncoderOptions) -> Result<Self> {
-        let threads = options.threads.unwrap_or_else(runtime::default_threads);
-        let (session, device) = runtime::open(path, options.device, threads)?;
+        let (session, device) = runtime::open(path, options.device, options.threads)?;
         let [batch, height, width] = check_interface(path, &session)?;
         let stated = session.metadata().ok().and_then(|metadata| metadata.custom(METADATA_KEY));
         let mut preprocess = match &stated {
@@ -89,7 +88,7 @@ impl Encoder {
             device,
             fixed_batch: batch.map(|batch| batch as usize),
             grid: [0; 3],
-            threads,
+            threads: options.threads.unwrap_or_else(runtime::default_threads),
             bound: None,
             preprocess,
         };

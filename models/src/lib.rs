@@ -19,7 +19,7 @@ pub mod search;
 mod view;
 
 pub use bundle::Manifest;
-pub use captioner::{Caption, Captioner, Word};
+pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
 pub use decode::{ImageError, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use ort::environment::Environment;
+use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::ep::{CUDA, ExecutionProvider as _};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -26,9 +26,12 @@ fn environment() -> Result<&'static Environment> {
 
 fn load() -> Result<Environment, String> {
     let library = locate()?;
-    ort::init_from(&library)
-        .map_err(|error| error.to_string())?
+    let builder = ort::init_from(&library).map_err(|error| error.to_string())?;
+    let pool = GlobalThreadPoolOptions::default();
+    let pool = pool.with_intra_threads(default_threads()).map_err(|error| error.to_string())?;
+    builder
         .with_telemetry(false)
+        .with_global_thread_pool(pool)
         .build()
         .map_err(|error| error.to_string())
 }
@@ -63,8 +66,14 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find(is_library)
 }
 
-/// A session of the ONNX file at `path`, and the device it runs on.
-pub(crate) fn open(path: &Path, choice: DeviceChoice, threads: usize) -> Result<(Session, Device)> {
+/// A session of the ONNX file at `path`, and the device it runs on. It has `threads` of its own, or
+/// shares those of the process, one for each core: networks that take turns do not wait for one
+/// another's threads then, which keep their cores for a while after each run.
+pub(crate) fn open(
+    path: &Path,
+    choice: DeviceChoice,
+    threads: Option<usize>,
+) -> Result<(Session, Device)> {
     fs::metadata(path).map_err(Error::io(path))?;
     if choice != DeviceChoice::Cpu {
         match open_cuda(path, threads) {
@@ -76,7 +85,7 @@ pub(crate) fn open(path: &Path, choice: DeviceChoice, threads: usize) -> Result<
     Ok((session, Device::Cpu))
 }
 
-fn open_cuda(path: &Path, threads: usize) -> Result<Session> {
+fn open_cuda(path: &Path, threads: Option<usize>) -> Result<Session> {
     let no_cuda = |problem: String| Error::NoCuda { problem };
     environment()?;
     if !CUDA::is_available().unwrap_or(false) {
@@ -90,15 +99,17 @@ fn open_cuda(path: &Path, threads: usize) -> Result<Session> {
         .map_err(Error::onnx(path))
 }
 
-fn builder(threads: usize) -> Result<SessionBuilder> {
-    let problem = |error: String| Error::Runtime { problem: error };
-    Session::builder(environment()?)
-        .map_err(|error| problem(error.to_string()))?
-        .with_intra_threads(threads)
-        .map_err(|error| problem(error.to_string()))?
+fn builder(threads: Option<usize>) -> Result<SessionBuilder> {
+    let environment = environment()?;
+    let build = || -> ort::Result<SessionBuilder> {
         // Weights stored as int8 are unpacked once, when the network is opened, not in every run.
-        .with_quant_qdq(false)
-        .map_err(|error| problem(error.to_string()))
+        let builder = Session::builder(environment)?.with_quant_qdq(false)?;
+        Ok(match threads {
+            Some(threads) => builder.with_independent_thread_pool()?.with_intra_threads(threads)?,
+            None => builder,
+        })
+    };
+    build().map_err(|error| Error::Runtime { problem: error.to_string() })
 }
 
 /// The number of threads a network gets when nobody says otherwise: all cores.

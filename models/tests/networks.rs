@@ -7,7 +7,7 @@ use std::path::Path;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use models::encoder::EncoderOptions;
 use models::onnx::{Attribute, Dimension, ElementType, Graph};
-use models::{Captioner, DeviceChoice, Encoder, Error, SearchOptions};
+use models::{Captioner, CaptionerOptions, DeviceChoice, Encoder, Error, SearchOptions};
 use tests::small_model::{self, ENCODER_FILE, GRID, SIZE};
 
 fn encoder(bytes: &[u8]) -> models::Result<Encoder> {
@@ -15,6 +15,10 @@ fn encoder(bytes: &[u8]) -> models::Result<Encoder> {
     let path = folder.path().join("network.onnx");
     fs::write(&path, bytes).unwrap();
     Encoder::open(&path, &EncoderOptions::default())
+}
+
+fn open(folder: &Path, device: DeviceChoice) -> models::Result<Captioner> {
+    Captioner::open(folder, &CaptionerOptions { device, ..CaptionerOptions::default() })
 }
 
 /// A picture whose colour changes from patch to patch.
@@ -113,9 +117,9 @@ fn what_is_no_grid_encoder_is_refused_with_what_was_found() {
 fn cuda_is_refused_where_it_cannot_be_had() {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let error = Captioner::open(folder.path(), None, DeviceChoice::Cuda).unwrap_err();
+    let error = open(folder.path(), DeviceChoice::Cuda).unwrap_err();
     assert!(matches!(error, Error::NoCuda { .. }), "{error}");
-    let captioner = Captioner::open(folder.path(), None, DeviceChoice::Auto).unwrap();
+    let captioner = open(folder.path(), DeviceChoice::Auto).unwrap();
     assert_eq!(captioner.device(), models::Device::Cpu);
 }
 
@@ -123,7 +127,7 @@ fn cuda_is_refused_where_it_cannot_be_had() {
 fn a_photo_becomes_captions_with_attention() {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let captioner = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap();
+    let captioner = open(folder.path(), DeviceChoice::Cpu).unwrap();
     let options = SearchOptions { n_best: 3, ..SearchOptions::default() };
     let answer = captioner.caption(&png(picture()), &options).unwrap();
     assert_eq!(answer.captions.len(), 3);
@@ -150,7 +154,7 @@ fn parts_of_different_models_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         small_model::write(folder.path());
         change(&folder.path().join(file));
-        let error = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap_err();
+        let error = open(folder.path(), DeviceChoice::Cpu).unwrap_err();
         assert!(error.to_string().contains(file), "{file}: {error}");
     };
     let append = |path: &Path| {

@@ -55,7 +55,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
             "{address}: cannot listen there; stop what does, or take another --port (make: PORT=)"
         )
     })?;
-    let captioner = cli.model.open()?;
+    let captioner = cli.model.open(None)?;
     let name = cli.model.model.canonicalize().ok();
     let name = name.as_deref().and_then(|path| path.file_name());
     let name = name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());

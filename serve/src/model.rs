@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::error::ErrorKind;
-use models::{Captioner, DeviceChoice, SearchOptions};
+use models::{Captioner, CaptionerOptions, DeviceChoice, SearchOptions};
 
 /// Which model, and where it runs.
 #[derive(Debug, Args)]
@@ -21,9 +21,11 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens the model.
-    pub fn open(&self) -> models::Result<Captioner> {
-        Captioner::open(&self.model, self.encoder.as_deref(), self.device)
+    /// Opens the model. Its networks have `threads` of their own, or share one for each core.
+    pub fn open(&self, threads: Option<usize>) -> models::Result<Captioner> {
+        let options =
+            CaptionerOptions { encoder: self.encoder.clone(), device: self.device, threads };
+        Captioner::open(&self.model, &options)
     }
 }
 

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use models::{Captioner, DeviceChoice, SearchOptions};
+use models::{Captioner, CaptionerOptions, SearchOptions};
 use serve::{Backend, MAX_BODY};
 use tests::small_model;
 use tower::ServiceExt as _;
@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 fn app() -> Router {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let captioner = Captioner::open(folder.path(), None, DeviceChoice::Cpu).unwrap();
+    let captioner = Captioner::open(folder.path(), &CaptionerOptions::default()).unwrap();
     let options = SearchOptions { n_best: 3, ..SearchOptions::default() };
     serve::app(Backend::start("small", captioner, options)).unwrap()
 }

@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-/// Works on the items in `threads` threads and tells what came of each, in the order of the items, in
-/// this thread. Ends early with the first error of `tell`.
-pub(crate) fn in_order<I: Sync, R: Send>(
+/// Works on the items with each of the `workers` in a thread of its own, and tells what came of each item,
+/// in the order of the items, in this thread. Ends early with the first error of `tell`.
+pub(crate) fn in_order<W: Sync, I: Sync, R: Send>(
+    workers: &[W],
     items: &[I],
-    threads: usize,
-    work: impl Fn(&I) -> R + Sync,
+    work: impl Fn(&W, &I) -> R + Sync,
     mut tell: impl FnMut(&I, R) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let (done, results) = sync_channel(threads);
-        for _ in 0..threads.min(items.len()) {
+        let (done, results) = sync_channel(workers.len());
+        for worker in workers.iter().take(items.len()) {
             let (done, next, work) = (done.clone(), &next, &work);
             scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(at) else { break };
                     // Nobody listens any more once telling has failed.
-                    if done.send((at, work(item))).is_err() {
+                    if done.send((at, work(worker, item))).is_err() {
                         break;
                     }
                 }
@@ -52,22 +52,22 @@ mod tests {
     #[test]
     fn slow_items_are_waited_for_and_an_error_ends_it() {
         let items = (0..40_u64).collect::<Vec<_>>();
-        let slow = |item: &u64| {
+        let slow = |(): &(), item: &u64| {
             thread::sleep(Duration::from_millis(item % 3));
             item * 2
         };
         let mut told = Vec::new();
-        in_order(&items, 3, slow, |_, result| {
+        in_order(&[(); 3], &items, slow, |_, result| {
             told.push(result);
             Ok(())
         })
         .unwrap();
         assert_eq!(told, items.iter().map(|item| item * 2).collect::<Vec<_>>());
-        let error = in_order(&items, 3, slow, |item, _| {
+        let error = in_order(&[(); 3], &items, slow, |item, _| {
             anyhow::ensure!(*item < 5, "five");
             Ok(())
         });
         assert_eq!(error.unwrap_err().to_string(), "five");
-        in_order(&[] as &[u64], 3, slow, |_, _| Ok(())).unwrap();
+        in_order(&[(); 3], &[] as &[u64], slow, |_, _| Ok(())).unwrap();
     }
 }

@@ -3,20 +3,21 @@
 mod ahead;
 mod photos;
 mod results;
+mod workers;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
 use indicatif::{ProgressBar, ProgressStyle};
-use models::captioner::Captioned;
-use models::{Captioner, SearchOptions};
+use models::{Caption, Captioner, SearchOptions};
 use serve::{ModelArgs, SearchArgs};
 
 use self::photos::Photo;
 use self::results::Results;
+use self::workers::Workers;
 
 /// Caption photos with a trained model.
 #[derive(Parser)]
@@ -65,17 +66,19 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Says whether every photo got its caption.
 fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     let photos = photos::find(&cli.paths)?;
-    let captioner = cli.model.open()?;
+    let workers = Workers::open(&cli.model, photos.len())?;
     let mut results = Results::new(cli.json, usize::from(cli.n_best), io::stdout().lock());
     let bar = progress_bar(photos.len());
-    // Three at once: while one is searched, the next is encoded and the one after that decoded.
+    let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
     ahead::in_order(
-        &photos,
-        3,
-        |photo| caption(&captioner, photo, search, cli),
-        |photo, found| {
-            bar.suspend(|| results.tell(photo, found))?;
-            bar.inc(1);
+        &workers.captioners(),
+        &batches,
+        |captioner, batch| caption(captioner, batch, search, cli.attention.as_deref()),
+        |batch, found| {
+            for (photo, captions) in batch.iter().zip(found?) {
+                bar.suspend(|| results.tell(photo, captions))?;
+                bar.inc(1);
+            }
             Ok(())
         },
     )?;
@@ -83,21 +86,40 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     Ok(results.failed() == 0)
 }
 
-/// Reads and captions a photo, and draws where the network looked, if that is asked for.
+/// The captions of one photo.
+type Captions = anyhow::Result<Vec<Caption>>;
+
+/// Captions some photos at once, and draws where the network looked, if that is asked for. A photo that
+/// cannot be captioned has an error of its own.
 fn caption(
     captioner: &Captioner,
-    photo: &Photo,
+    batch: &[Photo],
     search: &SearchOptions,
-    cli: &Cli,
-) -> anyhow::Result<Captioned> {
-    let bytes = photo.read()?;
-    let found = captioner.caption(&bytes, search)?;
-    if let (Some(folder), Some(best)) = (&cli.attention, found.captions.first()) {
-        let folder = folder.join(photo.below());
-        let drawn = captioner.draw_attention(&bytes, best, &folder);
-        drawn.with_context(|| format!("attention: {}", folder.display()))?;
+    attention: Option<&Path>,
+) -> anyhow::Result<Vec<Captions>> {
+    let read = |photo: &Photo| -> anyhow::Result<_> {
+        let bytes = photo.read()?;
+        Ok((captioner.prepare(&bytes)?, bytes))
+    };
+    let (mut prepared, mut kept) = (Vec::new(), Vec::new());
+    for photo in batch {
+        kept.push(read(photo).map(|(photo, bytes)| {
+            prepared.push(photo);
+            bytes
+        }));
     }
-    Ok(found)
+    let mut found = captioner.caption_all(&prepared, search)?.captions.into_iter();
+    let finish = |(photo, bytes): (&Photo, anyhow::Result<Vec<u8>>)| {
+        let bytes = bytes?;
+        let captions = found.next().unwrap_or_default();
+        if let (Some(folder), Some(best)) = (attention, captions.first()) {
+            let folder = folder.join(photo.below());
+            let drawn = captioner.draw_attention(&bytes, best, &folder);
+            drawn.with_context(|| format!("attention: {}", folder.display()))?;
+        }
+        Ok(captions)
+    };
+    Ok(batch.iter().zip(kept).map(finish).collect())
 }
 
 fn progress_bar(photos: usize) -> ProgressBar {

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use models::Caption;
-use models::captioner::Captioned;
 use serde::Serialize;
 use serde_json::json;
 
@@ -38,11 +37,11 @@ impl<W: Write> Results<W> {
     pub(crate) fn tell(
         &mut self,
         photo: &Photo,
-        found: anyhow::Result<Captioned>,
+        found: anyhow::Result<Vec<Caption>>,
     ) -> anyhow::Result<()> {
         let file = photo.name();
         match found {
-            Ok(captioned) => self.captions(file, &captioned.captions),
+            Ok(captions) => self.captions(file, &captions),
             Err(error) => {
                 self.failed += 1;
                 eprintln!("{file}: {error:#}");
