@@ -50,6 +50,9 @@ pub struct Manifest {
     pub scores: BTreeMap<String, f64>,
     /// The split the scores were measured on.
     pub scored_on: String,
+    /// The licence of the photos and captions it was trained on, as whoever trained it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_licence: Option<String>,
 }
 
 impl Manifest {

@@ -6,7 +6,7 @@
 //! | name | shape | |
 //! |---|---|---|
 //! | `grid` | images × cells × channels | input of init |
-//! | `cells.*` | images × cells × any | output of init, input of step: constant over the words |
+//! | `cells.*` | images × any sides | output of init, input of step: constant over the words |
 //! | `state.*` | images × beam × any | output of init (beam 1), input of step |
 //! | `word` | images × beam, i64 | input of step |
 //! | `next.state.*` | images × beam × any | output of step: the same states, one word later |

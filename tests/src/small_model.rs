@@ -56,6 +56,7 @@ pub fn write(folder: &Path) {
         decoder_step: part(STEP_FILE, &step()),
         scores: BTreeMap::from([("CIDEr".to_owned(), 0.123)]),
         scored_on: "dev".to_owned(),
+        data_licence: Some("made by the tests".to_owned()),
     };
     let json = serde_json::to_vec_pretty(&manifest).expect("a manifest is JSON");
     part(MANIFEST_FILE, &json);

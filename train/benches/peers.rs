@@ -59,6 +59,7 @@ fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precisi
         captions: "captions.txt".into(),
         splits: (".".into(), "bench".to_owned()),
         store,
+        data_licence: None,
         vocabulary_sha256: material.vocabulary.sha256(),
         refinement: None,
         network: NetworkConfig::of(recipe, encoder.grid[2], material.vocabulary.len()),

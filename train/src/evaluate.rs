@@ -6,7 +6,7 @@ use data::Vocabulary;
 use data::metrics::health::Health;
 use data::metrics::{Item, Scores, Sums, score};
 use features::{FeatureStore, ORIGINAL};
-use models::{Hypothesis, SearchOptions, search};
+use models::{Decoder, Hypothesis, SearchOptions, search};
 use tch::Device;
 
 use crate::dataset::ScoredImage;
@@ -83,15 +83,25 @@ pub fn evaluate(
     device: Device,
 ) -> Result<Evaluation> {
     let mut decoder = TorchDecoder::new(networks, store.grid_shape().channels as i64, device);
+    let best = captions(&mut decoder, images, store, options)?;
+    Ok(Evaluation::of(images, best, vocabulary))
+}
+
+/// The best caption of each image of the store.
+pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
+    decoder: &mut D,
+    images: &[ScoredImage],
+    store: &FeatureStore,
+    options: &SearchOptions,
+) -> Result<Vec<Hypothesis>> {
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
         let grids = grids(part, store)?;
-        let hypotheses = search(&mut decoder, &grids, part.len(), options)?;
+        let hypotheses = search(decoder, &grids, part.len(), options).map_err(Into::into)?;
         found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
     }
     let best = found.into_iter().collect::<Option<Vec<_>>>();
-    let best = best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))?;
-    Ok(Evaluation::of(images, best, vocabulary))
+    best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))
 }
 
 fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {

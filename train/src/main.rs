@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::commands::{evaluation, report, training};
+use crate::commands::{evaluation, export, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Command::Refine(options) => training::refine(&options),
         Command::Evaluate(options) => evaluation::evaluate(&options),
         Command::Report(options) => report::report(&options),
-        Command::Export(options) => training::export(&options.run),
+        Command::Export(options) => export::export(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

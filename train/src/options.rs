@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use models::DeviceChoice;
+use train::export::Weights;
 use train::recipes::{Precision, Recipe};
 use train::run::Training;
 
@@ -72,6 +73,9 @@ pub(crate) struct Fit {
     /// How often a word must occur in the training captions.
     #[arg(long, env = "SHOWTELL_MIN_COUNT", default_value_t = 5, value_name = "N")]
     pub(crate) min_count: usize,
+    /// Licence of photos and captions, told with the model.
+    #[arg(long, env = "SHOWTELL_DATA_LICENCE", value_name = "TEXT")]
+    pub(crate) data_licence: Option<String>,
 }
 
 #[derive(Args)]
@@ -259,6 +263,21 @@ pub(crate) struct Report {
 pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    /// What matrices are kept in; the network runs in 32-bit floats with both.
+    #[arg(long, env = "SHOWTELL_WEIGHTS", value_enum, default_value = "f32")]
+    pub(crate) weights: Weights,
+    /// Licence of photos and captions, told with the model [default: of the run].
+    #[arg(long, env = "SHOWTELL_DATA_LICENCE", value_name = "TEXT")]
+    pub(crate) data_licence: Option<String>,
+    /// Caption the dev split with the trained and with the exported network, and say how far they agree.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Captions kept at each step of that search [default: of the run].
+    #[arg(long, env = "SHOWTELL_BEAM", value_name = "K",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) beam: Option<u16>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 #[derive(Args)]

@@ -174,6 +174,9 @@ pub struct RunConfig {
     pub splits: (PathBuf, String),
     /// The feature store.
     pub store: PathBuf,
+    /// The licence of photos and captions, if somebody said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_licence: Option<String>,
     /// SHA-256 of the vocabulary's words.
     pub vocabulary_sha256: String,
     /// What the run refines, if it does not begin with fresh weights.

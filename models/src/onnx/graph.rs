@@ -22,6 +22,8 @@ pub enum ElementType {
     Int8 = 3,
     /// 64-bit integer.
     Int64 = 7,
+    /// 16-bit floating point.
+    Half = 10,
 }
 
 /// One side of a tensor's shape.

@@ -4,6 +4,7 @@
 mod adapt;
 mod blocks;
 mod graph;
+mod half_weights;
 mod paths;
 mod proto;
 

@@ -1,6 +1,7 @@
 //! What the commands do.
 
 pub(crate) mod evaluation;
+pub(crate) mod export;
 pub(crate) mod report;
 pub(crate) mod training;
 

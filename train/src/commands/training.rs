@@ -1,4 +1,4 @@
-//! `train fit`, `train refine` and `train export`.
+//! `train fit` and `train refine`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +10,16 @@ use data::{Captions, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use models::SearchOptions;
 use sysinfo::System;
+use train::export::Form;
 use train::fit::{Fit, Material, Stop};
 use train::recipes::{NetworkConfig, Recipe};
 use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder, Training};
 use train::settings::Settings;
 use train::{Refinement, dataset};
 
+use super::export::announce;
 use super::{choose_device, open_store};
-use crate::options::{self, Changes, Machine, RunArgs};
+use crate::options::{self, Changes, Machine};
 
 /// The recipe that is trained unless another one is asked for.
 const DEFAULT_RECIPE: Recipe = Recipe::Adaptive;
@@ -32,10 +34,6 @@ pub(crate) fn refine(options: &options::Refine) -> anyhow::Result<()> {
     train(&folder, &options.machine, &options.changes, options.resume, || {
         prepare_refinement(&folder, options)
     })
-}
-
-pub(crate) fn export(run: &RunArgs) -> anyhow::Result<()> {
-    write_export(&RunFolder::new(&run.path))
 }
 
 /// Trains a run until it is done or interrupted: the one in the folder, or what `prepare` gives.
@@ -82,7 +80,7 @@ fn train(
         progress.steps,
         100.0 * progress.best_cider
     );
-    if stop == Stop::Interrupted { Ok(()) } else { write_export(folder) }
+    if stop == Stop::Interrupted { Ok(()) } else { announce(folder, &Form::default()) }
 }
 
 /// Says so if the machine has less memory to give than training takes.
@@ -140,6 +138,7 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunCon
         captions: absolute(&options.captions)?,
         splits: (absolute(&split_folder)?, splits.to_string()),
         store: absolute(&options.store)?,
+        data_licence: options.data_licence.clone(),
         vocabulary_sha256: vocabulary.sha256(),
         refinement: None,
         network: NetworkConfig {
@@ -231,12 +230,6 @@ fn matched(
         dataset::weigh_by_consensus(&mut training.images, consensus);
     }
     Ok(Material { store, vocabulary, training: training.images, dev: dev.images, dev_captions })
-}
-
-fn write_export(folder: &RunFolder) -> anyhow::Result<()> {
-    train::export::export(folder)?;
-    println!("{}: exported; `make serve` captions with it", folder.path().display());
-    Ok(())
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {

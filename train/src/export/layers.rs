@@ -33,6 +33,14 @@ pub(crate) fn linear(
     Ok(())
 }
 
+/// What the weight makes of each word's row of `embedding`. The product of both is worked out when the
+/// network is opened: at each word only its row is looked up.
+pub(crate) fn of_words(graph: &mut Graph, weight: &str, output: &str) {
+    let table = format!("{output}.table");
+    graph.node("MatMul", &["embedding", weight], &[&table], &[]);
+    graph.node("Gather", &[&table, "word"], &[output], &[]);
+}
+
 /// Layer normalisation over the last axis.
 pub(crate) fn layer_norm(
     graph: &mut Graph,

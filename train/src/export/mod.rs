@@ -1,5 +1,6 @@
 //! The trained network as two ONNX graphs and a manifest: what a captioner needs besides the encoder.
 
+mod check;
 pub(crate) mod layers;
 
 use std::collections::BTreeMap;
@@ -7,24 +8,51 @@ use std::collections::BTreeMap;
 use data::digest;
 use models::bundle::{FORMAT, MANIFEST_FILE, Manifest, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
+use models::onnx::Graph;
 use tch::Device;
 
+pub use self::check::{Agreement, check};
 use crate::run::{RunFolder, TrainedRun};
 use crate::{Error, Result};
 
+/// What the exported matrices are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Weights {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit floats: half the size. The network still runs in 32-bit floats.
+    F16,
+}
+
+/// How a network is exported.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    /// What its matrices are kept in.
+    pub weights: Weights,
+    /// Licence of the photos and captions, if it is another than the run's own.
+    pub data_licence: Option<String>,
+}
+
 /// Exports the best checkpoint of a run into its folder. The manifest is written last and names the
 /// other parts by their hashes, so a half-finished export is refused when it is opened.
-pub fn export(folder: &RunFolder) -> Result<Manifest> {
+pub fn export(folder: &RunFolder, form: &Form) -> Result<Manifest> {
     let run = folder.open_best(Device::Cpu)?;
     let [height, width, _] = run.config.encoder.grid;
     let cells = height * width;
-    let part = |file: &str, bytes: Vec<u8>| {
+    let part = |file: &str, graph: Graph| {
+        let graph = match form.weights {
+            Weights::F32 => graph,
+            Weights::F16 => graph.with_half_weights(),
+        };
+        let bytes = graph.into_bytes(&[]);
         folder.write(&folder.path().join(file), &bytes)?;
         Ok::<_, Error>(Part { file: file.to_owned(), sha256: digest::of_bytes(&bytes) })
     };
-    let decoder_init = part(INIT_FILE, run.network.start_graph(cells)?.into_bytes(&[]))?;
-    let decoder_step = part(STEP_FILE, run.network.step_graph(cells)?.into_bytes(&[]))?;
-    let manifest = manifest(&run, decoder_init, decoder_step);
+    let decoder_init = part(INIT_FILE, run.network.start_graph(cells)?)?;
+    let decoder_step = part(STEP_FILE, run.network.step_graph(cells)?)?;
+    let licence = form.data_licence.clone().or_else(|| run.config.data_licence.clone());
+    let manifest = Manifest { data_licence: licence, ..manifest(&run, decoder_init, decoder_step) };
     let path = folder.path().join(MANIFEST_FILE);
     let json = serde_json::to_string_pretty(&manifest)
         .map_err(|error| Error::run(&path, error.to_string()))?;
@@ -53,5 +81,6 @@ fn manifest(run: &TrainedRun, decoder_init: Part, decoder_step: Part) -> Manifes
         decoder_step,
         scores: BTreeMap::from([("CIDEr".to_owned(), progress.best_cider)]),
         scored_on: "dev".to_owned(),
+        data_licence: None,
     }
 }

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use data::vocabulary::START;
+use models::bundle::Part;
 use models::search::Expansion;
 use models::{Decoder, Hypothesis, OnnxDecoder, SearchOptions, search};
 use tch::{Device, Kind, Tensor};
 use train::batch::Batch;
 use train::dataset::TrainingImage;
-use train::export::export;
+use train::export::{Agreement, Form, Weights, check, export};
 use train::fit::Material;
 use train::recipes::{Network, Pass, Recipe};
 use train::report::{Reported, render};
@@ -61,7 +62,8 @@ fn the_exported_decoder_says_what_the_network_says() {
 
 fn exported(folder: &Path, material: &Material, recipe: Recipe) {
     let run = train(folder, material, recipe, &[15]);
-    let manifest = export(&run).unwrap();
+    let manifest = export(&run, &Form::default()).unwrap();
+    assert_eq!(manifest.data_licence.as_deref(), Some("made by the tests"));
     assert_eq!(manifest.encoder.sha256, "small");
     manifest.check_decoder(run.path()).unwrap();
 
@@ -83,6 +85,38 @@ fn exported(folder: &Path, material: &Material, recipe: Recipe) {
             let attention = found.2.iter().flatten().zip(expected.2.iter().flatten());
             assert!(attention.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
         }
+    }
+}
+
+/// Half the size, and the same captions.
+#[test]
+fn matrices_may_be_kept_in_16_bits() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[15]);
+        let trained = run.open_best(Device::Cpu).unwrap();
+        let exported = |form| {
+            let manifest = export(&run, &form).unwrap();
+            manifest.check_decoder(run.path()).unwrap();
+            let options = SearchOptions::default();
+            let found = check(&run, &trained, &material.dev, &material.store, &options).unwrap();
+            let parts = [manifest.decoder_init, manifest.decoder_step];
+            let size = |part: &Part| fs::metadata(run.path().join(&part.file)).unwrap().len();
+            (found, parts.iter().map(size).sum::<u64>(), manifest.data_licence)
+        };
+        let (whole, whole_size, _) = exported(Form::default());
+        let licence = Some("mine".to_owned());
+        let (half, half_size, told) =
+            exported(Form { weights: Weights::F16, data_licence: licence.clone() });
+        let images = CAPTIONS.len();
+        assert!(
+            matches!(whole, Agreement { same, difference, .. } if same == images && difference < 1e-4)
+        );
+        assert!(half.same == images && half.share() > 0.99, "{half:?}");
+        assert!(half.difference > whole.difference && half.difference < 0.05, "{half:?}");
+        assert!(half_size < whole_size * 3 / 4, "{half_size} {whole_size}");
+        assert_eq!(told, licence);
     }
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunC
         captions: "captions.txt".into(),
         splits: (".".into(), "test".to_owned()),
         store: "small.h5".into(),
+        data_licence: Some("made by the tests".to_owned()),
         vocabulary_sha256: material.vocabulary.sha256(),
         refinement: None,
         encoder: EncoderRecord::of(&material.store, Path::new("small.h5")).unwrap(),

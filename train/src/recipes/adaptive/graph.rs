@@ -1,8 +1,9 @@
 //! The network as ONNX graphs, node by node what `mod.rs` computes.
 
-use models::onnx::Dimension::Fixed;
+use models::onnx::Dimension::{self, Fixed};
 use models::onnx::ElementType::Float;
 use models::onnx::{Attribute, Graph};
+use tch::nn;
 
 use super::{Adaptive, NetworkConfig};
 use crate::Result;
@@ -22,9 +23,11 @@ impl Adaptive {
         layers::layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
         let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
         graph.node("ReduceMean", &["cells"], &["mean_cell"], &mean);
-        layers::linear(&mut graph, "mean", &self.mean, "mean_cell", "cells.mean")?;
-        layers::linear(&mut graph, "key", &self.key, "cells", "cells.keys")?;
-        layers::linear(&mut graph, "value", &self.value, "cells", "cells.values")?;
+        let NetworkConfig { heads, attention, .. } = config;
+        graph.integers("head_sides", &[0, 0, heads, attention / heads]);
+        layers::linear(&mut graph, "mean_gates", &self.mean_gates(), "mean_cell", "cells.gates")?;
+        in_heads(&mut graph, "key", &self.key, "cells.keys", [0, 2, 3, 1])?;
+        in_heads(&mut graph, "value", &self.value, "cells.values", [0, 2, 1, 3])?;
         graph.integers("first", &[0]);
         graph.integers("state_sides", &[1, config.hidden]);
         graph.node("Shape", &["grid"], &["sides"], &[]);
@@ -35,11 +38,32 @@ impl Adaptive {
             graph.node("ConstantOfShape", &["state_shape"], &[state], &[]);
             graph.output(state, Float, &[IMAGES, Fixed(1), fixed(config.hidden)]);
         }
-        graph.output("cells.mean", Float, &[IMAGES, Fixed(1), fixed(config.embedding)]);
-        for name in ["cells.keys", "cells.values"] {
-            graph.output(name, Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
+        for (name, shape) in self.held(cells) {
+            graph.output(name, Float, &shape);
         }
         Ok(graph)
+    }
+
+    /// What is constant over the words.
+    fn held(&self, cells: usize) -> [(&'static str, Vec<Dimension>); 3] {
+        let NetworkConfig { hidden, heads, attention, .. } = self.config;
+        let [heads, width] = [fixed(heads), fixed(attention / heads)];
+        [
+            ("cells.gates", vec![IMAGES, Fixed(1), fixed(4 * hidden)]),
+            ("cells.keys", vec![IMAGES, heads, width, Fixed(cells)]),
+            ("cells.values", vec![IMAGES, heads, Fixed(cells), width]),
+        ]
+    }
+
+    /// The mean cell to what it and the biases add to the LSTM's gates.
+    fn mean_gates(&self) -> nn::Linear {
+        let [on_input, _, input_bias, state_bias] = &self.lstm;
+        let biases = input_bias + state_bias;
+        let biases = match &self.mean.bs {
+            Some(bias) => biases + on_input.mv(bias),
+            None => biases,
+        };
+        nn::Linear { ws: on_input.matmul(&self.mean.ws), bs: Some(biases) }
     }
 
     /// Word, cells and state → log-probabilities, attention and next state.
@@ -47,9 +71,8 @@ impl Adaptive {
         let config = self.config;
         let mut graph = Graph::new("decoder-step");
         layers::step_inputs(&mut graph, config.hidden);
-        graph.input("cells.mean", Float, &[IMAGES, Fixed(1), fixed(config.embedding)]);
-        for name in ["cells.keys", "cells.values"] {
-            graph.input(name, Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
+        for (name, shape) in self.held(cells) {
+            graph.input(name, Float, &shape);
         }
         self.recurrence_graph(&mut graph)?;
         self.attention_graph(&mut graph, cells)?;
@@ -66,7 +89,8 @@ impl Adaptive {
         graph.node("Split", &["of_both", "output_parts"], &["said", "gate"], &LAST);
         graph.node("Sigmoid", &["gate"], &["open"], &[]);
         graph.node("Mul", &["said", "open"], &["output"], &[]);
-        layers::weight(&mut graph, "words", &self.embedding.tr())?;
+        let turned = [Attribute::Ints("perm", &[1, 0])];
+        graph.node("Transpose", &["embedding"], &["words"], &turned);
         layers::weight(&mut graph, "output_bias", &self.output_bias)?;
         graph.node("MatMul", &["output", "words"], &["products"], &[]);
         graph.node("Add", &["products", "output_bias"], &["logits"], &[]);
@@ -77,17 +101,14 @@ impl Adaptive {
     /// Word and state to the next state.
     fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
         let scale = (self.config.embedding as f64).sqrt();
-        layers::weight(graph, "embedding", &(&self.embedding * scale))?;
-        graph.node("Gather", &["embedding", "word"], &["embedded"], &[]);
-        graph.node("Add", &["embedded", "cells.mean"], &["input"], &[]);
-        let [on_input, on_state, input_bias, state_bias] = &self.lstm;
-        layers::weight(graph, "lstm.input", &on_input.tr())?;
+        let [on_input, on_state, ..] = &self.lstm;
+        layers::weight(graph, "embedding", &self.embedding)?;
+        layers::weight(graph, "lstm.input", &(on_input.tr() * scale))?;
         layers::weight(graph, "lstm.state", &on_state.tr())?;
-        layers::weight(graph, "lstm.bias", &(input_bias + state_bias))?;
-        graph.node("MatMul", &["input", "lstm.input"], &["gates_of_input"], &[]);
+        layers::of_words(graph, "lstm.input", "gates_of_word");
         graph.node("MatMul", &["state.hidden", "lstm.state"], &["gates_of_state"], &[]);
-        graph.node("Add", &["gates_of_input", "gates_of_state"], &["gates_sum"], &[]);
-        graph.node("Add", &["gates_sum", "lstm.bias"], &["gates"], &[]);
+        graph.node("Add", &["gates_of_word", "cells.gates"], &["gates_of_input"], &[]);
+        graph.node("Add", &["gates_of_input", "gates_of_state"], &["gates"], &[]);
         let parts = ["input_gate", "forget_gate", "candidate_input", "output_gate"];
         layers::lstm_cell(graph, self.config.hidden, parts);
         Ok(())
@@ -102,15 +123,11 @@ impl Adaptive {
         let parts = ["query", "sentinel_key", "sentinel"];
         graph.node("Split", &["projected", "query_parts"], &parts, &LAST);
         graph.integers("head_sides", &[0, 0, heads, attention / heads]);
-        for name in [parts[0], parts[1], parts[2], "cells.keys", "cells.values"] {
-            let (apart, turned) = (format!("{name}.apart"), format!("{name}.heads"));
-            graph.node("Reshape", &[name, "head_sides"], &[&apart], &[]);
-            let keys = name == "cells.keys";
-            let order = if keys { [0, 2, 3, 1] } else { [0, 2, 1, 3] };
-            graph.node("Transpose", &[&apart], &[&turned], &[Attribute::Ints("perm", &order)]);
+        for name in parts {
+            heads_apart(graph, name, &format!("{name}.heads"), [0, 2, 1, 3]);
         }
         graph.integers("last", &[-1]);
-        graph.node("MatMul", &["query.heads", "cells.keys.heads"], &["scores"], &[]);
+        graph.node("MatMul", &["query.heads", "cells.keys"], &["scores"], &[]);
         graph.node("Mul", &["query.heads", "sentinel_key.heads"], &["own_products"], &[]);
         let keep = [Attribute::Int("keepdims", 1)];
         graph.node("ReduceSum", &["own_products", "last"], &["own_score"], &keep);
@@ -120,7 +137,7 @@ impl Adaptive {
         graph.node("Softmax", &["scaled"], &["looks"], &LAST);
         graph.integers("look_parts", &[cells as i64, 1]);
         graph.node("Split", &["looks", "look_parts"], &["on_cells", "on_itself"], &LAST);
-        graph.node("MatMul", &["on_cells", "cells.values.heads"], &["seen"], &[]);
+        graph.node("MatMul", &["on_cells", "cells.values"], &["seen"], &[]);
         graph.node("Mul", &["on_itself", "sentinel.heads"], &["remembered"], &[]);
         graph.node("Add", &["seen", "remembered"], &["context_heads"], &[]);
         let back = [Attribute::Ints("perm", &[0, 2, 1, 3])];
@@ -133,4 +150,24 @@ impl Adaptive {
         graph.node("Div", &["mean_look", "look_sum"], &["attention"], &[]);
         Ok(())
     }
+}
+
+/// A linear layer on the cells, its heads apart and in another order than images, rows, heads, width.
+fn in_heads(
+    graph: &mut Graph,
+    name: &str,
+    layer: &nn::Linear,
+    output: &str,
+    order: [i64; 4],
+) -> Result<()> {
+    let whole = format!("{output}.whole");
+    layers::linear(graph, name, layer, "cells", &whole)?;
+    heads_apart(graph, &whole, output, order);
+    Ok(())
+}
+
+fn heads_apart(graph: &mut Graph, input: &str, output: &str, order: [i64; 4]) {
+    let apart = format!("{output}.apart");
+    graph.node("Reshape", &[input, "head_sides"], &[&apart], &[]);
+    graph.node("Transpose", &[&apart], &[output], &[Attribute::Ints("perm", &order)]);
 }

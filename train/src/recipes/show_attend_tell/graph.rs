@@ -3,6 +3,7 @@
 use models::onnx::Dimension::Fixed;
 use models::onnx::ElementType::Float;
 use models::onnx::{Attribute, Graph};
+use tch::{Tensor, nn};
 
 use super::ShowAttendTell;
 use crate::Result;
@@ -91,8 +92,11 @@ impl ShowAttendTell {
     fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
         let last = [Attribute::Int("axis", -1)];
         graph.node("Concat", &["context", "state.hidden"], &["lstm_input"], &last);
-        layers::linear(graph, "lstm_word", &self.lstm_word, "embedded", "gates_of_word")?;
-        layers::linear(graph, "lstm_state", &self.lstm_state, "lstm_input", "gates_of_state")?;
+        layers::weight(graph, "lstm_word", &self.lstm_word.ws.tr())?;
+        layers::of_words(graph, "lstm_word", "gates_of_word");
+        let bias = self.lstm_word.bs.as_ref().map(Tensor::shallow_clone);
+        let on_state = nn::Linear { ws: self.lstm_state.ws.shallow_clone(), bs: bias };
+        layers::linear(graph, "lstm_state", &on_state, "lstm_input", "gates_of_state")?;
         graph.node("Add", &["gates_of_word", "gates_of_state"], &["gates"], &[]);
         let parts = ["input_gate", "forget_gate", "output_gate", "candidate_input"];
         layers::lstm_cell(graph, self.config.hidden, parts);

@@ -1,0 +1,41 @@
+//! Weights kept as 16-bit floats.
+
+use half::f16;
+
+use super::proto::{GraphMessage, Tensor};
+use super::{Attribute, ElementType, Graph};
+
+impl Graph {
+    /// The same graph with its matrices kept as 16-bit floats, which halves the file. They become 32-bit
+    /// floats when the network is opened, which then runs as before: only their precision is lost.
+    /// Vectors and scalars stay as they are.
+    #[must_use]
+    pub fn with_half_weights(self) -> Self {
+        let mut message = GraphMessage::from(self);
+        let is_matrix = |weight: &&mut Tensor| {
+            weight.data_type == ElementType::Float as i32 && weight.dims.len() > 1
+        };
+        let halved = message.initializer.iter_mut().filter(is_matrix).map(halve);
+        let names = halved.collect::<Vec<_>>();
+        let nodes = std::mem::take(&mut message.node);
+        let mut graph = Self::from(message);
+        for [name, half] in &names {
+            let to = [Attribute::Int("to", ElementType::Float as i64)];
+            graph.node("Cast", &[half], &[name], &to);
+        }
+        let mut message = GraphMessage::from(graph);
+        message.node.extend(nodes);
+        Self::from(message)
+    }
+}
+
+/// Makes a weight one of 16-bit floats; gives its old and its new name.
+fn halve(weight: &mut Tensor) -> [String; 2] {
+    let (values, _) = weight.raw_data.as_chunks::<4>();
+    let halves =
+        values.iter().flat_map(|&value| f16::from_f32(f32::from_le_bytes(value)).to_le_bytes());
+    weight.raw_data = halves.collect();
+    weight.data_type = ElementType::Half as i32;
+    let half = format!("{}.half", weight.name);
+    [std::mem::replace(&mut weight.name, half.clone()), half]
+}

@@ -1,0 +1,47 @@
+//! `train export`.
+
+use anyhow::ensure;
+use data::Split;
+use models::SearchOptions;
+use tch::Device;
+use train::export::{Form, check, export as write};
+use train::run::RunFolder;
+
+use super::evaluation::scored_split;
+use crate::options;
+
+/// The least share of captions that an exported network has to have in common with the trained one.
+const LEAST_SAME: f64 = 0.99;
+
+pub(crate) fn export(options: &options::Export) -> anyhow::Result<()> {
+    let folder = RunFolder::new(&options.run.path);
+    let form = Form { weights: options.weights, data_licence: options.data_licence.clone() };
+    announce(&folder, &form)?;
+    if options.check { compare(&folder, options) } else { Ok(()) }
+}
+
+/// Exports the best checkpoint of a run, and says so.
+pub(super) fn announce(folder: &RunFolder, form: &Form) -> anyhow::Result<()> {
+    write(folder, form)?;
+    println!("{}: exported; `make serve` captions with it", folder.path().display());
+    Ok(())
+}
+
+fn compare(folder: &RunFolder, options: &options::Export) -> anyhow::Result<()> {
+    let run = folder.open_best(Device::Cpu)?;
+    let (images, store) = scored_split(&run, &options.data, Split::Dev)?;
+    let beam = options.beam.map_or(run.config.search.beam, usize::from);
+    let search = SearchOptions { beam, ..run.config.search };
+    let found = check(folder, &run, &images, &store, &search)?;
+    println!(
+        "{} of {} captions of the dev split are those of the trained network, beam {beam}; their \
+         log-probabilities differ by {:.1e} at most",
+        found.same, found.images, found.difference
+    );
+    ensure!(
+        found.share() >= LEAST_SAME,
+        "{}: the exported network says something else than the trained one",
+        folder.path().display()
+    );
+    Ok(())
+}
