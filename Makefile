@@ -88,7 +88,7 @@ test:        ## all tests
 
 bench:       ## what the parts cost, beside each other and beside programs in Python
 	tools/setup.sh
-	cargo bench --package data --package models --package features --package extract --package train --benches $(ARGS)
+	cargo bench --package data --package models --package features --package extract --package train --package serve --benches $(ARGS)
 
 lint:        ## formatting and lints, as CI checks them
 	tools/setup.sh libtorch cmake

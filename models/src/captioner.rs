@@ -120,7 +120,9 @@ impl Captioner {
         let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
         let CaptionerOptions { device, threads, .. } = *options;
         let resize = Some(manifest.preprocess.resize);
-        let encoder = Encoder::open(&path, &EncoderOptions { device, threads, resize })?;
+        let sha256 = manifest.encoder.sha256.clone();
+        let options = EncoderOptions { device, threads, resize };
+        let encoder = Encoder::open_hashed(&path, sha256, &options)?;
         let [height, width, channels] = manifest.grid;
         let decoder = OnnxDecoder::open(folder, [height * width, channels], threads)?;
         Ok(Self {

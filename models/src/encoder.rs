@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use data::digest;
-use ndarray::ArrayView3;
 use ort::memory::AllocationDevice;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
@@ -56,16 +56,29 @@ impl Planes {
     #[must_use]
     pub fn to_grids(&self) -> Vec<f32> {
         let [height, width, channels] = self.grid;
-        let images = self.values.len() / (height * width * channels);
-        let planes = ArrayView3::from_shape((images, channels, height * width), &self.values);
-        let grids = planes.map(|planes| planes.permuted_axes([0, 2, 1]).iter().copied().collect());
-        grids.unwrap_or_default()
+        let cells = height * width;
+        let mut grids = vec![0.0; self.values.len()];
+        let images = self.values.chunks_exact(cells * channels);
+        for (planes, grid) in images.zip(grids.chunks_exact_mut(cells * channels)) {
+            transpose::transpose(planes, grid, cells, channels);
+        }
+        grids
     }
 }
 
 impl Encoder {
     /// Opens the ONNX file at `path` and runs it once, which tells the grid and warms it up.
     pub fn open(path: &Path, options: &EncoderOptions) -> Result<Self> {
+        fs::metadata(path).map_err(Error::io(path))?;
+        Self::open_hashed(path, digest::of_file(path)?, options)
+    }
+
+    /// The same for a file whose SHA-256 is known.
+    pub(crate) fn open_hashed(
+        path: &Path,
+        sha256: String,
+        options: &EncoderOptions,
+    ) -> Result<Self> {
         let (session, device) = runtime::open(path, options.device, options.threads)?;
         let [batch, height, width] = check_interface(path, &session)?;
         let stated = session.metadata().ok().and_then(|metadata| metadata.custom(METADATA_KEY));
@@ -83,7 +96,7 @@ impl Encoder {
         let mut encoder = Self {
             session,
             path: path.to_path_buf(),
-            sha256: digest::of_file(path)?,
+            sha256,
             stated_preprocess: stated.is_some(),
             device,
             fixed_batch: batch.map(|batch| batch as usize),

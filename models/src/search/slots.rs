@@ -91,7 +91,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The best `most` continuations of a caption, in any order.
+    /// The best `most` continuations of a caption, the best first.
     fn continuations(
         &self,
         row: usize,
@@ -99,21 +99,20 @@ impl<'a> Slots<'a> {
         log_probabilities: &[f32],
         most: usize,
     ) -> Vec<Candidate> {
-        let words = (0..).zip(log_probabilities);
-        let admitted = words.filter(|&(word, _)| beam.admits(word, self.options));
-        let mut candidates = admitted
-            .map(|(word, &word_log_probability)| Candidate {
-                row,
-                word,
-                word_log_probability,
-                log_probability: beam.log_probability + word_log_probability,
-            })
-            .collect::<Vec<_>>();
-        if most < candidates.len() {
-            candidates.select_nth_unstable_by(most, |a, b| b.cmp(a));
-            candidates.truncate(most);
+        let mut best = Vec::with_capacity(most + 1);
+        for (word, &word_log_probability) in (0..).zip(log_probabilities) {
+            let log_probability = beam.log_probability + word_log_probability;
+            let candidate = Candidate { row, word, word_log_probability, log_probability };
+            // Most words are not among the best: only those that are need a closer look.
+            let is_among_best =
+                best.len() < most || best.last().is_some_and(|last| candidate > *last);
+            if is_among_best && beam.admits(word, self.options) {
+                let at = best.partition_point(|better| *better > candidate);
+                best.insert(at, candidate);
+                best.truncate(most);
+            }
         }
-        candidates
+        best
     }
 
     pub(super) fn into_hypotheses(self) -> Vec<Hypothesis> {

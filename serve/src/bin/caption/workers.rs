@@ -8,7 +8,7 @@ use serve::ModelArgs;
 /// The most captioners: each holds its own copy of the networks.
 const MOST: usize = 4;
 /// The most photos that a captioner takes at once: the decoder reads its weights once for all of them.
-const BATCH: usize = 8;
+const BATCH: usize = 4;
 
 /// Captioners, and how many photos each takes at once.
 pub(crate) struct Workers {
@@ -26,14 +26,15 @@ impl Workers {
             let captioners = vec![model.open(None)?];
             return Ok(Self { captioners, batch: photos.div_ceil(2).clamp(1, BATCH) });
         }
-        let first = model.open(Some(cores / several))?;
-        let others = if first.device() == Device::Cpu { several - 1 } else { 0 };
         let open = || model.open(Some(cores / several));
-        let others = thread::scope(|scope| {
-            let opening = (0..others).map(|_| scope.spawn(open)).collect::<Vec<_>>();
-            opening.into_iter().filter_map(|opened| opened.join().ok()).collect::<Vec<_>>()
+        let opened = thread::scope(|scope| {
+            let opening = (0..several).map(|_| scope.spawn(open)).collect::<Vec<_>>();
+            opening.into_iter().filter_map(|opened| opened.join().ok()).collect::<Result<_, _>>()
         });
-        let captioners = std::iter::once(Ok(first)).chain(others).collect::<Result<_, _>>()?;
+        let mut captioners: Vec<Captioner> = opened?;
+        if captioners.iter().any(|captioner| captioner.device() != Device::Cpu) {
+            captioners.truncate(1);
+        }
         Ok(Self { captioners, batch: BATCH })
     }
 

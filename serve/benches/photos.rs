@@ -1,0 +1,122 @@
+//! A trained captioner beside its own encoder alone: one photo from bytes to caption, and the `caption`
+//! command on a folder. Uses real photos (see CONTRIBUTING.md) and the trained model that
+//! `SHOWTELL_MODEL` names, with its encoder at `SHOWTELL_ENCODER` if it is elsewhere.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use models::captioner::Captioned;
+use models::encoder::EncoderOptions;
+use models::{Captioner, CaptionerOptions, Encoder, SearchOptions, decode};
+
+const PHOTOS: usize = 60;
+const ROUNDS: usize = 3;
+/// How often the command is given the folder.
+const PASSES: usize = 4;
+const BEAMS: [usize; 3] = [1, 3, 4];
+/// Photos that the bare encoder is fed with at once, ready made.
+const BATCH: usize = 8;
+
+fn main() {
+    let Some(folder) = tests::shared("photos") else { return };
+    let Some(model) = std::env::var_os("SHOWTELL_MODEL").map(PathBuf::from) else {
+        eprintln!("left out: no trained model (SHOWTELL_MODEL names its folder)");
+        return;
+    };
+    let options = CaptionerOptions {
+        encoder: std::env::var_os("SHOWTELL_ENCODER").map(PathBuf::from),
+        ..CaptionerOptions::default()
+    };
+    let captioner = Captioner::open(&model, &options).unwrap();
+    let manifest = captioner.manifest();
+    let path = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
+    let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = files.collect::<Vec<_>>();
+    files.sort();
+    one_photo(&captioner, &mut encoder, &files);
+    whole_folder(&model, &path, &mut encoder, &folder, &files);
+}
+
+fn seconds(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+fn tensor(encoder: &Encoder, file: &Path) -> Vec<f32> {
+    let preprocess = encoder.preprocess();
+    let mut tensor = vec![0.0; preprocess.values()];
+    preprocess.apply(&decode(&fs::read(file).unwrap()).unwrap(), &mut tensor).unwrap();
+    tensor
+}
+
+fn one_photo(captioner: &Captioner, encoder: &mut Encoder, files: &[PathBuf]) {
+    let mut bare = Vec::new();
+    let mut answers = BEAMS.map(|_| Vec::new());
+    for file in files.iter().take(PHOTOS) {
+        let bytes = fs::read(file).unwrap();
+        let tensor = tensor(encoder, file);
+        bare.push(seconds(|| drop(black_box(encoder.encode_planes(&tensor, 1).unwrap()))));
+        for (beam, answers) in BEAMS.into_iter().zip(&mut answers) {
+            let options = SearchOptions { beam, ..SearchOptions::default() };
+            answers.push(captioner.caption(&bytes, &options).unwrap());
+        }
+    }
+    let run = tests::median(&bare);
+    println!("one run of {} on one photo: {:.1} ms", encoder.name(), 1000.0 * run);
+    for (beam, answers) in BEAMS.into_iter().zip(&answers) {
+        let ratio = |part: &dyn Fn(&Captioned) -> Duration| {
+            let seconds = answers.iter().map(|of| part(of).as_secs_f64()).collect::<Vec<_>>();
+            tests::median(&seconds) / run
+        };
+        println!(
+            "from bytes to caption, beam {beam} ÷ that run: {:.3} (decode {:.3}, encode {:.3}, search {:.3})",
+            ratio(&|of| of.decode + of.encode + of.search),
+            ratio(&|of| of.decode),
+            ratio(&|of| of.encode),
+            ratio(&|of| of.search)
+        );
+    }
+}
+
+fn whole_folder(
+    model: &Path,
+    path: &Path,
+    encoder: &mut Encoder,
+    folder: &Path,
+    files: &[PathBuf],
+) {
+    let tensors = files.iter().map(|file| tensor(encoder, file)).collect::<Vec<_>>();
+    let batches = tensors.chunks(BATCH).map(<[Vec<f32>]>::concat).collect::<Vec<_>>();
+    let mut bare = Vec::new();
+    let mut commands = BEAMS.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        bare.push(seconds(|| {
+            for batch in &batches {
+                let images = batch.len() / tensors[0].len();
+                drop(black_box(encoder.encode_planes(batch, images).unwrap()));
+            }
+        }));
+        for (beam, seconds_of) in BEAMS.into_iter().zip(&mut commands) {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
+            command.arg("--model").arg(model).arg("--encoder").arg(path);
+            command.args([folder; PASSES]);
+            command.args(["--beam", &beam.to_string()]).stdout(Stdio::null());
+            let run = || assert!(command.status().unwrap().success());
+            seconds_of.push(seconds(run));
+        }
+    }
+    let rate = |photos: usize, seconds: &[f64]| photos as f64 / tests::median(seconds);
+    let alone = rate(files.len(), &bare);
+    let told = PASSES * files.len();
+    println!("the encoder alone, in batches of {BATCH} that are ready: {alone:.1} photos/s");
+    for (beam, seconds) in BEAMS.into_iter().zip(&commands) {
+        let ratio = rate(told, seconds) / alone;
+        println!("`caption` of {told} photos, its start included, beam {beam} ÷ that: {ratio:.3}");
+    }
+}
