@@ -88,7 +88,7 @@ pub struct Batch {
 /// searched, the next one is encoded and others are decoded.
 ///
 /// ```no_run
-/// use std::path::{Path, PathBuf};
+/// use std::path::Path;
 ///
 /// use models::{Captioner, CaptionerOptions, SearchOptions};
 ///

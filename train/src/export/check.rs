@@ -1,5 +1,6 @@
 //! Whether the exported network says what the trained one says.
 
+use features::FeatureStore;
 use models::{OnnxDecoder, SearchOptions};
 use tch::Device;
 
@@ -8,7 +9,6 @@ use crate::dataset::ScoredImage;
 use crate::evaluate::captions;
 use crate::run::{RunFolder, TrainedRun};
 use crate::torch_decoder::TorchDecoder;
-use features::FeatureStore;
 
 /// How far the captions of two decoders agree.
 #[derive(Debug, Clone, Copy, PartialEq)]
