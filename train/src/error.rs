@@ -19,6 +19,11 @@ pub enum Error {
         /// What does not fit, and the next step.
         problem: String,
     },
+    /// A setting has a value that it cannot have.
+    #[error(
+        "{0}\n  `train fit --help` says what settings mean; --config FILE and flags change them."
+    )]
+    Settings(String),
     /// Training cannot go on.
     #[error("{0}")]
     Training(String),

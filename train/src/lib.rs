@@ -9,6 +9,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
+pub mod limits;
 pub mod optimizer;
 pub mod recipes;
 pub mod report;

@@ -15,7 +15,7 @@ use train::fit::{Fit, Material, Stop};
 use train::recipes::{NetworkConfig, Recipe};
 use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder, Training};
 use train::settings::Settings;
-use train::{Refinement, dataset};
+use train::{Refinement, dataset, limits};
 
 use super::export::announce;
 use super::{choose_device, open_store};
@@ -53,6 +53,7 @@ fn train(
     let _lock = folder.lock()?;
     let device = choose_device(machine)?;
     let (config, material) = if begun { reopen(folder, changes)? } else { prepare()? };
+    limits::check(&config)?;
     folder.save_config(&config)?;
     let mut fit = Fit::new(folder, &config, &material, device)?;
     warn_of_memory(fit.memory(), device);

@@ -11,6 +11,7 @@ use train::batch::Batch;
 use train::checkpoint::Checkpoint;
 use train::dataset::TrainingImage;
 use train::fit::{Fit, Material, Stop};
+use train::limits::check;
 use train::recipes::{Pass, Precision, Recipe, Regularization};
 use train::run::{RunConfig, RunFolder, Training};
 use train::{Refinement, Result};
@@ -83,6 +84,28 @@ fn refine(
     fit.begin_with(&base.best()).unwrap();
     let stop = fit.run();
     ([base, run], stop)
+}
+
+#[test]
+fn settings_that_mean_nothing_are_refused_by_name() {
+    let folder = folder();
+    let material = material(folder.path());
+    let config = config(&material, Recipe::Adaptive, 1);
+    check(&config).unwrap();
+    let refused = |named: &str, change: &dyn Fn(&mut RunConfig)| {
+        let mut wrong = config.clone();
+        change(&mut wrong);
+        let error = check(&wrong).unwrap_err().to_string();
+        assert!(error.starts_with(named), "{error}");
+    };
+    refused("word_dropout is 1.5", &|of| of.training.regularization.word_dropout = 1.5);
+    refused("consensus is -0.1", &|of| of.training.consensus = -0.1);
+    refused("averaging is NaN", &|of| of.training.averaging = f64::NAN);
+    refused("learning_rate is 0", &|of| of.training.learning_rate = 0.0);
+    refused("batch is 0", &|of| of.training.batch = 0);
+    refused("heads is 0", &|of| of.network.heads = 0);
+    refused("attention is 8", &|of| of.network.heads = 3);
+    refused("max_length is 0", &|of| of.search.max_length = 0);
 }
 
 /// How the tests refine.
