@@ -84,8 +84,7 @@ fn main() {
     let scratch = tempfile::tempdir().unwrap();
     let images = scratch.path().join("Images");
     fs::create_dir(&images).unwrap();
-    let photos = fs::read_dir(photos).unwrap().map(|entry| entry.unwrap().path());
-    let photos = photos.collect::<Vec<_>>();
+    let photos = tests::files_in(&photos);
     let copies = IMAGES.div_ceil(photos.len());
     for copy in 0..copies {
         for photo in &photos {

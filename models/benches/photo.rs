@@ -18,9 +18,7 @@ fn main() {
     else {
         return;
     };
-    let mut names =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    names.sort();
+    let names = tests::files_in(&folder);
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
     let preprocess = encoder.preprocess().clone();
     let batch = vec![0.1; BATCH * preprocess.values()];

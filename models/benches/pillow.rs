@@ -20,9 +20,7 @@ fn main() {
     let status = Command::new(python).arg(script).arg(&folder).arg(&out).status().unwrap();
     assert!(status.success());
     let expected = fs::read(out).unwrap();
-    let mut photos =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    photos.sort();
+    let photos = tests::files_in(&folder);
 
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
     let preprocess = encoder.preprocess().clone();

@@ -42,7 +42,7 @@ pub struct Word {
     pub attention: Vec<Vec<f32>>,
 }
 
-/// Where a captioner runs.
+/// Which encoder a captioner takes, and where both run.
 #[derive(Debug, Clone, Default)]
 pub struct CaptionerOptions {
     /// The encoder, if it is neither in the model folder nor in the folder above it.

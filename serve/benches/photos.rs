@@ -35,9 +35,7 @@ fn main() {
     let manifest = captioner.manifest();
     let path = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
-    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files = files.collect::<Vec<_>>();
-    files.sort();
+    let files = tests::files_in(&folder);
     one_photo(&captioner, &mut encoder, &files);
     whole_folder(&model, &path, &mut encoder, &folder, &files);
 }

@@ -26,6 +26,19 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
+/// What lies in a folder, in the order of the names.
+///
+/// # Panics
+/// If the folder cannot be read.
+#[must_use]
+pub fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    let mut files = paths.collect::<Vec<_>>();
+    files.sort();
+    files
+}
+
 /// The middle one of measured values, the upper one of two.
 ///
 /// # Panics

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use models::DeviceChoice;
+use models::{DeviceChoice, SearchOptions};
 use train::export::Weights;
 use train::recipes::{Precision, Recipe};
 use train::run::Training;
@@ -211,6 +211,18 @@ pub(crate) struct Evaluate {
     /// Which split.
     #[arg(long, env = "SHOWTELL_SPLIT", value_enum, default_value = "dev")]
     pub(crate) split: SplitChoice,
+    #[command(flatten)]
+    pub(crate) search: SearchChanges,
+    /// Where to write the scores as JSON; - is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+/// How captions are searched, where it differs from the run.
+#[derive(Args)]
+pub(crate) struct SearchChanges {
     /// Captions kept at each step of the search [default: of the run].
     #[arg(long, env = "SHOWTELL_BEAM", value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -221,11 +233,17 @@ pub(crate) struct Evaluate {
     /// No N words in a row are said twice in a caption; 0 lets everything be said [default: of the run].
     #[arg(long, env = "SHOWTELL_NO_REPEAT_NGRAM", value_name = "N")]
     pub(crate) no_repeat_ngram: Option<u16>,
-    /// Where to write the scores as JSON; - is stdout.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
+}
+
+impl SearchChanges {
+    pub(crate) fn apply(&self, search: SearchOptions) -> SearchOptions {
+        SearchOptions {
+            beam: self.beam.map_or(search.beam, usize::from),
+            length_exponent: self.length_exponent.unwrap_or(search.length_exponent),
+            no_repeat_ngram: self.no_repeat_ngram.map_or(search.no_repeat_ngram, usize::from),
+            ..search
+        }
+    }
 }
 
 /// Where the data of a run lies, if it moved since training.
@@ -272,10 +290,8 @@ pub(crate) struct Export {
     /// Caption the dev split with the trained and with the exported network, and say how far they agree.
     #[arg(long)]
     pub(crate) check: bool,
-    /// Captions kept at each step of that search [default: of the run].
-    #[arg(long, env = "SHOWTELL_BEAM", value_name = "K",
-          value_parser = clap::value_parser!(u16).range(1..=100))]
-    pub(crate) beam: Option<u16>,
+    #[command(flatten)]
+    pub(crate) search: SearchChanges,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }

@@ -16,15 +16,12 @@ impl Graph {
             weight.data_type == ElementType::Float as i32 && weight.dims.len() > 1
         };
         let halved = message.initializer.iter_mut().filter(is_matrix).map(halve);
-        let names = halved.collect::<Vec<_>>();
-        let nodes = std::mem::take(&mut message.node);
-        let mut graph = Self::from(message);
-        for [name, half] in &names {
+        let mut casts = Self::default();
+        for [name, half] in halved {
             let to = [Attribute::Int("to", ElementType::Float as i64)];
-            graph.node("Cast", &[half], &[name], &to);
+            casts.node("Cast", &[&half], &[&name], &to);
         }
-        let mut message = GraphMessage::from(graph);
-        message.node.extend(nodes);
+        message.node.splice(..0, GraphMessage::from(casts).node);
         Self::from(message)
     }
 }

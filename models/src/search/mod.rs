@@ -84,6 +84,18 @@ impl Default for SearchOptions {
     }
 }
 
+impl SearchOptions {
+    /// Slots of a beam.
+    fn slots(&self) -> usize {
+        self.beam.max(1)
+    }
+
+    /// Captions that are asked for.
+    fn wanted(&self) -> usize {
+        self.n_best.clamp(1, self.slots())
+    }
+}
+
 /// Searches the captions of `images` grids; for each image at most `n_best` of them, the finished
 /// ones first, the best first. Ties go to the caption that was found first, and in the same step to the
 /// earlier slot and word.

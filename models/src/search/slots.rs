@@ -31,7 +31,7 @@ struct Candidate {
 
 impl<'a> Slots<'a> {
     pub(super) fn new(options: &'a SearchOptions) -> Self {
-        let mut open = vec![None; options.beam.max(1)];
+        let mut open = vec![None; options.slots()];
         open[0] = Some(Beam::default());
         Self { options, open, finished: Vec::new() }
     }
@@ -57,9 +57,8 @@ impl<'a> Slots<'a> {
         let live = self.open.iter().flatten();
         let could_come = live.map(|beam| beam.best_score(self.options)).reduce(f32::max);
         let Some(could_come) = could_come else { return true };
-        let n_best = self.options.n_best.clamp(1, self.options.beam.max(1));
         let as_good = self.finished.iter().filter(|of| of.score >= could_come).count();
-        as_good >= n_best
+        as_good >= self.options.wanted()
     }
 
     /// Goes one word further, with the decoder's answer for `rows` rows of this image.
@@ -119,7 +118,7 @@ impl<'a> Slots<'a> {
         let Self { options, open, finished: mut found } = self;
         found.extend(open.into_iter().flatten().map(|beam| beam.cut_off(options)));
         found.sort_by(|a, b| b.finished.cmp(&a.finished).then(b.score.total_cmp(&a.score)));
-        found.truncate(options.n_best.clamp(1, options.beam.max(1)));
+        found.truncate(options.wanted());
         found
     }
 }

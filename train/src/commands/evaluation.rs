@@ -31,14 +31,7 @@ pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
         SplitChoice::Test => (Split::Test, "test"),
     };
     let (images, store) = scored_split(run, &options.data, split)?;
-    let search = SearchOptions {
-        beam: options.beam.map_or(run.config.search.beam, usize::from),
-        length_exponent: options.length_exponent.unwrap_or(run.config.search.length_exponent),
-        no_repeat_ngram: options
-            .no_repeat_ngram
-            .map_or(run.config.search.no_repeat_ngram, usize::from),
-        ..run.config.search
-    };
+    let search = options.search.apply(run.config.search);
     let networks = runs.iter().map(|run| &*run.network).collect::<Vec<&dyn Network>>();
     let evaluation =
         caption_and_score(&networks, &run.vocabulary, &images, &store, &search, device)?;

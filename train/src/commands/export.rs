@@ -2,7 +2,6 @@
 
 use anyhow::ensure;
 use data::Split;
-use models::SearchOptions;
 use tch::Device;
 use train::export::{Form, check, export as write};
 use train::run::RunFolder;
@@ -30,13 +29,12 @@ pub(super) fn announce(folder: &RunFolder, form: &Form) -> anyhow::Result<()> {
 fn compare(folder: &RunFolder, options: &options::Export) -> anyhow::Result<()> {
     let run = folder.open_best(Device::Cpu)?;
     let (images, store) = scored_split(&run, &options.data, Split::Dev)?;
-    let beam = options.beam.map_or(run.config.search.beam, usize::from);
-    let search = SearchOptions { beam, ..run.config.search };
+    let search = options.search.apply(run.config.search);
     let found = check(folder, &run, &images, &store, &search)?;
     println!(
-        "{} of {} captions of the dev split are those of the trained network, beam {beam}; their \
+        "{} of {} captions of the dev split are those of the trained network, beam {}; their \
          log-probabilities differ by {:.1e} at most",
-        found.same, found.images, found.difference
+        found.same, found.images, search.beam, found.difference
     );
     ensure!(
         found.share() >= LEAST_SAME,

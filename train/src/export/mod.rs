@@ -51,8 +51,8 @@ pub fn export(folder: &RunFolder, form: &Form) -> Result<Manifest> {
     };
     let decoder_init = part(INIT_FILE, run.network.start_graph(cells)?)?;
     let decoder_step = part(STEP_FILE, run.network.step_graph(cells)?)?;
-    let licence = form.data_licence.clone().or_else(|| run.config.data_licence.clone());
-    let manifest = Manifest { data_licence: licence, ..manifest(&run, decoder_init, decoder_step) };
+    let licence = form.data_licence.as_ref().or(run.config.data_licence.as_ref());
+    let manifest = manifest(&run, decoder_init, decoder_step, licence.cloned());
     let path = folder.path().join(MANIFEST_FILE);
     let json = serde_json::to_string_pretty(&manifest)
         .map_err(|error| Error::run(&path, error.to_string()))?;
@@ -60,7 +60,12 @@ pub fn export(folder: &RunFolder, form: &Form) -> Result<Manifest> {
     Ok(manifest)
 }
 
-fn manifest(run: &TrainedRun, decoder_init: Part, decoder_step: Part) -> Manifest {
+fn manifest(
+    run: &TrainedRun,
+    decoder_init: Part,
+    decoder_step: Part,
+    data_licence: Option<String>,
+) -> Manifest {
     let progress = &run.checkpoint.progress;
     Manifest {
         format: FORMAT.to_owned(),
@@ -81,6 +86,6 @@ fn manifest(run: &TrainedRun, decoder_init: Part, decoder_step: Part) -> Manifes
         decoder_step,
         scores: BTreeMap::from([("CIDEr".to_owned(), progress.best_cider)]),
         scored_on: "dev".to_owned(),
-        data_licence: None,
+        data_licence,
     }
 }

@@ -3,6 +3,7 @@
 use std::thread;
 
 use models::{Captioner, Device};
+use rayon::prelude::*;
 use serve::ModelArgs;
 
 /// The most captioners: each holds its own copy of the networks.
@@ -26,12 +27,8 @@ impl Workers {
             let captioners = vec![model.open(None)?];
             return Ok(Self { captioners, batch: photos.div_ceil(2).clamp(1, BATCH) });
         }
-        let open = || model.open(Some(cores / several));
-        let opened = thread::scope(|scope| {
-            let opening = (0..several).map(|_| scope.spawn(open)).collect::<Vec<_>>();
-            opening.into_iter().filter_map(|opened| opened.join().ok()).collect::<Result<_, _>>()
-        });
-        let mut captioners: Vec<Captioner> = opened?;
+        let opened = (0..several).into_par_iter().map(|_| model.open(Some(cores / several)));
+        let mut captioners = opened.collect::<Result<Vec<_>, _>>()?;
         if captioners.iter().any(|captioner| captioner.device() != Device::Cpu) {
             captioners.truncate(1);
         }
