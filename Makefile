@@ -17,23 +17,28 @@ export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
 export SHOWTELL_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
 
+INT8     = $(ENCODER:.onnx=-int8.onnx)
 captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder vocabulary plan extract inspect verify train refine evaluate report score caption serve test bench lint audit clean
+.PHONY: help setup encoder quantize vocabulary plan extract inspect verify train refine evaluate report score caption serve test bench lint audit clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
-encoder:     ## cut the classifier CLASSIFIER=FILE.onnx before its global pool, into $(ENCODER)
+encoder:     ## make $(ENCODER) of a classifier: CLASSIFIER=FILE.onnx, or WEIGHTS=FILE.pth or .safetensors
 	tools/setup.sh onnxruntime
-	$(call program,models,encoder) adapt $(CLASSIFIER) --out $(ENCODER) $(ARGS)
+	$(call program,models,encoder) $(if $(WEIGHTS),convert $(WEIGHTS),adapt $(CLASSIFIER)) --out $(ENCODER) $(ARGS)
+
+quantize:    ## write $(INT8): $(ENCODER) in integers of 8 bits, calibrated on training photos of $(DATA)
+	tools/setup.sh onnxruntime
+	$(call program,models,encoder) quantize $(ENCODER) --out $(INT8) --images $(DATA)/Images --captions $(DATA)/captions.txt $(ARGS)
 
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
 	$(call program,data,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)

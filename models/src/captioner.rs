@@ -117,10 +117,9 @@ impl Captioner {
         let manifest = Manifest::load(folder)?;
         manifest.check_decoder(folder)?;
         let vocabulary = manifest.vocabulary(folder)?;
-        let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
+        let (path, sha256) = manifest.find_encoder(folder, options.encoder.as_deref())?;
         let CaptionerOptions { device, threads, .. } = *options;
         let resize = Some(manifest.preprocess.resize);
-        let sha256 = manifest.encoder.sha256.clone();
         let options = EncoderOptions { device, threads, resize };
         let encoder = Encoder::open_hashed(&path, sha256, &options)?;
         let [height, width, channels] = manifest.grid;

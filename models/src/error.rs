@@ -51,6 +51,17 @@ pub enum Error {
         /// Its inputs and outputs.
         found: String,
     },
+    /// An encoder that cannot be brought to integers.
+    #[error(
+        "{}: {problem}\n  What can multiply integers is an encoder on floats, as `encoder adapt` and `encoder convert` make it.",
+        path.display()
+    )]
+    Quantize {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// The device that was asked for is not to be had.
     #[error(
         "--device cuda: {problem}\n  Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."

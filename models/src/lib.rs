@@ -5,7 +5,9 @@
 
 mod bound;
 pub mod bundle;
+pub mod calibration;
 pub mod captioner;
+pub mod convert;
 pub mod decode;
 pub mod decoder;
 pub mod device;
@@ -19,6 +21,7 @@ pub mod search;
 mod view;
 
 pub use bundle::Manifest;
+pub use calibration::Calibration;
 pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
 pub use decode::{ImageError, decode};
 pub use decoder::OnnxDecoder;

@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::ep::{CUDA, ExecutionProvider as _};
 use ort::session::Session;
-use ort::session::builder::SessionBuilder;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
+use crate::onnx::outline::Outline;
 use crate::{Device, DeviceChoice, Error, Result};
 
 /// Where the wheel keeps its libraries, below the folder of native parts.
@@ -74,15 +75,37 @@ pub(crate) fn open(
     choice: DeviceChoice,
     threads: Option<usize>,
 ) -> Result<(Session, Device)> {
-    fs::metadata(path).map_err(Error::io(path))?;
     if choice != DeviceChoice::Cpu {
         match open_cuda(path, threads) {
             Err(Error::NoCuda { .. }) if choice == DeviceChoice::Auto => {}
             other => return Ok((other?, Device::Cuda)),
         }
     }
-    let session = builder(threads)?.commit_from_file(path).map_err(Error::onnx(path))?;
+    let session = builder(path, threads)?.commit_from_file(path).map_err(Error::onnx(path))?;
     Ok((session, Device::Cpu))
+}
+
+/// A session of an ONNX file in memory, on the CPU.
+pub(crate) fn open_bytes(file: &[u8]) -> Result<Session, String> {
+    let environment = environment().map_err(|error| error.to_string())?;
+    let session =
+        Session::builder(environment).and_then(|mut builder| builder.commit_from_memory(file));
+    session.map_err(|error| error.to_string())
+}
+
+/// The ONNX file at `path` after what can be worked out once has been: constants are computed, batch
+/// normalisation is folded into the convolutions before it.
+pub(crate) fn simplified(path: &Path) -> Result<Vec<u8>> {
+    let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
+    let simple = folder.path().join("simplified.onnx");
+    let environment = environment()?;
+    let build = || -> ort::Result<Session> {
+        let builder = Session::builder(environment)?
+            .with_optimization_level(GraphOptimizationLevel::Level1)?;
+        builder.with_optimized_model_path(&simple)?.commit_from_file(path)
+    };
+    build().map_err(Error::onnx(path))?;
+    fs::read(&simple).map_err(Error::io(&simple))
 }
 
 fn open_cuda(path: &Path, threads: Option<usize>) -> Result<Session> {
@@ -92,18 +115,20 @@ fn open_cuda(path: &Path, threads: Option<usize>) -> Result<Session> {
         return Err(no_cuda("this build of ONNX Runtime has no CUDA provider".to_owned()));
     }
     let provider = CUDA::default().build().error_on_failure();
-    builder(threads)?
+    builder(path, threads)?
         .with_execution_providers([provider])
         .map_err(|error| no_cuda(error.to_string()))?
         .commit_from_file(path)
         .map_err(Error::onnx(path))
 }
 
-fn builder(threads: Option<usize>) -> Result<SessionBuilder> {
+fn builder(path: &Path, threads: Option<usize>) -> Result<SessionBuilder> {
     let environment = environment()?;
+    let on_integers = Outline::read(path)?.on_integers();
     let build = || -> ort::Result<SessionBuilder> {
-        // Weights stored as int8 are unpacked once, when the network is opened, not in every run.
-        let builder = Session::builder(environment)?.with_quant_qdq(false)?;
+        // Where only the weights are integers they are unpacked once, when the network is opened, not in
+        // every run.
+        let builder = Session::builder(environment)?.with_quant_qdq(on_integers)?;
         Ok(match threads {
             Some(threads) => builder.with_independent_thread_pool()?.with_intra_threads(threads)?,
             None => builder,

@@ -172,7 +172,7 @@ fn what_cannot_be_cut_is_refused_and_nothing_is_written() {
         (&classifier(Fixed(1), Pool::None), "no global pool lies between"),
         (&channels_last, "channels first (tf2onnx: --inputs-as-nchw image)"),
         (&two_inputs, "it has 2 inputs"),
-        (&fixed_inside, "the cut network does not run"),
+        (&fixed_inside, "the network made from it does not run"),
         (b"<html>not found</html>", "it is no ONNX file"),
         (b"", "it holds no network"),
     ];

@@ -33,7 +33,7 @@ fn main() {
     };
     let captioner = Captioner::open(&model, &options).unwrap();
     let manifest = captioner.manifest();
-    let path = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
+    let (path, _) = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
     let files = tests::files_in(&folder);
     one_photo(&captioner, &mut encoder, &files);

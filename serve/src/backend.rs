@@ -51,7 +51,7 @@ impl Backend {
         let info = ModelInfo {
             name: name.to_owned(),
             network: manifest.network.clone(),
-            encoder: manifest.encoder.file.clone(),
+            encoder: captioner.encoder_name().to_owned(),
             scores: scores.collect(),
             scored_on: manifest.scored_on.clone(),
         };

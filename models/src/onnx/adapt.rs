@@ -20,16 +20,20 @@ const INT64: i32 = 7;
 const EXTERNAL: i32 = 1;
 const GLOBAL_POOLS: [&str; 3] = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"];
 
-/// Cuts the classifier at `path` before the global pool it ends in: gives an ONNX file whose one
+/// Cuts a classifier, the bytes of an ONNX file in `folder`, before the global pool it ends in: gives an ONNX file whose one
 /// output is the tensor that entered the pool, with a free number of images, whose weights are all
 /// in the file, and which carries `preprocess` as metadata, with the size of the classifier's input
 /// where the file fixes it. A network that was cut before is taken as it is. With more than one of
 /// its `blocks`, the output has the last of them side by side, each normalised.
 ///
 /// The error says why there is no such place.
-pub fn adapt(path: &Path, mut preprocess: Preprocess, blocks: usize) -> Result<Vec<u8>, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let mut model = Model::decode(&bytes[..]).map_err(|_| "it is no ONNX file".to_owned())?;
+pub fn adapt(
+    classifier: &[u8],
+    folder: &Path,
+    mut preprocess: Preprocess,
+    blocks: usize,
+) -> Result<Vec<u8>, String> {
+    let mut model = Model::decode(classifier).map_err(|_| "it is no ONNX file".to_owned())?;
     let mut graph = model.graph.take().ok_or("it holds no network")?;
     let input = image_input(&graph)?;
     let mut grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
@@ -42,7 +46,6 @@ pub fn adapt(path: &Path, mut preprocess: Preprocess, blocks: usize) -> Result<V
     }
     cut(&mut graph, &grid);
     free_batch(&mut graph, &input);
-    let folder = path.parent().unwrap_or(Path::new("."));
     graph.initializer.iter_mut().try_for_each(|weight| take_in(weight, folder))?;
     model.graph = Some(graph);
     model.metadata_props.retain(|entry| entry.key != METADATA_KEY);

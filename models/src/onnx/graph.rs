@@ -18,8 +18,12 @@ const INTS: i32 = 7;
 pub enum ElementType {
     /// 32-bit floating point.
     Float = 1,
+    /// 8-bit integer without a sign.
+    Uint8 = 2,
     /// 8-bit integer.
     Int8 = 3,
+    /// 32-bit integer.
+    Int32 = 6,
     /// 64-bit integer.
     Int64 = 7,
     /// 16-bit floating point.
@@ -97,7 +101,14 @@ impl Graph {
         self.constant(name, ElementType::Int64, &[values.len()], raw);
     }
 
-    fn constant(&mut self, name: &str, element: ElementType, shape: &[usize], raw: Vec<u8>) {
+    /// Adds a constant of the given type and shape: its values in little-endian order, row-major.
+    pub(super) fn constant(
+        &mut self,
+        name: &str,
+        element: ElementType,
+        shape: &[usize],
+        raw: Vec<u8>,
+    ) {
         self.message.initializer.push(Tensor {
             dims: shape.iter().map(|&side| side as i64).collect(),
             data_type: element as i32,
@@ -118,6 +129,11 @@ impl Graph {
             attribute: attributes.iter().map(attribute).collect(),
             ..Node::default()
         });
+    }
+
+    /// Adds a node as it is.
+    pub(super) fn push(&mut self, node: Node) {
+        self.message.node.push(node);
     }
 
     /// The ONNX file, with the given metadata.

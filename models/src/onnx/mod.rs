@@ -5,6 +5,8 @@ mod adapt;
 mod blocks;
 mod graph;
 mod half_weights;
+pub(crate) mod integers;
+pub(crate) mod outline;
 mod paths;
 mod proto;
 
