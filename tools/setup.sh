@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
-# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [meteor] [peers]
+# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [meteor] [python] [peers]
 # GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
 set -euo pipefail
@@ -113,28 +113,38 @@ meteor() {
     command -v java >/dev/null || say "meteor: Java is missing; on Debian: apt-get install default-jre-headless"
 }
 
-# What the programs in benches/peers need; a whole PyTorch, so only on request.
-peers() {
-    local target=$native/peers
-    if [ -f "$target/.stamp" ]; then
-        say "peers: in place"
+# environment PART VARIABLE SIZE PACKAGE...: a virtual environment with these packages at $native/PART.
+environment() {
+    local part=$1 variable=$2 size=$3 target=$native/$1 stamp="${*:4}"
+    shift 3
+    if [ "$(cat "$target/.stamp" 2>/dev/null || true)" = "$stamp" ]; then
+        say "$part: in place"
         return
     fi
     check_machine
-    say "peers: fetching PyTorch, torchvision, ONNX Runtime, Pillow, h5py and pycocoevalcap into $target (6 GB)"
+    say "$part: fetching $stamp into $target ($size)"
     rm -rf "$target"
-    "$python" -m venv "$target" || fail "peers: no virtual environment" "On Debian: apt-get install python3-venv"
-    "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
-        torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 pillow==13.0.0 h5py==3.16.0 numpy &&
-        "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps pycocoevalcap==1.2 ||
-        fail "peers: pip could not fetch them" "Or name a Python that has them: SHOWTELL_PEERS=/path/to/python"
-    touch "$target/.stamp"
+    "$python" -m venv "$target" || fail "$part: no virtual environment" "On Debian: apt-get install python3-venv"
+    "$target/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
+        fail "$part: pip could not fetch them" "Or name a Python that has them: $variable=/path/to/python"
+    printf '%s\n' "$stamp" >"$target/.stamp"
+}
+
+# What examples/caption.py needs, and the checker of ONNX files; tests run both.
+python() {
+    environment python SHOWTELL_PYTHON "360 MB" onnx==1.23.2 onnxruntime==1.32.0 pillow==13.0.0 numpy==2.4.6
+}
+
+# What the programs in benches/peers need; a whole PyTorch, so only on request.
+peers() {
+    environment peers SHOWTELL_PEERS "6 GB" torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 \
+        pillow==13.0.0 h5py==3.16.0 numpy==2.4.6 pycocoevalcap==1.2
 }
 
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | meteor | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, peers for benches" ;;
+        onnxruntime | libtorch | cmake | meteor | python | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests of what is written in it, peers for benches" ;;
     esac
 done

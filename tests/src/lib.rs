@@ -20,8 +20,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    assert!(!in_ci, "{} is missing; CI must test on the real material", found.display());
+    assert!(!in_ci(), "{} is missing; CI must test on the real material", found.display());
     eprintln!("skipped: {} is not there (SHOWTELL_SHARED names its folder)", found.display());
     None
 }
@@ -54,13 +53,34 @@ pub fn median(values: &[f64]) -> f64 {
 /// that `SHOWTELL_PEERS` names. Where it is missing the answer is `None` and a line says so.
 #[must_use]
 pub fn peers() -> Option<PathBuf> {
+    environment("peers", "SHOWTELL_PEERS")
+}
+
+/// A Python with the packages of `examples/caption.py` and the checker of ONNX files (`make setup
+/// PART=python`), or the one that `SHOWTELL_PYTHON` names. Where it is missing the answer is `None` and a
+/// line says so.
+///
+/// # Panics
+/// In continuous integration (`CI=true`) it must be there.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    let found = environment("python", "SHOWTELL_PYTHON");
+    assert!(found.is_some() || !in_ci(), "CI must test what is written in Python");
+    found
+}
+
+fn environment(part: &str, variable: &str) -> Option<PathBuf> {
     let native = std::env::var_os("SHOWTELL_NATIVE")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native"), PathBuf::from);
-    let python = std::env::var_os("SHOWTELL_PEERS")
-        .map_or_else(|| native.join("peers/bin/python"), PathBuf::from);
+    let python = std::env::var_os(variable)
+        .map_or_else(|| native.join(part).join("bin/python"), PathBuf::from);
     if python.exists() {
         return Some(python);
     }
-    eprintln!("left out: no peers (`make setup PART=peers` fetches them)");
+    eprintln!("left out: no {part} (`make setup PART={part}` fetches it)");
     None
+}
+
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
 }
