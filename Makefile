@@ -29,7 +29,7 @@ help:        ## this list
 	@echo
 	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER) of a classifier: CLASSIFIER=FILE.onnx, or WEIGHTS=FILE.pth or .safetensors

@@ -58,6 +58,16 @@ pub struct CaptionerOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Photo {
     tensor: Vec<f32>,
+    seen: [f64; 4],
+}
+
+impl Photo {
+    /// The part of the image that the encoder sees, which the attention of words is about: left, top,
+    /// width and height, as shares of the image's sides.
+    #[must_use]
+    pub fn seen(&self) -> [f64; 4] {
+        self.seen
+    }
 }
 
 /// Captions of an image and how long each part of the work took.
@@ -155,9 +165,16 @@ impl Captioner {
 
     /// Decodes the image whose file holds `bytes`.
     pub fn prepare(&self, bytes: &[u8]) -> Result<Photo> {
+        let image = decode_safely(bytes)?;
         let mut tensor = vec![0.0; self.preprocess.values()];
-        self.preprocess.apply(&decode_safely(bytes)?, &mut tensor)?;
-        Ok(Photo { tensor })
+        self.preprocess.apply(&image, &mut tensor)?;
+        Ok(Photo { tensor, seen: self.preprocess.seen(image.width(), image.height()) })
+    }
+
+    /// Captions a black image, so that the first photo takes no longer than the others.
+    pub fn warm_up(&self, options: &SearchOptions) -> Result<()> {
+        let tensor = vec![0.0; self.preprocess.values()];
+        self.caption_all(&[Photo { tensor, seen: [0.0, 0.0, 1.0, 1.0] }], options).map(|_| ())
     }
 
     /// Captions the image whose file holds `bytes`. The times it gives include waiting for other

@@ -3,9 +3,9 @@ use axum::extract::multipart::MultipartError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use models::ImageError;
-use serde_json::json;
+use serde::Serialize;
 
-use crate::MAX_BODY;
+use crate::{MAX_BYTES, MAX_PHOTOS};
 
 /// Why a request gets no caption. Each has a status, a code for programs and a message for people.
 #[derive(Debug, thiserror::Error)]
@@ -13,27 +13,69 @@ pub enum Error {
     /// The form or body holds no image.
     #[error("No photo was sent. Choose one first (field `image`).")]
     NoImage,
-    /// The body is larger than allowed.
-    #[error("The upload is larger than {} MB.", MAX_BODY / 1024 / 1024)]
+    /// The photo or the whole body is larger than allowed.
+    #[error("The upload is larger than {} MB.", MAX_BYTES / 1024 / 1024)]
     BodyTooLarge,
+    /// More photos in one request than allowed.
+    #[error("More than {MAX_PHOTOS} photos were sent at once.")]
+    TooManyPhotos,
     /// The body cannot be read.
     #[error("The upload cannot be read: {0}")]
     BadBody(String),
+    /// The body did not come in time.
+    #[error("The upload took too long.")]
+    SlowBody,
     /// The bytes are of no image, or of one that cannot be used.
     #[error("The upload cannot be captioned: {0}.")]
     Image(#[from] ImageError),
+    /// The request lacks the server's key, or has another.
+    #[error("This server wants a key: `Authorization: Bearer KEY`.")]
+    NoKey,
+    /// Nothing is at this address.
+    #[error("There is nothing at this address; /api/openapi.json lists what there is.")]
+    NotFound,
+    /// What is there takes other methods.
+    #[error("This address takes another method; /api/openapi.json says which.")]
+    WrongMethod,
     /// Too many requests wait already.
     #[error("Too many photos are waiting. Try again in a second.")]
     QueueFull,
+    /// The caption did not come in time.
+    #[error("The caption took too long. Try again later.")]
+    Deadline,
+    /// The model does not answer any more.
+    #[error("The model is not ready.")]
+    NotReady,
     /// The model failed; the log says how.
     #[error("The model failed on this photo.")]
     Model,
+    /// A part of the server failed; the log says how.
+    #[error("The server failed on this request.")]
+    Server,
     /// The page cannot be drawn.
     #[error("The page cannot be drawn: {0}")]
     Page(#[from] minijinja::Error),
 }
 
+/// An error as programs see it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    code: &'static str,
+    message: String,
+}
+
 impl Error {
+    /// The error of a photo that the model or its decoder refused.
+    pub(crate) fn of_model(error: models::Error) -> Self {
+        match error {
+            models::Error::Image(error) => Self::Image(error),
+            error => {
+                tracing::error!("{error}");
+                Self::Model
+            }
+        }
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -41,7 +83,11 @@ impl Error {
             Self::NoImage | Self::BadBody(_) | Self::Image(ImageError::NotAnImage) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::BodyTooLarge | Self::Image(ImageError::TooLarge { .. }) => {
+            Self::NoKey => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge | Self::TooManyPhotos | Self::Image(ImageError::TooLarge { .. }) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Self::Image(ImageError::Unsupported(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -49,7 +95,9 @@ impl Error {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::QueueFull => StatusCode::TOO_MANY_REQUESTS,
-            Self::Model | Self::Page(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Model | Self::Server | Self::Page(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Deadline => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -59,15 +107,37 @@ impl Error {
         match self {
             Self::NoImage => "no_image",
             Self::BodyTooLarge => "body_too_large",
+            Self::TooManyPhotos => "too_many_photos",
             Self::BadBody(_) => "bad_body",
+            Self::SlowBody => "slow_body",
             Self::Image(ImageError::NotAnImage) => "not_an_image",
             Self::Image(ImageError::Unsupported(_)) => "unsupported_image",
             Self::Image(ImageError::Truncated) => "truncated_image",
             Self::Image(ImageError::TooLarge { .. }) => "too_many_pixels",
             Self::Image(ImageError::Damaged(_)) => "damaged_image",
+            Self::NoKey => "no_key",
+            Self::NotFound => "not_found",
+            Self::WrongMethod => "wrong_method",
             Self::QueueFull => "queue_full",
+            Self::Deadline => "deadline_passed",
+            Self::NotReady => "not_ready",
             Self::Model => "model_failed",
+            Self::Server => "server_failed",
             Self::Page(_) => "page_failed",
+        }
+    }
+
+    /// The same for programs.
+    pub(crate) fn problem(&self) -> Problem {
+        Problem { code: self.code(), message: self.to_string() }
+    }
+
+    /// The header that tells the client what to do next, if there is one.
+    fn advice(&self) -> Option<(header::HeaderName, &'static str)> {
+        match self {
+            Self::QueueFull | Self::NotReady => Some((header::RETRY_AFTER, "1")),
+            Self::NoKey => Some((header::WWW_AUTHENTICATE, "Basic realm=\"Showtell\"")),
+            _ => None,
         }
     }
 }
@@ -83,10 +153,10 @@ impl From<MultipartError> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let body = json!({ "error": { "code": self.code(), "message": self.to_string() } });
+        let body = serde_json::json!({ "error": self.problem() });
         let mut response = (self.status(), Json(body)).into_response();
-        if matches!(self, Self::QueueFull) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some((name, value)) = self.advice() {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }

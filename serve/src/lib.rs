@@ -1,63 +1,145 @@
 //! The web server: a photo in, a caption out.
 //!
-//! [`app`] is the whole HTTP interface, apart from any socket. Requests never touch the model: they
-//! hand the bytes of an image to the [`Backend`], whose one thread owns it.
+//! [`app`] is the whole HTTP interface, apart from any socket; [`listen`] is the socket. Requests never
+//! touch the model: they hand the bytes of an image to the [`Backend`], whose one thread owns it.
 
+mod access;
 mod api;
 mod backend;
 mod error;
+mod listen;
+mod metrics;
 mod model;
+mod options;
 mod page;
+mod state;
 mod upload;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::map_response;
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::{Level, Span};
 
 pub use backend::{Backend, ModelInfo};
 pub use error::Error;
+pub use listen::listen;
 pub use model::{ModelArgs, SearchArgs};
+pub use options::{ApiKey, Options, Seconds};
 use page::Pages;
 
-/// The largest request body in bytes.
-pub const MAX_BODY: usize = 10 * 1024 * 1024;
+/// The most bytes of a photo.
+pub const MAX_BYTES: usize = 10 * 1024 * 1024;
+/// The most photos of a request that may hold several.
+pub const MAX_PHOTOS: usize = 16;
+/// The most bytes of such a request.
+pub const MAX_BYTES_OF_SEVERAL: usize = 4 * MAX_BYTES;
 
 /// What every handler sees.
 #[derive(Debug)]
 struct Shared {
     backend: Backend,
     pages: Pages,
+    options: Options,
+}
+
+/// The addresses of the interface that `openapi.json` describes, and who answers there.
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 7] {
+    let several = DefaultBodyLimit::max(MAX_BYTES_OF_SEVERAL);
+    [
+        ("/", get(page::show).post(page::submit).layer(several)),
+        ("/api/caption", post(api::caption).layer(DefaultBodyLimit::max(MAX_BYTES))),
+        ("/api/captions", post(api::captions).layer(several)),
+        ("/api/openapi.json", get(api::openapi)),
+        ("/metrics", get(metrics::show)),
+        ("/health", get(state::health)),
+        ("/ready", get(state::ready)),
+    ]
+}
+
+/// The addresses that [`app`] answers at, without the page's parts.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    routes().into_iter().map(|(path, _)| path)
 }
 
 /// All routes over a running backend.
-pub fn app(backend: Backend) -> Result<Router, Error> {
-    let shared = Arc::new(Shared { backend, pages: Pages::new()? });
-    Ok(Router::new()
-        .route("/", get(page::show).post(page::submit))
-        .route("/style.css", get(page::style))
-        .route("/api/caption", post(api::caption))
-        .route("/health", get(api::health))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+pub fn app(backend: Backend, options: Options) -> Result<Router, Error> {
+    let shared = Arc::new(Shared { backend, pages: Pages::new()?, options });
+    let is_open = |path: &str| path == "/health" || path == "/ready";
+    let (open, closed): (Vec<_>, Vec<_>) =
+        routes().into_iter().partition(|(path, _)| is_open(path));
+    let add = |router: Router<_>, (path, route)| router.route(path, route);
+    let mut app = closed
+        .into_iter()
+        .fold(Router::new(), add)
+        .route("/assets/{name}", get(page::asset))
+        .layer(from_fn_with_state(Arc::clone(&shared), access::check_key));
+    if !shared.options.cors_origin.is_empty() {
+        app = app.layer(access::cors(&shared.options.cors_origin));
+    }
+    Ok(open
+        .into_iter()
+        .fold(app, add)
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::WrongMethod)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&shared), metrics::measure))
         .layer(map_response(with_security_headers))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(DefaultOnResponse::new().level(Level::INFO)),
+        )
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .with_state(shared))
 }
 
+/// What each line of the log says about the request that it belongs to. Neither keys nor names of files
+/// are among it.
+fn span(request: &Request) -> Span {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    tracing::info_span!("request", id, method = %request.method(), route)
+}
+
+#[allow(clippy::needless_pass_by_value)] // what the layer gives
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!("a request panicked: {}", text.unwrap_or("no message"));
+    Error::Server.into_response()
+}
+
 async fn with_security_headers(mut response: Response) -> Response {
-    const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    const HEADERS: [(HeaderName, HeaderValue); 6] = [
         (
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(
-                "default-src 'none'; img-src 'self' data:; style-src 'self'; \
-                 form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+                "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                 img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; \
+                 frame-ancestors 'none'",
             ),
         ),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            HeaderValue::from_static("geolocation=(), microphone=(), camera=(self)"),
+        ),
     ];
     response.headers_mut().extend(HEADERS);
     response

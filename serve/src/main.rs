@@ -1,14 +1,17 @@
 //! `serve`: the captioner behind HTTP.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser};
+use anyhow::{Context as _, bail};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use models::SearchOptions;
-use serve::{Backend, ModelArgs, SearchArgs};
+use serve::{Backend, ModelArgs, Options, SearchArgs};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// Serve a trained captioner: a web page and a JSON interface.
 #[derive(Parser)]
@@ -22,21 +25,32 @@ struct Cli {
     /// The port to listen on; 0 takes any free one.
     #[arg(long, env = "SHOWTELL_PORT", default_value_t = 5000, value_name = "PORT")]
     port: u16,
+    /// How the log is written, to standard error.
+    #[arg(long, env = "SHOWTELL_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, or a list for parts of the program.
+    #[arg(long, env = "SHOWTELL_LOG", default_value = "info", value_name = "LEVEL")]
+    log: EnvFilter,
     #[command(flatten)]
     search: SearchArgs,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON document a line.
+    Json,
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
     let cli = Cli::parse();
     // All that the beam holds: the page shows the others beside the best.
     let search = cli.search.options(cli.search.beam);
     let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+    start_log(&cli);
     match run(&cli, search) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -46,43 +60,57 @@ fn main() -> ExitCode {
     }
 }
 
+fn start_log(cli: &Cli) {
+    let log = tracing_subscriber::fmt().with_env_filter(cli.log.clone()).with_writer(io::stderr);
+    match cli.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
 #[tokio::main]
 async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
-    // The port first: a busy one is found before the model is loaded.
+    // The port first: a busy one is found before the model is loaded. Whoever connects meanwhile waits.
     let address = SocketAddr::new(cli.host, cli.port);
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
             "{address}: cannot listen there; stop what does, or take another --port (make: PORT=)"
         )
     })?;
+    let stop = stop()?;
     let captioner = cli.model.open(None)?;
-    let name = cli.model.model.canonicalize().ok();
-    let name = name.as_deref().and_then(|path| path.file_name());
-    let name = name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
-    eprintln!(
+    let name = name_of(&cli.model.model);
+    tracing::info!(
         "model {name} with {} on {} (asked for: {})",
         captioner.encoder_name(),
         captioner.device(),
         cli.model.device
     );
-    let app = serve::app(Backend::start(&name, captioner, search))?;
+    let backend = Backend::start(&name, captioner, search, &cli.options)?;
+    let app = serve::app(backend, cli.options.clone())?;
     println!("http://{}/", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(stop()).await?;
+    if !serve::listen(listener, app, &cli.options, stop).await {
+        bail!("stopped, but not all requests had ended after {} s", cli.options.shutdown_time);
+    }
+    tracing::info!("stopped");
     Ok(())
 }
 
+fn name_of(folder: &Path) -> String {
+    let full = folder.canonicalize().ok();
+    let name = full.as_deref().and_then(Path::file_name);
+    name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// Ends when the process is asked to stop: SIGINT or SIGTERM.
-async fn stop() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+fn stop() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
+        tracing::info!("asked to stop; requests in work may end");
+    })
 }

@@ -69,11 +69,50 @@ pub fn python() -> Option<PathBuf> {
     found
 }
 
+/// Chromium and its driver (`make setup PART=browser`). Where one is missing the answer is `None` and a
+/// line says that the tests of the page are skipped.
+///
+/// # Panics
+/// In continuous integration (`CI=true`) they must be there.
+#[must_use]
+pub fn browser() -> Option<[PathBuf; 2]> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let find =
+        |name: &str| std::env::split_paths(&path).map(|at| at.join(name)).find(|at| at.is_file());
+    let found = find("chromium").zip(find("chromedriver"));
+    if found.is_none() {
+        assert!(!in_ci(), "CI must test the page in a browser");
+        eprintln!(
+            "skipped: no chromium or no chromedriver (`make setup PART=browser` installs them)"
+        );
+    }
+    found.map(|(chromium, driver)| [chromium, driver])
+}
+
+/// The script of axe-core (`make setup PART=browser`). Where it is missing the answer is `None` and a line
+/// says so.
+///
+/// # Panics
+/// In continuous integration (`CI=true`) it must be there.
+#[must_use]
+pub fn axe() -> Option<PathBuf> {
+    let script = native().join("axe/axe_playwright_python/axe.min.js");
+    if script.exists() {
+        return Some(script);
+    }
+    assert!(!in_ci(), "CI must test how accessible the page is");
+    eprintln!("skipped: no axe-core (`make setup PART=browser` fetches it)");
+    None
+}
+
+fn native() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native");
+    std::env::var_os("SHOWTELL_NATIVE").map_or_else(beside, PathBuf::from)
+}
+
 fn environment(part: &str, variable: &str) -> Option<PathBuf> {
-    let native = std::env::var_os("SHOWTELL_NATIVE")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native"), PathBuf::from);
     let python = std::env::var_os(variable)
-        .map_or_else(|| native.join(part).join("bin/python"), PathBuf::from);
+        .map_or_else(|| native().join(part).join("bin/python"), PathBuf::from);
     if python.exists() {
         return Some(python);
     }

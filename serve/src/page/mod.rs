@@ -1,108 +1,180 @@
 //! The web page. It works without JavaScript: a form that answers with itself.
 
+mod assets;
+mod language;
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{Html, IntoResponse, Response};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use minijinja::Environment;
 use minijinja::value::Serde;
 use models::Caption;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::upload::Upload;
+pub(crate) use self::assets::asset;
+use self::language::{Language, Texts};
+use crate::backend::Answer;
+use crate::upload::Uploads;
 use crate::{Error, ModelInfo, Shared};
 
 const TEMPLATE: &str = "page.html";
 
-/// The page's template.
+/// The page's template and its texts.
 #[derive(Debug)]
-pub(crate) struct Pages(Environment<'static>);
+pub(crate) struct Pages {
+    templates: Environment<'static>,
+    texts: Texts,
+}
 
 /// What the template sees.
 #[derive(Serialize)]
 struct View<'a> {
-    shown: Option<&'a Shown>,
-    problem: Option<&'a str>,
+    language: Language,
+    languages: Vec<LanguageLink<'a>>,
+    t: &'a toml::Table,
+    shown: &'a [Shown],
     model: &'a ModelInfo,
 }
 
-/// What a submitted photo became.
 #[derive(Serialize)]
+struct LanguageLink<'a> {
+    code: Language,
+    name: &'a str,
+}
+
+/// What a submitted photo became.
+#[derive(Default, Serialize)]
 struct Shown {
     /// The photo as a `data:` address, so that nothing is kept on the server. It is made here and
     /// of base64 letters alone, so the template need not escape it.
     photo: String,
     caption: String,
-    others: Vec<Other>,
+    /// All captions, with their shares of the probability that they have together.
+    weighed: Vec<Weighed>,
+    /// Why there is no caption.
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Other {
+struct Weighed {
     text: String,
+    share: f32,
     percent: String,
+}
+
+/// What an address may say after its question mark.
+#[derive(Deserialize)]
+pub(crate) struct Wish {
+    language: Language,
+}
+
+/// A wish that is not understood is none.
+type Wished = Result<Query<Wish>, QueryRejection>;
+
+/// The language that the address says, or else the browser's.
+fn language(wish: Wished, headers: &HeaderMap) -> Language {
+    wish.map_or_else(|_| Language::accepted(headers), |Query(Wish { language })| language)
 }
 
 impl Pages {
     pub(crate) fn new() -> Result<Self, Error> {
         let mut templates = Environment::new();
         templates.add_template(TEMPLATE, include_str!("page.html"))?;
-        Ok(Self(templates))
+        Ok(Self { templates, texts: Texts::new()? })
     }
 
     fn draw(
         &self,
-        shared: &Shared,
-        shown: Option<&Shown>,
-        problem: Option<&str>,
-    ) -> Result<Html<String>, Error> {
-        let view = View { shown, problem, model: shared.backend.info() };
-        let template = self.0.get_template(TEMPLATE)?;
-        Ok(Html(template.render(Serde(&view))?))
+        model: &ModelInfo,
+        language: Language,
+        shown: &[Shown],
+    ) -> Result<Response, Error> {
+        let languages =
+            Language::ALL.map(|code| LanguageLink { code, name: self.texts.get(code, "name") });
+        let t = self.texts.of(language);
+        let view = View { language, languages: languages.into(), t, shown, model };
+        let page = self.templates.get_template(TEMPLATE)?.render(Serde(&view))?;
+        let headers =
+            [(header::CONTENT_LANGUAGE, language.code()), (header::VARY, "Accept-Language")];
+        Ok((headers, Html(page)).into_response())
     }
-}
 
-pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Html<String>, Error> {
-    shared.pages.draw(&shared, None, None)
-}
-
-pub(crate) async fn submit(
-    State(shared): State<Arc<Shared>>,
-    upload: Result<Upload, Error>,
-) -> Result<Response, Error> {
-    match answer(&shared, upload).await {
-        Ok(shown) => Ok(shared.pages.draw(&shared, Some(&shown), None)?.into_response()),
-        Err(error) => {
-            let page = shared.pages.draw(&shared, None, Some(&error.to_string()))?;
-            Ok((error.status(), page).into_response())
+    /// What became of a photo, for people.
+    fn shown(&self, language: Language, photo: &Bytes, answer: Result<Answer, Error>) -> Shown {
+        match answer {
+            Ok(answer) => {
+                let weighed = weighed(&answer.found.captions, language);
+                let caption = weighed.first().map_or_else(String::new, |best| best.text.clone());
+                Shown { photo: data_address(photo), caption, weighed, problem: None }
+            }
+            Err(error) => self.problem(language, &error),
         }
     }
+
+    fn problem(&self, language: Language, error: &Error) -> Shown {
+        let problem = self.texts.error(language, error.code()).to_owned();
+        Shown { problem: Some(problem), ..Shown::default() }
+    }
 }
 
-pub(crate) async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))
+/// `GET /`.
+pub(crate) async fn show(
+    State(shared): State<Arc<Shared>>,
+    wish: Wished,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let language = language(wish, &headers);
+    shared.pages.draw(shared.backend.info(), language, &[])
 }
 
-async fn answer(shared: &Shared, upload: Result<Upload, Error>) -> Result<Shown, Error> {
-    let Upload(image) = upload?;
-    let captioned = shared.backend.caption(image.clone()).await?;
-    let mut captions = captioned.captions.iter();
-    let best = captions.next().ok_or(Error::Model)?;
-    Ok(Shown {
-        photo: data_address(&image),
-        caption: sentence(&best.text),
-        others: captions.map(other).collect(),
-    })
+/// `POST /`: the form, for browsers without JavaScript.
+pub(crate) async fn submit(
+    State(shared): State<Arc<Shared>>,
+    wish: Wished,
+    headers: HeaderMap,
+    photos: Result<Uploads, Error>,
+) -> Result<Response, Error> {
+    let language = language(wish, &headers);
+    let (pages, backend) = (&shared.pages, &shared.backend);
+    let (status, shown) = match photos {
+        Ok(Uploads(photos)) => {
+            let answers = join_all(photos.iter().map(|photo| backend.caption(photo.clone()))).await;
+            let status = status_of(&answers);
+            let shown = photos
+                .iter()
+                .zip(answers)
+                .map(|(photo, answer)| pages.shown(language, photo, answer));
+            (status, shown.collect())
+        }
+        Err(error) => (error.status(), vec![pages.problem(language, &error)]),
+    };
+    Ok((status, pages.draw(backend.info(), language, &shown)?).into_response())
 }
 
-fn other(caption: &Caption) -> Other {
-    let percent = 100.0 * caption.log_probability.exp();
-    let percent =
-        if percent < 0.001 { "under 0.001 %".to_owned() } else { format!("{percent:.3} %") };
-    Other { text: sentence(&caption.text), percent }
+/// That of the first error if there is no caption at all.
+fn status_of(answers: &[Result<Answer, Error>]) -> StatusCode {
+    let refused = |answer: &Result<Answer, Error>| answer.as_ref().err().map(Error::status);
+    let refused = answers.iter().map(refused).collect::<Option<Vec<_>>>();
+    refused.and_then(|refused| refused.first().copied()).unwrap_or(StatusCode::OK)
+}
+
+fn weighed(captions: &[Caption], language: Language) -> Vec<Weighed> {
+    let best = captions.first().map_or(0.0, |best| best.log_probability);
+    let beside_best = |caption: &Caption| (caption.log_probability - best).exp();
+    let all = captions.iter().map(beside_best).sum::<f32>();
+    let weighed = captions.iter().map(|caption| {
+        let share = beside_best(caption) / all;
+        let percent = language.decimal(&format!("{:.1} %", 100.0 * share));
+        Weighed { text: sentence(&caption.text), share, percent }
+    });
+    weighed.collect()
 }
 
 /// The words as a sentence: first letter large, a full stop.

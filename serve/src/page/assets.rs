@@ -1,0 +1,33 @@
+//! The page's parts, which are in the program itself.
+
+use axum::extract::Path;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use crate::Error;
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JPEG: &str = "image/jpeg";
+
+const SVG: &str = "image/svg+xml";
+
+const ASSETS: [(&str, &str, &[u8]); 9] = [
+    ("icon.svg", SVG, include_bytes!("icon.svg")),
+    ("style.css", CSS, include_bytes!("style.css")),
+    ("page.js", JAVASCRIPT, include_bytes!("page.js")),
+    ("caption.js", JAVASCRIPT, include_bytes!("caption.js")),
+    ("attention.js", JAVASCRIPT, include_bytes!("attention.js")),
+    ("cat.jpg", JPEG, include_bytes!("samples/cat.jpg")),
+    ("coffee.jpg", JPEG, include_bytes!("samples/coffee.jpg")),
+    ("rocket.jpg", JPEG, include_bytes!("samples/rocket.jpg")),
+    ("astronaut.jpg", JPEG, include_bytes!("samples/astronaut.jpg")),
+];
+
+/// `GET /assets/{name}`.
+pub(crate) async fn asset(Path(wanted): Path<String>) -> Result<impl IntoResponse, Error> {
+    let found = ASSETS.iter().find(|(name, ..)| *name == wanted);
+    let (_, kind, bytes) = found.ok_or(Error::NotFound)?;
+    // A newer program has newer parts under the same names.
+    Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *bytes))
+}

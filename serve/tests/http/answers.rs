@@ -1,0 +1,125 @@
+//! What is answered about photos, to programs and on the page.
+
+use axum::http::{StatusCode, header};
+use serve::Options;
+
+use crate::{app, app_with, ask, form, get, header_of, json, photo, png, raw, text};
+
+#[tokio::test]
+async fn raw_bodies_and_forms_get_the_same_caption() {
+    let app = app();
+    let from_raw = ask(&app, raw(photo())).await;
+    assert_eq!(from_raw.status(), StatusCode::OK);
+    let timing = header_of(&from_raw, "server-timing").to_owned();
+    let from_raw = json(from_raw).await;
+    let from_form = ask(&app, form("/api/caption", &[("image", &photo())])).await;
+    assert_eq!(header_of(&from_form, "server-timing"), "cache;desc=hit");
+    let from_form = json(from_form).await;
+    assert_eq!(from_raw["captions"], from_form["captions"]);
+    assert_eq!([&from_raw["cached"], &from_form["cached"]], [false, true]);
+    assert_eq!(from_raw["caption"], from_raw["captions"][0]["text"]);
+    assert_eq!(from_raw["model"], "small");
+    assert_eq!(from_raw["encoder"], "small.onnx");
+    assert_eq!(from_raw["captions"][0]["words"][0]["attention"].as_array().unwrap().len(), 7);
+    for part in ["queue", "decode", "encode", "search"] {
+        assert!(from_raw["timings_ms"][part].as_f64().unwrap() >= 0.0);
+        assert!(timing.contains(&format!("{part};dur=")), "{timing}");
+    }
+}
+
+#[tokio::test]
+async fn a_photo_among_several_that_cannot_be_captioned_has_its_own_error() {
+    let app = app();
+    let other = png(20, 20, [10, 20, 200]);
+    let fields: [(&str, &[u8]); 4] =
+        [("image", &photo()), ("note", b"x"), ("image", b"text"), ("image", &other)];
+    let response = ask(&app, form("/api/captions", &fields)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let results = json(response).await["results"].clone();
+    assert_eq!(results.as_array().unwrap().len(), 3);
+    assert_eq!(results[1]["error"]["code"], "not_an_image");
+    for (at, bytes) in [(0, photo()), (2, other)] {
+        let alone = json(ask(&app, raw(bytes)).await).await;
+        assert_eq!(alone["captions"], results[at]["captions"]);
+    }
+}
+
+#[tokio::test]
+async fn photos_are_remembered_only_if_asked_to() {
+    let forgetful = app_with(Options { cache: 0, ..Options::default() });
+    for _ in 0..2 {
+        assert_eq!(json(ask(&forgetful, raw(photo())).await).await["cached"], false);
+    }
+}
+
+/// The same photo of several clients at once is worked on once.
+#[tokio::test]
+async fn clients_wait_for_the_same_photo_together() {
+    let app = app();
+    let answers = [0; 4].map(|_| ask(&app, raw(png(900, 900, [5, 6, 7]))));
+    let mut worked = 0;
+    for answer in futures_util::future::join_all(answers).await {
+        worked += usize::from(json(answer).await["cached"] == false);
+    }
+    assert_eq!(worked, 1);
+}
+
+#[tokio::test]
+async fn the_page_shows_the_photo_and_its_caption() {
+    let app = app();
+    let empty = ask(&app, get("/")).await;
+    assert_eq!(empty.status(), StatusCode::OK);
+    assert!(header_of(&empty, "content-security-policy").starts_with("default-src 'none'"));
+    assert_eq!(header_of(&empty, "x-content-type-options"), "nosniff");
+    let empty = text(empty).await;
+    assert!(empty.contains("CIDEr 12.3") && empty.contains("type=\"file\""), "{empty}");
+    assert!(empty.contains("made by the tests"), "the licence is not on the page");
+
+    let caption = json(ask(&app, raw(photo())).await).await["caption"].clone();
+    let shown = text(ask(&app, form("/", &[("image", &photo())])).await).await;
+    let sentence = shown.split("class=\"caption\">").nth(1).unwrap().split('<').next().unwrap();
+    assert_eq!(sentence.to_lowercase(), format!("{}.", caption.as_str().unwrap()));
+    assert!(shown.contains("src=\"data:image/"), "{shown}");
+    assert!(!shown.contains("x.png"), "the client's file name is on the page");
+
+    let refused = ask(&app, form("/", &[("image", b"<script>alert(1)</script>")])).await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let refused = text(refused).await;
+    assert!(refused.contains("role=\"alert\"") && !refused.contains("alert(1)"), "{refused}");
+
+    let both = ask(&app, form("/", &[("image", b"text"), ("image", &photo())])).await;
+    assert_eq!(both.status(), StatusCode::OK);
+    let both = text(both).await;
+    assert!(both.contains("role=\"alert\"") && both.contains("src=\"data:image/"), "{both}");
+}
+
+#[tokio::test]
+async fn the_page_speaks_the_language_that_is_wished() {
+    let app = app();
+    let mut request = get("/");
+    request.headers_mut().insert(header::ACCEPT_LANGUAGE, "vi-VN, en;q=0.3".parse().unwrap());
+    let page = ask(&app, request).await;
+    assert_eq!(header_of(&page, "content-language"), "vi");
+    assert!(text(page).await.contains("Chọn ảnh"));
+    let page = text(ask(&app, get("/?language=vi")).await).await;
+    assert!(page.contains("action=\"/?language=vi\""), "{page}");
+    let refused = text(ask(&app, form("/?language=vi", &[("image", b"text")])).await).await;
+    assert!(refused.contains("Tệp này không phải là ảnh."), "{refused}");
+    for unknown in ["/?language=xx", "/?language=vi&language=en", "/?%"] {
+        let page = ask(&app, get(unknown)).await;
+        assert_eq!((page.status(), header_of(&page, "content-language")), (StatusCode::OK, "en"));
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_the_page_are_there() {
+    let app = app();
+    let page = text(ask(&app, get("/")).await).await;
+    let parts = page.split("/assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for part in parts {
+        let response = ask(&app, get(&format!("/assets/{part}"))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{part}");
+        assert!(!header_of(&response, "content-type").is_empty());
+    }
+    assert_eq!(ask(&app, get("/assets/..%2Fpage.html")).await.status(), StatusCode::NOT_FOUND);
+}

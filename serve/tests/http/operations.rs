@@ -1,0 +1,51 @@
+//! What those who run the server see.
+
+use axum::http::StatusCode;
+
+use crate::{app, ask, get, header_of, photo, raw, text};
+
+#[tokio::test]
+async fn it_says_that_it_lives_and_is_ready() {
+    let app = app();
+    for (path, answer) in [("/health", "ok\n"), ("/ready", "ready\n")] {
+        let response = ask(&app, get(path)).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(text(response).await, answer);
+    }
+}
+
+#[tokio::test]
+async fn what_happened_is_counted() {
+    let app = app();
+    for bytes in [photo(), photo(), b"text".to_vec()] {
+        ask(&app, raw(bytes)).await;
+    }
+    ask(&app, get("/no/such/path")).await;
+    let page = ask(&app, get("/metrics")).await;
+    assert!(header_of(&page, "content-type").starts_with("application/openmetrics-text"));
+    let page = text(page).await;
+    for line in [
+        r#"showtell_requests_total{route="/api/caption",method="POST",status="200"} 2"#,
+        r#"showtell_requests_total{route="/api/caption",method="POST",status="400"} 1"#,
+        r#"showtell_requests_total{route="none",method="GET",status="404"} 1"#,
+        r#"showtell_cache_lookups_total{result="hit"} 1"#,
+        r#"showtell_cache_lookups_total{result="miss"} 1"#,
+        r#"showtell_stage_seconds_count{stage="search"} 1"#,
+        r#"showtell_stage_seconds_count{stage="queue"} 1"#,
+        "showtell_batch_photos_count 1",
+        "showtell_free_places 64",
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_and_keeps_the_clients() {
+    let app = app();
+    let id = header_of(&ask(&app, get("/health")).await, "x-request-id").to_owned();
+    assert_eq!(id.len(), 36, "{id}");
+    let mut request = get("/nothing");
+    request.headers_mut().insert("x-request-id", "mine".parse().unwrap());
+    assert_eq!(header_of(&ask(&app, request).await, "x-request-id"), "mine");
+}
