@@ -153,7 +153,7 @@ browser() {
 # What the programs in benches/peers need; a whole PyTorch, so only on request.
 peers() {
     environment peers SHOWTELL_PEERS "6 GB" torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 \
-        pillow==13.0.0 h5py==3.16.0 numpy==2.4.6 pycocoevalcap==1.2
+        flask==3.1.3 pillow==13.0.0 h5py==3.16.0 numpy==2.4.6 pycocoevalcap==1.2
 }
 
 for part in "${@:-}"; do

@@ -192,4 +192,5 @@ def main():
     print(captions / (time.perf_counter() - start))
 
 
-main()
+if __name__ == "__main__":
+    main()

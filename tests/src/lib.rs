@@ -1,5 +1,7 @@
 //! What the tests of all rooms share: the way to the real material.
 
+#[cfg(feature = "load")]
+pub mod load;
 #[cfg(feature = "small-model")]
 pub mod small_model;
 

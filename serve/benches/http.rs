@@ -1,0 +1,166 @@
+//! The server beside its own encoder alone, and beside the server that tutorials write with Flask and
+//! `PyTorch`. Uses real photos (see CONTRIBUTING.md) and the trained model that `SHOWTELL_MODEL` names, with
+//! its encoder at `SHOWTELL_ENCODER` if it is elsewhere. The clients run on the same cores.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use models::encoder::EncoderOptions;
+use models::{Encoder, Manifest, decode};
+use tests::load::{self, Answer, Server};
+
+/// Photos that are sent one after the other.
+const PHOTOS: usize = 60;
+const ROUNDS: usize = 3;
+/// Photos that the bare encoder is fed with at once, ready made.
+const BATCH: usize = 8;
+const CLIENTS: usize = 32;
+const TIME: Duration = Duration::from_secs(15);
+/// The load at which waiting times are looked at, as a share of the most.
+const SHARE: f64 = 0.7;
+
+fn main() {
+    let Some(folder) = tests::shared("photos") else { return };
+    let Some(model) = std::env::var_os("SHOWTELL_MODEL").map(PathBuf::from) else {
+        eprintln!("left out: no trained model (SHOWTELL_MODEL names its folder)");
+        return;
+    };
+    let manifest = Manifest::load(&model).unwrap();
+    let encoder = std::env::var_os("SHOWTELL_ENCODER").map(PathBuf::from);
+    let (path, _) = manifest.find_encoder(&model, encoder.as_deref()).unwrap();
+    let files = tests::files_in(&folder);
+    let bodies = files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
+    let serve = |flags: &[&str]| start(&model, &path, flags);
+
+    let mut alone = Alone::open(&path, &files);
+    let server = serve(&["--cache", "0"]);
+    let most = speed(&server, &bodies, &mut alone);
+    waiting(&server, &bodies, SHARE * most);
+    drop(server);
+    full_queue(&serve(&["--cache", "0", "--queue", "8"]), &bodies);
+    known(&serve(&[]), &bodies);
+    flask(&bodies, most);
+}
+
+fn start(model: &Path, encoder: &Path, flags: &[&str]) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
+    command.args(["--port", "0", "--log", "warn"]).args(flags);
+    Server::start(command.arg("--model").arg(model).arg("--encoder").arg(encoder))
+}
+
+/// The encoder without anything else.
+struct Alone {
+    encoder: Encoder,
+    tensors: Vec<Vec<f32>>,
+    batches: Vec<Vec<f32>>,
+}
+
+impl Alone {
+    fn open(path: &Path, files: &[PathBuf]) -> Self {
+        let encoder = Encoder::open(path, &EncoderOptions::default()).unwrap();
+        let preprocess = encoder.preprocess();
+        let tensor = |file: &PathBuf| {
+            let mut tensor = vec![0.0; preprocess.values()];
+            preprocess.apply(&decode(&fs::read(file).unwrap()).unwrap(), &mut tensor).unwrap();
+            tensor
+        };
+        let tensors = files.iter().take(PHOTOS).map(tensor).collect::<Vec<_>>();
+        let batches = tensors.chunks_exact(BATCH).map(<[Vec<f32>]>::concat).collect();
+        Self { encoder, tensors, batches }
+    }
+
+    /// Seconds of a run on one photo.
+    fn one(&mut self) -> f64 {
+        let runs = self.tensors.iter().map(|tensor| run(&mut self.encoder, tensor, 1));
+        tests::median(&runs.collect::<Vec<_>>())
+    }
+
+    /// Photos a second in batches.
+    fn rate(&mut self) -> f64 {
+        let runs = self.batches.iter().map(|batch| run(&mut self.encoder, batch, BATCH));
+        let seconds = runs.sum::<f64>();
+        (BATCH * self.batches.len()) as f64 / seconds
+    }
+}
+
+fn run(encoder: &mut Encoder, tensors: &[f32], images: usize) -> f64 {
+    let start = Instant::now();
+    drop(black_box(encoder.encode_planes(tensors, images).unwrap()));
+    start.elapsed().as_secs_f64()
+}
+
+fn captioned(answers: &[Answer]) -> impl Iterator<Item = &Answer> {
+    answers.iter().filter(|answer| answer.status == Some(200))
+}
+
+/// One client, then many, each after the encoder alone; gives the photos a second of many.
+fn speed(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) -> f64 {
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let one = 1000.0 * alone.one();
+        let answers = load::closed(&server.address, bodies, 1, TIME / 3);
+        let single = load::percentile(captioned(&answers), 0.5);
+        let bare = alone.rate();
+        let many = rate(server, bodies);
+        println!(
+            "one run {one:.1} ms, one client p50 {single:.1} ms: {:.3}; in batches {bare:.1} photos/s, \
+             {CLIENTS} clients {many:.1}: {:.3}",
+            single / one,
+            many / bare
+        );
+        rounds.push([single / one, many / bare, many]);
+    }
+    let [single, many, most] = [0, 1, 2]
+        .map(|at| tests::median(&rounds.iter().map(|round| round[at]).collect::<Vec<_>>()));
+    println!("one client, p50 ÷ one run of the encoder: {single:.3}");
+    println!("{CLIENTS} clients, photos/s ÷ the encoder alone in batches of {BATCH}: {many:.3}");
+    println!("resident memory after that: {:.0} MiB", server.resident_mib());
+    most
+}
+
+fn rate(server: &Server, bodies: &[Vec<u8>]) -> f64 {
+    let start = Instant::now();
+    let answers = load::closed(&server.address, bodies, CLIENTS, TIME);
+    assert_eq!(
+        captioned(&answers).count(),
+        answers.len(),
+        "{:?}",
+        answers.iter().find(|one| one.status != Some(200))
+    );
+    answers.len() as f64 / start.elapsed().as_secs_f64()
+}
+
+fn waiting(server: &Server, bodies: &[Vec<u8>], rate: f64) {
+    let answers = load::steady(&server.address, bodies, CLIENTS, rate, 2 * TIME);
+    let [half, most] = [0.5, 0.99].map(|share| load::percentile(captioned(&answers), share));
+    println!(
+        "{rate:.1} requests a second (70 % of the most): p50 {half:.1} ms, p99 {most:.1} ms, ÷ {:.2}",
+        most / half
+    );
+}
+
+fn full_queue(server: &Server, bodies: &[Vec<u8>]) {
+    let answers = load::closed(&server.address, bodies, 16, TIME);
+    let refused = answers.iter().filter(|answer| answer.status == Some(429)).collect::<Vec<_>>();
+    let most = load::percentile(refused.iter().copied(), 0.99);
+    println!("a full queue: {} of {} refused, p99 {most:.1} ms", refused.len(), answers.len());
+}
+
+fn known(server: &Server, bodies: &[Vec<u8>]) {
+    let answers = load::closed(&server.address, &bodies[..1], 1, TIME / 3);
+    println!("a photo that is known: p50 {:.2} ms", load::percentile(captioned(&answers), 0.5));
+}
+
+/// The same load on the peer.
+fn flask(bodies: &[Vec<u8>], most: f64) {
+    let Some(python) = tests::peers() else { return };
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/flask_app.py");
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Command::new(python).arg(program).current_dir(folder.path()));
+    let peer = rate(&server, bodies);
+    println!("Flask and PyTorch: {peer:.1} photos/s; `serve` ÷ that: {:.2}", most / peer);
+}

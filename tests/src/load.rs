@@ -1,0 +1,159 @@
+//! Clients of a captioning server, many at once.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::Agent;
+
+/// A server in a process of its own, which ends with this value.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    /// Where it captions: the address of `POST /api/caption`.
+    pub address: String,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The place of what was sent among the bodies.
+    pub body: usize,
+    /// The HTTP status; `None` where no answer came.
+    pub status: Option<u16>,
+    /// The text of the answer.
+    pub text: String,
+    /// From when it was due to be sent until it was answered.
+    pub took: Duration,
+}
+
+impl Server {
+    /// Starts a program that prints its address, such as `http://127.0.0.1:5000/`, as its first line.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut line = String::new();
+        let output = process.stdout.take().expect("its output is a pipe");
+        BufReader::new(output).read_line(&mut line).expect("the server says its address");
+        Self { process, address: format!("{}api/caption", line.trim()) }
+    }
+
+    /// Its resident memory in MiB.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib =
+            line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse().ok());
+        kib.map_or(0.0, |kib: f64| kib / 1024.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One request.
+#[must_use]
+pub fn once(address: &str, body: &[u8]) -> Answer {
+    ask(&agent(), address, body, 0, Instant::now())
+}
+
+/// `clients` that send one body after the other, each as soon as its last one is answered, until `time`
+/// is over. Which body is sent is counted up over all clients.
+///
+/// # Panics
+/// If a client panics.
+#[must_use]
+pub fn closed(address: &str, bodies: &[Vec<u8>], clients: usize, time: Duration) -> Vec<Answer> {
+    let (next, end) = (AtomicUsize::new(0), Instant::now() + time);
+    let client = || {
+        let agent = agent();
+        let mut answers = Vec::new();
+        while Instant::now() < end {
+            let body = next.fetch_add(1, Ordering::Relaxed) % bodies.len();
+            answers.push(ask(&agent, address, &bodies[body], body, Instant::now()));
+        }
+        answers
+    };
+    together(clients, client)
+}
+
+/// Requests that are due at a steady rate a second, whether those before are answered or not; `clients` at
+/// most are under way.
+///
+/// # Panics
+/// If a client panics.
+#[must_use]
+pub fn steady(
+    address: &str,
+    bodies: &[Vec<u8>],
+    clients: usize,
+    rate: f64,
+    time: Duration,
+) -> Vec<Answer> {
+    let (next, start) = (AtomicUsize::new(0), Instant::now());
+    let client = || {
+        let agent = agent();
+        let mut answers = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let due = Duration::from_secs_f64(at as f64 / rate);
+            if due > time {
+                return answers;
+            }
+            thread::sleep((start + due).saturating_duration_since(Instant::now()));
+            let body = at % bodies.len();
+            answers.push(ask(&agent, address, &bodies[body], body, start + due));
+        }
+    };
+    together(clients, client)
+}
+
+fn together(clients: usize, client: impl Fn() -> Vec<Answer> + Sync) -> Vec<Answer> {
+    thread::scope(|scope| {
+        let running = (0..clients).map(|_| scope.spawn(&client)).collect::<Vec<_>>();
+        running.into_iter().flat_map(|one| one.join().expect("a client")).collect()
+    })
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false);
+    config.timeout_global(Some(Duration::from_mins(1))).build().into()
+}
+
+fn ask(agent: &Agent, address: &str, bytes: &[u8], body: usize, due: Instant) -> Answer {
+    let answer = agent
+        .post(address)
+        .send(bytes)
+        .and_then(|mut answer| Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?)));
+    let (status, text) = match answer {
+        Ok((status, text)) => (Some(status), text),
+        Err(error) => (None, error.to_string()),
+    };
+    Answer { body, status, text, took: due.elapsed() }
+}
+
+/// The value below which a share of the times lies, in milliseconds.
+///
+/// # Panics
+/// Without answers.
+#[must_use]
+pub fn percentile<'a>(answers: impl Iterator<Item = &'a Answer>, share: f64) -> f64 {
+    let mut times = answers.map(|answer| answer.took).collect::<Vec<_>>();
+    times.sort();
+    let at = ((times.len() as f64 * share) as usize).min(times.len() - 1);
+    times[at].as_secs_f64() * 1000.0
+}
