@@ -12,6 +12,7 @@ mod metrics;
 mod model;
 mod options;
 mod page;
+mod stages;
 mod state;
 mod upload;
 

@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 use models::Caption;
 use serde::Serialize;
 
-use crate::backend::{Answer, Stages};
+use crate::backend::Answer;
 use crate::error::Problem;
+use crate::stages::Stages;
 use crate::upload::{Upload, Uploads};
 use crate::{Error, ModelInfo, Shared};
 

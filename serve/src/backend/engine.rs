@@ -9,8 +9,8 @@ use models::captioner::{Batch, Photo};
 use models::{Caption, Captioner, SearchOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Stages;
 use crate::metrics::Metrics;
+use crate::stages::Stages;
 use crate::{Error, Options};
 
 /// A photo for the model.

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use self::cache::Cache;
 use self::engine::Job;
 use crate::metrics::Metrics;
+use crate::stages::Stages;
 use crate::{Error, MAX_BYTES, Options};
 
 /// What the page and the API say about the model.
@@ -40,29 +41,6 @@ pub struct ModelInfo {
     pub scored_on: String,
     /// Licence of the photos and captions that it was trained on.
     pub data_licence: Option<String>,
-}
-
-/// How long the parts of the work took. Encoding and searching are those of all photos that were taken
-/// together.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Stages {
-    /// Waiting: for a thread that decodes, and for the model.
-    pub(crate) queue: Duration,
-    pub(crate) decode: Duration,
-    pub(crate) encode: Duration,
-    pub(crate) search: Duration,
-}
-
-impl Stages {
-    /// The parts in their order, by name.
-    pub(crate) fn named(&self) -> [(&'static str, Duration); 4] {
-        [
-            ("queue", self.queue),
-            ("decode", self.decode),
-            ("encode", self.encode),
-            ("search", self.search),
-        ]
-    }
 }
 
 /// What was found out about a photo.
