@@ -9,6 +9,7 @@ FROM    ?= models/flickr8k
 DEVICE  ?= auto
 PORT    ?= 5000
 PHOTOS  ?= $(DATA)/Images
+RUNS    ?= 100000
 # Further flags of the command: make train ARGS='--epochs 5'
 ARGS    ?=
 
@@ -17,12 +18,16 @@ export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
 export SHOWTELL_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
 
+# What libFuzzer needs to see which inputs reach new code.
+COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
 INT8     = $(ENCODER:.onnx=-int8.onnx)
 captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder quantize vocabulary plan extract inspect verify train refine evaluate report score caption serve test bench lint audit clean
+.PHONY: help setup encoder quantize vocabulary plan extract inspect verify train refine evaluate report score caption serve test fuzz bench lint audit clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +95,10 @@ test:        ## all tests
 	tools/setup.sh
 	cargo build --workspace --bins
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace $(ARGS) && cargo test --workspace --doc; else cargo test --workspace $(ARGS); fi
+
+fuzz:        ## try RUNS=N damaged images on the way that uploads take (each find is kept in models/fuzz/finds)
+	cd models/fuzz && mkdir -p corpus finds && RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
+		-runs=$(RUNS) -rss_limit_mb=1500 -max_len=65536 -artifact_prefix=finds/ corpus seeds $(ARGS)
 
 bench:       ## what the parts cost, beside each other and beside programs in Python
 	tools/setup.sh

@@ -1,0 +1,23 @@
+//! Decodes bytes as an upload is decoded. A panic, an overflow, or more memory than the limits allow is a
+//! find; so is an image of more pixels than are let in.
+#![no_main]
+
+mod seeds;
+
+use libfuzzer_sys::fuzz_target;
+use models::Preprocess;
+use models::decode::MAX_PIXELS;
+
+fuzz_target!(
+    init: seeds::write().expect("the seeds can be written"),
+    |bytes: &[u8]| {
+        let Ok(image) = models::decode(bytes) else { return };
+        let pixels = u64::from(image.width()) * u64::from(image.height());
+        assert!(pixels <= MAX_PIXELS, "{pixels} pixels were let in");
+        let preprocess = Preprocess::imagenet([64, 64]);
+        let mut tensor = vec![0.0; preprocess.values()];
+        if preprocess.apply(&image, &mut tensor).is_ok() {
+            assert!(tensor.iter().all(|value| value.is_finite()));
+        }
+    }
+);
