@@ -1,6 +1,6 @@
 //! A network whose convolutions multiply 8-bit integers.
 //!
-//! Values are kept as 256 steps of their range, kernels as 255 steps of the largest weight of each channel,
+//! Values are kept as 256 steps of their range, kernels as 127 steps of the largest weight of each channel,
 //! and what a convolution adds as 32-bit integers (Jacob et al., arXiv 1712.05877; Krishnamoorthi,
 //! arXiv 1806.08342). The graph says so in standard operators: each value passes `QuantizeLinear` and
 //! `DequantizeLinear`, which a runtime joins with the operators around them to ones on integers.
@@ -18,10 +18,11 @@ const ON_INTEGERS: [&str; 5] = ["Conv", "Relu", "Clip", "Add", "MaxPool"];
 const BOUNDS: [&str; 2] = ["Relu", "Clip"];
 /// Since this version of the operators, each channel of a kernel can have a scale.
 const SCALES_OF_CHANNELS: i64 = 13;
-/// The largest step of a kernel.
-const LARGEST: f32 = 127.0;
+/// The largest step of a weight, of 7 bits: processors without instructions for networks of integers add two
+/// products in 16 bits, which hold 2 · 255 · 63 but not 2 · 255 · 127.
+pub(super) const LARGEST_WEIGHT: f32 = 63.0;
 /// The least scale: what a channel without weights gets.
-const LEAST: f32 = 1e-12;
+pub(super) const LEAST: f32 = 1e-12;
 
 /// A network on floats that can be brought to integers.
 #[derive(Debug)]
@@ -200,7 +201,7 @@ impl Rewriting {
         let values = floats(kernels);
         let scales = scales(values.chunks(kernel), bias.as_deref(), input);
         let rounded = values.chunks(kernel).zip(&scales).flat_map(|(channel, scale)| {
-            channel.iter().map(move |weight| (weight / scale).round() as i8 as u8)
+            channel.iter().map(move |weight| steps_of(*weight, *scale) as u8)
         });
         let integers = (ElementType::Int8, &dims[..], rounded.collect());
         conv.input[1] = self.constants(&format!("{}.kernels", conv.output[0]), integers, &scales);
@@ -248,13 +249,18 @@ fn scales<'a>(
     let of_bias = |at: usize| bias.and_then(|bias| bias.get(at)).map_or(0.0, |bias| bias.abs());
     let scale = |(at, kernel): (usize, &[f32])| {
         let largest = kernel.iter().fold(0.0_f32, |largest, weight| weight.abs().max(largest));
-        (largest / LARGEST).max(of_bias(at) / (input * (1 << 30) as f32)).max(LEAST)
+        (largest / LARGEST_WEIGHT).max(of_bias(at) / (input * (1 << 30) as f32)).max(LEAST)
     };
     kernels.enumerate().map(scale).collect()
 }
 
+/// A value in steps of the given size.
+pub(super) fn steps_of(value: f32, step: f32) -> i8 {
+    (value / step).round() as i8
+}
+
 /// The values of a tensor of floats.
-fn floats(tensor: &Tensor) -> Vec<f32> {
+pub(super) fn floats(tensor: &Tensor) -> Vec<f32> {
     if tensor.raw_data.is_empty() {
         return tensor.float_data.clone();
     }

@@ -5,6 +5,7 @@ mod adapt;
 mod blocks;
 mod graph;
 mod half_weights;
+mod integer_products;
 pub(crate) mod integers;
 pub(crate) mod outline;
 mod paths;

@@ -3,14 +3,19 @@
 use anyhow::ensure;
 use data::Split;
 use tch::Device;
-use train::export::{Form, check, export as write};
+use train::export::{Form, Weights, check, export as write};
 use train::run::RunFolder;
 
 use super::evaluation::scored_split;
 use crate::options;
 
 /// The least share of captions that an exported network has to have in common with the trained one.
-const LEAST_SAME: f64 = 0.99;
+fn least_same(weights: Weights) -> f64 {
+    match weights {
+        Weights::F32 | Weights::F16 => 0.99,
+        Weights::I8 => 0.75,
+    }
+}
 
 pub(crate) fn export(options: &options::Export) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
@@ -37,7 +42,7 @@ fn compare(folder: &RunFolder, options: &options::Export) -> anyhow::Result<()> 
         found.same, found.images, search.beam, found.difference
     );
     ensure!(
-        found.share() >= LEAST_SAME,
+        found.share() >= least_same(options.weights),
         "{}: the exported network says something else than the trained one",
         folder.path().display()
     );

@@ -14,6 +14,7 @@ use train::export::{Agreement, Form, Weights, check, export};
 use train::fit::Material;
 use train::recipes::{Network, Pass, Recipe};
 use train::report::{Reported, render};
+use train::run::RunFolder;
 use train::torch_decoder::TorchDecoder;
 
 use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, material, train};
@@ -67,10 +68,7 @@ fn exported(folder: &Path, material: &Material, recipe: Recipe) {
     assert_eq!(manifest.encoder.sha256, "small");
     manifest.check_decoder(run.path()).unwrap();
 
-    let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
-    for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
-        material.store.read(row, 0, grid).unwrap();
-    }
+    let grids = grids(material);
     let trained = run.open_best(Device::Cpu).unwrap();
     for beam in [1, 3, 5] {
         let options = SearchOptions { beam, ..SearchOptions::default() };
@@ -95,20 +93,10 @@ fn matrices_may_be_kept_in_16_bits() {
     let material = material(folder.path());
     for recipe in RECIPES {
         let run = train(folder.path(), &material, recipe, &[15]);
-        let trained = run.open_best(Device::Cpu).unwrap();
-        let exported = |form| {
-            let manifest = export(&run, &form).unwrap();
-            manifest.check_decoder(run.path()).unwrap();
-            let options = SearchOptions::default();
-            let found = check(&run, &trained, &material.dev, &material.store, &options).unwrap();
-            let parts = [manifest.decoder_init, manifest.decoder_step];
-            let size = |part: &Part| fs::metadata(run.path().join(&part.file)).unwrap().len();
-            (found, parts.iter().map(size).sum::<u64>(), manifest.data_licence)
-        };
-        let (whole, whole_size, _) = exported(Form::default());
+        let (whole, whole_size, _) = written(&run, &material, &Form::default());
         let licence = Some("mine".to_owned());
-        let (half, half_size, told) =
-            exported(Form { weights: Weights::F16, data_licence: licence.clone() });
+        let form = Form { weights: Weights::F16, data_licence: licence.clone() };
+        let (half, half_size, told) = written(&run, &material, &form);
         let images = CAPTIONS.len();
         assert!(
             matches!(whole, Agreement { same, difference, .. } if same == images && difference < 1e-4)
@@ -118,6 +106,51 @@ fn matrices_may_be_kept_in_16_bits() {
         assert!(half_size < whole_size * 3 / 4, "{half_size} {whole_size}");
         assert_eq!(told, licence);
     }
+}
+
+/// Nearly the same, and of an image the same whatever images it is captioned with.
+#[test]
+fn products_may_be_of_integers() {
+    let folder = folder();
+    let material = material(folder.path());
+    for recipe in RECIPES {
+        let run = train(folder.path(), &material, recipe, &[15]);
+        let form = |weights| Form { weights, ..Form::default() };
+        let (half, ..) = written(&run, &material, &form(Weights::F16));
+        let (integers, ..) = written(&run, &material, &form(Weights::I8));
+        assert!(integers.share() > 0.7, "{integers:?}");
+        assert!(integers.difference > half.difference && integers.difference < 0.5, "{integers:?}");
+        let (cells, options) = ([GRID.cells(), GRID.channels], SearchOptions::default());
+        let mut decoder = OnnxDecoder::open(run.path(), cells, Some(1)).unwrap();
+        let grids = grids(&material);
+        let together = best(&material, search(&mut decoder, &grids, 4, &options).unwrap());
+        for (grid, expected) in grids.chunks_exact(GRID.values()).zip(together) {
+            let alone = best(&material, search(&mut decoder, grid, 1, &options).unwrap());
+            assert_eq!(alone[0].0, expected.0);
+            assert!((alone[0].1 - expected.1).abs() < 1e-5, "{recipe}");
+        }
+    }
+}
+
+/// How far an export agrees with the network, its size, and the licence it tells.
+fn written(run: &RunFolder, material: &Material, form: &Form) -> (Agreement, u64, Option<String>) {
+    let trained = run.open_best(Device::Cpu).unwrap();
+    let manifest = export(run, form).unwrap();
+    manifest.check_decoder(run.path()).unwrap();
+    let options = SearchOptions::default();
+    let found = check(run, &trained, &material.dev, &material.store, &options).unwrap();
+    let parts = [manifest.decoder_init, manifest.decoder_step];
+    let size = |part: &Part| fs::metadata(run.path().join(&part.file)).unwrap().len();
+    (found, parts.iter().map(size).sum(), manifest.data_licence)
+}
+
+/// The grids of all images, one after the other.
+fn grids(material: &Material) -> Vec<f32> {
+    let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
+    for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
+        material.store.read(row, 0, grid).unwrap();
+    }
+    grids
 }
 
 fn best(material: &Material, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Vec<Vec<f32>>)> {
