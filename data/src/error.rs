@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use crate::download::Source;
+
 /// What can go wrong with captions, splits and vocabularies. Each error names its file and the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -85,6 +87,54 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// A data set in JSON cannot be read.
+    #[error(
+        "{}: {problem}\n  \
+         Expected Karpathy's form (dataset_flickr8k.json) or COCO's annotations (captions_val2014.json).",
+        path.display()
+    )]
+    Import {
+        /// The data set.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A scene cannot be drawn.
+    #[error("scene {number}: {problem}")]
+    Scene {
+        /// Which one.
+        number: u64,
+        /// What is in the way.
+        problem: String,
+    },
+    /// Captions with attention, or the objects they are compared with, cannot be read.
+    #[error(
+        "{}: {problem}\n  Objects are what `captions scenes` wrote, captions what `caption --json` says of its pictures.",
+        path.display()
+    )]
+    Looked {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file cannot be fetched, or is not what it should be.
+    #[error(
+        "{}: {problem}\n  Run the command again, or fetch the file by hand and put it at {}\n  \
+         ({} bytes, SHA-256 {}).",
+        file.address,
+        path.display(),
+        file.bytes,
+        file.sha256
+    )]
+    Download {
+        /// The file that was asked for.
+        file: Box<Source>,
+        /// Where it is to lie.
+        path: PathBuf,
+        /// What went wrong.
         problem: String,
     },
     /// METEOR was asked for and cannot be run.

@@ -4,10 +4,13 @@
 
 pub mod captions;
 pub mod digest;
+pub mod download;
 mod error;
 pub mod files;
+pub mod import;
 pub mod metrics;
 pub mod pairs;
+pub mod scenes;
 pub mod splits;
 pub mod tokens;
 pub mod vocabulary;

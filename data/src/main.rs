@@ -10,11 +10,12 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use data::metrics::DocumentFrequencies;
 use data::pairs::{References, read_references};
+use data::scenes::Counts;
 use data::splits::folder_of;
 use data::tokens::tokenize;
 use data::{Captions, Split, Splits, Vocabulary, files};
 
-use crate::cli::{Cli, Command, Source};
+use crate::cli::{Cli, Command, Scenes, Source};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
         Command::Tokenize => tokenize_lines(),
         Command::Score(options) => cli::score::run(&options),
         Command::References { source, split, out } => references(&source, split.into(), &out),
+        Command::Import { data_set, out } => import(&data_set, &out),
+        Command::Scenes(options) => scenes(&options),
+        Command::Looked { objects, captions } => looked(&objects, &captions),
         Command::Frequencies { references, out } => frequencies(&references, &out),
     };
     match done {
@@ -66,6 +70,39 @@ fn tokenize_lines() -> anyhow::Result<()> {
         writeln!(out, "{}", tokenize(&line).join(" "))?;
     }
     Ok(out.flush()?)
+}
+
+fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {
+    let found = data::import::import(data_set, out)?;
+    let splits = if found.splits { "lists of its splits" } else { "no splits, so names decide" };
+    println!(
+        "{}: {} images with {} captions, {splits}",
+        out.display(),
+        found.images,
+        found.captions
+    );
+    Ok(())
+}
+
+fn scenes(options: &Scenes) -> anyhow::Result<()> {
+    let (train, dev, test) = (options.train, options.dev, options.test);
+    data::scenes::write(&options.out, Counts { train, dev, test }, options.seed)?;
+    let all = train + dev + test;
+    println!("{}: {all} scenes, {train} to train on", options.out.display());
+    Ok(())
+}
+
+fn looked(objects: &Path, captions: &Path) -> anyhow::Result<()> {
+    let found = data::scenes::looked(objects, captions)?;
+    println!(
+        "{} of {} words that name an object name one of the picture; {:.1} % of their attention lies on it, \
+         which is {:.1} % of the area",
+        found.words,
+        found.named,
+        100.0 * found.mass,
+        100.0 * found.area
+    );
+    Ok(())
 }
 
 fn references(source: &Source, split: Split, out: &Path) -> anyhow::Result<()> {

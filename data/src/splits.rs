@@ -37,6 +37,11 @@ const LISTS: [(Split, &str); 3] = [
     (Split::Test, "Flickr_8k.testImages.txt"),
 ];
 
+/// The name of a split's official list.
+pub(crate) fn list_of(split: Split) -> &'static str {
+    LISTS.iter().find(|(of, _)| *of == split).map_or("", |(_, list)| list)
+}
+
 /// The assignment of images to splits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Splits {

@@ -1,5 +1,6 @@
 //! What the tests of all rooms share: the way to the real material.
 
+pub mod answers;
 #[cfg(feature = "load")]
 pub mod load;
 #[cfg(feature = "small-model")]
@@ -107,7 +108,9 @@ pub fn axe() -> Option<PathBuf> {
     None
 }
 
-fn native() -> PathBuf {
+/// Where `make setup` puts the native parts.
+#[must_use]
+pub fn native() -> PathBuf {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native");
     std::env::var_os("SHOWTELL_NATIVE").map_or_else(beside, PathBuf::from)
 }
@@ -122,6 +125,8 @@ fn environment(part: &str, variable: &str) -> Option<PathBuf> {
     None
 }
 
-fn in_ci() -> bool {
+/// Whether this is continuous integration, where nothing may be skipped.
+#[must_use]
+pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }

@@ -44,6 +44,27 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Bring a data set in JSON to captions.txt and lists of its splits: Karpathy's `dataset_*.json`, or
+    /// COCO's annotations.
+    Import {
+        /// The data set.
+        #[arg(value_name = "FILE")]
+        data_set: PathBuf,
+        /// The folder for captions.txt, beside Images.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        out: PathBuf,
+    },
+    /// Draw a data set of scenes: pictures with captions, splits, and where every object lies.
+    Scenes(Scenes),
+    /// How much of the attention of words for objects lies on these, in captions of scenes.
+    Looked {
+        /// Where the objects lie, as `captions scenes` wrote it.
+        #[arg(long, value_name = "FILE")]
+        objects: PathBuf,
+        /// Captions of the pictures, as `caption --json` writes them.
+        #[arg(long, value_name = "FILE")]
+        captions: PathBuf,
+    },
     /// Count document frequencies over references, for CIDEr on sets too small to count their own.
     Frequencies {
         /// References as JSON: `{"<id>": ["caption", …], …}`.
@@ -53,6 +74,26 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+/// Where scenes are drawn, and how many.
+#[derive(Args)]
+pub(crate) struct Scenes {
+    /// The folder of the data set.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Scenes to train on.
+    #[arg(long, default_value_t = 1500, value_name = "N")]
+    pub(crate) train: u64,
+    /// Scenes that choose the checkpoint.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) dev: u64,
+    /// Scenes that are kept for the end.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(crate) test: u64,
+    /// What the scenes are drawn from: the same seed, the same data set.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
 }
 
 /// A data set's captions and how its images are split.
