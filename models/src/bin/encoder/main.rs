@@ -1,22 +1,27 @@
 //! `encoder`: prepares the networks that `extract` runs.
 
+mod catalogue;
+mod fetch;
+mod make;
 mod options;
 mod output;
 mod quantize;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
 use clap::{Args, Parser};
-use models::{Preprocess, convert, onnx};
+use models::Preprocess;
 use options::GridOptions;
 
 /// Prepares encoders.
 #[derive(Parser)]
 #[command(name = "encoder", version)]
 enum Cli {
+    /// Make an encoder of the catalogue: fetch the file that it is made of, check it, adapt or convert it.
+    Fetch(fetch::Fetch),
+    /// List the catalogue.
+    List(fetch::CatalogueOptions),
     /// Cut a classifier before its global pool, so that it gives a grid; any number of images.
     /// A network that was cut before is taken as well.
     Adapt(Adapt),
@@ -54,6 +59,8 @@ struct Convert {
 
 fn main() -> ExitCode {
     let done = match Cli::parse() {
+        Cli::Fetch(options) => fetch::fetch(&options),
+        Cli::List(options) => fetch::list(&options),
         Cli::Adapt(options) => adapt(&options),
         Cli::Convert(options) => convert(&options),
         Cli::Quantize(options) => quantize::quantize(&options),
@@ -68,31 +75,13 @@ fn main() -> ExitCode {
 }
 
 fn adapt(options: &Adapt) -> anyhow::Result<()> {
-    let path = &options.classifier;
-    let preprocess = options.grid.preprocess(&Preprocess::imagenet(options.grid.size()))?;
-    let classifier = fs::read(path).with_context(|| path.display().to_string())?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let refuse = |problem: String| {
-        anyhow!(
-            "{}: {problem}\n  An encoder is made from a classifier that ends in a global average pool, such as a ResNet.",
-            path.display()
-        )
-    };
-    let encoder = onnx::adapt(&classifier, folder, preprocess, options.grid.blocks());
-    output::write(&encoder.map_err(refuse)?, &options.out, path)
+    let (path, grid) = (&options.classifier, &options.grid);
+    let preprocess = grid.preprocess(&Preprocess::imagenet(grid.size()))?;
+    let encoder = make::of_classifier(path, &preprocess, grid.blocks())?;
+    output::write(&encoder, &options.out, path).map(drop)
 }
 
 fn convert(options: &Convert) -> anyhow::Result<()> {
-    let path = &options.weights;
-    let refuse = |problem: String| {
-        anyhow!(
-            "{}: {problem}\n  A network that can be exported as ONNX becomes an encoder by `encoder adapt FILE --out FILE`.",
-            path.display()
-        )
-    };
-    fs::metadata(path).with_context(|| path.display().to_string())?;
-    let (network, usual) = convert::convert(path, options.grid.size()).map_err(refuse)?;
-    let preprocess = options.grid.preprocess(&usual)?;
-    let encoder = onnx::adapt(&network, Path::new("."), preprocess, options.grid.blocks());
-    output::write(&encoder.map_err(refuse)?, &options.out, path)
+    let encoder = make::of_weights(&options.weights, &options.grid)?;
+    output::write(&encoder, &options.out, &options.weights).map(drop)
 }

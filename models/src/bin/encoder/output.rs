@@ -8,7 +8,7 @@ use models::{DeviceChoice, Encoder};
 
 /// Puts the encoder made from the file `source` at `out`, if it runs, and says what it is. What lay at
 /// `out` before stays whole until then.
-pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result<Encoder> {
     let staged = out.with_extension("onnx.new");
     data::files::replace(&staged, encoder).with_context(|| staged.display().to_string())?;
     let encoder = try_out(&staged)
@@ -18,7 +18,7 @@ pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result
     let [height, width, channels] = encoder.grid();
     let json = serde_json::to_string(encoder.preprocess())?;
     println!("{}: {height}×{width} cells of {channels} values, {json}", out.display());
-    Ok(())
+    Ok(encoder)
 }
 
 /// Runs the encoder on one image and on two, which must not see each other.

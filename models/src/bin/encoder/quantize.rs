@@ -46,7 +46,7 @@ pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
         let image = models::decode(&bytes).with_context(|| path.display().to_string())?;
         calibration.observe(&image).with_context(|| path.display().to_string())?;
     }
-    output::write(&calibration.finish()?, &options.out, &options.encoder)
+    output::write(&calibration.finish()?, &options.out, &options.encoder).map(drop)
 }
 
 /// The names of `count` photos of the training split, from all over it.

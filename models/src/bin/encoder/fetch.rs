@@ -1,0 +1,115 @@
+//! `encoder fetch` and `encoder list`.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use data::digest;
+use indicatif::{ProgressBar, ProgressStyle};
+use zip::ZipArchive;
+
+use crate::catalogue::{self, Entry};
+use crate::{make, output};
+
+/// Which encoder, and where it comes to lie.
+#[derive(Args)]
+pub(crate) struct Fetch {
+    /// Its name in the catalogue (`encoder list`).
+    name: String,
+    /// The encoder to write [default: models/NAME.onnx].
+    #[arg(long, env = "SHOWTELL_OUT", value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    catalogue: CatalogueOptions,
+}
+
+/// Where names are looked up.
+#[derive(Args)]
+pub(crate) struct CatalogueOptions {
+    /// A list of encoders instead of the project's own, models/encoders.toml.
+    #[arg(long, env = "SHOWTELL_CATALOGUE", value_name = "FILE")]
+    catalogue: Option<PathBuf>,
+}
+
+/// Fetches the file an encoder is made of, unless it is there, and makes the encoder, unless that is.
+pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
+    let name = &options.name;
+    let catalogue = catalogue::read(options.catalogue.catalogue.as_deref())?;
+    let entry = catalogue::find(&catalogue, name)?;
+    let usual = || Path::new("models").join(name).with_extension("onnx");
+    let out = options.out.clone().unwrap_or_else(usual);
+    let fetched = out.parent().unwrap_or(Path::new("")).join("fetched");
+    let _alone = locked(&fetched).with_context(|| fetched.display().to_string())?;
+    if out.exists() {
+        check(&out, name, entry)?;
+        println!("{}: {name} is in place", out.display());
+        return Ok(());
+    }
+    let file = fetched.join(entry.source.file_name());
+    eprintln!("{name}: {}, licence {}", entry.origin, entry.licence);
+    let bar = bar(entry.source.bytes);
+    entry.source.fetch(&file, &mut |bytes| bar.set_position(bytes))?;
+    bar.finish_and_clear();
+    let encoder = match &entry.member {
+        Some(member) => {
+            let network = unpacked(&file, member)?;
+            let encoder = make::of_file(&network, &entry.preprocess, entry.blocks);
+            fs::remove_file(&network).with_context(|| network.display().to_string())?;
+            encoder?
+        }
+        None => make::of_file(&file, &entry.preprocess, entry.blocks)?,
+    };
+    let made = output::write(&encoder, &out, &file)?;
+    ensure!(made.grid() == entry.grid, "{}: the catalogue names another grid", out.display());
+    check(&out, name, entry)
+}
+
+/// Prints the catalogue.
+pub(crate) fn list(options: &CatalogueOptions) -> anyhow::Result<()> {
+    for (name, entry) in catalogue::read(options.catalogue.as_deref())? {
+        let ([height, width, values], mib) = (entry.grid, entry.source.bytes >> 20);
+        println!("{name}: {}, {height}×{width} cells of {values} values", entry.architecture);
+        println!("  {}, {mib} MiB, licence {}", entry.origin, entry.licence);
+        println!("  {}", entry.source.address);
+    }
+    Ok(())
+}
+
+/// Whether the file at `out` is what the catalogue says.
+fn check(out: &Path, name: &str, entry: &Entry) -> anyhow::Result<()> {
+    let Some(expected) = &entry.encoder else { return Ok(()) };
+    ensure!(
+        digest::of_file(out)? == *expected,
+        "{}: it is not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
+        out.display()
+    );
+    Ok(())
+}
+
+/// Makes a folder and waits until no other process has it. Whoever comes second finds what the first made.
+fn locked(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let folder = File::open(folder)?;
+    folder.lock()?;
+    Ok(folder)
+}
+
+fn bar(bytes: u64) -> ProgressBar {
+    let style = "{bytes} of {total_bytes} {bar:30} {bytes_per_sec}, {eta} to go";
+    let style = ProgressStyle::with_template(style);
+    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Takes a file out of an archive and puts it beside that.
+fn unpacked(archive: &Path, member: &str) -> anyhow::Result<PathBuf> {
+    let place = || format!("{}: {member}", archive.display());
+    let mut zip = ZipArchive::new(File::open(archive).with_context(place)?).with_context(place)?;
+    let mut bytes = Vec::new();
+    zip.by_name(member).with_context(place)?.read_to_end(&mut bytes).with_context(place)?;
+    let name = Path::new(member).file_name().with_context(place)?;
+    let path = archive.with_file_name(name);
+    data::files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
+    Ok(path)
+}
