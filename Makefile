@@ -2,7 +2,8 @@
 
 # Where things lie. Each may be given on the command line: make train RUN=models/second
 DATA    ?= data
-ENCODER ?= models/resnet50.onnx
+NAME    ?= resnet50
+ENCODER ?= models/$(NAME).onnx
 STORE   ?= features/flickr8k.h5
 RUN     ?= models/flickr8k
 FROM    ?= models/flickr8k
@@ -10,6 +11,7 @@ DEVICE  ?= auto
 PORT    ?= 5000
 PHOTOS  ?= $(DATA)/Images
 RUNS    ?= 100000
+PREFIX  ?= $(HOME)/.local
 # Further flags of the command: make train ARGS='--epochs 5'
 ARGS    ?=
 
@@ -22,12 +24,23 @@ export SHOWTELL_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/met
 COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
+# The decoder that comes with the project, and its encoder: what is served until there is a run.
+SHIPPED  = models/showtell
+OWN      = efficientnet-lite2
+SERVED   = $(if $(or $(wildcard $(RUN)/manifest.json),$(filter-out file,$(origin RUN))),$(RUN),$(SHIPPED))
+scenes   = DATA=data/scenes STORE=features/scenes.h5 RUN=models/scenes NAME=$(OWN)
+PROGRAMS = captions encoder extract train serve caption
 INT8     = $(ENCODER:.onnx=-int8.onnx)
 captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
+# What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with.
+own      = $(filter $(SHIPPED),$(SERVED))
+prepare  = tools/setup.sh onnxruntime$(if $(own), && $(call program,models,encoder) fetch $(OWN))
+chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
+model    = --model $(SERVED) --device $(DEVICE) $(if $(chosen),--encoder $(ENCODER))
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder quantize vocabulary plan extract inspect verify train refine evaluate report score caption serve test fuzz bench lint audit clean
+.PHONY: help setup encoder quantize vocabulary plan extract inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -37,9 +50,9 @@ help:        ## this list
 setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
-encoder:     ## make $(ENCODER) of a classifier: CLASSIFIER=FILE.onnx, or WEIGHTS=FILE.pth or .safetensors
+encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.toml, or of CLASSIFIER=FILE.onnx, or of WEIGHTS=FILE.pth or .safetensors
 	tools/setup.sh onnxruntime
-	$(call program,models,encoder) $(if $(WEIGHTS),convert $(WEIGHTS),adapt $(CLASSIFIER)) --out $(ENCODER) $(ARGS)
+	$(call program,models,encoder) $(if $(WEIGHTS),convert $(WEIGHTS),$(if $(CLASSIFIER),adapt $(CLASSIFIER),fetch $(NAME))) --out $(ENCODER) $(ARGS)
 
 quantize:    ## write $(INT8): $(ENCODER) in integers of 8 bits, calibrated on training photos of $(DATA)
 	tools/setup.sh onnxruntime
@@ -83,13 +96,27 @@ evaluate:    ## score the captions that $(RUN) generates for the dev split
 score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
 	$(call program,data,captions) score --references $(REFERENCES) --hypotheses $(HYPOTHESES) $(ARGS)
 
-caption:     ## caption PHOTOS="FILE FOLDER …" with $(RUN), a line each
-	tools/setup.sh onnxruntime
-	$(call program,serve,caption) --model $(RUN) --device $(DEVICE) $(patsubst %,--encoder %,$(wildcard $(ENCODER))) $(ARGS) $(PHOTOS)
+caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), a line each
+	$(prepare)
+	$(call program,serve,caption) $(model) $(ARGS) $(PHOTOS)
 
-serve:       ## serve $(RUN) at http://127.0.0.1:$(PORT)/
-	tools/setup.sh onnxruntime
-	$(call program,serve,serve) --model $(RUN) --port $(PORT) --device $(DEVICE) $(patsubst %,--encoder %,$(wildcard $(ENCODER))) $(ARGS)
+serve:       ## serve $(SERVED) at http://127.0.0.1:$(PORT)/
+	$(prepare)
+	$(call program,serve,serve) $(model) --port $(PORT) $(ARGS)
+
+demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evaluate, report, serve
+	$(call program,data,captions) scenes --out data/scenes
+	$(MAKE) encoder $(scenes) ARGS=
+	$(MAKE) extract $(scenes) ARGS=
+	$(MAKE) train $(scenes) ARGS='--epochs 5 --resume'
+	$(MAKE) evaluate $(scenes) ARGS='--split test'
+	$(MAKE) looked $(scenes) ARGS=
+	$(MAKE) report $(scenes) ARGS=
+	$(MAKE) serve $(scenes)
+
+looked:      ## how much of the attention of words for objects lies on these, in the scenes of $(DATA)
+	$(call program,serve,caption) $(model) --json $(DATA)/Images > $(RUN)/captions.jsonl
+	$(call program,data,captions) looked --objects $(DATA)/objects.json --captions $(RUN)/captions.jsonl
 
 test:        ## all tests
 	tools/setup.sh
@@ -111,6 +138,13 @@ lint:        ## formatting and lints, as CI checks them
 
 audit:       ## licences, sources and duplicates of the dependencies (needs cargo-deny)
 	cargo deny check bans licenses sources
+
+install:     ## put the programs into $(PREFIX)/bin as showtell-serve and so on, and ONNX Runtime into $(PREFIX)/lib
+	tools/setup.sh
+	cargo build --profile dist --workspace --bins
+	install -d $(PREFIX)/bin $(PREFIX)/lib
+	for program in $(PROGRAMS); do install $${CARGO_TARGET_DIR:-target}/dist/$$program $(PREFIX)/bin/showtell-$$program; done
+	install --mode 644 $(SHOWTELL_NATIVE)/onnxruntime/onnxruntime/capi/libonnxruntime.so.* $(PREFIX)/lib
 
 clean:       ## remove what was built; data, stores, models and native parts stay
 	cargo clean

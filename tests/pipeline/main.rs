@@ -2,12 +2,16 @@
 //! captions out, and the server answering for one of the photos over a real socket.
 #![allow(clippy::unwrap_used)]
 
+mod programs;
+mod scenes;
+mod shipped;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
 
+use programs::{program, run, told_by};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,31 +20,6 @@ const PHOTOS: usize = 64;
 /// The checker of the format's own authors.
 const CHECK: &str =
     "import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(path, full_check=True)";
-
-/// A program of the workspace, built before the tests run, without any variable of this process
-/// that could help it find its libraries.
-fn program(name: &str) -> Command {
-    let this = std::env::current_exe().unwrap();
-    let folder = this.ancestors().find(|folder| folder.join(name).is_file());
-    let folder =
-        folder.unwrap_or_else(|| panic!("{name} is not built; run `cargo build --workspace`"));
-    let mut command = Command::new(folder.join(name));
-    command.env_clear();
-    command
-}
-
-fn run(command: &mut Command) -> (String, String) {
-    let start = Instant::now();
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-    assert!(status.success(), "{command:?} failed:\n{stdout}{stderr}");
-    eprintln!(
-        "{}: {:.1} s\n{stdout}{stderr}",
-        command.get_program().display(),
-        start.elapsed().as_secs_f64()
-    );
-    (stdout, stderr)
-}
 
 /// 64 photos with captions and split lists, one captioned image that is absent, one photo cut off.
 fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
@@ -67,12 +46,6 @@ fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
     let photo = fs::read(images.join(&names[0])).unwrap();
     fs::write(images.join("cut.jpg"), &photo[..photo.len() / 2]).unwrap();
     names
-}
-
-/// The captions that a command tells: photo, tab, caption, a line each.
-fn told_by(command: &mut Command) -> Vec<String> {
-    let told = run(command).0;
-    told.lines().map(|line| line.split_once('\t').unwrap().1.to_owned()).collect()
 }
 
 /// The server, killed when the test is over.

@@ -1,0 +1,32 @@
+//! The pipeline on drawn scenes, where the place of every object is known.
+
+use std::fs;
+
+use crate::programs::{own_encoder, program, run};
+
+#[test]
+fn words_for_objects_look_at_these_objects() {
+    let Some(encoder) = own_encoder() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut command = program("captions");
+    command.args(["scenes", "--train", "600", "--dev", "60", "--test", "0", "--out"]);
+    run(command.arg(folder.path()));
+    let (images, captions) = (at("Images"), at("captions.txt"));
+    let mut command = program("extract");
+    command.arg("--images").arg(&images).arg("--captions").arg(&captions);
+    run(command.arg("--store").arg(at("store.h5")).arg("--encoder").arg(&encoder));
+    let mut command = program("train");
+    command.arg("fit").arg("--captions").arg(&captions).arg("--store").arg(at("store.h5"));
+    run(command.args(["--epochs", "6", "--run"]).arg(at("run")));
+
+    let list = fs::read_to_string(at("Flickr_8k.devImages.txt")).unwrap();
+    let mut command = program("caption");
+    command.arg("--json").arg("--model").arg(at("run")).arg("--encoder").arg(&encoder);
+    let said = run(command.args(list.lines().map(|name| images.join(name)))).0;
+    fs::write(at("captions.jsonl"), said).unwrap();
+    let found = data::scenes::looked(&at("objects.json"), &at("captions.jsonl")).unwrap();
+    eprintln!("{found:?}");
+    assert!(found.words >= 60 && found.words as f64 > 0.8 * found.named as f64, "{found:?}");
+    assert!(found.mass > 2.0 * found.area, "{found:?}");
+}

@@ -1,0 +1,47 @@
+//! The model that comes with the project, with its encoder from the package index.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::programs::{own_encoder, program, run, told_by};
+
+/// Dev photos that are captioned.
+const PHOTOS: usize = 100;
+
+#[test]
+fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
+    let (Some(flickr8k), Some(encoder)) = (tests::shared("flickr8k"), own_encoder()) else {
+        return;
+    };
+    let names = fs::read_to_string(flickr8k.join("Flickr_8k.devImages.txt")).unwrap();
+    let names = names.lines().take(PHOTOS).collect::<Vec<_>>();
+
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell");
+    let mut command = program("caption");
+    command.arg("--model").arg(model).arg("--encoder").arg(encoder);
+    let told = told_by(command.args(names.iter().map(|name| flickr8k.join("Images").join(name))));
+
+    let folder = tempfile::tempdir().unwrap();
+    let [references, hypotheses] =
+        ["references.json", "hypotheses.json"].map(|name| folder.path().join(name));
+    let mut command = program("captions");
+    command.arg("references").arg("--captions").arg(flickr8k.join("captions.txt"));
+    run(command.args(["--split", "dev", "--out"]).arg(&references));
+    let read = fs::read(&references).unwrap();
+    let mut all = serde_json::from_slice::<Map<String, Value>>(&read).unwrap();
+    all.retain(|name, _| names.contains(&name.as_str()));
+    fs::write(&references, Value::from(all).to_string()).unwrap();
+    let captions = names.iter().map(|name| (*name).to_owned());
+    let captions = captions.zip(told.into_iter().map(Value::from)).collect::<Map<_, _>>();
+    fs::write(&hypotheses, Value::from(captions).to_string()).unwrap();
+    let mut command = program("captions");
+    command.arg("score").arg("--references").arg(&references);
+    command.arg("--hypotheses").arg(&hypotheses).args(["--json", "-"]);
+    let scores = serde_json::from_str::<Value>(&run(&mut command).0).unwrap();
+    assert_eq!(scores["images"], PHOTOS);
+    // With document frequencies of so few photos CIDEr is lower than on the whole split.
+    assert!(scores["CIDEr"].as_f64().unwrap() > 0.4, "{scores}");
+    assert!(scores["BLEU-4"].as_f64().unwrap() > 0.16, "{scores}");
+}
