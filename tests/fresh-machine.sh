@@ -21,7 +21,7 @@ network=$(env | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_
 fresh() { env -i $network HOME="$home" PATH="$toolchain:/usr/local/bin:/usr/bin:/bin" LANG=C.UTF-8 "$@"; }
 
 # Bytes that came over the network since the machine started.
-received() { sed 's/:/ /' /proc/net/dev | awk 'NR > 2 && $1 != "lo" { sum += $2 } END { printf "%d", sum }'; }
+received() { sed 's/:/ /' /proc/net/dev | awk 'NR > 2 && $1 != "lo" { sum += $2 } END { printf "%.0f", sum }'; }
 
 # step NAME COMMAND...: runs a command and says what it took.
 step() {
