@@ -40,7 +40,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(SERVED) --device $(DEVICE) $(if $(chosen),--encoder $(ENCODER))
 program  = cargo run --release --package $(1) --bin $(2) --
 
-.PHONY: help setup encoder quantize vocabulary plan extract inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
+.PHONY: help setup encoder quantize data vocabulary plan extract inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.to
 quantize:    ## write $(INT8): $(ENCODER) in integers of 8 bits, calibrated on training photos of $(DATA)
 	tools/setup.sh onnxruntime
 	$(call program,models,encoder) quantize $(ENCODER) --out $(INT8) --images $(DATA)/Images --captions $(DATA)/captions.txt $(ARGS)
+
+data:        ## fetch Flickr8k into $(DATA): photos, captions, splits (1.1 GB; for research and teaching)
+	$(call program,data,captions) flickr8k --out $(DATA) $(ARGS)
 
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
 	$(call program,data,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// An image with all its captions, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,24 @@ impl Captions {
         self.images.is_empty()
     }
 
-    fn add(&mut self, image: &str, caption: &str) {
+    /// Writes them to `path` in the CSV form, and replaces what is there as a whole.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let lines = self.to_csv().map_err(Error::io(path))?;
+        files::replace(path, &lines).map_err(Error::io(path))
+    }
+
+    fn to_csv(&self) -> io::Result<Vec<u8>> {
+        let mut lines = csv::Writer::from_writer(Vec::new());
+        lines.write_record(["image", "caption"])?;
+        for of in self {
+            for caption in &of.captions {
+                lines.write_record([&of.image, caption])?;
+            }
+        }
+        lines.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+
+    pub(crate) fn add(&mut self, image: &str, caption: &str) {
         let at = *self.index.entry(image.to_owned()).or_insert_with(|| {
             self.images.push(CaptionedImage { image: image.to_owned(), captions: Vec::new() });
             self.images.len() - 1
@@ -145,6 +163,16 @@ mod tests {
         let csv = read("image,caption\na.jpg,\"A dog , \"\"Rex\"\" , runs .\"\na.jpg,A dog .\n");
         let tokens = read("a.jpg#0\tA dog , \"Rex\" , runs .\na.jpg#1\tA dog .\n");
         assert_eq!(csv.unwrap(), tokens.unwrap());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let captions = read("a.jpg#0\tA dog , \"Rex\" , runs .\nb.jpg#0\tÔng ấy cười\n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("captions.txt");
+        captions.save(&path).unwrap();
+        assert_eq!(Captions::read(&path).unwrap(), captions);
+        assert!(fs::read_to_string(&path).unwrap().starts_with("image,caption\n"));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! SHA-256 of files and bytes, in lower-case hexadecimal: how every part names the parts it belongs to.
+//! SHA-256 of files and bytes, in lower-case hexadecimal: how every part names the parts it belongs to. MD5
+//! where others published no better checksum.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
@@ -16,15 +18,24 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 
 /// The SHA-256 of the file at `path`, read in pieces.
 pub fn of_file(path: &Path) -> Result<String> {
-    let mut hasher = HashWriter(Sha256::new());
+    hashed::<Sha256>(path)
+}
+
+/// The MD5 of the file at `path` as 32 hexadecimal digits, read in pieces.
+pub fn md5_of_file(path: &Path) -> Result<String> {
+    hashed::<Md5>(path)
+}
+
+fn hashed<D: Digest>(path: &Path) -> Result<String> {
+    let mut hasher = HashWriter(D::new());
     let mut file = File::open(path).map_err(Error::io(path))?;
     io::copy(&mut file, &mut hasher).map_err(Error::io(path))?;
     Ok(hex::encode(hasher.0.finalize()))
 }
 
-struct HashWriter(Sha256);
+struct HashWriter<D>(D);
 
-impl io::Write for HashWriter {
+impl<D: Digest> io::Write for HashWriter<D> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
@@ -46,5 +57,7 @@ mod tests {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(super::of_bytes(b"abc"), expected);
         assert_eq!(super::of_file(&path).unwrap(), expected);
+        // RFC 1321, appendix A.5.
+        assert_eq!(super::md5_of_file(&path).unwrap(), "900150983cd24fb0d6963f7d28e17f72");
     }
 }

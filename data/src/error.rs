@@ -120,14 +120,22 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// An archive that was fetched does not hold what it should.
+    #[error("{}: {problem}\n  Remove it and run the command again.", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A file cannot be fetched, or is not what it should be.
     #[error(
         "{}: {problem}\n  Run the command again, or fetch the file by hand and put it at {}\n  \
-         ({} bytes, SHA-256 {}).",
+         ({}{}).",
         file.address,
         path.display(),
-        file.bytes,
-        file.sha256
+        file.bytes.map(|bytes| format!("{bytes} bytes, ")).unwrap_or_default(),
+        file.checksum
     )]
     Download {
         /// The file that was asked for.

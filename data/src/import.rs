@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::splits::list_of;
-use crate::{Error, Result, Split, files};
+use crate::{Captions, Error, Result, Split, files};
 
 /// Either form: Karpathy's images have sentences, COCO's have annotations beside them.
 #[derive(Deserialize)]
@@ -85,24 +85,22 @@ pub fn import(path: &Path, folder: &Path) -> Result<Imported> {
     for annotation in annotations {
         by_id.entry(annotation.image_id).or_default().push(annotation.caption);
     }
-    let mut lines = csv::Writer::from_writer(Vec::new());
+    let mut captions = Captions::default();
     let mut imported = Imported { images: 0, captions: 0, splits: false };
     let mut lists = [Split::Train, Split::Dev, Split::Test].map(|split| (split, String::new()));
-    let in_memory = |error: csv::Error| refuse(error.to_string());
-    lines.write_record(["image", "caption"]).map_err(in_memory)?;
     for image in images {
         let own = image.sentences.iter().map(|sentence| sentence.raw.clone());
         let annotated = image.id.and_then(|id| by_id.remove(&id)).unwrap_or_default();
-        let captions = own.chain(annotated).map(|caption| one_line(&caption)).collect::<Vec<_>>();
-        if captions.is_empty() {
+        let of_image = own.chain(annotated).map(|caption| one_line(&caption)).collect::<Vec<_>>();
+        if of_image.is_empty() {
             continue;
         }
         let name = image.path();
-        for caption in &captions {
-            lines.write_record([&name, caption]).map_err(in_memory)?;
+        for caption in &of_image {
+            captions.add(&name, caption);
         }
         imported.images += 1;
-        imported.captions += captions.len();
+        imported.captions += of_image.len();
         let list = lists.iter_mut().find(|(split, _)| Some(*split) == image.split());
         if let Some((_, list)) = list {
             list.extend([&name, "\n"]);
@@ -112,15 +110,11 @@ pub fn import(path: &Path, folder: &Path) -> Result<Imported> {
     if imported.images == 0 {
         return Err(refuse("no image in it has a caption".to_owned()));
     }
-    let put = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        files::replace(&path, bytes).map_err(Error::io(&path))
-    };
     for (split, list) in lists.iter().filter(|_| imported.splits) {
-        put(list_of(*split), list.as_bytes())?;
+        let path = folder.join(list_of(*split));
+        files::replace(&path, list.as_bytes()).map_err(Error::io(&path))?;
     }
-    let lines = lines.into_inner().map_err(|error| refuse(error.to_string()))?;
-    put("captions.txt", &lines)?;
+    captions.save(&folder.join("captions.txt"))?;
     Ok(imported)
 }
 

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod download;
 mod error;
 pub mod files;
+pub mod flickr8k;
 pub mod import;
 pub mod metrics;
 pub mod pairs;
@@ -19,3 +20,32 @@ pub use captions::{CaptionedImage, Captions};
 pub use error::{Error, Result};
 pub use splits::{Split, Splits};
 pub use vocabulary::Vocabulary;
+
+#[doc(hidden)]
+pub use git_version::git_version;
+
+/// The version of the program that asks, with the revision it was built from, such as
+/// `0.1.0 (1a2b3c4d5e6f)`; without the revision where it was not built from a repository.
+#[macro_export]
+macro_rules! version {
+    () => {
+        $crate::git_version!(
+            args = ["--always", "--abbrev=12", "--exclude=*"],
+            prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
+            suffix = ")",
+            cargo_prefix = ""
+        )
+    };
+}
+
+/// The revision that the program was built from, such as `1a2b3c4d5e6f`; `unknown` where it was not built
+/// from a repository.
+#[macro_export]
+macro_rules! revision {
+    () => {
+        $crate::git_version!(
+            args = ["--always", "--abbrev=12", "--exclude=*"],
+            fallback = "unknown"
+        )
+    };
+}

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use data::flickr8k::Flickr8k;
 use data::metrics::DocumentFrequencies;
 use data::pairs::{References, read_references};
 use data::scenes::Counts;
 use data::splits::folder_of;
 use data::tokens::tokenize;
-use data::{Captions, Split, Splits, Vocabulary, files};
+use data::{Captions, Split, Splits, Vocabulary, download, files};
 
 use crate::cli::{Cli, Command, Scenes, Source};
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Tokenize => tokenize_lines(),
         Command::Score(options) => cli::score::run(&options),
         Command::References { source, split, out } => references(&source, split.into(), &out),
+        Command::Flickr8k { out } => flickr8k(&out),
         Command::Import { data_set, out } => import(&data_set, &out),
         Command::Scenes(options) => scenes(&options),
         Command::Looked { objects, captions } => looked(&objects, &captions),
@@ -70,6 +72,20 @@ fn tokenize_lines() -> anyhow::Result<()> {
         writeln!(out, "{}", tokenize(&line).join(" "))?;
     }
     Ok(out.flush()?)
+}
+
+fn flickr8k(out: &Path) -> anyhow::Result<()> {
+    eprintln!(
+        "Flickr8k (Hodosh, Young and Hockenmaier 2013) is for research and teaching, and may not be passed on."
+    );
+    let found = Flickr8k::published().fetch(out, &mut download::bar())?;
+    println!(
+        "{}: {} photos, {} images with captions",
+        out.display(),
+        found.photos,
+        found.captioned
+    );
+    Ok(())
 }
 
 fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use data::digest;
-use data::download::Source;
+use data::download::{Checksum, Source};
 use tempfile::TempDir;
 use tests::answers::{Answers, answer, whole};
 
@@ -25,7 +25,8 @@ fn broken(length: usize) -> Vec<u8> {
 }
 
 fn source(address: String) -> Source {
-    Source { address, sha256: digest::of_bytes(WHOLE), bytes: WHOLE.len() as u64 }
+    let checksum = Checksum::Sha256(digest::of_bytes(WHOLE));
+    Source { address, checksum, bytes: Some(WHOLE.len() as u64) }
 }
 
 struct Place(TempDir);
@@ -49,8 +50,8 @@ impl Place {
         let source = source(server.address("a/file.bin"));
         assert_eq!(source.file_name(), "file.bin");
         let mut last = 0;
-        let done = source.fetch(&self.file(), &mut |bytes| last = bytes);
-        assert!(done.is_err() || last == source.bytes);
+        let done = source.fetch(&self.file(), &mut |bytes, _| last = bytes);
+        assert!(done.is_err() || Some(last) == source.bytes);
         (done.err().map(|error| error.to_string()), server.asked())
     }
 }
@@ -128,12 +129,43 @@ fn what_a_server_refuses_is_told() {
 fn a_file_that_was_fetched_by_hand_is_taken_if_it_is_the_one() {
     let place = Place::new();
     let source = source("http://127.0.0.1:1/file.bin".to_owned());
-    let problem = source.fetch(&place.file(), &mut |_| ()).unwrap_err().to_string();
+    let problem = source.fetch(&place.file(), &mut |_, _| ()).unwrap_err().to_string();
     assert!(problem.contains("127.0.0.1:1") && problem.contains("after 0 of 29"), "{problem}");
     fs::write(place.file(), WHOLE).unwrap();
-    source.fetch(&place.file(), &mut |_| ()).unwrap();
+    source.fetch(&place.file(), &mut |_, _| ()).unwrap();
     fs::write(place.file(), "another").unwrap();
-    let problem = source.fetch(&place.file(), &mut |_| ()).unwrap_err().to_string();
+    let problem = source.fetch(&place.file(), &mut |_, _| ()).unwrap_err().to_string();
     assert!(problem.contains("is another file") && problem.contains("remove it"), "{problem}");
     assert_eq!(fs::read(place.file()).unwrap(), b"another");
+}
+
+/// Fetches a file of which only the MD5 is published.
+fn fetch_of_unknown_length(place: &Place, answers: Vec<Vec<u8>>) -> Option<String> {
+    let server = Answers::start(answers);
+    // md5sum of WHOLE.
+    let checksum = Checksum::Md5("9690975ec1f0721859992d02a91b5f33".to_owned());
+    let source = Source { address: server.address("file.bin"), checksum, bytes: None };
+    source.fetch(&place.file(), &mut |_, _| ()).err().map(|error| error.to_string())
+}
+
+#[test]
+fn the_server_says_how_long_a_file_is_where_nobody_else_does() {
+    let place = Place::new();
+    assert_eq!(fetch_of_unknown_length(&place, vec![broken(9), rest(9)]), None);
+    assert_eq!(fs::read(place.file()).unwrap(), WHOLE);
+    let place = Place::new();
+    // It was whole, but the name was not given to it any more.
+    fs::create_dir_all(place.part().parent().unwrap()).unwrap();
+    fs::write(place.part(), WHOLE).unwrap();
+    let ended = answer("416 Range Not Satisfiable", "Content-Length: 0\r\n", b"");
+    assert_eq!(fetch_of_unknown_length(&place, vec![ended]), None);
+    assert_eq!(fs::read(place.file()).unwrap(), WHOLE);
+    let place = Place::new();
+    let endless = answer("200 OK", "", &WHOLE[..9]);
+    let problem = fetch_of_unknown_length(&place, vec![endless]).unwrap();
+    assert!(
+        problem.contains("is another file")
+            && problem.contains("(MD5 9690975ec1f0721859992d02a91b5f33)"),
+        "{problem}"
+    );
 }

@@ -10,7 +10,7 @@ use data::Split;
 
 /// Captions without images: tokens, vocabulary and scores.
 #[derive(Parser)]
-#[command(name = "captions", version)]
+#[command(name = "captions", version = data::version!())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -42,6 +42,12 @@ pub(crate) enum Command {
         split: SplitName,
         /// The references to write, as JSON: `{"<id>": ["caption", …], …}`.
         #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Fetch Flickr8k: photos, captions and splits (1.1 GB; for research and teaching).
+    Flickr8k {
+        /// The folder for Images and captions.txt.
+        #[arg(long, value_name = "DIR", default_value = "data")]
         out: PathBuf,
     },
     /// Bring a data set in JSON to captions.txt and lists of its splits: Karpathy's `dataset_*.json`, or

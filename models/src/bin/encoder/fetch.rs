@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use data::digest;
-use indicatif::{ProgressBar, ProgressStyle};
+use data::{digest, download};
 use zip::ZipArchive;
 
 use crate::catalogue::{self, Entry};
@@ -49,9 +48,7 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     }
     let file = fetched.join(entry.source.file_name());
     eprintln!("{name}: {}, licence {}", entry.origin, entry.licence);
-    let bar = bar(entry.source.bytes);
-    entry.source.fetch(&file, &mut |bytes| bar.set_position(bytes))?;
-    bar.finish_and_clear();
+    entry.source.fetch(&file, &mut download::bar())?;
     let encoder = match &entry.member {
         Some(member) => {
             let network = unpacked(&file, member)?;
@@ -69,9 +66,10 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
 /// Prints the catalogue.
 pub(crate) fn list(options: &CatalogueOptions) -> anyhow::Result<()> {
     for (name, entry) in catalogue::read(options.catalogue.as_deref())? {
-        let ([height, width, values], mib) = (entry.grid, entry.source.bytes >> 20);
+        let [height, width, values] = entry.grid;
+        let size = entry.source.bytes.map(|bytes| format!("{} MiB, ", bytes >> 20));
         println!("{name}: {}, {height}×{width} cells of {values} values", entry.architecture);
-        println!("  {}, {mib} MiB, licence {}", entry.origin, entry.licence);
+        println!("  {}, {}licence {}", entry.origin, size.unwrap_or_default(), entry.licence);
         println!("  {}", entry.source.address);
     }
     Ok(())
@@ -94,12 +92,6 @@ fn locked(folder: &Path) -> io::Result<File> {
     let folder = File::open(folder)?;
     folder.lock()?;
     Ok(folder)
-}
-
-fn bar(bytes: u64) -> ProgressBar {
-    let style = "{bytes} of {total_bytes} {bar:30} {bytes_per_sec}, {eta} to go";
-    let style = ProgressStyle::with_template(style);
-    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Takes a file out of an archive and puts it beside that.

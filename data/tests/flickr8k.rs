@@ -1,0 +1,101 @@
+//! Flickr8k is fetched from a server of the tests' own, in archives like the real ones.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::path::Path;
+
+use data::download::{Checksum, Source};
+use data::flickr8k::{Fetched, Flickr8k};
+use data::{Captions, Split, Splits, digest};
+use tests::answers::{Answers, whole};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+const TOKENS: &str = "a.jpg#0\tA dog , big , runs .\na.jpg#1\tA dog runs .\nb.jpg#0\tA cat .\n";
+
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn photos() -> Vec<u8> {
+    archive(&[
+        ("Flicker8k_Dataset/a.jpg", "photo a"),
+        ("Flicker8k_Dataset/b.jpg", "photo b"),
+        ("__MACOSX/Flicker8k_Dataset/._a.jpg", "not a photo"),
+        ("Flicker8k_Dataset/../../c.jpg", "photo c, which wants out"),
+        ("Flicker8k_Dataset/readme.txt", "not a photo either"),
+    ])
+}
+
+fn texts(tokens: &str) -> Vec<u8> {
+    archive(&[
+        ("__MACOSX/._Flickr8k.token.txt", "aside"),
+        (tokens, TOKENS),
+        ("Flickr_8k.trainImages.txt", "a.jpg\n"),
+        ("Flickr_8k.devImages.txt", "b.jpg\n"),
+        ("Flickr_8k.testImages.txt", "c.jpg\n"),
+    ])
+}
+
+/// Fetches into `folder` from a server that has the last of these files, each once; gives what was asked for.
+fn fetch(
+    folder: &Path,
+    files: &[(&str, &[u8])],
+    last: usize,
+) -> (Result<Fetched, String>, Vec<String>) {
+    let answers = files[files.len() - last..].iter().map(|(_, file)| whole(file));
+    let server = Answers::start(answers.collect());
+    let source = |(name, file): (&str, &[u8])| Source {
+        address: server.address(name),
+        checksum: Checksum::Sha256(digest::of_bytes(file)),
+        bytes: None,
+    };
+    let of = Flickr8k { texts: source(files[0]), photos: source(files[1]) };
+    let found = of.fetch(folder, &mut |_, _| ()).map_err(|error| error.to_string());
+    (found, server.asked())
+}
+
+#[test]
+fn the_archives_become_a_data_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let (texts, photos) = (texts("Flickr8k.token.txt"), photos());
+    let files: [(&str, &[u8]); 2] = [("texts.zip", &texts), ("photos.zip", &photos)];
+    let (found, asked) = fetch(folder.path(), &files, 2);
+    assert_eq!(found.unwrap(), Fetched { photos: 3, captioned: 2 });
+    assert_eq!(asked.len(), 2);
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!((&*read("Images/a.jpg"), &*read("Images/b.jpg")), ("photo a", "photo b"));
+    assert_eq!(read("Images/c.jpg"), "photo c, which wants out");
+    assert_eq!(read("Flickr8k.token.txt"), TOKENS);
+    let captions = Captions::read(&folder.path().join("captions.txt")).unwrap();
+    assert_eq!(captions.of("a.jpg").unwrap(), ["A dog , big , runs .", "A dog runs ."]);
+    let splits = Splits::find(folder.path()).unwrap();
+    assert_eq!((splits.of("b.jpg"), splits.of("c.jpg")), (Some(Split::Dev), Some(Split::Test)));
+
+    // Photos that are there stay, though the archive is gone; what is fetched is not fetched again.
+    fs::write(folder.path().join("Images/a.jpg"), "mine").unwrap();
+    fs::remove_file(folder.path().join("fetched/photos.zip")).unwrap();
+    let (found, _) = fetch(folder.path(), &files, 0);
+    assert_eq!(found.unwrap().photos, 3);
+    assert_eq!(read("Images/a.jpg"), "mine");
+}
+
+#[test]
+fn what_an_archive_lacks_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (texts, photos) = (texts("captions.txt"), photos());
+    let (found, _) = fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", &photos)], 2);
+    let problem = found.unwrap_err();
+    assert!(problem.contains("fetched/texts.zip: Flickr8k.token.txt is not in it"), "{problem}");
+    let folder = tempfile::tempdir().unwrap();
+    let (found, _) = fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", b"no zip")], 2);
+    let problem = found.unwrap_err();
+    assert!(problem.contains("fetched/photos.zip") && problem.contains("Remove it"), "{problem}");
+    assert!(!folder.path().join("Images").exists());
+}
