@@ -9,7 +9,7 @@ use models::{DeviceChoice, View};
 
 /// Stage one: every image through the encoder, once, into the feature store.
 #[derive(Parser)]
-#[command(name = "extract", version, args_conflicts_with_subcommands = true)]
+#[command(name = "extract", version = data::version!(), args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -18,7 +18,6 @@ use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};
 use crate::progress::{Progress, round};
 
-const PROGRAM: &str = concat!("showtell extract ", env!("CARGO_PKG_VERSION"));
 /// Of a long list only so many are named; the file has them all.
 const NAMED: usize = 20;
 
@@ -43,7 +42,7 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
         images::report_captions(&images, &Captions::read(captions)?, &progress);
     }
     let mut encoder = open_encoder(job, &progress)?;
-    let origin = Origin { created_by: PROGRAM.to_owned(), device: encoder.describe_device() };
+    let origin = Origin { created_by: created_by(), device: encoder.describe_device() };
     let provenance = provenance(job, &encoder)?;
     let mut store = StoreWriter::open(&job.store, &provenance, origin)?;
     let work = images::compare(&job.images, &images, &store)?;
@@ -175,8 +174,12 @@ fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
         grid: GridShape { height, width, channels },
         dtype: job.dtype,
         views: job.views.iter().map(|view| view.name().to_owned()).collect(),
-        created_by: PROGRAM.to_owned(),
+        created_by: created_by(),
     })
+}
+
+fn created_by() -> String {
+    format!("showtell extract {}", data::version!())
 }
 
 /// Names the images that were skipped, and writes all of them beside the store.

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Serve a trained captioner: a web page and a JSON interface.
 #[derive(Parser)]
-#[command(name = "serve", version)]
+#[command(name = "serve", version = data::version!())]
 struct Cli {
     #[command(flatten)]
     model: ModelArgs,

@@ -10,7 +10,7 @@ use train::run::Training;
 
 /// Stage two: the attention LSTM, trained on the feature store.
 #[derive(Parser)]
-#[command(name = "train", version)]
+#[command(name = "train", version = data::version!())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -16,7 +16,7 @@ use crate::recipes::{self, Network, NetworkConfig, Precision, Recipe, Regulariza
 use crate::{Error, Refinement, Result};
 
 /// The source revision this program was built from.
-pub const REVISION: &str = env!("SHOWTELL_REVISION");
+pub const REVISION: &str = data::revision!();
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -73,11 +73,7 @@ fn manifest(
     let progress = &run.checkpoint.progress;
     Manifest {
         format: FORMAT.to_owned(),
-        created_by: format!(
-            "showtell train {} ({})",
-            env!("CARGO_PKG_VERSION"),
-            crate::run::REVISION
-        ),
+        created_by: format!("showtell train {}", data::version!()),
         network: run.config.recipe.to_string(),
         encoder: Part {
             file: run.config.encoder.name.clone(),

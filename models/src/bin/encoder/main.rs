@@ -16,7 +16,7 @@ use options::GridOptions;
 
 /// Prepares encoders.
 #[derive(Parser)]
-#[command(name = "encoder", version)]
+#[command(name = "encoder", version = data::version!())]
 enum Cli {
     /// Make an encoder of the catalogue: fetch the file that it is made of, check it, adapt or convert it.
     Fetch(fetch::Fetch),

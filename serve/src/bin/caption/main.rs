@@ -21,7 +21,7 @@ use self::workers::Workers;
 
 /// Caption photos with a trained model.
 #[derive(Parser)]
-#[command(name = "caption", version)]
+#[command(name = "caption", version = data::version!())]
 struct Cli {
     /// Photos, folders of photos (those below them too), or - for one photo on standard input.
     #[arg(required = true, value_name = "PATH")]
