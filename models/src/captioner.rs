@@ -171,10 +171,12 @@ impl Captioner {
         Ok(Photo { tensor, seen: self.preprocess.seen(image.width(), image.height()) })
     }
 
-    /// Captions a black image, so that the first photo takes no longer than the others.
-    pub fn warm_up(&self, options: &SearchOptions) -> Result<()> {
+    /// Captions so many black images at once, so that the first photos take no longer than others, and no
+    /// more memory.
+    pub fn warm_up(&self, photos: usize, options: &SearchOptions) -> Result<()> {
         let tensor = vec![0.0; self.preprocess.values()];
-        self.caption_all(&[Photo { tensor, seen: [0.0, 0.0, 1.0, 1.0] }], options).map(|_| ())
+        let photo = Photo { tensor, seen: [0.0, 0.0, 1.0, 1.0] };
+        self.caption_all(&vec![photo; photos], options).map(|_| ())
     }
 
     /// Captions the image whose file holds `bytes`. The times it gives include waiting for other

@@ -76,8 +76,9 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Gives the captioner a thread of its own, which ends when the backend is dropped, and captions a
-    /// black image, so that the first photo is as quick as the others.
+    /// Gives the captioner a thread of its own, which ends when the backend is dropped. Before that it has
+    /// captioned black images, as many at once as it ever will: what the model needs of memory is taken
+    /// then, and the first photo is as quick as the others.
     pub fn start(
         name: &str,
         captioner: Captioner,
@@ -86,7 +87,8 @@ impl Backend {
     ) -> models::Result<Self> {
         let info = ModelInfo::of(name, &captioner);
         let captioner = Arc::new(captioner);
-        captioner.warm_up(&search)?;
+        captioner.warm_up(options.max_batch.min(options.queue), &search)?;
+        captioner.warm_up(1, &search)?;
         let metrics = Arc::new(Metrics::new());
         let model = engine::start(&captioner, search, options, &metrics);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
