@@ -123,7 +123,7 @@ looked:      ## how much of the attention of words for objects lies on these, in
 
 test:        ## all tests
 	tools/setup.sh
-	cargo build --workspace --bins
+	cargo build --workspace --bins --tests
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace $(ARGS) && cargo test --workspace --doc; else cargo test --workspace $(ARGS); fi
 
 fuzz:        ## try RUNS=N damaged images on the way that uploads take (each find is kept in models/fuzz/finds)

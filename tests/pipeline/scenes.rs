@@ -10,7 +10,7 @@ fn words_for_objects_look_at_these_objects() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut command = program("captions");
-    command.args(["scenes", "--train", "600", "--dev", "60", "--test", "0", "--out"]);
+    command.args(["scenes", "--train", "400", "--dev", "60", "--test", "0", "--out"]);
     run(command.arg(folder.path()));
     let (images, captions) = (at("Images"), at("captions.txt"));
     let mut command = program("extract");
@@ -18,7 +18,7 @@ fn words_for_objects_look_at_these_objects() {
     run(command.arg("--store").arg(at("store.h5")).arg("--encoder").arg(&encoder));
     let mut command = program("train");
     command.arg("fit").arg("--captions").arg(&captions).arg("--store").arg(at("store.h5"));
-    run(command.args(["--epochs", "6", "--run"]).arg(at("run")));
+    run(command.args(["--epochs", "5", "--run"]).arg(at("run")));
 
     let list = fs::read_to_string(at("Flickr_8k.devImages.txt")).unwrap();
     let mut command = program("caption");
