@@ -12,7 +12,8 @@ pub(crate) fn program(name: &str) -> Command {
     let folder =
         folder.unwrap_or_else(|| panic!("{name} is not built; run `cargo build --workspace`"));
     let mut command = Command::new(folder.join(name));
-    command.env_clear();
+    // Tests run beside each other: threads that wait for one another would take the cores that these need.
+    command.env_clear().env("SHOWTELL_THREADS", "1");
     command
 }
 
