@@ -35,10 +35,10 @@ captions = $(wildcard $(DATA)/captions.txt)
 job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 # What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with.
 own      = $(filter $(SHIPPED),$(SERVED))
-prepare  = tools/setup.sh onnxruntime$(if $(own), && $(call program,models,encoder) fetch $(OWN))
+prepare  = tools/setup.sh onnxruntime && cargo build --release --bin $(1)$(if $(own), --bin encoder && $(call program,encoder) fetch $(OWN))
 chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(SERVED) --device $(DEVICE) $(if $(chosen),--encoder $(ENCODER))
-program  = cargo run --release --package $(1) --bin $(2) --
+program  = cargo run --release --bin $(1) --
 
 .PHONY: help setup encoder quantize data vocabulary plan extract inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
 
@@ -52,63 +52,63 @@ setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for so
 
 encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.toml, or of CLASSIFIER=FILE.onnx, or of WEIGHTS=FILE.pth or .safetensors
 	tools/setup.sh onnxruntime
-	$(call program,models,encoder) $(if $(WEIGHTS),convert $(WEIGHTS),$(if $(CLASSIFIER),adapt $(CLASSIFIER),fetch $(NAME))) --out $(ENCODER) $(ARGS)
+	$(call program,encoder) $(if $(WEIGHTS),convert $(WEIGHTS),$(if $(CLASSIFIER),adapt $(CLASSIFIER),fetch $(NAME))) --out $(ENCODER) $(ARGS)
 
 quantize:    ## write $(INT8): $(ENCODER) in integers of 8 bits, calibrated on training photos of $(DATA)
 	tools/setup.sh onnxruntime
-	$(call program,models,encoder) quantize $(ENCODER) --out $(INT8) --images $(DATA)/Images --captions $(DATA)/captions.txt $(ARGS)
+	$(call program,encoder) quantize $(ENCODER) --out $(INT8) --images $(DATA)/Images --captions $(DATA)/captions.txt $(ARGS)
 
 data:        ## fetch Flickr8k into $(DATA): photos, captions, splits (1.1 GB; for research and teaching)
-	$(call program,data,captions) flickr8k --out $(DATA) $(ARGS)
+	$(call program,captions) flickr8k --out $(DATA) $(ARGS)
 
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
-	$(call program,data,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)
+	$(call program,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)
 
 extract:     ## encode the photos in $(DATA)/Images with $(ENCODER) into $(STORE)
 	tools/setup.sh onnxruntime cmake
-	$(call program,extract,extract) $(job) $(captions:%=--captions %) $(ARGS)
+	$(call program,extract) $(job) $(captions:%=--captions %) $(ARGS)
 
 plan:        ## how many images, bytes and minutes `make extract` will take
 	tools/setup.sh onnxruntime cmake
-	$(call program,extract,extract) plan $(job) $(ARGS)
+	$(call program,extract) plan $(job) $(ARGS)
 
 inspect:     ## what is in $(STORE), made by which encoder
 	tools/setup.sh cmake
-	$(call program,extract,extract) inspect $(STORE) $(ARGS)
+	$(call program,extract) inspect $(STORE) $(ARGS)
 
 verify:      ## compare every byte of $(STORE) with its checksums
 	tools/setup.sh cmake
-	$(call program,extract,extract) verify $(STORE) $(ARGS)
+	$(call program,extract) verify $(STORE) $(ARGS)
 
 train:       ## train on $(STORE) and $(DATA)/captions.txt into $(RUN), and export
 	tools/setup.sh libtorch cmake
-	$(call program,train,train) fit --captions $(DATA)/captions.txt --store $(STORE) --run $(RUN) --device $(DEVICE) $(ARGS)
+	$(call program,train) fit --captions $(DATA)/captions.txt --store $(STORE) --run $(RUN) --device $(DEVICE) $(ARGS)
 
 refine:      ## train $(FROM) further on the CIDEr-D of what it says, into $(RUN)
 	tools/setup.sh libtorch cmake
-	$(call program,train,train) refine --from $(FROM) --run $(RUN) --device $(DEVICE) $(ARGS)
+	$(call program,train) refine --from $(FROM) --run $(RUN) --device $(DEVICE) $(ARGS)
 
 report:      ## write a page about $(RUN), or several runs: curves, scores, captions, attention
 	tools/setup.sh libtorch cmake
-	$(call program,train,train) report $(RUN) --images $(DATA)/Images --device $(DEVICE) $(ARGS)
+	$(call program,train) report $(RUN) --images $(DATA)/Images --device $(DEVICE) $(ARGS)
 
 evaluate:    ## score the captions that $(RUN) generates for the dev split
 	tools/setup.sh libtorch cmake
-	$(call program,train,train) evaluate --run $(RUN) --device $(DEVICE) $(ARGS)
+	$(call program,train) evaluate --run $(RUN) --device $(DEVICE) $(ARGS)
 
 score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
-	$(call program,data,captions) score --references $(REFERENCES) --hypotheses $(HYPOTHESES) $(ARGS)
+	$(call program,captions) score --references $(REFERENCES) --hypotheses $(HYPOTHESES) $(ARGS)
 
 caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), a line each
-	$(prepare)
-	$(call program,serve,caption) $(model) $(ARGS) $(PHOTOS)
+	$(call prepare,caption)
+	$(call program,caption) $(model) $(ARGS) $(PHOTOS)
 
 serve:       ## serve $(SERVED) at http://127.0.0.1:$(PORT)/
-	$(prepare)
-	$(call program,serve,serve) $(model) --port $(PORT) $(ARGS)
+	$(call prepare,serve)
+	$(call program,serve) $(model) --port $(PORT) $(ARGS)
 
 demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evaluate, report, serve
-	$(call program,data,captions) scenes --out data/scenes
+	$(call program,captions) scenes --out data/scenes
 	$(MAKE) encoder $(scenes) ARGS=
 	$(MAKE) extract $(scenes) ARGS=
 	$(MAKE) train $(scenes) ARGS='--epochs 5 --resume'
@@ -118,8 +118,8 @@ demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evalua
 	$(MAKE) serve $(scenes)
 
 looked:      ## how much of the attention of words for objects lies on these, in the scenes of $(DATA)
-	$(call program,serve,caption) $(model) --json $(DATA)/Images > $(RUN)/captions.jsonl
-	$(call program,data,captions) looked --objects $(DATA)/objects.json --captions $(RUN)/captions.jsonl
+	$(call program,caption) $(model) --json $(DATA)/Images > $(RUN)/captions.jsonl
+	$(call program,captions) looked --objects $(DATA)/objects.json --captions $(RUN)/captions.jsonl
 
 test:        ## all tests
 	tools/setup.sh
