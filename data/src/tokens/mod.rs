@@ -5,6 +5,8 @@ mod lexer;
 mod rules;
 mod spelling;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Punctuation that the scores leave out. Brackets stay: the reference compares lower-case tokens
 /// with an upper-case list.
 const PUNCTUATION: &[&str] =
@@ -13,7 +15,8 @@ const PUNCTUATION: &[&str] =
 /// What ends a line: in a caption it is a space.
 const NEWLINES: &[char] = &['\n', '\r', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// The tokens of a caption.
+/// The tokens of a caption. Letters with marks are one character each in them (Unicode's form NFC), however the
+/// caption was typed: a word is the same word from every keyboard.
 ///
 /// ```
 /// let tokens = data::tokens::tokenize("A man's dog can't swim (at 5 p.m.) .");
@@ -21,7 +24,7 @@ const NEWLINES: &[char] = &['\n', '\r', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\
 /// ```
 #[must_use]
 pub fn tokenize(caption: &str) -> Vec<String> {
-    let line = caption.replace(NEWLINES, " ") + "\n";
+    let line = caption.nfc().collect::<String>().replace(NEWLINES, " ") + "\n";
     let mut tokens = Vec::with_capacity(16);
     lexer::scan(&line, |action, text| {
         let token = spelling::spell(action, text);
@@ -30,4 +33,16 @@ pub fn tokenize(caption: &str) -> Vec<String> {
         }
     });
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tokenize;
+
+    #[test]
+    fn a_word_is_the_same_however_its_marks_were_typed() {
+        let composed = tokenize("Hai đứa trẻ");
+        assert_eq!(composed, ["hai", "đứa", "trẻ"]);
+        assert_eq!(tokenize("Hai đu\u{31b}\u{301}a tre\u{309}"), composed);
+    }
 }
