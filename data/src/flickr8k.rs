@@ -9,8 +9,8 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::download::{Checksum, Progress, Source};
-use crate::splits::LISTS;
-use crate::{Captions, Error, Result, files};
+use crate::splits::list_of;
+use crate::{Captions, Error, Result, Split, files};
 
 const PLACE: &str = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k";
 const TOKENS: &str = "Flickr8k.token.txt";
@@ -66,7 +66,7 @@ impl Flickr8k {
             self.photos.fetch(&photos, progress)?;
             unpack_photos(&photos, &images)?;
         }
-        let [train, dev, test] = LISTS.map(|(_, list)| list);
+        let [train, dev, test] = [Split::Train, Split::Dev, Split::Test].map(list_of);
         unpack_texts(&texts, &[train, dev, test, TOKENS], folder)?;
         let captions = Captions::read(&folder.join(TOKENS))?;
         captions.save(&folder.join("captions.txt"))?;

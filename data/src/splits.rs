@@ -31,7 +31,7 @@ impl fmt::Display for Split {
 }
 
 /// The names of the official lists, as Flickr8k is distributed.
-pub(crate) const LISTS: [(Split, &str); 3] = [
+const LISTS: [(Split, &str); 3] = [
     (Split::Train, "Flickr_8k.trainImages.txt"),
     (Split::Dev, "Flickr_8k.devImages.txt"),
     (Split::Test, "Flickr_8k.testImages.txt"),
