@@ -40,7 +40,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(SERVED) --device $(DEVICE) $(if $(chosen),--encoder $(ENCODER))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
 
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,10 @@ extract:     ## encode the photos in $(DATA)/Images with $(ENCODER) into $(STORE
 plan:        ## how many images, bytes and minutes `make extract` will take
 	tools/setup.sh onnxruntime cmake
 	$(call program,extract) plan $(job) $(ARGS)
+
+merge:       ## make $(STORE) of the shards beside it, which `make extract ARGS='--shard I/N'` fills
+	tools/setup.sh cmake
+	$(call program,extract) merge $(STORE) $(ARGS)
 
 inspect:     ## what is in $(STORE), made by which encoder
 	tools/setup.sh cmake

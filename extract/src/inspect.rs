@@ -1,6 +1,7 @@
 //! What is in a store, and whether it is whole.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use features::{FeatureStore, State};
 use indicatif::HumanBytes;
@@ -22,6 +23,8 @@ struct Report<'a> {
     encoder_name: &'a str,
     encoder_sha256: &'a str,
     preprocess: Value,
+    /// The files it is in, if it is in several.
+    shards: Vec<&'a Path>,
     devices: BTreeSet<&'a str>,
     created_by: &'a str,
     content_digest: Option<String>,
@@ -44,6 +47,7 @@ impl<'a> Report<'a> {
             encoder_sha256: &provenance.encoder_sha256,
             preprocess: serde_json::from_str(preprocess)
                 .unwrap_or_else(|_| Value::String(preprocess.clone())),
+            shards: store.shards(),
             devices: store.devices().collect(),
             created_by: &provenance.created_by,
             content_digest: None,
@@ -63,6 +67,9 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let [height, width, channels] = report.grid;
     let bytes = store.provenance().grid_bytes() * report.views.len() * report.rows;
     println!("store       {}", options.store.display());
+    for shard in &report.shards {
+        println!("shard       {}", shard.display());
+    }
     println!("images      {} complete", report.complete);
     println!(
         "rows        {} ({} removed, {} without a grid), {}",

@@ -1,12 +1,15 @@
 //! `extract`: stage one. Every image through the encoder, once, into the feature store.
 
+mod compare;
 mod images;
 mod inspect;
+mod merge;
 mod options;
 mod pipeline;
 mod plan;
 mod progress;
 mod run;
+mod task;
 
 use std::process::ExitCode;
 
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
         None => run::run(&cli.run).map(|()| true),
         Some(Command::Run(options)) => run::run(&options).map(|()| true),
         Some(Command::Plan(options)) => run::plan(&options).map(|()| true),
+        Some(Command::Merge(options)) => merge::run(&options).map(|()| true),
         Some(Command::Inspect(options)) => inspect::inspect(&options).map(|()| true),
         Some(Command::Verify(options)) => inspect::verify(&options),
     };

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use features::Dtype;
+use features::{Dtype, Shard};
 use models::preprocess::Resize;
 use models::{DeviceChoice, View};
+
+use crate::task;
 
 /// Stage one: every image through the encoder, once, into the feature store.
 #[derive(Parser)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Say how many images, bytes and minutes a run would take, and change nothing.
     Plan(Plan),
+    /// Make one store of shards.
+    Merge(Merge),
     /// Say what is in a store, made by which encoder, from which preprocessing.
     Inspect(Inspect),
     /// Compare every byte of a store with its checksums.
@@ -36,7 +40,7 @@ pub(crate) struct Run {
     /// Captions to compare the images with; differences are counted.
     #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
     pub(crate) captions: Option<PathBuf>,
-    /// Mark the rows of images that are no longer in the folder as removed.
+    /// Mark the rows of images that are no longer there as removed.
     #[arg(long, env = "SHOWTELL_PRUNE")]
     pub(crate) prune: bool,
 }
@@ -44,8 +48,9 @@ pub(crate) struct Run {
 /// What is encoded, by what, into what.
 #[derive(Args)]
 pub(crate) struct Job {
-    /// Folder of images; folders in it are searched as well.
-    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "DIR")]
+    /// Folder of images and tar archives, in folders too; or one archive; or a list of paths, as text or
+    /// CSV.
+    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "PATH")]
     pub(crate) images: PathBuf,
     /// The encoder: an ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
     #[arg(
@@ -91,6 +96,17 @@ pub(crate) struct Job {
     /// else squash].
     #[arg(long, env = "SHOWTELL_RESIZE", value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
+    /// Only the images whose names hash to shard I of N, counted from 0, into STORE.I-of-N.h5; as auto/N, I
+    /// is the number of the task in a Kubernetes indexed job or a Slurm array.
+    #[arg(long, env = "SHOWTELL_SHARD", value_name = "I/N", value_parser = task::shard)]
+    pub(crate) shard: Option<Shard>,
+}
+
+impl Job {
+    /// The file that is filled.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.shard.map_or_else(|| self.store.clone(), |shard| shard.path(&self.store))
+    }
 }
 
 #[derive(Args)]
@@ -100,6 +116,19 @@ pub(crate) struct Plan {
     /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Merge {
+    /// The store to make.
+    #[arg(value_name = "STORE")]
+    pub(crate) store: PathBuf,
+    /// Its shards [default: the files STORE.I-of-N.h5 beside it].
+    #[arg(value_name = "SHARD")]
+    pub(crate) shards: Vec<PathBuf>,
+    /// Copy the grids, instead of pointing to the shards.
+    #[arg(long)]
+    pub(crate) copy: bool,
 }
 
 #[derive(Args)]

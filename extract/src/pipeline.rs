@@ -1,8 +1,6 @@
 //! Decoding → batches → encoder → store, each at the same time as the others. The queues between
 //! them are bounded, so memory does not depend on the number of images.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
@@ -11,7 +9,7 @@ use features::{Dtype, Encoded, Source, StoreWriter};
 use models::{Encoder, Planes, Preprocess, View, decode};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::images::{Skipped, digest};
+use crate::images::{Image, Skipped, digest};
 use crate::options::Job;
 use crate::progress::Progress;
 
@@ -29,7 +27,7 @@ pub(crate) struct Outcome {
 /// An image that is to be encoded into a row.
 pub(crate) struct Pending {
     pub(crate) row: usize,
-    pub(crate) image: String,
+    pub(crate) image: Image,
 }
 
 /// A decoded image: the SHA-256 of its file and its tensors, one view after the other.
@@ -95,14 +93,13 @@ fn decode_all<'a>(
 ) {
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
-        let path = job.images.join(&pending.image);
-        sender
-            .send((pending, read(&path, preprocess, &job.views).map_err(|error| error.to_string())))
+        let read = read(&pending.image, preprocess, &job.views);
+        sender.send((pending, read.map_err(|error| error.to_string())))
     });
 }
 
-fn read(path: &Path, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<Decoded> {
-    let bytes = fs::read(path)?;
+fn read(image: &Image, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<Decoded> {
+    let bytes = image.read()?;
     let image = decode(&bytes)?;
     let values = preprocess.values();
     let mut tensors = vec![0.0; views.len() * values];
@@ -139,7 +136,7 @@ fn encode_all<'a>(
                 batch.images.push((pending, source));
                 batch.tensors.extend(tensors);
             }
-            Err(reason) => skipped.push(Skipped { image: pending.image.clone(), reason }),
+            Err(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
         }
         if batch.images.len() == size {
             encode(&mut batch)?;
@@ -165,7 +162,7 @@ fn write_all(
         let mut batch = Vec::with_capacity(images.len());
         for ((pending, source), grids) in images.into_iter().zip(grids.chunks_exact(values)) {
             match out_of_range(grids, dtype) {
-                Some(reason) => skipped.push(Skipped { image: pending.image.clone(), reason }),
+                Some(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
                 None => batch.push(Encoded { row: pending.row, source, grids: grids.to_vec() }),
             }
         }

@@ -9,7 +9,7 @@ use models::Encoder;
 use rustix::fs::statvfs;
 use serde::Serialize;
 
-use crate::images::Work;
+use crate::compare::Work;
 
 /// Runs of the encoder that are timed.
 const TIMED: usize = 3;
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     images: usize,
     /// Of these, images that were encoded before and have changed.
     changed: usize,
-    /// Images of the store that are no longer in the folder.
+    /// Images of the store that are no longer there.
     gone: usize,
     /// Images that need nothing.
     done: usize,
@@ -54,7 +54,7 @@ impl std::fmt::Display for Plan {
         let Self { images, changed, gone, done, .. } = self;
         writeln!(
             formatter,
-            "{images} images to encode ({changed} of them changed), {done} done, {gone} no longer in the folder"
+            "{images} images to encode ({changed} of them changed), {done} done, {gone} no longer there"
         )?;
         writeln!(
             formatter,

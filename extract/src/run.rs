@@ -12,7 +12,8 @@ use models::Encoder;
 use models::encoder::EncoderOptions;
 use serde::Serialize;
 
-use crate::images::{self, Folder, Skipped};
+use crate::compare::compare;
+use crate::images::{self, Listing, Skipped};
 use crate::options::{Job, Plan as PlanOptions, Run};
 use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};
@@ -37,16 +38,17 @@ struct Summary {
 pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let job = &options.job;
     let mut progress = Progress::new();
-    let Folder { images, skipped } = images::list(&job.images)?;
+    let Listing { images, skipped } = images::list(&job.images, job.shard)?;
     if let Some(captions) = &options.captions {
         images::report_captions(&images, &Captions::read(captions)?, &progress);
     }
     let mut encoder = open_encoder(job, &progress)?;
     let origin = Origin { created_by: created_by(), device: encoder.describe_device() };
     let provenance = provenance(job, &encoder)?;
-    let mut store = StoreWriter::open(&job.store, &provenance, origin)?;
-    let work = images::compare(&job.images, &images, &store)?;
-    let place = job.store.display();
+    let file = job.file();
+    let mut store = StoreWriter::open_shard(&file, job.shard, &provenance, origin)?;
+    let work = compare(&images, &store)?;
+    let place = file.display();
     let done = images.len() - work.encode.len();
     if done > 0 && !work.encode.is_empty() {
         let todo = work.encode.len();
@@ -57,13 +59,13 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     } else if !work.gone.is_empty() {
         let gone = work.gone.len();
         progress.note(&format!(
-            "{gone} images of the store are no longer in the folder (--prune removes them)"
+            "{gone} images of the store are no longer there (--prune removes them)"
         ));
     }
     let removed = if options.prune { work.gone.len() } else { 0 };
     if work.encode.is_empty() {
         store.finish()?;
-        report_skipped(&job.store, &skipped, &progress)?;
+        report_skipped(&file, &skipped, &progress)?;
         println!(
             "{place}: all {} images are extracted already; nothing to do{}",
             images.len(),
@@ -71,8 +73,9 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
         );
         return Ok(());
     }
-    plan::check_space(&job.store, bytes(&provenance, work.encode.len()))?;
-    let rows = store.rows_for(&work.encode)?.into_iter();
+    plan::check_space(&file, bytes(&provenance, work.encode.len()))?;
+    let names = work.encode.iter().map(|image| image.name.clone()).collect::<Vec<_>>();
+    let rows = store.rows_for(&names)?.into_iter();
     let pending = rows.zip(work.encode).map(|(row, image)| Pending { row, image });
     let pending = pending.collect::<Vec<_>>();
     let outcome = pipeline::run(job, &mut encoder, &mut store, &pending, &mut progress)?;
@@ -91,7 +94,8 @@ fn report(
 ) -> anyhow::Result<()> {
     let written = pending.len() - outcome.skipped.len();
     skipped.extend(outcome.skipped);
-    report_skipped(&job.store, &skipped, progress)?;
+    let file = job.file();
+    report_skipped(&file, &skipped, progress)?;
     ensure!(done + written > 0, "none of {} images could be read", pending.len());
     let seconds = outcome.elapsed.as_secs_f64();
     let summary = Summary {
@@ -105,7 +109,7 @@ fn report(
     progress.record("summary", &summary);
     println!(
         "{}: {written} images in {} ({:.1} images/s), {} skipped; the encoder was busy {:.0} % of the time",
-        job.store.display(),
+        file.display(),
         HumanDuration(outcome.elapsed),
         summary.images_per_second,
         summary.skipped,
@@ -118,23 +122,24 @@ fn report(
 pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     let job = &options.job;
     let progress = Progress::new();
-    let images = images::list(&job.images)?.images;
+    let images = images::list(&job.images, job.shard)?.images;
+    let file = job.file();
     let mut encoder = open_encoder(job, &progress)?;
     let provenance = provenance(job, &encoder)?;
-    let store = job.store.exists().then(|| FeatureStore::open(&job.store)).transpose()?;
+    let store = file.exists().then(|| FeatureStore::open(&file)).transpose()?;
     if let Some(store) = &store {
-        store.provenance().check(&provenance, &job.store)?;
+        store.provenance().check(&provenance, &file)?;
     }
-    let work = images::compare(&job.images, &images, &store)?;
+    let work = compare(&images, &store)?;
     let speed = plan::speed(&mut encoder, usize::from(job.batch), job.views.len())?;
     let bytes = bytes(&provenance, work.encode.len());
-    let plan = Plan::new(&work, images.len(), bytes, plan::free_bytes(&job.store)?, speed);
+    let plan = Plan::new(&work, images.len(), bytes, plan::free_bytes(&file)?, speed);
     if options.json {
         println!("{}", serde_json::to_string_pretty(&plan)?);
     } else {
         println!("{plan}");
     }
-    plan::check_space(&job.store, bytes)
+    plan::check_space(&file, bytes)
 }
 
 fn bytes(provenance: &Provenance, images: usize) -> u64 {
@@ -178,7 +183,8 @@ fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
     })
 }
 
-fn created_by() -> String {
+/// This program.
+pub(crate) fn created_by() -> String {
     format!("showtell extract {}", data::version!())
 }
 

@@ -54,7 +54,7 @@ fn bad_images_are_listed_and_the_rest_goes_on() {
     assert_eq!(said.status, 0, "{}", said.stderr);
     assert!(said.stdout.contains("5 images in") && said.stdout.contains("3 skipped"));
     for part in [
-        "1 captioned images are not in the folder",
+        "1 captioned images are not among the images",
         "6 images have no caption",
         "skipped: page.jpg: not an image",
         "skipped: empty.jpg: not an image",
@@ -98,7 +98,10 @@ fn what_cannot_work_says_why_and_changes_nothing() {
         String::from_utf8(output.stderr).unwrap()
     };
     let encoder = ["--encoder", ENCODER_FILE];
-    assert!(with(&[images("nowhere"), encoder].concat()).contains("nowhere: no such folder"));
+    assert!(
+        with(&[images("nowhere"), encoder].concat())
+            .contains("nowhere: no such folder, archive or list")
+    );
     assert!(with(&[images("empty"), encoder].concat()).contains("empty: no image in it"));
     fs::write(workplace.path("classifier.onnx"), small_model::classifier()).unwrap();
     let error = with(&[images("Images"), ["--encoder", "classifier.onnx"]].concat());
@@ -141,7 +144,7 @@ fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
     let said = workplace.extract(&both);
     assert_eq!(said.status, 0, "{}", said.stderr);
     assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
-    assert!(said.stderr.contains("1 images of the store are no longer in the folder"));
+    assert!(said.stderr.contains("1 images of the store are no longer there"));
     let store = workplace.store();
     assert_eq!((store.len(), store.complete()), (7, 6));
     let row = store.find("002.png").unwrap();
@@ -197,7 +200,7 @@ fn a_run_is_planned_reported_inspected_and_verified() {
     let verified = workplace.run(&["verify", "features/s.h5"]);
     assert!(verified.status == 0 && verified.stdout.contains("7 images, all as written"));
     let mut bytes = fs::read(workplace.path("features/s.h5")).unwrap();
-    let last = workplace.store().grid(6, 0).unwrap().to_vec();
+    let last = workplace.store().grid(6, 0).unwrap();
     let at = bytes.windows(last.len()).rposition(|window| window == last).unwrap();
     bytes[at + 9] ^= 1;
     fs::write(workplace.path("features/s.h5"), bytes).unwrap();

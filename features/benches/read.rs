@@ -54,9 +54,11 @@ fn main() {
         let rows = rows.collect::<Vec<_>>();
         let start = Instant::now();
         for batch in rows {
-            let mut bytes = Vec::with_capacity(32 * provenance.grid_bytes());
-            for row in batch {
-                bytes.extend_from_slice(store.grid(row, 0).unwrap());
+            let mut bytes = vec![0; 32 * provenance.grid_bytes()];
+            for (row, grid) in
+                batch.into_iter().zip(bytes.chunks_exact_mut(provenance.grid_bytes()))
+            {
+                store.read_bytes(row, 0, grid).unwrap();
             }
             black_box(bytes);
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Provenance;
+use crate::{Provenance, Shard};
 
 /// The name under which a front page is known for one of this format.
 pub(crate) const FORMAT: &str = "showtell features";
@@ -31,7 +31,7 @@ impl Extent {
 }
 
 /// Rows that were laid out at one time: where their datasets lie.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Segment {
     pub(crate) rows: usize,
     /// Bytes of the longest name; shorter ones are filled up with zeros.
@@ -50,6 +50,15 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Names, sources, states, checksums, and the grids of each view, as they were laid out.
+    pub(crate) fn set_addresses(&mut self, addresses: &[u64]) {
+        if let [names, sources, states, checksums, grids @ ..] = addresses {
+            (self.names, self.sources) = (*names, *sources);
+            (self.states, self.checksums) = (*states, *checksums);
+            self.grids = grids.to_vec();
+        }
+    }
+
     /// Everything that is no HDF5 metadata; `None` where a size overflows.
     pub(crate) fn extents(&self, provenance: &Provenance) -> Option<Vec<Extent>> {
         let extent = |at, bytes_a_row: usize| {
@@ -94,6 +103,9 @@ pub(crate) struct Description {
     /// Bytes of the file.
     pub(crate) length: u64,
     pub(crate) provenance: Provenance,
+    /// Which part of a store in several files this is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<Shard>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) metadata: Metadata,
     /// Where the metadata's bytes wait to be copied to their extents, if they are not yet there.
@@ -102,13 +114,14 @@ pub(crate) struct Description {
 
 impl Description {
     /// A store without rows.
-    pub(crate) fn empty(provenance: Provenance) -> Self {
+    pub(crate) fn empty(provenance: Provenance, shard: Option<Shard>) -> Self {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
             sequence: 0,
             length: USER_BLOCK,
             provenance,
+            shard,
             segments: Vec::new(),
             metadata: Metadata::default(),
             waiting: None,

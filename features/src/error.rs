@@ -85,13 +85,68 @@ pub enum Error {
         /// The store.
         path: PathBuf,
     },
-    /// Rows were added so often that the front page has no room to say where they are.
-    #[error("{}: images were added {segments} times, which is the limit; extract into a new store", path.display())]
+    /// The front page has no room to say where everything is.
+    #[error(
+        "{}: images were added too often, or it has too many shards; extract into a new store",
+        path.display()
+    )]
     Full {
         /// The store.
         path: PathBuf,
-        /// How often.
-        segments: usize,
+    },
+    /// A store of shards was to be filled.
+    #[error(
+        "{}: a store that was merged of shards\n  \
+         Add images to its shards (--shard I/{shards}), or name another store.",
+        path.display()
+    )]
+    OfShards {
+        /// The store.
+        path: PathBuf,
+        /// How many shards it has.
+        shards: usize,
+    },
+    /// Files that were to make one store do not.
+    #[error("{}: {problem}", path.display())]
+    Shards {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong, with the files, and what to do.
+        problem: String,
+    },
+    /// Two shards of a store differ in something that their grids depend on.
+    #[error(
+        "{}: its {what} is {found}, but that of {} is {expected}\n  \
+         Extract one of them again: all shards of a store come from one encoder and preprocessing.",
+        path.display(),
+        other.display()
+    )]
+    OtherShard {
+        /// The shard.
+        path: PathBuf,
+        /// The one it was compared with.
+        other: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What the shard says.
+        found: String,
+        /// What the other one says.
+        expected: String,
+    },
+    /// Two shards of a store hold the same image.
+    #[error(
+        "`{name}` is in both {} and {}\n  \
+         Remove the file that should not hold it, and run `extract` for that shard again.",
+        path.display(),
+        other.display()
+    )]
+    Overlap {
+        /// The image.
+        name: String,
+        /// A shard.
+        path: PathBuf,
+        /// Another one.
+        other: PathBuf,
     },
     /// The store has no such view.
     #[error("{}: no view `{view}` in it, only {views}; extract it into a new store", path.display())]

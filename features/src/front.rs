@@ -9,9 +9,10 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::description::{Description, FORMAT, VERSION};
+use crate::description::{self, Description};
+use crate::set::{self, Set};
 use crate::{Error, Result};
 
 /// Where the two descriptions begin.
@@ -28,10 +29,28 @@ const HOLDER_BYTES: usize = 512;
 /// Every HDF5 file without a user block begins so.
 const HDF5_SIGNATURE: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
+/// What a file with a front page is.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Page {
+    /// Rows lie in it.
+    Rows(Description),
+    /// Its rows lie in other files.
+    Shards(Set),
+}
+
+impl Page {
+    fn sequence(&self) -> u64 {
+        match self {
+            Self::Rows(description) => description.sequence,
+            Self::Shards(set) => set.sequence,
+        }
+    }
+}
+
 /// What the two places say.
 #[derive(Debug)]
 pub(crate) struct Front {
-    pub(crate) description: Description,
+    pub(crate) page: Page,
     /// Places that do not hold a whole description (counted from 1).
     pub(crate) damaged: Vec<usize>,
 }
@@ -44,16 +63,16 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<Front> {
     for (number, at) in (1..).zip(PLACES) {
         match read_place(file, at).map_err(Error::io(path))? {
             Place::Whole(json) => match decode(&json, path) {
-                Ok(description) => found.push(description),
+                Ok(page) => found.push(page),
                 Err(error) => problem = Some(error),
             },
             Place::Blank => {}
             Place::Damaged => damaged.push(number),
         }
     }
-    match (found.into_iter().max_by_key(|description| description.sequence), problem) {
+    match (found.into_iter().max_by_key(Page::sequence), problem) {
         (_, Some(error)) => Err(error),
-        (Some(description), None) => Ok(Front { description, damaged }),
+        (Some(page), None) => Ok(Front { page, damaged }),
         (None, None) => Err(Error::not_a_store(path, strange(file))),
     }
 }
@@ -108,19 +127,29 @@ struct FormatAndVersion {
     version: u32,
 }
 
-fn decode(json: &[u8], path: &Path) -> Result<Description> {
+fn decode(json: &[u8], path: &Path) -> Result<Page> {
     let refuse = |error: serde_json::Error| Error::not_a_store(path, error.to_string());
     let FormatAndVersion { format, version } = serde_json::from_slice(json).map_err(refuse)?;
-    if format != FORMAT {
-        return Err(Error::not_a_store(path, format!("its format is `{format}`")));
-    }
-    if version != VERSION {
+    let expected = match format.as_str() {
+        description::FORMAT => description::VERSION,
+        set::FORMAT => set::VERSION,
+        _ => return Err(Error::not_a_store(path, format!("its format is `{format}`"))),
+    };
+    if version != expected {
         let path = path.to_path_buf();
-        return Err(Error::Version { path, found: version, expected: VERSION });
+        return Err(Error::Version { path, found: version, expected });
     }
-    let description = serde_json::from_slice::<Description>(json).map_err(refuse)?;
-    match description.problem() {
-        None => Ok(description),
+    let (page, problem) = if format == set::FORMAT {
+        let set = serde_json::from_slice::<Set>(json).map_err(refuse)?;
+        let problem = set.problem();
+        (Page::Shards(set), problem)
+    } else {
+        let description = serde_json::from_slice::<Description>(json).map_err(refuse)?;
+        let problem = description.problem();
+        (Page::Rows(description), problem)
+    };
+    match problem {
+        None => Ok(page),
         Some(problem) => Err(Error::not_a_store(path, problem)),
     }
 }
@@ -142,13 +171,12 @@ fn strange(file: &File) -> &'static str {
 pub(crate) fn write(
     file: &File,
     place: usize,
-    description: &Description,
+    description: &impl Serialize,
     path: &Path,
 ) -> Result<()> {
     let json = serde_json::to_vec(description).map_err(|error| Error::io(path)(error.into()))?;
     if json.len() > PLACE_BYTES - HEADER_BYTES {
-        let segments = description.segments.len();
-        return Err(Error::Full { path: path.to_path_buf(), segments });
+        return Err(Error::Full { path: path.to_path_buf() });
     }
     let at = PLACES[place];
     let mut bytes = BLANK.to_vec();
@@ -188,7 +216,7 @@ mod tests {
     use crate::{Dtype, GridShape, Provenance};
 
     fn description() -> Description {
-        Description::empty(Provenance {
+        let provenance = Provenance {
             encoder_name: "small.onnx".to_owned(),
             encoder_sha256: "ab".repeat(32),
             preprocess: "{}".to_owned(),
@@ -196,7 +224,8 @@ mod tests {
             dtype: Dtype::F16,
             views: vec!["original".to_owned()],
             created_by: "test".to_owned(),
-        })
+        };
+        Description::empty(provenance, None)
     }
 
     fn file(bytes: &[u8]) -> File {
@@ -214,10 +243,10 @@ mod tests {
         write(&file, 0, &first, path).unwrap();
         assert!(read(&file, path).unwrap().damaged.is_empty());
         write(&file, 1, &second, path).unwrap();
-        assert_eq!(read(&file, path).unwrap().description, second);
+        assert_eq!(read(&file, path).unwrap().page, Page::Rows(second));
         file.write_all_at(b"x", PLACES[1] + 40).unwrap();
         let front = read(&file, path).unwrap();
-        assert_eq!((front.description, front.damaged), (first, vec![2]));
+        assert_eq!((front.page, front.damaged), (Page::Rows(first), vec![2]));
     }
 
     #[test]

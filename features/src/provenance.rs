@@ -122,6 +122,17 @@ impl Provenance {
 
     /// Refuses an `expected` provenance that differs in anything the grids depend on.
     pub fn check(&self, expected: &Self, path: &Path) -> Result<()> {
+        match self.difference(expected) {
+            None => Ok(()),
+            Some(Difference { what, found, expected }) => {
+                let path = path.to_path_buf();
+                Err(Error::OtherProvenance { path, what, found, expected })
+            }
+        }
+    }
+
+    /// The first thing that the grids depend on in which this differs from an `expected` one.
+    pub(crate) fn difference(&self, expected: &Self) -> Option<Difference> {
         let parts = |of: &Self| {
             [
                 ("encoder (SHA-256)", of.encoder_sha256.clone()),
@@ -131,13 +142,9 @@ impl Provenance {
                 ("list of views", of.views.join(", ")),
             ]
         };
-        for ((what, found), (_, expected)) in parts(self).into_iter().zip(parts(expected)) {
-            if found != expected {
-                let path = path.to_path_buf();
-                return Err(Error::OtherProvenance { path, what, found, expected });
-            }
-        }
-        Ok(())
+        let mut pairs = parts(self).into_iter().zip(parts(expected));
+        let ((what, found), (_, expected)) = pairs.find(|(found, expected)| found != expected)?;
+        Some(Difference { what, found, expected })
     }
 
     pub(crate) fn is_sane(&self) -> bool {
@@ -148,4 +155,11 @@ impl Provenance {
         let distinct = (1..self.views.len()).all(|at| !self.views[..at].contains(&self.views[at]));
         self.grid.is_sane() && !self.views.is_empty() && self.views.iter().all(plain) && distinct
     }
+}
+
+/// Something in which two provenances differ.
+pub(crate) struct Difference {
+    pub(crate) what: &'static str,
+    pub(crate) found: String,
+    pub(crate) expected: String,
 }

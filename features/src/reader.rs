@@ -2,56 +2,95 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
-use memmap2::Mmap;
 
-use crate::description::{CHECKSUM_BYTES, Description, SOURCE_BYTES};
-use crate::front::{self, Front};
-use crate::rows::{self, Rows, Source, State};
-use crate::{Dtype, Error, GridShape, Provenance, Result, map};
+use crate::front::{self, Front, Page};
+use crate::index::Index;
+use crate::part::Part;
+use crate::rows::{Source, State};
+use crate::set::{self, OpenSet};
+use crate::shard::shards_of;
+use crate::{Dtype, Encoded, Error, GridShape, Provenance, Result};
 
-/// A store open for reading. Rows are mapped: nothing is read before it is asked for, and many
-/// threads may read at once. libhdf5 has no part in it.
+/// A store open for reading, in one file or in shards. Nothing is read before it is asked for, memory does not grow
+/// with what was read, and many threads may read at once. libhdf5 has no part in it.
 ///
 /// It shows the store as it was when it was opened. A complete row never changes, so a writer may
 /// go on meanwhile.
 #[derive(Debug)]
 pub struct FeatureStore {
     path: PathBuf,
-    file: File,
-    description: Description,
-    damaged_descriptions: Vec<usize>,
-    rows: Rows,
-    /// Which grids were compared with their checksum; a row after the other, one entry a view.
-    checked: Vec<AtomicBool>,
-    bytes: Mmap,
+    provenance: Provenance,
+    /// The file that names the parts, where they were merged.
+    set: Option<OpenSet>,
+    /// At least one.
+    parts: Vec<Part>,
+    /// The first row of each part, and then the number of all rows.
+    starts: Vec<usize>,
+    index: Index,
 }
 
 impl FeatureStore {
-    /// Opens the store at `path`. Front page, names and states are read and checked, no grid is.
+    /// Opens the store at `path`; if no file is there, the shards of that store which lie beside it. Front page,
+    /// names and states are read and checked, no grid is.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let Front { description, damaged } = front::read(&file, path)?;
-        let length = file.metadata().map_err(Error::io(path))?.len();
-        // A store that is just being created may be shorter; there is nothing in it to miss.
-        if length < description.length && !description.segments.is_empty() {
-            let path = path.to_path_buf();
-            return Err(Error::CutOff { path, length, expected: description.length });
+        let shards = if path.exists() { Vec::new() } else { shards_of(path)? };
+        if !shards.is_empty() {
+            return Self::of_parts(path, None, set::open_shards(path, &shards)?);
         }
-        let rows = Rows::read(&file, path, &description)?;
-        let grids = rows.len() * description.provenance.views.len();
-        Ok(Self {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let Front { page, damaged } = front::read(&file, path)?;
+        match page {
+            Page::Rows(description) => {
+                let part = Part::new(path, file, description, damaged)?;
+                Self::of_parts(path, None, vec![part])
+            }
+            Page::Shards(set) => {
+                let set = OpenSet::new(path, file, set, damaged);
+                let parts = set.open_shards()?;
+                Self::of_parts(path, Some(set), parts)
+            }
+        }
+    }
+
+    /// A store of parts that fit together.
+    pub(crate) fn of_parts(path: &Path, set: Option<OpenSet>, parts: Vec<Part>) -> Result<Self> {
+        let [first, ..] = &parts[..] else {
+            return Err(Error::not_a_store(path, "it has no shards"));
+        };
+        let mut starts = vec![0];
+        for part in &parts {
+            starts.push(starts[starts.len() - 1] + part.rows.len());
+        }
+        let rows = starts[parts.len()];
+        let mut store = Self {
             path: path.to_path_buf(),
-            bytes: map::map(&file, description.length).map_err(Error::io(path))?,
-            file,
-            damaged_descriptions: damaged,
-            checked: (0..grids).map(|_| AtomicBool::new(false)).collect(),
-            description,
-            rows,
-        })
+            provenance: first.description.provenance.clone(),
+            set,
+            starts,
+            index: Index::with_capacity(rows),
+            parts,
+        };
+        store.index = store.images_by_name()?;
+        Ok(store)
+    }
+
+    fn images_by_name(&self) -> Result<Index> {
+        let mut index = Index::with_capacity(self.len());
+        for (part, &start) in self.parts.iter().zip(&self.starts) {
+            for row in part.rows.complete() {
+                // Within one file the last row counts; two files must not hold the same image.
+                let before = index.insert(start + row, |row| self.name(row));
+                if let Some(before) = before.filter(|&before| before < start) {
+                    let (other, _) = self.part(before);
+                    let other = other.path.clone();
+                    return Err(part.error(row, |path, name| Error::Overlap { name, path, other }));
+                }
+            }
+        }
+        Ok(index)
     }
 
     /// Where it lies.
@@ -60,10 +99,17 @@ impl FeatureStore {
         &self.path
     }
 
+    /// The files with its rows, if these are in shards.
+    #[must_use]
+    pub fn shards(&self) -> Vec<&Path> {
+        let shards = self.parts.iter().filter(|part| part.path != self.path);
+        shards.map(|part| part.path.as_path()).collect()
+    }
+
     /// Which encoder made the grids, and from which pixels.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
-        &self.description.provenance
+        &self.provenance
     }
 
     /// The shape of each grid.
@@ -74,37 +120,38 @@ impl FeatureStore {
 
     /// The programs and devices that filled it: one entry for each time rows were laid out.
     pub fn devices(&self) -> impl Iterator<Item = &str> {
-        self.description.segments.iter().map(|segment| segment.device.as_str())
+        let segments = self.parts.iter().flat_map(|part| &part.description.segments);
+        segments.map(|segment| segment.device.as_str())
     }
 
     /// The number of rows, whatever their state.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.starts[self.parts.len()]
     }
 
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.len() == 0
+        self.len() == 0
     }
 
     /// The number of images that have a grid.
     #[must_use]
     pub fn complete(&self) -> usize {
-        self.rows.live().len()
+        self.index.len()
     }
 
     /// The row of an image, if it has a grid.
     #[must_use]
     pub fn find(&self, image: &str) -> Option<usize> {
-        self.rows.find(image)
+        self.index.find(image, |row| self.name(row))
     }
 
     /// The images that have a grid, with their rows, in order of their names.
     #[must_use]
     pub fn images(&self) -> Vec<(&str, usize)> {
-        let mut images = self.rows.live().map(|row| (self.name(row), row)).collect::<Vec<_>>();
+        let mut images = self.index.rows().map(|row| (self.name(row), row)).collect::<Vec<_>>();
         images.sort_unstable();
         images
     }
@@ -115,7 +162,8 @@ impl FeatureStore {
     /// If there is no such row.
     #[must_use]
     pub fn name(&self, row: usize) -> &str {
-        self.rows.name(row)
+        let (part, row) = self.part(row);
+        part.rows.name(row)
     }
 
     /// How far a row is.
@@ -124,7 +172,8 @@ impl FeatureStore {
     /// If there is no such row.
     #[must_use]
     pub fn state(&self, row: usize) -> State {
-        self.rows.state(row)
+        let (part, row) = self.part(row);
+        part.rows.state(row)
     }
 
     /// The number of a view, by its name.
@@ -141,75 +190,82 @@ impl FeatureStore {
     /// that does not fit its checksum. Reads the whole row.
     pub fn intact_source(&self, image: &str) -> Result<Option<Source>> {
         let Some(row) = self.find(image) else { return Ok(None) };
-        let views = self.provenance().views.len();
-        let intact = (0..views).all(|view| self.checked_grid(row, view).is_ok());
-        Ok(intact.then(|| self.source(row)))
+        let mut grid = vec![0; self.provenance().grid_bytes()];
+        for view in 0..self.provenance().views.len() {
+            match self.read_bytes(row, view, &mut grid) {
+                Err(Error::Checksum { .. }) => return Ok(None),
+                read => read?,
+            }
+        }
+        self.source(row).map(Some)
     }
 
-    fn source(&self, row: usize) -> Source {
-        let mut source = Source::default();
-        source.copy_from_slice(self.slice(self.rows.source_at(row), SOURCE_BYTES));
-        source
+    fn source(&self, row: usize) -> Result<Source> {
+        let (part, row) = self.part(row);
+        part.source(row)
     }
 
-    /// The bytes of a grid: `cells × channels` little-endian values of the store's type, a cell
-    /// after the other. It is compared with its checksum when it is first touched.
+    /// Row `from` as it is written into row `row` of another store.
+    pub(crate) fn encoded(&self, from: usize, row: usize) -> Result<Encoded> {
+        let values = self.grid_shape().values();
+        let mut grids = vec![0.0; self.provenance().views.len() * values];
+        for (view, grid) in grids.chunks_exact_mut(values).enumerate() {
+            self.read(from, view, grid)?;
+        }
+        Ok(Encoded { row, source: self.source(from)?, grids })
+    }
+
+    /// The bytes of a grid, as [`Self::read_bytes`] reads them.
     ///
     /// # Panics
     /// If there is no such row or view.
-    pub fn grid(&self, row: usize, view: usize) -> Result<&[u8]> {
-        if self.rows.state(row) != State::Complete {
-            return Err(self.error(row, |path, name| Error::Incomplete { path, name }));
-        }
-        self.checked_grid(row, view)
+    pub fn grid(&self, row: usize, view: usize) -> Result<Vec<u8>> {
+        let mut grid = vec![0; self.provenance().grid_bytes()];
+        self.read_bytes(row, view, &mut grid)?;
+        Ok(grid)
     }
 
-    /// The values of a grid as 32-bit floats.
+    /// Reads the bytes of a grid: `cells × channels` little-endian values of the store's type, a cell
+    /// after the other. It is compared with its checksum when it is read for the first time.
+    ///
+    /// # Panics
+    /// If there is no such row or view, or `grid` is of another length than the grid.
+    pub fn read_bytes(&self, row: usize, view: usize, grid: &mut [u8]) -> Result<()> {
+        assert_eq!(grid.len(), self.provenance().grid_bytes(), "a grid of another length");
+        let (part, row) = self.part(row);
+        if part.rows.state(row) != State::Complete {
+            return Err(part.error(row, |path, name| Error::Incomplete { path, name }));
+        }
+        part.read(row, view, grid)
+    }
+
+    /// Reads the values of a grid as 32-bit floats.
     ///
     /// # Panics
     /// If there is no such row or view, or `values` is of another length than the grid.
     pub fn read(&self, row: usize, view: usize, values: &mut [f32]) -> Result<()> {
-        let bytes = self.grid(row, view)?;
         match self.provenance().dtype {
-            // Rows begin where pages do or at a multiple of their own size, so both casts are in place.
-            Dtype::F16 => bytemuck::cast_slice::<_, f16>(bytes).convert_to_f32_slice(values),
-            Dtype::F32 => values.copy_from_slice(bytemuck::cast_slice(bytes)),
+            Dtype::F16 => {
+                let mut halves = vec![f16::ZERO; values.len()];
+                self.read_bytes(row, view, bytemuck::cast_slice_mut(&mut halves))?;
+                halves.convert_to_f32_slice(values);
+            }
+            Dtype::F32 => self.read_bytes(row, view, bytemuck::cast_slice_mut(values))?,
         }
         Ok(())
     }
 
-    /// The grid of a row that is or was complete.
-    pub(crate) fn checked_grid(&self, row: usize, view: usize) -> Result<&[u8]> {
-        let grid = self.slice(self.rows.grid_at(row, view), self.provenance().grid_bytes());
-        let checked = &self.checked[row * self.provenance().views.len() + view];
-        if !checked.load(Ordering::Relaxed) {
-            let expected = self.slice(self.rows.checksum_at(row, view), CHECKSUM_BYTES);
-            if rows::checksum(&self.source(row), grid).to_le_bytes() != expected {
-                return Err(self.error(row, |path, name| Error::Checksum { path, name }));
-            }
-            checked.store(true, Ordering::Relaxed);
-        }
-        Ok(grid)
+    /// The part that a row lies in, and its number there.
+    fn part(&self, row: usize) -> (&Part, usize) {
+        let number = self.starts.partition_point(|&start| start <= row) - 1;
+        (&self.parts[number], row - self.starts[number])
     }
 
-    /// Addresses were compared with the file's length when the front page was read.
-    fn slice(&self, at: u64, length: usize) -> &[u8] {
-        &self.bytes[at as usize..at as usize + length]
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
-    fn error(&self, row: usize, error: impl FnOnce(PathBuf, String) -> Error) -> Error {
-        error(self.path.clone(), self.name(row).to_owned())
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    pub(crate) fn description(&self) -> &Description {
-        &self.description
-    }
-
-    pub(crate) fn damaged_descriptions(&self) -> &[usize] {
-        &self.damaged_descriptions
+    pub(crate) fn set(&self) -> Option<&OpenSet> {
+        self.set.as_ref()
     }
 }

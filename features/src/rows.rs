@@ -1,10 +1,8 @@
 //! The rows of a store: their names, their states, and where their bytes lie.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::description::{CHECKSUM_BYTES, Description, SOURCE_BYTES, Segment};
 use crate::{Error, Provenance, Result};
@@ -49,17 +47,18 @@ impl State {
     }
 }
 
-/// All rows, whatever their state.
+/// The rows of one file, whatever their state.
 #[derive(Debug)]
 pub(crate) struct Rows {
     provenance: Provenance,
     segments: Vec<Segment>,
     /// The first row of each segment.
     starts: Vec<usize>,
-    names: Vec<Arc<str>>,
+    /// All names, one after the other: a million strings would take more memory for themselves.
+    names: String,
+    /// Where each name ends.
+    ends: Vec<usize>,
     states: Vec<State>,
-    /// The row that counts for each image: its last complete one.
-    index: HashMap<Arc<str>, usize>,
 }
 
 impl Rows {
@@ -69,29 +68,45 @@ impl Rows {
             provenance: description.provenance.clone(),
             segments: Vec::new(),
             starts: Vec::new(),
-            names: Vec::new(),
+            names: String::new(),
+            ends: Vec::new(),
             states: Vec::new(),
-            index: HashMap::new(),
         };
         for segment in &description.segments {
-            rows.starts.push(rows.names.len());
-            rows.names.extend(read_names(file, path, segment)?);
+            rows.starts.push(rows.len());
+            rows.read_names(file, path, segment)?;
             let mut states = vec![0; segment.rows];
             file.read_exact_at(&mut states, segment.states).map_err(Error::io(path))?;
             rows.states.extend(states.into_iter().map(State::of));
             rows.segments.push(segment.clone());
         }
-        let complete = (0..rows.len()).filter(|&row| rows.states[row] == State::Complete);
-        rows.index = complete.map(|row| (Arc::clone(&rows.names[row]), row)).collect();
         Ok(rows)
     }
 
+    fn read_names(&mut self, file: &File, path: &Path, segment: &Segment) -> Result<()> {
+        let mut bytes = vec![0; segment.rows * segment.name_bytes];
+        file.read_exact_at(&mut bytes, segment.names).map_err(Error::io(path))?;
+        if crc32fast::hash(&bytes) != segment.names_checksum {
+            return Err(Error::Names { path: path.to_path_buf() });
+        }
+        self.ends.reserve(segment.rows);
+        for bytes in bytes.chunks_exact(segment.name_bytes.max(1)) {
+            let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+            let name = std::str::from_utf8(&bytes[..end])
+                .map_err(|error| Error::not_a_store(path, error.to_string()))?;
+            self.names.push_str(name);
+            self.ends.push(self.names.len());
+        }
+        Ok(())
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.names.len()
+        self.ends.len()
     }
 
     pub(crate) fn name(&self, row: usize) -> &str {
-        &self.names[row]
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.names[start..self.ends[row]]
     }
 
     pub(crate) fn state(&self, row: usize) -> State {
@@ -101,32 +116,11 @@ impl Rows {
     /// Takes note of a state that was written.
     pub(crate) fn set_state(&mut self, row: usize, state: State) {
         self.states[row] = state;
-        if state == State::Complete {
-            self.index.insert(Arc::clone(&self.names[row]), row);
-        } else if self.index.get(&self.names[row]) == Some(&row) {
-            self.index.remove(&self.names[row]);
-        }
     }
 
-    /// The row that counts for an image.
-    pub(crate) fn find(&self, image: &str) -> Option<usize> {
-        self.index.get(image).copied()
-    }
-
-    /// The rows that count, in no order.
-    pub(crate) fn live(&self) -> impl ExactSizeIterator<Item = usize> {
-        self.index.values().copied()
-    }
-
-    /// Rows that no longer serve: complete ones that a later row of the same image has replaced, and
-    /// those whose state is none.
-    pub(crate) fn useless(&self) -> Vec<usize> {
-        let useless = |row: &usize| match self.states[*row] {
-            State::Complete => self.find(&self.names[*row]) != Some(*row),
-            State::Damaged => true,
-            State::Empty | State::Removed => false,
-        };
-        (0..self.len()).filter(useless).collect()
+    /// Complete rows, the first first.
+    pub(crate) fn complete(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(|&row| self.states[row] == State::Complete)
     }
 
     fn segment(&self, row: usize) -> (&Segment, u64) {
@@ -179,18 +173,4 @@ pub(crate) fn checksum(source: &Source, grid: &[u8]) -> u32 {
     hasher.update(source);
     hasher.update(grid);
     hasher.finalize()
-}
-
-fn read_names(file: &File, path: &Path, segment: &Segment) -> Result<Vec<Arc<str>>> {
-    let mut bytes = vec![0; segment.rows * segment.name_bytes];
-    file.read_exact_at(&mut bytes, segment.names).map_err(Error::io(path))?;
-    if crc32fast::hash(&bytes) != segment.names_checksum {
-        return Err(Error::Names { path: path.to_path_buf() });
-    }
-    let name = |bytes: &[u8]| {
-        let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        std::str::from_utf8(&bytes[..end]).map(Arc::from)
-    };
-    let names = bytes.chunks_exact(segment.name_bytes.max(1)).map(name);
-    names.collect::<Result<_, _>>().map_err(|error| Error::not_a_store(path, error.to_string()))
 }

@@ -1,18 +1,22 @@
 //! Looking at every byte of a store.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::rows::State;
-use crate::{FeatureStore, Result, append};
+use crate::part::Part;
+use crate::set::OpenSet;
+use crate::{FeatureStore, Result};
 
 /// Something that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// A row that does not fit its checksum, or whose state is none.
     Row {
-        /// The row.
+        /// The file it lies in.
+        path: PathBuf,
+        /// The row of that file.
         row: usize,
         /// Its image.
         name: String,
@@ -20,23 +24,35 @@ pub enum Problem {
         what: String,
     },
     /// One of the two descriptions on the front page; the other one serves.
-    Description(usize),
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        number: usize,
+    },
     /// The part of the file that describes it to HDF5. Showtell reads the rows without it; other
     /// programs may not.
-    Metadata,
+    Metadata {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Row { row, name, what } => write!(formatter, "row {row}: {name}: {what}"),
-            Self::Description(number) => write!(
+            Self::Row { path, row, name, what } => {
+                write!(formatter, "{}: row {row}: {name}: {what}", path.display())
+            }
+            Self::Description { path, number } => write!(
                 formatter,
-                "front page: description {number} is damaged; the other one serves, the next `extract` mends it"
+                "{}: front page: description {number} is damaged; the other one serves, the next `extract` mends it",
+                path.display()
             ),
-            Self::Metadata => write!(
+            Self::Metadata { path } => write!(
                 formatter,
-                "HDF5 metadata: damaged; showtell still reads the rows, other programs may not and no image can be added"
+                "{}: HDF5 metadata: damaged; showtell still reads the rows, other programs may not and no image can be added",
+                path.display()
             ),
         }
     }
@@ -46,43 +62,25 @@ impl FeatureStore {
     /// Compares everything with its checksum: both descriptions, the HDF5 metadata, all rows
     /// that count. Names were compared when the store was opened.
     pub fn verify(&self) -> Result<Vec<Problem>> {
-        let description = self.description();
-        let damaged = self.damaged_descriptions().iter();
-        let mut problems = damaged.map(|&one| Problem::Description(one)).collect::<Vec<_>>();
-        // While they wait to be copied to their places, the bytes beside the rows are the right ones.
-        if description.waiting.is_none()
-            && append::read(self.file(), self.path(), &description.metadata).is_err()
-        {
-            problems.push(Problem::Metadata);
-        }
-        let views = 0..self.provenance().views.len();
-        for row in 0..self.len() {
-            let what = match self.state(row) {
-                State::Empty | State::Removed => continue,
-                State::Damaged => Some("its state is damaged".to_owned()),
-                State::Complete => views
-                    .clone()
-                    .find(|&view| self.checked_grid(row, view).is_err())
-                    .map(|view| format!("its grid `{}` is damaged", self.provenance().views[view])),
-            };
-            let name = self.name(row).to_owned();
-            problems.extend(what.map(|what| Problem::Row { row, name, what }));
-        }
+        let mut problems = self.set().map_or(Ok(Vec::new()), OpenSet::verify)?;
+        problems.extend(self.parts().iter().flat_map(Part::verify));
         Ok(problems)
     }
 
     /// A SHA-256 over names and grids of all images that have a grid, in order of their names. It
-    /// does not depend on the order in which they were written, nor on interruptions.
+    /// does not depend on the order in which they were written, nor on interruptions, nor on shards.
     ///
     /// What goes in, for each image: the length of its name (u64, little-endian), the name, and the
     /// bytes of its grid in each view.
     pub fn content_digest(&self) -> Result<String> {
         let mut hasher = Sha256::new();
+        let mut grid = vec![0; self.provenance().grid_bytes()];
         for (name, row) in self.images() {
             hasher.update((name.len() as u64).to_le_bytes());
             hasher.update(name);
             for view in 0..self.provenance().views.len() {
-                hasher.update(self.grid(row, view)?);
+                self.read_bytes(row, view, &mut grid)?;
+                hasher.update(&grid);
             }
         }
         Ok(hex::encode(hasher.finalize()))

@@ -9,9 +9,10 @@ use half::slice::HalfFloatSliceExt as _;
 
 use crate::append::{self, folder_of};
 use crate::description::{Description, Segment};
-use crate::front;
+use crate::front::{self, Page};
+use crate::index::Index;
 use crate::rows::{self, Rows, Source, State};
-use crate::{Dtype, Error, Provenance, Result};
+use crate::{Dtype, Error, Provenance, Result, Shard};
 
 /// Where and by what rows are being encoded; kept with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +47,24 @@ pub struct StoreWriter {
     description: Description,
     origin: Origin,
     rows: Rows,
+    /// The row that counts for each image: its last complete one.
+    index: Index,
 }
 
 impl StoreWriter {
     /// Opens the store at `path`, or creates it without a row. A store that is there must have the
     /// same provenance. An append that was interrupted is brought to its end.
     pub fn open(path: &Path, provenance: &Provenance, origin: Origin) -> Result<Self> {
+        Self::open_shard(path, None, provenance, origin)
+    }
+
+    /// The same for a shard of a store, which lies at `path` (see [`Shard::path`]).
+    pub fn open_shard(
+        path: &Path,
+        shard: Option<Shard>,
+        provenance: &Provenance,
+        origin: Origin,
+    ) -> Result<Self> {
         fs::create_dir_all(folder_of(path)).map_err(Error::io(folder_of(path)))?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
@@ -59,11 +72,12 @@ impl StoreWriter {
         lock(&file, path)?;
         let length = file.metadata().map_err(Error::io(path))?.len();
         let description = if length == 0 {
-            Description::empty(provenance.clone())
+            Description::empty(provenance.clone(), shard)
         } else {
-            front::read(&file, path)?.description
+            existing(&file, path)?
         };
         description.provenance.check(provenance, path)?;
+        check_shard(description.shard, shard, path)?;
         if length > 0 && length < description.length {
             // What was cut off becomes zeros, which no checksum fits.
             file.set_len(description.length).map_err(Error::io(path))?;
@@ -71,9 +85,34 @@ impl StoreWriter {
         let description = append::settle(&file, path, description)?;
         front::write_holder(&file, &holder()).map_err(Error::io(path))?;
         let rows = Rows::read(&file, path, &description)?;
-        let mut writer = Self { path: path.to_path_buf(), file, description, origin, rows };
-        writer.set_states(&writer.rows.useless(), State::Removed)?;
+        let path = path.to_path_buf();
+        let mut writer = Self { path, file, description, origin, rows, index: Index::default() };
+        writer.index_rows();
+        writer.set_states(&writer.useless(), State::Removed)?;
         Ok(writer)
+    }
+
+    fn index_rows(&mut self) {
+        self.index = Index::with_capacity(self.rows.len());
+        for row in self.rows.complete() {
+            self.index.insert(row, |row| self.rows.name(row));
+        }
+    }
+
+    /// Rows that no longer serve: complete ones that a later row of the same image has replaced, and
+    /// those whose state is none.
+    fn useless(&self) -> Vec<usize> {
+        let useless = |row: &usize| match self.rows.state(*row) {
+            State::Complete => self.find(self.rows.name(*row)) != Some(*row),
+            State::Damaged => true,
+            State::Empty | State::Removed => false,
+        };
+        (0..self.rows.len()).filter(useless).collect()
+    }
+
+    /// The row that counts for an image.
+    fn find(&self, image: &str) -> Option<usize> {
+        self.index.find(image, |row| self.rows.name(row))
     }
 
     /// Which encoder makes the grids, and from which pixels.
@@ -84,13 +123,13 @@ impl StoreWriter {
 
     /// The images that have a grid, in no order.
     pub fn images(&self) -> impl Iterator<Item = &str> {
-        self.rows.live().map(|row| self.rows.name(row))
+        self.index.rows().map(|row| self.rows.name(row))
     }
 
     /// The SHA-256 of the file from which an image was encoded; `None` where it has no grid, or one
     /// that does not fit its checksum. Reads the whole row.
     pub fn intact_source(&self, image: &str) -> Result<Option<Source>> {
-        let Some(row) = self.rows.find(image) else { return Ok(None) };
+        let Some(row) = self.find(image) else { return Ok(None) };
         self.rows.intact_source(&self.file, row).map_err(Error::io(&self.path))
     }
 
@@ -120,18 +159,14 @@ impl StoreWriter {
         let segment = Segment {
             rows: names.len(),
             name_bytes: names.iter().map(String::len).max().unwrap_or(1),
-            names: 0,
-            names_checksum: 0,
-            sources: 0,
-            states: 0,
-            checksums: 0,
-            grids: Vec::new(),
             created_by: self.origin.created_by.clone(),
             device: self.origin.device.clone(),
+            ..Segment::default()
         };
         let old = &self.description;
         self.description = append::append(&self.file, &self.path, old, segment, names)?;
         self.rows = Rows::read(&self.file, &self.path, &self.description)?;
+        self.index_rows();
         Ok(())
     }
 
@@ -147,7 +182,7 @@ impl StoreWriter {
         }
         self.file.sync_data().map_err(Error::io(&self.path))?;
         let rows = batch.iter().map(|encoded| encoded.row).collect::<Vec<_>>();
-        let replaced = rows.iter().filter_map(|&row| self.rows.find(self.rows.name(row)));
+        let replaced = rows.iter().filter_map(|&row| self.find(self.rows.name(row)));
         let replaced = replaced.collect::<Vec<_>>();
         self.set_states(&rows, State::Complete)?;
         self.set_states(&replaced, State::Removed)
@@ -177,7 +212,7 @@ impl StoreWriter {
 
     /// Marks the rows of images that are gone; their bytes stay where they are.
     pub fn remove(&mut self, images: &[String]) -> Result<()> {
-        let rows = images.iter().filter_map(|image| self.rows.find(image)).collect::<Vec<_>>();
+        let rows = images.iter().filter_map(|image| self.find(image)).collect::<Vec<_>>();
         self.set_states(&rows, State::Removed)
     }
 
@@ -187,6 +222,11 @@ impl StoreWriter {
                 .write_all_at(&[state.byte()], self.rows.state_at(row))
                 .map_err(Error::io(&self.path))?;
             self.rows.set_state(row, state);
+            if state == State::Complete {
+                self.index.insert(row, |row| self.rows.name(row));
+            } else {
+                self.index.remove(row, |row| self.rows.name(row));
+            }
         }
         Ok(())
     }
@@ -203,6 +243,28 @@ impl Drop for StoreWriter {
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
+}
+
+/// The description of a store that is there.
+fn existing(file: &File, path: &Path) -> Result<Description> {
+    match front::read(file, path)?.page {
+        Page::Rows(description) => Ok(description),
+        Page::Shards(set) => Err(Error::OfShards { path: path.to_path_buf(), shards: set.len() }),
+    }
+}
+
+/// Refuses to fill one shard with the images of another.
+fn check_shard(found: Option<Shard>, expected: Option<Shard>, path: &Path) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let name = |shard: Option<Shard>| shard.map_or("none".to_owned(), |shard| shard.to_string());
+    Err(Error::OtherProvenance {
+        path: path.to_path_buf(),
+        what: "shard",
+        found: name(found),
+        expected: name(expected),
+    })
 }
 
 /// Takes the store for this process alone, until it is let go.

@@ -155,7 +155,7 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let (stdout, stderr) = workplace.extract();
     assert!(stdout.contains("64 images in") && stdout.contains("1 skipped"), "{stdout}");
     assert!(stderr.contains("7×7 cells of 2048") && stderr.contains("cut.jpg"), "{stderr}");
-    assert!(stderr.contains("1 captioned images are not in the folder"), "{stderr}");
+    assert!(stderr.contains("1 captioned images are not among the images"), "{stderr}");
     fs::remove_file(workplace.path("data/Images/cut.jpg")).unwrap();
     assert!(workplace.extract().0.contains("nothing to do"));
 

@@ -82,7 +82,7 @@ fn write_for_peers(material: &Material, folder: &Path) {
     sizes.as_object_mut().unwrap().remove("heads");
     let (mut grids, mut images) = (Vec::new(), Vec::new());
     for image in &material.training {
-        grids.extend_from_slice(material.store.grid(image.row, image.view).unwrap());
+        grids.extend(material.store.grid(image.row, image.view).unwrap());
         let captions = image.captions.iter().map(|caption| [&[START], &caption.words[..]].concat());
         images.push(captions.collect::<Vec<_>>());
     }

@@ -52,9 +52,10 @@ pub(crate) fn grids(
     device: Device,
 ) -> Result<Tensor> {
     let shape = store.grid_shape();
-    let mut bytes = Vec::new();
-    for image in images {
-        bytes.extend_from_slice(store.grid(image.row, image.view)?);
+    let of_grid = store.provenance().grid_bytes();
+    let mut bytes = vec![0; images.len() * of_grid];
+    for (image, grid) in images.iter().zip(bytes.chunks_exact_mut(of_grid)) {
+        store.read_bytes(image.row, image.view, grid)?;
     }
     let size = [images.len() as i64, shape.cells() as i64, shape.channels as i64];
     let kind = match store.provenance().dtype {

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Source, StoreWriter};
+use features::{
+    Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Shard, Source, StoreWriter,
+};
 use half::f16;
 use tempfile::TempDir;
 
@@ -59,7 +61,17 @@ pub(crate) fn open(path: &Path, provenance: &Provenance) -> StoreWriter {
 
 /// Encodes those of `names` that the store lacks, in batches of two.
 pub(crate) fn fill(path: &Path, provenance: &Provenance, names: &[String]) {
-    let mut writer = open(path, provenance);
+    fill_shard(path, None, provenance, names);
+}
+
+/// The same for a shard of a store.
+pub(crate) fn fill_shard(
+    path: &Path,
+    shard: Option<Shard>,
+    provenance: &Provenance,
+    names: &[String],
+) {
+    let mut writer = StoreWriter::open_shard(path, shard, provenance, origin()).unwrap();
     let lacking = |name: &&String| writer.intact_source(name).unwrap().is_none();
     let new = names.iter().filter(lacking).cloned().collect::<Vec<_>>();
     let rows = writer.rows_for(&new).unwrap();

@@ -1,0 +1,58 @@
+//! A list of images: a path a line, or CSV with a column `image` for names and, where the files lie elsewhere, one
+//! `path`. Paths are relative to the list's folder.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use features::Shard;
+
+use super::{Image, Listing, Place, archive};
+
+/// Adds the images and the archives that the file at `path` names.
+pub(super) fn read(path: &Path, shard: Option<Shard>, listing: &mut Listing) -> anyhow::Result<()> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("{}: cannot be read as a list of images", path.display()))?;
+    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let lines = if is_csv { csv(path, &text)? } else { plain(&text) };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for (name, place) in lines {
+        if shard.is_some_and(|shard| !shard.holds(&name)) {
+            continue;
+        }
+        let place = folder.join(place);
+        if archive::is_archive(&place) {
+            archive::read(&place, listing)?;
+        } else {
+            listing.images.push(Image { name, place: Place::File(place) });
+        }
+    }
+    Ok(())
+}
+
+/// Names with their paths.
+type Lines = Vec<(String, String)>;
+
+fn plain(text: &str) -> Lines {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| (line.to_owned(), line.to_owned())).collect()
+}
+
+fn csv(path: &Path, text: &str) -> anyhow::Result<Lines> {
+    let wrong = || path.display().to_string();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().with_context(wrong)?.clone();
+    let column = |name: &str| header.iter().position(|of| of.trim() == name);
+    let Some(names) = column("image") else {
+        bail!("{}: no column `image` in its first line", path.display());
+    };
+    let places = column("path").unwrap_or(names);
+    let mut lines = Vec::new();
+    for record in reader.records() {
+        let record = record.with_context(wrong)?;
+        // The reader refuses lines of another length.
+        let field = |at: usize| record.get(at).unwrap_or_default().to_owned();
+        lines.push((field(names), field(places)));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,27 @@
+//! `extract merge`.
+
+use anyhow::ensure;
+use features::{State, merge, merge_copy, shards_of};
+
+use crate::options::Merge;
+use crate::run::created_by;
+
+/// Makes one store of shards.
+pub(crate) fn run(options: &Merge) -> anyhow::Result<()> {
+    let place = options.store.display();
+    let shards =
+        if options.shards.is_empty() { shards_of(&options.store)? } else { options.shards.clone() };
+    ensure!(
+        !shards.is_empty(),
+        "{place}: no shard of it lies beside it\n  Run `extract --shard I/N` for each I, or name the shards after the store."
+    );
+    let make = if options.copy { merge_copy } else { merge };
+    let store = make(&options.store, &shards, &created_by())?;
+    let waiting = (0..store.len()).filter(|&row| store.state(row) == State::Empty).count();
+    let how = if options.copy { "copied from" } else { "in" };
+    println!("{place}: {} images {how} {} shards", store.complete(), shards.len());
+    if waiting > 0 {
+        println!("{waiting} images have no grid yet; `extract --shard I/N` goes on with them");
+    }
+    Ok(())
+}

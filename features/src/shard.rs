@@ -1,0 +1,161 @@
+//! Shards: a store in several files, each filled by a task of its own.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::append::folder_of;
+use crate::{Error, Result};
+
+/// One of so many shards. An image belongs to the shard that its name hashes to, whatever other images there
+/// are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    index: u32,
+    count: u32,
+}
+
+impl Shard {
+    /// Shard `index` of `count`, counted from 0; `None` where there is no such one.
+    #[must_use]
+    pub fn new(index: u32, count: u32) -> Option<Self> {
+        (index < count).then_some(Self { index, count })
+    }
+
+    /// Counted from 0.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
+    /// Whether the image or archive of that name belongs to this shard: bytes 8 to 15 of the name's SHA-256,
+    /// as a big-endian number, modulo the number of shards. (Byte 0 decides about splits.)
+    #[must_use]
+    pub fn holds(self, name: &str) -> bool {
+        let hash: [u8; 32] = Sha256::digest(name).into();
+        let number = hash[8..16].iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
+        number % u64::from(self.count) == u64::from(self.index)
+    }
+
+    /// Where this shard of a store lies: `features/flickr8k.3-of-8.h5` for `features/flickr8k.h5`.
+    #[must_use]
+    pub fn path(self, store: &Path) -> PathBuf {
+        let (stem, extension) = parts(store);
+        let mut name = stem;
+        name.push(format!(".{}-of-{}", self.index, self.count));
+        name.push(extension);
+        store.with_file_name(name)
+    }
+
+    /// The shard whose path is `path`, if it is one of `store`.
+    fn of_path(path: &Path, store: &Path) -> Option<Self> {
+        let stem = path.file_stem()?.to_str()?;
+        let (_, numbers) = stem.rsplit_once('.')?;
+        let (index, count) = numbers.split_once("-of-")?;
+        let shard = Self::new(index.parse().ok()?, count.parse().ok()?)?;
+        (shard.path(store) == path).then_some(shard)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{}/{}", self.index, self.count)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/');
+        let numbers = numbers.and_then(|(index, count)| index.parse().ok().zip(count.parse().ok()));
+        let shard = numbers.and_then(|(index, count)| Self::new(index, count));
+        shard.ok_or_else(|| format!("`{text}` is not I/N with I from 0 to N − 1"))
+    }
+}
+
+/// `flickr8k` and `.h5`.
+fn parts(store: &Path) -> (OsString, OsString) {
+    let stem = store.file_stem().unwrap_or_default().to_owned();
+    let mut extension = OsString::new();
+    if let Some(of_store) = store.extension() {
+        extension.push(".");
+        extension.push(of_store);
+    }
+    (stem, extension)
+}
+
+/// The shards of a store that lie beside it, in their order.
+pub fn shards_of(store: &Path) -> Result<Vec<PathBuf>> {
+    let folder = folder_of(store);
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io(folder))?,
+    };
+    for entry in entries {
+        let path = store.with_file_name(entry.map_err(Error::io(folder))?.file_name());
+        found.extend(Shard::of_path(&path, store).map(|shard| ((shard.count, shard.index), path)));
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dealt_to_one_shard_each_about_evenly() {
+        let shards = (0..7).map(|index| Shard::new(index, 7).unwrap()).collect::<Vec<_>>();
+        let mut held = [0; 7];
+        for number in 0..7000 {
+            let name = format!("{number}.jpg");
+            let of = shards.iter().filter(|shard| shard.holds(&name)).collect::<Vec<_>>();
+            assert_eq!(of.len(), 1, "{name}");
+            held[of[0].index() as usize] += 1;
+        }
+        assert!(held.iter().all(|&names| (900..1100).contains(&names)), "{held:?}");
+    }
+
+    /// Stores outlive programs: where a name belongs must never change.
+    #[test]
+    fn where_a_name_belongs_stays() {
+        let of = |name: &str| (0..8).find(|&index| Shard::new(index, 8).unwrap().holds(name));
+        assert_eq!(["a.jpg", "b.jpg", "ảnh.png"].map(of), [Some(7), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn shards_are_known_by_their_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("photos.v2.h5");
+        for name in [
+            "photos.v2.1-of-2.h5",
+            "photos.v2.0-of-2.h5",
+            "photos.v2.2-of-2.h5",
+            "photos.v2.01-of-2.h5",
+            "photos.0-of-2.h5",
+            "photos.v2.0-of-2.skipped.jsonl",
+        ] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let shards = shards_of(&store).unwrap();
+        assert_eq!(shards, [0, 1].map(|index| Shard::new(index, 2).unwrap().path(&store)));
+        assert_eq!(shards_of(Path::new("nowhere/at/all.h5")).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!("3/8".parse::<Shard>(), Ok(Shard { index: 3, count: 8 }));
+        for wrong in ["8/8", "1", "-1/3", "a/b", "0/0", ""] {
+            assert!(wrong.parse::<Shard>().unwrap_err().contains("I/N"), "{wrong}");
+        }
+    }
+}

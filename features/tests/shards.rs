@@ -1,0 +1,215 @@
+//! A store in several files: read as one, merged, copied, and refused where the files do not belong together.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use common::{GRID, fill, fill_shard, names, origin, provenance, rounded, values};
+use features::{
+    Error, FeatureStore, Problem, Provenance, Shard, StoreWriter, merge, merge_copy, shards_of,
+};
+use hdf5::types::FixedUnicode;
+use tempfile::TempDir;
+
+const IMAGES: usize = 30;
+
+fn shard(index: u32, count: u32) -> Shard {
+    Shard::new(index, count).unwrap()
+}
+
+/// Fills a shard of the store at `path` with those of the images that belong there, in two steps.
+fn fill_one(path: &Path, shard: Shard, provenance: &Provenance) {
+    let images = names(0..IMAGES);
+    let images = images.into_iter().filter(|name| shard.holds(name)).collect::<Vec<_>>();
+    let file = shard.path(path);
+    fill_shard(&file, Some(shard), provenance, &images[..images.len() / 2]);
+    fill_shard(&file, Some(shard), provenance, &images);
+}
+
+fn three_shards() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.h5");
+    for index in 0..3 {
+        fill_one(&path, shard(index, 3), &provenance(&["original", "flip"]));
+    }
+    (folder, path)
+}
+
+fn merged(path: &Path) -> features::Result<FeatureStore> {
+    merge(path, &shards_of(path).unwrap(), "test")
+}
+
+fn assert_whole(store: &FeatureStore) {
+    let single = store.path().with_file_name("single.h5");
+    let whole = provenance(&["original", "flip"]);
+    fill(&single, &whole, &names(0..IMAGES));
+    let single = FeatureStore::open(&single).unwrap();
+    assert_eq!(store.content_digest().unwrap(), single.content_digest().unwrap());
+    assert_eq!((store.len(), store.complete()), (IMAGES, IMAGES));
+    assert_eq!(store.verify().unwrap(), []);
+    store.provenance().check(&whole, store.path()).unwrap();
+    for (number, name) in names(0..IMAGES).iter().enumerate() {
+        let row = store.find(name).unwrap();
+        assert_eq!(store.name(row), name);
+        let grid = &common::grids(number, 2)[GRID.values()..];
+        assert_eq!(values(store, row, 1), rounded(grid));
+        assert_eq!(store.intact_source(name).unwrap(), Some(common::source(number)));
+    }
+}
+
+#[test]
+fn shards_are_one_store_as_they_lie_merged_and_copied() {
+    let (_folder, path) = three_shards();
+    let files = shards_of(&path).unwrap();
+    let as_they_lie = FeatureStore::open(&path).unwrap();
+    assert_eq!(as_they_lie.shards(), files);
+    assert_whole(&as_they_lie);
+    let merged = merged(&path).unwrap();
+    assert_eq!(merged.shards(), files);
+    assert_whole(&merged);
+    assert!(fs::metadata(&path).unwrap().len() < 3 << 20, "a merged store holds no grids");
+
+    // A copy needs no shards any more, and is a store like any other.
+    let copied = merge_copy(&path, &files, "test").unwrap();
+    for file in files {
+        fs::remove_file(file).unwrap();
+    }
+    assert!(copied.shards().is_empty());
+    assert_whole(&FeatureStore::open(&path).unwrap());
+    fill(&path, &provenance(&["original", "flip"]), &names(0..IMAGES + 1));
+    assert_eq!(FeatureStore::open(&path).unwrap().complete(), IMAGES + 1);
+}
+
+#[test]
+fn other_programs_read_a_merged_store_as_one() {
+    let (folder, path) = three_shards();
+    let store = merged(&path).unwrap();
+    let moved = folder.path().join("moved");
+    fs::create_dir(&moved).unwrap();
+    for file in [vec![path.as_path()], store.shards()].concat() {
+        fs::rename(file, moved.join(file.file_name().unwrap())).unwrap();
+    }
+    let store = FeatureStore::open(&moved.join("store.h5")).unwrap();
+    let file = hdf5::File::open(store.path()).unwrap();
+    assert_eq!(file.group("segments").unwrap().member_names().unwrap(), ["00000"]);
+    let all = file.group("segments/00000").unwrap();
+    let names = all.dataset("name").unwrap().read_raw::<FixedUnicode<12>>().unwrap();
+    let states = all.dataset("state").unwrap().read_raw::<u8>().unwrap();
+    let sources = all.dataset("source_sha256").unwrap().read_raw::<u8>().unwrap();
+    let checksums = all.dataset("checksum").unwrap().read_raw::<u32>().unwrap();
+    assert_eq!((states.len(), checksums.len()), (IMAGES, 2 * IMAGES));
+    for (view, name) in ["original", "flip"].iter().enumerate() {
+        let grids = all.dataset(&format!("grids/{name}")).unwrap().read_raw::<half::f16>().unwrap();
+        for row in 0..IMAGES {
+            assert_eq!((names[row].as_str(), states[row]), (store.name(row), b'C'));
+            let grid = &grids[row * GRID.values()..(row + 1) * GRID.values()];
+            let bytes = grid.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+            assert_eq!(bytes, store.grid(row, view).unwrap());
+            let mut hasher = crc32fast::Hasher::new();
+            hasher.update(&sources[row * 32..(row + 1) * 32]);
+            hasher.update(&bytes);
+            assert_eq!(hasher.finalize(), checksums[2 * row + view]);
+        }
+    }
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_with_its_names() {
+    let (_folder, path) = three_shards();
+    let file = |index: u32, count: u32| shard(index, count).path(&path);
+    let refused = |parts: &[&str]| {
+        let errors = [merged(&path), FeatureStore::open(&path)];
+        for error in errors.map(|store| store.unwrap_err().to_string()) {
+            for part in parts {
+                assert!(error.contains(part), "no `{part}` in {error}");
+            }
+        }
+        assert!(!path.exists());
+    };
+    let one = fs::read(file(1, 3)).unwrap();
+    fs::remove_file(file(1, 3)).unwrap();
+    refused(&["store.h5: 1 of its 3 shards are missing: 1", "--shard 1/3"]);
+
+    let other = Provenance { encoder_sha256: "cd".repeat(32), ..provenance(&["original", "flip"]) };
+    fill_one(&path, shard(1, 3), &other);
+    refused(&["store.1-of-3.h5: its encoder (SHA-256) is cdcd", "store.0-of-3.h5 is abab"]);
+    fs::remove_file(file(1, 3)).unwrap();
+    fill_one(&path, shard(1, 3), &provenance(&["flip", "original"]));
+    refused(&["store.1-of-3.h5: its list of views is flip, original"]);
+    fs::write(file(1, 3), &one).unwrap();
+
+    let stray = names(0..IMAGES).into_iter().find(|name| shard(0, 3).holds(name)).unwrap();
+    let two = provenance(&["original", "flip"]);
+    fill_shard(&file(1, 3), Some(shard(1, 3)), &two, std::slice::from_ref(&stray));
+    refused(&[&format!("`{stray}` is in both"), "store.1-of-3.h5", "store.0-of-3.h5"]);
+    fs::write(file(1, 3), &one).unwrap();
+
+    fs::copy(file(1, 3), file(0, 2)).unwrap();
+    refused(&["store.0-of-2.h5 and", "are both shard 1/3"]);
+    fs::remove_file(file(0, 2)).unwrap();
+    fill_one(&path, shard(0, 2), &two);
+    refused(&["are of two sets, 0/2 and 0/3"]);
+    fs::remove_file(file(0, 2)).unwrap();
+
+    fs::remove_file(file(2, 3)).unwrap();
+    fill(&file(2, 3), &two, &names(0..1));
+    refused(&["store.2-of-3.h5 is no shard"]);
+}
+
+#[test]
+fn nothing_that_was_filled_is_replaced_or_filled_by_mistake() {
+    let (_folder, path) = three_shards();
+    let two = provenance(&["original", "flip"]);
+    let single = path.with_file_name("single.h5");
+    fill(&single, &two, &names(0..3));
+    let before = fs::read(&single).unwrap();
+    let shards = shards_of(&path).unwrap();
+    for make in [merge, merge_copy] {
+        let error = make(&single, &shards, "test").unwrap_err().to_string();
+        assert!(error.contains("single.h5: a store with rows of its own is there"), "{error}");
+    }
+    assert!(fs::read(&single).unwrap() == before);
+    let strange = path.with_file_name("notes.h5");
+    fs::write(&strange, "no store").unwrap();
+    assert!(merge(&strange, &shards, "test").is_err());
+    assert_eq!(fs::read(&strange).unwrap(), b"no store");
+
+    merged(&path).unwrap();
+    merged(&path).unwrap();
+    let error = StoreWriter::open(&path, &two, origin()).unwrap_err();
+    assert!(matches!(error, Error::OfShards { shards: 3, .. }), "{error}");
+    let file = shard(1, 3).path(&path);
+    for wrong in [None, Some(shard(0, 3)), Some(shard(1, 4))] {
+        let error = StoreWriter::open_shard(&file, wrong, &two, origin()).unwrap_err().to_string();
+        assert!(error.contains("store.1-of-3.h5: its shard is 1/3"), "{error}");
+    }
+    let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
+    assert_eq!(left, 3 + 3, "only shards, the merged store and the two others are left");
+}
+
+#[test]
+fn a_shard_that_goes_on_is_seen_and_damage_is_named() {
+    let (_folder, path) = three_shards();
+    let store = merged(&path).unwrap();
+    let file = shard(2, 3).path(&path);
+    let new = (IMAGES..).map(|number| names(number..number + 1).remove(0));
+    let new = new.into_iter().find(|name| shard(2, 3).holds(name)).unwrap();
+    let two = provenance(&["original", "flip"]);
+    fill_shard(&file, Some(shard(2, 3)), &two, std::slice::from_ref(&new));
+    assert_eq!(store.find(&new), None, "a reader shows the store as it was");
+    assert!(FeatureStore::open(&path).unwrap().find(&new).is_some());
+
+    let last = fs::metadata(&path).unwrap().len() - 1;
+    let damaged = fs::File::options().write(true).open(&path).unwrap();
+    damaged.write_all_at(&[0xFF], last).unwrap();
+    damaged.write_all_at(b"x", 20).unwrap();
+    let problems = FeatureStore::open(&path).unwrap().verify().unwrap();
+    let description = Problem::Description { path: path.clone(), number: 1 };
+    assert_eq!(problems, [description, Problem::Metadata { path: path.clone() }]);
+    fs::remove_file(&file).unwrap();
+    let error = FeatureStore::open(&path).unwrap_err().to_string();
+    assert!(error.contains("store.2-of-3.h5") && error.contains("No such file"), "{error}");
+}
