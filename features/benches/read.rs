@@ -53,14 +53,14 @@ fn main() {
         let rows = (0..BATCHES).map(|_| [(); 32].map(|()| random.random_range(0..ROWS)));
         let rows = rows.collect::<Vec<_>>();
         let start = Instant::now();
+        let mut bytes = vec![0; 32 * provenance.grid_bytes()];
         for batch in rows {
-            let mut bytes = vec![0; 32 * provenance.grid_bytes()];
             for (row, grid) in
                 batch.into_iter().zip(bytes.chunks_exact_mut(provenance.grid_bytes()))
             {
                 store.read_bytes(row, 0, grid).unwrap();
             }
-            black_box(bytes);
+            black_box(&bytes);
         }
         reading.push(start.elapsed().as_secs_f64());
     }

@@ -2,7 +2,11 @@
 
 use std::hash::BuildHasher as _;
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// Places of a table that stay in the processor's cache while they are filled.
+const NEIGHBOURS: u64 = 4096;
 
 /// The row of each image that has a grid. The names themselves stay with the rows: whoever asks says how a row
 /// is called.
@@ -13,9 +17,32 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Room for `rows` rows.
-    pub(crate) fn with_capacity(rows: usize) -> Self {
-        Self { rows: HashTable::with_capacity(rows), hasher: DefaultHashBuilder::default() }
+    /// The images of `rows`, of which a later one replaces an earlier one of the same image; `replaced` is told of
+    /// both, the earlier one first.
+    pub(crate) fn new<'a>(
+        rows: impl Iterator<Item = usize>,
+        name: impl Fn(usize) -> &'a str,
+        mut replaced: impl FnMut(usize, usize),
+    ) -> Self {
+        let rows = rows.collect::<Vec<_>>();
+        let mut index = Self {
+            rows: HashTable::with_capacity(rows.len()),
+            hasher: DefaultHashBuilder::default(),
+        };
+        // Roughly in the order of their places in the table: a million steps through all of it would miss the
+        // processor's cache a million times.
+        let places = rows.len().next_power_of_two() as u64;
+        let mut neighbours = vec![Vec::new(); places.div_ceil(NEIGHBOURS) as usize];
+        for row in rows {
+            let hash = index.hasher.hash_one(name(row));
+            neighbours[(hash % places / NEIGHBOURS) as usize].push((hash, row));
+        }
+        for (hash, row) in neighbours.into_iter().flatten() {
+            if let Some(before) = index.insert_hashed(hash, row, &name) {
+                replaced(before, row);
+            }
+        }
+        index
     }
 
     /// How many images have a row.
@@ -28,20 +55,22 @@ impl Index {
         self.rows.find(self.hasher.hash_one(image), |&row| name(row) == image).copied()
     }
 
-    /// From now on `row` is that of its image; gives the one that was.
-    pub(crate) fn insert<'a>(
+    /// From now on `row` is that of its image.
+    pub(crate) fn insert<'a>(&mut self, row: usize, name: impl Fn(usize) -> &'a str) {
+        self.insert_hashed(self.hasher.hash_one(name(row)), row, &name);
+    }
+
+    /// Gives the row that was the image's.
+    fn insert_hashed<'a>(
         &mut self,
+        hash: u64,
         row: usize,
-        name: impl Fn(usize) -> &'a str,
+        name: &impl Fn(usize) -> &'a str,
     ) -> Option<usize> {
-        let hash = |row: usize| self.hasher.hash_one(name(row));
-        let image = name(row);
-        let entry = self.rows.entry(hash(row), |&other| name(other) == image, |&other| hash(other));
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(mut entry) => {
-                Some(std::mem::replace(entry.get_mut(), row))
-            }
-            hashbrown::hash_table::Entry::Vacant(entry) => {
+        let same = |&other: &usize| name(other) == name(row);
+        match self.rows.entry(hash, same, |&other| self.hasher.hash_one(name(other))) {
+            Entry::Occupied(mut entry) => Some(std::mem::replace(entry.get_mut(), row)),
+            Entry::Vacant(entry) => {
                 entry.insert(row);
                 None
             }

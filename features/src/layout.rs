@@ -17,7 +17,7 @@ use crate::part::Part;
 use crate::{Dtype, Provenance};
 
 const SEGMENTS: &str = "segments";
-/// Everything begins at a multiple of a page, so that rows can be mapped and read in place.
+/// Everything begins at a multiple of a page, so that other programs can map rows.
 const ALIGNMENT: u64 = 4096;
 
 /// Lays out one more segment in the file at `scratch`, which holds the metadata of a store (or is

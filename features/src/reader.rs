@@ -64,33 +64,37 @@ impl FeatureStore {
         for part in &parts {
             starts.push(starts[starts.len() - 1] + part.rows.len());
         }
-        let rows = starts[parts.len()];
         let mut store = Self {
             path: path.to_path_buf(),
             provenance: first.description.provenance.clone(),
             set,
             starts,
-            index: Index::with_capacity(rows),
+            index: Index::default(),
             parts,
         };
         store.index = store.images_by_name()?;
         Ok(store)
     }
 
+    /// Within one file the last row of an image counts; two files must not hold the same image.
     fn images_by_name(&self) -> Result<Index> {
-        let mut index = Index::with_capacity(self.len());
-        for (part, &start) in self.parts.iter().zip(&self.starts) {
-            for row in part.rows.complete() {
-                // Within one file the last row counts; two files must not hold the same image.
-                let before = index.insert(start + row, |row| self.name(row));
-                if let Some(before) = before.filter(|&before| before < start) {
-                    let (other, _) = self.part(before);
-                    let other = other.path.clone();
-                    return Err(part.error(row, |path, name| Error::Overlap { name, path, other }));
+        let parts = self.parts.iter().zip(&self.starts);
+        let complete =
+            parts.flat_map(|(part, start)| part.rows.complete().map(move |row| start + row));
+        let mut overlap = None;
+        let index = Index::new(
+            complete,
+            |row| self.name(row),
+            |before, row| {
+                let [(one, _), (other, _)] = [before, row].map(|row| self.part(row));
+                if one.path != other.path {
+                    overlap = Some((row, one.path.clone()));
                 }
-            }
-        }
-        Ok(index)
+            },
+        );
+        let Some((row, other)) = overlap else { return Ok(index) };
+        let (part, row) = self.part(row);
+        Err(part.error(row, |path, name| Error::Overlap { name, path, other }))
     }
 
     /// Where it lies.

@@ -93,10 +93,8 @@ impl StoreWriter {
     }
 
     fn index_rows(&mut self) {
-        self.index = Index::with_capacity(self.rows.len());
-        for row in self.rows.complete() {
-            self.index.insert(row, |row| self.rows.name(row));
-        }
+        let rows = &self.rows;
+        self.index = Index::new(rows.complete(), |row| rows.name(row), |_, _| {});
     }
 
     /// Rows that no longer serve: complete ones that a later row of the same image has replaced, and

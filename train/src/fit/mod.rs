@@ -118,7 +118,7 @@ impl<'a> Fit<'a> {
         })
     }
 
-    /// About how many bytes training takes beside the store, which is mapped and need not fit.
+    /// About how many bytes training takes beside the store, which is read as it is needed.
     #[must_use]
     pub fn memory(&self) -> u64 {
         let weights = self.weights.variables().values().map(Tensor::numel).sum::<usize>();
