@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
-# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [meteor] [python] [browser] [peers]
+# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [meteor] [python] [browser] [balancer] [peers]
 # GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
 set -euo pipefail
@@ -130,24 +130,36 @@ environment() {
     printf '%s\n' "$stamp" >"$target/.stamp"
 }
 
-# What examples/caption.py needs, and the checker of ONNX files; tests run both.
+# What examples/caption.py needs, and the checkers of ONNX and Kubernetes files; tests run all.
 python() {
-    environment python SHOWTELL_PYTHON "360 MB" onnx==1.23.2 onnxruntime==1.32.0 pillow==13.0.0 numpy==2.4.6
+    environment python SHOWTELL_PYTHON "360 MB" onnx==1.23.2 onnxruntime==1.32.0 pillow==13.0.0 numpy==2.4.6 \
+        kubernetes-validate==1.37.0
+}
+
+# debian PART PACKAGE...: installs Debian packages, or says how.
+debian() {
+    local part=$1
+    shift
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+        fail "$part: not all of $* is installed" "On Debian: sudo apt-get install $*"
+    say "$part: installing $* from Debian"
+    { apt-get update && apt-get install --yes --no-install-recommends "$@"; } >/dev/null ||
+        fail "$part: apt-get could not install $*"
 }
 
 # Chromium, which tests drive through chromedriver, and axe-core, which judges how accessible the page is.
 browser() {
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
-        local -a packages=(chromium chromium-driver)
-        [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
-            fail "browser: chromium or chromedriver is missing" "On Debian: sudo apt-get install ${packages[*]}"
-        say "browser: installing ${packages[*]} from Debian"
-        { apt-get update && apt-get install --yes --no-install-recommends "${packages[@]}"; } >/dev/null ||
-            fail "browser: apt-get could not install ${packages[*]}"
+        debian browser chromium chromium-driver
     fi
     install axe "axe-core of axe-playwright-python 0.1.8" \
         "By hand: put axe.min.js of axe-core into $native/axe/axe_playwright_python/" \
         --no-deps axe-playwright-python==0.1.8
+}
+
+# haproxy, behind which tests put two servers.
+balancer() {
+    [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || debian balancer haproxy
 }
 
 # What the programs in benches/peers need; a whole PyTorch, so only on request.
@@ -159,7 +171,7 @@ peers() {
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | meteor | python | browser | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests of what is written in it, browser for tests of the page, peers for benches" ;;
+        onnxruntime | libtorch | cmake | meteor | python | browser | balancer | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests of what is written in it, browser for tests of the page, balancer for tests of replicas, peers for benches" ;;
     esac
 done

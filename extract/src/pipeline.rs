@@ -123,7 +123,13 @@ fn encode_all<'a>(
     let mut batch = Batch::default();
     let mut encode = |batch: &mut Batch<'a>| {
         let start = Instant::now();
-        let planes = encoder.encode_planes(&batch.tensors, batch.images.len() * views)?;
+        let mut tensors = batch.images.len() * views;
+        if tensors == 1 && size > 1 {
+            // ONNX Runtime rounds a single image in another way than several. A rest of one must not show.
+            batch.tensors.extend_from_within(..);
+            tensors = 2;
+        }
+        let planes = encoder.encode_planes(&batch.tensors, tensors)?;
         busy += start.elapsed();
         batch.tensors.clear();
         let images = std::mem::take(&mut batch.images);
@@ -158,6 +164,7 @@ fn write_all(
     let values = provenance.views.len() * provenance.grid.values();
     let dtype = provenance.dtype;
     for Finished { images, planes } in finished {
+        // Grids behind those of the images are of none.
         let grids = planes.to_grids();
         let mut batch = Vec::with_capacity(images.len());
         for ((pending, source), grids) in images.into_iter().zip(grids.chunks_exact(values)) {

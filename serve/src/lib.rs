@@ -36,6 +36,7 @@ pub use listen::listen;
 pub use model::{ModelArgs, SearchArgs};
 pub use options::{ApiKey, Options, Seconds};
 use page::Pages;
+pub use state::Draining;
 
 /// The most bytes of a photo.
 pub const MAX_BYTES: usize = 10 * 1024 * 1024;
@@ -50,6 +51,7 @@ struct Shared {
     backend: Backend,
     pages: Pages,
     options: Options,
+    draining: Draining,
 }
 
 /// The addresses of the interface that `openapi.json` describes, and who answers there.
@@ -71,9 +73,9 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
     routes().into_iter().map(|(path, _)| path)
 }
 
-/// All routes over a running backend.
-pub fn app(backend: Backend, options: Options) -> Result<Router, Error> {
-    let shared = Arc::new(Shared { backend, pages: Pages::new()?, options });
+/// All routes over a running backend, for a server that `draining` may take out of service.
+pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Router, Error> {
+    let shared = Arc::new(Shared { backend, pages: Pages::new()?, options, draining });
     let is_open = |path: &str| path == "/health" || path == "/ready";
     let (open, closed): (Vec<_>, Vec<_>) =
         routes().into_iter().partition(|(path, _)| is_open(path));
@@ -93,6 +95,7 @@ pub fn app(backend: Backend, options: Options) -> Result<Router, Error> {
         .method_not_allowed_fallback(async || Error::WrongMethod)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&shared), metrics::measure))
+        .layer(from_fn_with_state(Arc::clone(&shared), state::end_connections))
         .layer(map_response(with_security_headers))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use models::SearchOptions;
-use serve::{Backend, ModelArgs, Options, SearchArgs};
+use serve::{Backend, Draining, ModelArgs, Options, SearchArgs, Seconds};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
 
 /// Serve a trained captioner: a web page and a JSON interface.
@@ -77,7 +78,8 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
             "{address}: cannot listen there; stop what does, or take another --port (make: PORT=)"
         )
     })?;
-    let stop = stop()?;
+    let draining = Draining::default();
+    let stop = stop(draining.clone(), cli.options.drain_time)?;
     let captioner = cli.model.open(None)?;
     let name = name_of(&cli.model.model);
     tracing::info!(
@@ -87,7 +89,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
         cli.model.device
     );
     let backend = Backend::start(&name, captioner, search, &cli.options)?;
-    let app = serve::app(backend, cli.options.clone())?;
+    let app = serve::app(backend, cli.options.clone(), draining)?;
     println!("http://{}/", listener.local_addr()?);
     if !serve::listen(listener, app, &cli.options, stop).await {
         bail!("stopped, but not all requests had ended after {} s", cli.options.shutdown_time);
@@ -102,15 +104,22 @@ fn name_of(folder: &Path) -> String {
     name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Ends when the process is asked to stop: SIGINT or SIGTERM.
-fn stop() -> io::Result<impl Future<Output = ()>> {
+/// Ends when the process is asked to stop: at once by SIGINT, after `drain` by SIGTERM.
+fn stop(draining: Draining, drain: Option<Seconds>) -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = terminate.recv() => if let Some(time) = drain {
+                draining.begin();
+                tracing::info!("asked to stop; requests are taken for {time} s more");
+                tokio::select! {
+                    () = sleep(time.into()) => {}
+                    _ = interrupt.recv() => {}
+                }
+            }
         }
-        tracing::info!("asked to stop; requests in work may end");
+        tracing::info!("stopping; requests in work may end");
     })
 }

@@ -52,6 +52,7 @@ pub(crate) struct Metrics {
     batches: Histogram,
     cache: Family<Lookup, Counter>,
     places: Gauge,
+    in_work: Gauge,
 }
 
 /// A histogram of seconds: from half a millisecond to half a minute.
@@ -69,6 +70,7 @@ impl Metrics {
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 7)),
             cache: Family::default(),
             places: Gauge::default(),
+            in_work: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Answered requests", metrics.requests.clone());
@@ -85,6 +87,11 @@ impl Metrics {
             metrics.cache.clone(),
         );
         registry.register("free_places", "Photos that could be taken in", metrics.places.clone());
+        registry.register(
+            "photos_in_work",
+            "Photos that wait or are worked on",
+            metrics.in_work.clone(),
+        );
         metrics
     }
 
@@ -106,9 +113,10 @@ impl Metrics {
         self.batches.observe(photos as f64);
     }
 
-    /// So many places are free.
-    pub(crate) fn free_places(&self, places: usize) {
-        self.places.set(places as i64);
+    /// So many places are free, of so many.
+    pub(crate) fn free_places(&self, free: usize, places: usize) {
+        self.places.set(free as i64);
+        self.in_work.set(places.saturating_sub(free) as i64);
     }
 
     fn answered(&self, asked: &Asked, took: Duration) {
@@ -145,7 +153,7 @@ fn known_method(method: &axum::http::Method) -> &str {
 /// `GET /metrics`.
 pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Error> {
     let backend = &shared.backend;
-    backend.metrics.free_places(backend.free_places());
+    backend.metrics.free_places(backend.free_places(), shared.options.queue);
     let mut page = String::new();
     text::encode(&mut page, &backend.metrics.registry).map_err(|_| Error::Server)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response())

@@ -59,6 +59,7 @@ const DEFAULT: Options = Options {
     connections: 512,
     header_time: Seconds::new(10),
     body_time: Seconds::new(30),
+    drain_time: None,
     shutdown_time: Seconds::new(20),
     api_key: None,
     cors_origin: Vec::new(),
@@ -92,6 +93,10 @@ pub struct Options {
     /// How long a request may take to send its body (408).
     #[arg(long, env = "SHOWTELL_BODY_TIME", default_value_t = DEFAULT.body_time, value_name = "SECONDS")]
     pub body_time: Seconds,
+    /// How long the server takes requests after SIGTERM while `/ready` says no, so that a balancer turns to
+    /// others first [default: not at all].
+    #[arg(long, env = "SHOWTELL_DRAIN_TIME", value_name = "SECONDS")]
+    pub drain_time: Option<Seconds>,
     /// How long requests may go on after the server was asked to stop.
     #[arg(long, env = "SHOWTELL_SHUTDOWN_TIME", default_value_t = DEFAULT.shutdown_time, value_name = "SECONDS")]
     pub shutdown_time: Seconds,

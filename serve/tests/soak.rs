@@ -48,16 +48,20 @@ fn it_goes_on_under_load_and_attack() {
         memory.push(server.resident_mib());
     }
     eprintln!("answers by status: {counts:?}; resident MiB: {memory:.0?}");
-    assert!(counts[&Some(200)] > 0 && counts[&Some(400)] > 0);
+    assert!(counts[&Some(200)] > 0);
     if minutes.is_some() {
         let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
         let (first, last) = (mean(&memory[..PARTS / 4]), mean(&memory[PARTS - PARTS / 4..]));
         assert!(last <= 1.05 * first, "memory grew from {first:.0} to {last:.0} MiB: {memory:?}");
     }
-    // And it still answers as at first.
-    let again = load::once(&server.address, &bodies[0]);
-    check(&again, &expected);
-    assert_eq!(again.status, Some(200));
+    // And it still answers as at first. Under load whatever is sent may find no place.
+    for (body, expected) in bodies.iter().zip(&expected).take(4 * HOSTILE_OF) {
+        let again = load::once(&server.address, body);
+        check(&Answer { body: 0, ..again.clone() }, std::slice::from_ref(expected));
+        let status = again.status.unwrap_or_default();
+        assert_eq!(status == 200, expected.is_some(), "{status}");
+        assert!([200, 400, 413, 422].contains(&status), "{status}");
+    }
 }
 
 /// What is sent, and for each photo its caption (`None`: it is to be refused).

@@ -2,6 +2,7 @@
 //! captions out, and the server answering for one of the photos over a real socket.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod programs;
 mod scenes;
 mod shipped;

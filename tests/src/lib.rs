@@ -79,10 +79,7 @@ pub fn python() -> Option<PathBuf> {
 /// In continuous integration (`CI=true`) they must be there.
 #[must_use]
 pub fn browser() -> Option<[PathBuf; 2]> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let find =
-        |name: &str| std::env::split_paths(&path).map(|at| at.join(name)).find(|at| at.is_file());
-    let found = find("chromium").zip(find("chromedriver"));
+    let found = program("chromium").zip(program("chromedriver"));
     if found.is_none() {
         assert!(!in_ci(), "CI must test the page in a browser");
         eprintln!(
@@ -90,6 +87,27 @@ pub fn browser() -> Option<[PathBuf; 2]> {
         );
     }
     found.map(|(chromium, driver)| [chromium, driver])
+}
+
+/// haproxy (`make setup PART=balancer`). Where it is missing the answer is `None` and a line says so.
+///
+/// # Panics
+/// In continuous integration (`CI=true`) it must be there.
+#[must_use]
+pub fn haproxy() -> Option<PathBuf> {
+    let found = program("haproxy");
+    if found.is_none() {
+        assert!(!in_ci(), "CI must test replicas behind a balancer");
+        eprintln!("skipped: no haproxy (`make setup PART=balancer` installs it)");
+    }
+    found
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    // Debian puts servers where not every user looks.
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]);
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The script of axe-core (`make setup PART=browser`). Where it is missing the answer is `None` and a line

@@ -43,6 +43,18 @@ impl Server {
         Self { process, address: format!("{}api/caption", line.trim()) }
     }
 
+    /// Asks it to stop, as a service manager does, and waits until it has; says whether it ended well.
+    ///
+    /// # Panics
+    /// If it cannot be asked.
+    #[must_use]
+    pub fn stop(mut self) -> bool {
+        let pid = self.process.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` is there");
+        assert!(asked.success(), "the server runs");
+        self.process.wait().expect("the server ends").success()
+    }
+
     /// Its resident memory in MiB.
     ///
     /// # Panics

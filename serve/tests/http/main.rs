@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use models::{Captioner, CaptionerOptions, SearchOptions};
-use serve::{Backend, Options};
+use serve::{Backend, Draining, Options};
 use tests::small_model;
 use tower::ServiceExt as _;
 
@@ -22,11 +22,16 @@ fn app() -> Router {
 }
 
 fn app_with(options: Options) -> Router {
+    drained_app(options, Draining::default())
+}
+
+fn drained_app(options: Options, draining: Draining) -> Router {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
     let captioner = Captioner::open(folder.path(), &CaptionerOptions::default()).unwrap();
     let search = SearchOptions { n_best: 3, ..SearchOptions::default() };
-    serve::app(Backend::start("small", captioner, search, &options).unwrap(), options).unwrap()
+    let backend = Backend::start("small", captioner, search, &options).unwrap();
+    serve::app(backend, options, draining).unwrap()
 }
 
 fn photo() -> Vec<u8> {

@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 
-use crate::{app, ask, get, header_of, photo, raw, text};
+use serve::{Draining, Options};
+
+use crate::{app, ask, drained_app, get, header_of, photo, raw, text};
 
 #[tokio::test]
 async fn it_says_that_it_lives_and_is_ready() {
@@ -11,6 +13,24 @@ async fn it_says_that_it_lives_and_is_ready() {
         let response = ask(&app, get(path)).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(text(response).await, answer);
+    }
+}
+
+#[tokio::test]
+async fn before_it_stops_it_answers_and_wants_no_more() {
+    let draining = Draining::default();
+    let app = drained_app(Options::default(), draining.clone());
+    let response = ask(&app, raw(photo())).await;
+    assert_eq!((response.status(), header_of(&response, "connection")), (StatusCode::OK, ""));
+    draining.begin();
+    let response = ask(&app, get("/ready")).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    for request in [get("/health"), raw(photo())] {
+        let response = ask(&app, request).await;
+        assert_eq!(
+            (response.status(), header_of(&response, "connection")),
+            (StatusCode::OK, "close")
+        );
     }
 }
 
@@ -34,6 +54,7 @@ async fn what_happened_is_counted() {
         r#"showtell_stage_seconds_count{stage="queue"} 1"#,
         "showtell_batch_photos_count 1",
         "showtell_free_places 64",
+        "showtell_photos_in_work 0",
         "# EOF",
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
