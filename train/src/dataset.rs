@@ -169,6 +169,12 @@ impl Views {
         Ok(Self { all, mirrored, sides: words.collect() })
     }
 
+    /// Images are shown in the one view that they have.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { all: vec![0], mirrored: None, sides: HashSet::new() }
+    }
+
     /// An image in one of the views. Mirrored, it loses the captions that speak of left or right; if
     /// all do, it stays as it is.
     #[must_use]

@@ -112,6 +112,11 @@ pub(crate) struct Changes {
     #[arg(long, env = "SHOWTELL_BATCH", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: Option<u16>,
+    /// Images that are shuffled together. A larger data set is read in blocks of neighbouring rows, so that
+    /// a disk keeps up.
+    #[arg(long, env = "SHOWTELL_WINDOW", value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) window: Option<u32>,
     /// The highest learning rate.
     #[arg(long, env = "SHOWTELL_LEARNING_RATE", value_name = "X")]
     pub(crate) learning_rate: Option<f64>,
@@ -174,6 +179,7 @@ impl Changes {
         }
         set(&mut training.epochs, self.epochs);
         set(&mut training.batch, self.batch.map(usize::from));
+        set(&mut training.window, self.window.map(|window| window as usize));
         set(&mut training.learning_rate, self.learning_rate);
         set(&mut training.warm_up, self.warm_up);
         set(&mut training.decay, self.decay);

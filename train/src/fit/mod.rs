@@ -1,21 +1,24 @@
 //! Training, by teacher forcing or on rewards, with early stopping on the CIDEr of generated captions.
 
+mod epoch;
 mod memory;
 mod record;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use data::Vocabulary;
 use features::FeatureStore;
 use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Tensor, no_grad};
 
+use self::epoch::Windows;
 use self::record::{EpochRecord, progress_bar};
 use crate::average::Average;
 use crate::batch::Batch;
@@ -188,35 +191,68 @@ impl<'a> Fit<'a> {
 
     /// What is left of a pass over the training images. Says whether it was interrupted.
     fn pass(&mut self) -> Result<bool> {
+        let Training { seed, window, batch, .. } = self.config.training;
+        let Material { store, training, .. } = self.material;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(u64::MAX - self.progress.epoch as u64);
+        let views = self.views.clone();
+        let windows = Windows::new(training, &views, [window, batch], random);
+        let done = self.progress.underway.batches * batch;
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // One window is held by this thread, and one by the other.
+            let (sender, ready) = sync_channel(0);
+            let asked_to_stop = &stop;
+            scope.spawn(move || windows.read_ahead(store, done, &sender, asked_to_stop));
+            let interrupted = self.pass_over(ready);
+            stop.store(true, Ordering::Relaxed);
+            interrupted
+        })
+    }
+
+    fn pass_over(&mut self, windows: impl IntoIterator<Item = Vec<TrainingImage>>) -> Result<bool> {
         let training = &self.config.training;
-        let images = self.shown();
+        let images = &self.material.training;
         let batches_of_epoch = images.len().div_ceil(training.batch);
-        let bar = progress_bar(self.progress.epoch + 1, &images);
+        let bar = progress_bar(self.progress.epoch + 1, images);
         bar.set_position(self.progress.underway.captions as u64);
         bar.reset_eta();
         let mut saved = Instant::now();
-        for images in images.chunks(training.batch).skip(self.progress.underway.batches) {
-            let start = Instant::now();
-            let images = images.iter().collect::<Vec<_>>();
-            let rate = training.rate_at(self.optimizer.steps(), batches_of_epoch);
-            let captions = self.step(&images, rate)?;
-            let underway = &mut self.progress.underway;
-            underway.batches += 1;
-            underway.captions += captions;
-            underway.seconds += start.elapsed().as_secs_f64();
-            bar.inc(captions as u64);
-            bar.set_message(format!("loss {:.3}", underway.mean(underway.cross_entropy)));
-            let interrupted = self.interrupted.load(Ordering::Relaxed);
-            if interrupted || saved.elapsed() > CHECKPOINT_EVERY {
-                self.save()?;
-                saved = Instant::now();
-            }
-            if interrupted {
-                return Ok(true);
+        let mut done = self.progress.underway.batches;
+        for window in windows {
+            let batches = window.chunks(training.batch);
+            let skipped = done.min(batches.len());
+            done -= skipped;
+            for images in batches.skip(skipped) {
+                let images = images.iter().collect::<Vec<_>>();
+                let rate = training.rate_at(self.optimizer.steps(), batches_of_epoch);
+                let captions = self.timed_step(&images, rate)?;
+                bar.inc(captions as u64);
+                let underway = &self.progress.underway;
+                bar.set_message(format!("loss {:.3}", underway.mean(underway.cross_entropy)));
+                let interrupted = self.interrupted.load(Ordering::Relaxed);
+                if interrupted || saved.elapsed() > CHECKPOINT_EVERY {
+                    self.save()?;
+                    saved = Instant::now();
+                }
+                if interrupted {
+                    return Ok(true);
+                }
             }
         }
         bar.finish_and_clear();
         Ok(false)
+    }
+
+    /// One step, counted. Gives the number of captions.
+    fn timed_step(&mut self, images: &[&TrainingImage], rate: f64) -> Result<usize> {
+        let start = Instant::now();
+        let captions = self.step(images, rate)?;
+        let underway = &mut self.progress.underway;
+        underway.batches += 1;
+        underway.captions += captions;
+        underway.seconds += start.elapsed().as_secs_f64();
+        Ok(captions)
     }
 
     /// One step on a batch. Gives the number of its captions.
@@ -312,15 +348,6 @@ impl<'a> Fit<'a> {
         let average = self.average.iter().flat_map(Average::state);
         let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
         checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)
-    }
-
-    /// The images of an epoch in their order, each in one of the views.
-    fn shown(&self) -> Vec<TrainingImage> {
-        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed);
-        random.set_stream(u64::MAX - self.progress.epoch as u64);
-        let mut images = self.material.training.iter().collect::<Vec<_>>();
-        images.shuffle(&mut random);
-        images.into_iter().map(|image| self.views.show(image, &mut random)).collect()
     }
 
     /// The network that captions are generated with.

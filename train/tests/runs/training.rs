@@ -64,6 +64,30 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
     }
 }
 
+/// A set that is larger than a window, here of one batch: four images in two windows.
+#[test]
+fn windows_are_passed_and_resumed_like_a_whole() {
+    let folder = folder();
+    let material = material(folder.path());
+    let mut config = config(&material, Recipe::Adaptive, 3);
+    config.training.window = 2;
+    let curve_of = |name: &str, interrupt: bool| {
+        let run = RunFolder::new(&folder.path().join(name));
+        material.vocabulary.save(&run.vocabulary()).unwrap();
+        loop {
+            let mut fit = Fit::new(&run, &config, &material, Device::Cpu).unwrap();
+            fit.resume().unwrap();
+            fit.interrupt_by(&Arc::new(AtomicBool::new(interrupt)));
+            if fit.run().unwrap() == Stop::Epochs {
+                return curve(&run);
+            }
+        }
+    };
+    let whole = curve_of("whole", false);
+    assert_eq!(whole.len(), 3);
+    assert_eq!(curve_of("interrupted", true), whole);
+}
+
 /// A run that was trained for 25 epochs, its refinement, and how that ended.
 fn refine(
     folder: &Path,
