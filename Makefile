@@ -2,6 +2,7 @@
 
 # Where things lie. Each may be given on the command line: make train RUN=models/second
 DATA    ?= data
+IMAGES  ?= $(DATA)/Images
 NAME    ?= resnet50
 ENCODER ?= models/$(NAME).onnx
 STORE   ?= features/flickr8k.h5
@@ -32,7 +33,7 @@ scenes   = DATA=data/scenes STORE=features/scenes.h5 RUN=models/scenes NAME=$(OW
 PROGRAMS = captions encoder extract train serve caption
 INT8     = $(ENCODER:.onnx=-int8.onnx)
 captions = $(wildcard $(DATA)/captions.txt)
-job      = --images $(DATA)/Images --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
+job      = --images $(IMAGES) --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
 # What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with.
 own      = $(filter $(SHIPPED),$(SERVED))
 prepare  = tools/setup.sh onnxruntime && cargo build --release --bin $(1)$(if $(own), --bin encoder && $(call program,encoder) fetch $(OWN))
@@ -45,7 +46,7 @@ program  = cargo run --release --bin $(1) --
 help:        ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'DATA=$(DATA) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
+	@echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
 setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
@@ -64,7 +65,7 @@ data:        ## fetch Flickr8k into $(DATA): photos, captions, splits (1.1 GB; f
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
 	$(call program,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)
 
-extract:     ## encode the photos in $(DATA)/Images with $(ENCODER) into $(STORE)
+extract:     ## encode the photos in $(IMAGES), a folder, archive or list, with $(ENCODER) into $(STORE)
 	tools/setup.sh onnxruntime cmake
 	$(call program,extract) $(job) $(captions:%=--captions %) $(ARGS)
 

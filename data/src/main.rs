@@ -19,6 +19,8 @@ use data::{Captions, Split, Splits, Vocabulary, download, files};
 use crate::cli::{Cli, Command, Scenes, Source};
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop reading, as `head` does.
+    sigpipe::reset();
     let done = match Cli::parse().command {
         Command::Vocabulary { source, out, min_count } => vocabulary(&source, &out, min_count),
         Command::Tokenize => tokenize_lines(),

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -77,6 +78,26 @@ fn tokenize_gives_a_line_for_a_line() {
         captions().arg("tokenize").write_stdin(b"fine\n\xFF\n".as_slice()).output().unwrap();
     assert_eq!(unreadable.status.code(), Some(1));
     assert!(String::from_utf8(unreadable.stderr).unwrap().contains("stdin, line 2: no UTF-8"));
+}
+
+/// As `captions tokenize | head` would have it.
+#[test]
+fn a_reader_that_stops_reading_is_no_error() {
+    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_captions"))
+        .arg("tokenize")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(process.stdout.take());
+    let mut stdin = process.stdin.take().unwrap();
+    let lines = "a dog runs\n".repeat(100_000);
+    let _ = std::io::Write::write_all(&mut stdin, lines.as_bytes());
+    drop(stdin);
+    let output = process.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 #[test]

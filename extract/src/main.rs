@@ -18,6 +18,8 @@ use clap::Parser as _;
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop reading, as `head` does.
+    sigpipe::reset();
     let cli = Cli::parse();
     let done = match cli.command {
         None => run::run(&cli.run).map(|()| true),

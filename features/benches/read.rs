@@ -1,18 +1,29 @@
 //! Random batches of 32 grids from a store beside numpy's memmap of the same array, in turn in one
-//! run; medians. And how long opening takes.
+//! run; medians. How long opening takes. And a store that is not in memory: all rows in random order, beside the
+//! order in which training reads a large one ahead, blocks of 64 rows in ascending order.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::File;
 use std::hint::black_box;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, StoreWriter};
+use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rustix::fs::{Advice, fadvise};
 use tests::median;
 
 const ROWS: usize = 7000;
 const BATCHES: usize = 300;
 const ROUNDS: usize = 7;
+const COLD_ROUNDS: usize = 3;
+/// Neighbouring rows that training reads together.
+const BLOCK: usize = 64;
+/// Rows that are shuffled together, of these 7,000.
+const WINDOW: usize = 2048;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
@@ -28,7 +39,7 @@ fn main() {
         created_by: "bench".to_owned(),
     };
     let origin = Origin { created_by: "bench".to_owned(), device: "none".to_owned() };
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut writer = StoreWriter::open(&path, &provenance, origin).unwrap();
     let names = (0..ROWS).map(|row| format!("{row:09}_0123456789.jpg")).collect::<Vec<_>>();
     for row in writer.rows_for(&names).unwrap() {
@@ -69,6 +80,7 @@ fn main() {
     println!("opening {ROWS} rows: {:.1} ms", 1000.0 * median(&opening));
     println!("store ÷ its grids in bytes: {:.4}", bytes as f64 / raw as f64);
     println!("random batches: {:.0} a second", BATCHES as f64 / median(&reading));
+    cold(&path, &mut random);
     let Some(python) = tests::peers() else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/memmap.py");
     let mut command = Command::new(python);
@@ -78,4 +90,32 @@ fn main() {
     let peer = String::from_utf8(output.stdout).unwrap();
     let peer = peer.lines().map(|line| line.parse().unwrap()).collect::<Vec<f64>>();
     println!("random batches ÷ numpy memmap: {:.2}", median(&peer) / median(&reading));
+}
+
+fn cold(path: &Path, random: &mut ChaCha8Rng) {
+    let store = FeatureStore::open(path).unwrap();
+    let mut seconds = [vec![], vec![]];
+    for _ in 0..COLD_ROUNDS {
+        let mut rows = (0..ROWS).collect::<Vec<_>>();
+        let mut blocks = rows.chunks(BLOCK).collect::<Vec<_>>();
+        blocks.shuffle(random);
+        let mut ahead = blocks.concat();
+        ahead.chunks_mut(WINDOW).for_each(<[usize]>::sort_unstable);
+        rows.shuffle(random);
+        for (order, seconds) in [rows, ahead].iter().zip(&mut seconds) {
+            fadvise(File::open(path).unwrap(), 0, None, Advice::DontNeed).unwrap();
+            let mut grid = vec![0; store.provenance().grid_bytes()];
+            let start = Instant::now();
+            for &row in order {
+                store.read_bytes(row, 0, &mut grid).unwrap();
+            }
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    }
+    let megabytes = (ROWS * store.provenance().grid_bytes()) as f64 / 1e6;
+    let [random, ahead] = seconds.map(|seconds| megabytes / median(&seconds));
+    println!(
+        "from the disk: {random:.0} MB/s at random, {ahead:.0} MB/s ahead: {:.2}",
+        ahead / random
+    );
 }

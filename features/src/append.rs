@@ -92,7 +92,8 @@ fn lay_out(
     mut segment: Segment,
 ) -> Result<Vec<u8>> {
     let metadata = read(file, path, &description.metadata)?;
-    let name = scratch_name(path).map_err(Error::io(path))?;
+    // The lock on the store keeps it to one process; a kill leaves it for the next.
+    let name = scratch_name(path, "layout").map_err(Error::io(path))?;
     let mut options = File::options();
     let scratch = options.read(true).write(true).create(true).truncate(true).open(&name);
     let scratch = scratch.map_err(Error::io(&name))?;
@@ -119,12 +120,13 @@ fn lay_out(
     Ok(metadata)
 }
 
-/// The scratch file of a store, `.flickr8k.h5.layout` beside it, removed when the answer is dropped.
-/// The lock on the store keeps it to one process; a kill leaves it for the next.
-fn scratch_name(path: &Path) -> std::io::Result<TempPath> {
+/// The scratch file of a store for some purpose, such as `.flickr8k.h5.layout` beside it, removed when the answer is
+/// dropped.
+pub(crate) fn scratch_name(path: &Path, purpose: &str) -> std::io::Result<TempPath> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(".layout");
+    name.push(".");
+    name.push(purpose);
     TempPath::try_from_path(path.with_file_name(name))
 }
 

@@ -134,6 +134,9 @@ impl Description {
         if !self.provenance.is_sane() {
             return Some("grid or views are out of range");
         }
+        if self.shard.is_some_and(|shard| Shard::new(shard.index(), shard.count()).is_none()) {
+            return Some("there is no such shard as it says it is");
+        }
         let views = self.provenance.views.len();
         if self.segments.iter().any(|segment| segment.grids.len() != views) {
             return Some("a view has no grids");

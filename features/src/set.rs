@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::append::folder_of;
+use crate::append::{folder_of, scratch_name};
 use crate::description::USER_BLOCK;
 use crate::front::{self, Page};
 use crate::part::Part;
@@ -25,9 +25,6 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) struct Set {
     format: String,
     version: u32,
-    pub(crate) sequence: u64,
-    /// Bytes of the file.
-    length: u64,
     provenance: Provenance,
     /// The files in the order of their numbers: by name where they lie beside this one, else by their whole path.
     shards: Vec<PathBuf>,
@@ -95,7 +92,10 @@ pub(crate) fn open_shards(store: &Path, shards: &[PathBuf]) -> Result<Vec<Part>>
     let mut numbered = Vec::with_capacity(parts.len());
     for part in parts {
         let Some(shard) = part.description.shard else {
-            return Err(problem(format!("{} is no shard of a store", part.path.display())));
+            let file = part.path.display();
+            return Err(problem(format!(
+                "{file} is no shard of a store\n  Shards are what `extract --shard I/N` fills."
+            )));
         };
         numbered.push((shard, part));
     }
@@ -136,14 +136,14 @@ fn missing(shards: &[(Shard, Part)]) -> Option<String> {
     const NAMED: usize = 20;
     let count = shards.first()?.0.count();
     let is_there = |index: u32| shards.binary_search_by_key(&index, |(of, _)| of.index()).is_ok();
-    let missing = (0..count).filter(|&index| !is_there(index)).collect::<Vec<_>>();
+    let missing = (0..count).filter(|&index| !is_there(index)).take(NAMED).collect::<Vec<_>>();
     let first = missing.first()?;
-    let named = missing.iter().take(NAMED).map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let more = if missing.len() > NAMED { ", …" } else { "" };
+    let named = missing.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let number = count as usize - shards.len();
+    let more = if number > NAMED { ", …" } else { "" };
     Some(format!(
-        "{} of its {count} shards are missing: {named}{more}\n  \
-         Run `extract` for each of them, beginning with --shard {first}/{count}.",
-        missing.len()
+        "{number} of its {count} shards are missing: {named}{more}\n  \
+         Run `extract` for each of them, beginning with --shard {first}/{count}."
     ))
 }
 
@@ -171,8 +171,6 @@ pub fn merge(path: &Path, shards: &[PathBuf], created_by: &str) -> Result<Featur
     let set = Set {
         format: FORMAT.to_owned(),
         version: VERSION,
-        sequence: 0,
-        length: USER_BLOCK + metadata.len() as u64,
         provenance,
         shards: names,
         metadata_checksum: crc32fast::hash(&metadata),
@@ -194,8 +192,14 @@ pub fn merge_copy(path: &Path, shards: &[PathBuf], created_by: &str) -> Result<F
     refuse_other(path)?;
     let store = FeatureStore::of_parts(path, None, open_shards(path, shards)?)?;
     let folder = folder_of(path);
-    let scratch = tempfile::tempdir_in(folder).map_err(Error::io(folder))?;
-    let copy = scratch.path().join(path.file_name().unwrap_or_default());
+    let copy = scratch_name(path, "merging").map_err(Error::io(path))?;
+    // What a copy that was killed has left.
+    match fs::remove_file(&copy) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io(&copy)(error));
+        }
+        _ => {}
+    }
     let devices = store.devices().collect::<std::collections::BTreeSet<_>>();
     let device = devices.into_iter().collect::<Vec<_>>().join("; ");
     let origin = Origin { created_by: created_by.to_owned(), device };
@@ -209,7 +213,7 @@ pub fn merge_copy(path: &Path, shards: &[PathBuf], created_by: &str) -> Result<F
         writer.write(&read.collect::<Result<Vec<_>>>()?)?;
     }
     writer.finish()?;
-    fs::rename(&copy, path).map_err(Error::io(path))?;
+    copy.persist(path).map_err(|error| Error::io(path)(error.error))?;
     sync(folder)?;
     FeatureStore::open(path)
 }

@@ -11,6 +11,8 @@ use crate::commands::{evaluation, export, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop reading, as `head` does.
+    sigpipe::reset();
     let result = match Cli::parse().command {
         Command::Fit(options) => training::fit(&options),
         Command::Refine(options) => training::refine(&options),

@@ -58,6 +58,8 @@ struct Convert {
 }
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop reading, as `head` does.
+    sigpipe::reset();
     let done = match Cli::parse() {
         Cli::Fetch(options) => fetch::fetch(&options),
         Cli::List(options) => fetch::list(&options),

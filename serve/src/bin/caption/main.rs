@@ -43,6 +43,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop reading, as `head` does.
+    sigpipe::reset();
     let cli = Cli::parse();
     let search = cli.search.options(cli.n_best);
     let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
