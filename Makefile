@@ -135,9 +135,9 @@ fuzz:        ## try RUNS=N damaged images on the way that uploads take (each fin
 	cd models/fuzz && mkdir -p corpus finds && RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
 		-runs=$(RUNS) -rss_limit_mb=1500 -max_len=65536 -artifact_prefix=finds/ corpus seeds $(ARGS)
 
-bench:       ## what the parts cost, beside each other and beside programs in Python
+bench:       ## what the parts cost, beside each other and beside programs in Python; BENCH=http, score, … for one
 	tools/setup.sh
-	cargo bench --package data --package models --package features --package extract --package train --package serve --benches $(ARGS)
+	cargo bench --package data --package models --package features --package extract --package train --package serve $(if $(BENCH),--bench $(BENCH),--benches) $(ARGS)
 
 lint:        ## formatting and lints, as CI checks them
 	tools/setup.sh libtorch cmake
