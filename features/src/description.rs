@@ -1,5 +1,7 @@
 //! What the front page says of a store: where everything lies.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Provenance, Shard};
@@ -166,5 +168,41 @@ impl Description {
             }
             _ => None,
         }
+    }
+}
+
+/// The name under which a front page is known for one of a set.
+pub(crate) const SET_FORMAT: &str = "showtell feature set";
+/// The version of the format that is written and read.
+pub(crate) const SET_VERSION: u32 = 1;
+
+/// What the front page of a merged store says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Set {
+    format: String,
+    version: u32,
+    pub(crate) provenance: Provenance,
+    /// The files in the order of their numbers: by name where they lie beside this one, else by their whole path.
+    pub(crate) shards: Vec<PathBuf>,
+    /// CRC-32 of everything behind the front page.
+    pub(crate) metadata_checksum: u32,
+}
+
+impl Set {
+    pub(crate) fn new(
+        provenance: Provenance,
+        shards: Vec<PathBuf>,
+        metadata_checksum: u32,
+    ) -> Self {
+        let format = SET_FORMAT.to_owned();
+        Self { format, version: SET_VERSION, provenance, shards, metadata_checksum }
+    }
+
+    /// What contradicts itself, if anything does.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if self.shards.is_empty() {
+            return Some("it names no shards");
+        }
+        (!self.provenance.is_sane()).then_some("grid or views are out of range")
     }
 }

@@ -11,8 +11,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::description::{self, Description};
-use crate::set::{self, Set};
+use crate::description::{Description, FORMAT, SET_FORMAT, SET_VERSION, Set, VERSION};
 use crate::{Error, Result};
 
 /// Where the two descriptions begin.
@@ -132,15 +131,15 @@ fn decode(json: &[u8], path: &Path) -> Result<Page> {
     let refuse = |error: serde_json::Error| Error::not_a_store(path, error.to_string());
     let FormatAndVersion { format, version } = serde_json::from_slice(json).map_err(refuse)?;
     let expected = match format.as_str() {
-        description::FORMAT => description::VERSION,
-        set::FORMAT => set::VERSION,
+        FORMAT => VERSION,
+        SET_FORMAT => SET_VERSION,
         _ => return Err(Error::not_a_store(path, format!("its format is `{format}`"))),
     };
     if version != expected {
         let path = path.to_path_buf();
         return Err(Error::Version { path, found: version, expected });
     }
-    let (page, problem) = if format == set::FORMAT {
+    let (page, problem) = if format == SET_FORMAT {
         let set = serde_json::from_slice::<Set>(json).map_err(refuse)?;
         let problem = set.problem();
         (Page::Shards(set), problem)

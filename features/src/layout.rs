@@ -13,7 +13,6 @@ use hdf5::{
 };
 
 use crate::description::{Description, FORMAT, SOURCE_BYTES, Segment, USER_BLOCK, VERSION};
-use crate::part::Part;
 use crate::{Dtype, Provenance};
 
 const SEGMENTS: &str = "segments";
@@ -52,14 +51,14 @@ pub(crate) fn add_segment(
 pub(crate) fn link_shards(
     scratch: &Path,
     provenance: &Provenance,
-    shards: &[Part],
+    shards: &[&Description],
     names: &[PathBuf],
 ) -> hdf5::Result<()> {
     let file = create(scratch, provenance)?;
     let mut sources = Vec::new();
     for (shard, name) in shards.iter().zip(names) {
         let name = name.to_str().ok_or_else(|| format!("{}: not UTF-8", name.display()))?;
-        for (number, segment) in shard.description.segments.iter().enumerate() {
+        for (number, segment) in shard.segments.iter().enumerate() {
             sources.push((name, number, segment));
         }
     }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::description::{CHECKSUM_BYTES, Description};
 use crate::front::{self, Front, Page};
 use crate::rows::{self, Rows, Source, State};
-use crate::verify::Problem;
-use crate::{Error, Result, append};
+use crate::{Error, Problem, Result, append};
 
 /// A file of rows. A grid is read when it is asked for, at its place: nothing is mapped, so memory does not grow
 /// with what was read, and a file that somebody cuts off is an error and not the end of the process.

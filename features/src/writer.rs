@@ -247,7 +247,9 @@ impl Drop for StoreWriter {
 fn existing(file: &File, path: &Path) -> Result<Description> {
     match front::read(file, path)?.page {
         Page::Rows(description) => Ok(description),
-        Page::Shards(set) => Err(Error::OfShards { path: path.to_path_buf(), shards: set.len() }),
+        Page::Shards(set) => {
+            Err(Error::OfShards { path: path.to_path_buf(), shards: set.shards.len() })
+        }
     }
 }
 
