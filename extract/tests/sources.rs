@@ -152,6 +152,11 @@ fn lists_name_images_as_text_and_as_csv() {
     let store = open(&workplace, "b.h5");
     assert!(store.find("a, b.png").is_some() && store.find("c.png").is_some());
 
+    write("zero.csv", "image,path\nz\0.png,Images/001.png\nz.png,Images/002.png\n");
+    let said = extract(&workplace, "zero.csv", "z.h5", &[], &[]);
+    assert!(said.stderr.contains("its name has a zero byte"), "{}", said.stderr);
+    assert_eq!(open(&workplace, "z.h5").images(), [("z.png", 0)]);
+
     let refused = |list: &str, text: &str, part: &str| {
         write(list, text);
         let said = extract(&workplace, list, "c.h5", &[], &[]);

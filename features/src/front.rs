@@ -130,23 +130,24 @@ struct FormatAndVersion {
 fn decode(json: &[u8], path: &Path) -> Result<Page> {
     let refuse = |error: serde_json::Error| Error::not_a_store(path, error.to_string());
     let FormatAndVersion { format, version } = serde_json::from_slice(json).map_err(refuse)?;
-    let expected = match format.as_str() {
-        FORMAT => VERSION,
-        SET_FORMAT => SET_VERSION,
-        _ => return Err(Error::not_a_store(path, format!("its format is `{format}`"))),
-    };
-    if version != expected {
+    let other_version = |expected| {
         let path = path.to_path_buf();
-        return Err(Error::Version { path, found: version, expected });
-    }
-    let (page, problem) = if format == SET_FORMAT {
-        let set = serde_json::from_slice::<Set>(json).map_err(refuse)?;
-        let problem = set.problem();
-        (Page::Shards(set), problem)
-    } else {
-        let description = serde_json::from_slice::<Description>(json).map_err(refuse)?;
-        let problem = description.problem();
-        (Page::Rows(description), problem)
+        Err(Error::Version { path, found: version, expected })
+    };
+    let (page, problem) = match (format.as_str(), version) {
+        (FORMAT, VERSION) => {
+            let description = serde_json::from_slice::<Description>(json).map_err(refuse)?;
+            let problem = description.problem();
+            (Page::Rows(description), problem)
+        }
+        (SET_FORMAT, SET_VERSION) => {
+            let set = serde_json::from_slice::<Set>(json).map_err(refuse)?;
+            let problem = set.problem();
+            (Page::Shards(set), problem)
+        }
+        (FORMAT, _) => return other_version(VERSION),
+        (SET_FORMAT, _) => return other_version(SET_VERSION),
+        _ => return Err(Error::not_a_store(path, format!("its format is `{format}`"))),
     };
     match problem {
         None => Ok(page),

@@ -2,7 +2,6 @@
 //! scratch file.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -51,6 +50,7 @@ pub(crate) fn add_segment(
 pub(crate) fn link_shards(
     scratch: &Path,
     provenance: &Provenance,
+    device: &str,
     shards: &[&Description],
     names: &[PathBuf],
 ) -> hdf5::Result<()> {
@@ -63,12 +63,11 @@ pub(crate) fn link_shards(
         }
     }
     let segments = || sources.iter().map(|(_, _, segment)| segment);
-    let devices = segments().map(|segment| segment.device.as_str()).collect::<BTreeSet<_>>();
     let all = Segment {
         rows: segments().map(|segment| segment.rows).sum(),
         name_bytes: segments().map(|segment| segment.name_bytes).max().unwrap_or(1),
         created_by: provenance.created_by.clone(),
-        device: devices.into_iter().collect::<Vec<_>>().join("; "),
+        device: device.to_owned(),
         ..Segment::default()
     };
     let group = create_segment(&file, 0, &all)?;

@@ -27,7 +27,7 @@ pub fn merge(path: &Path, shards: &[PathBuf], created_by: &str) -> Result<Featur
     let names = names.collect::<std::io::Result<Vec<_>>>().map_err(io())?;
     let provenance = Provenance { created_by: created_by.to_owned(), ..store.provenance().clone() };
     let descriptions = store.parts().iter().map(|part| &part.description).collect::<Vec<_>>();
-    layout::link_shards(&scratch, &provenance, &descriptions, &names)
+    layout::link_shards(&scratch, &provenance, &devices(&store), &descriptions, &names)
         .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
     let file = File::options().read(true).write(true).open(&scratch).map_err(io())?;
     let metadata = metadata(&file).map_err(io())?;
@@ -49,11 +49,11 @@ pub fn merge_copy(path: &Path, shards: &[PathBuf], created_by: &str) -> Result<F
     refuse_other(path)?;
     let store = FeatureStore::of_parts(path, None, open_shards(path, shards)?)?;
     let copy = scratch(path)?;
-    let devices = store.devices().collect::<BTreeSet<_>>();
-    let device = devices.into_iter().collect::<Vec<_>>().join("; ");
-    let origin = Origin { created_by: created_by.to_owned(), device };
+    let origin = Origin { created_by: created_by.to_owned(), device: devices(&store) };
     let mut writer = StoreWriter::open(&copy, store.provenance(), origin)?;
-    let images = store.images();
+    // As they lie: in the order of their names each would be in another file.
+    let mut images = store.images();
+    images.sort_unstable_by_key(|(_, row)| *row);
     let names = images.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
     let places = writer.rows_for(&names)?;
     let places = places.into_iter().zip(images.iter().map(|(_, row)| *row)).collect::<Vec<_>>();
@@ -65,6 +65,12 @@ pub fn merge_copy(path: &Path, shards: &[PathBuf], created_by: &str) -> Result<F
     copy.persist(path).map_err(|error| Error::io(path)(error.error))?;
     sync(folder_of(path))?;
     FeatureStore::open(path)
+}
+
+/// Where the encoder ran, as one text.
+fn devices(store: &FeatureStore) -> String {
+    let devices = store.devices().collect::<BTreeSet<_>>();
+    devices.into_iter().collect::<Vec<_>>().join("; ")
 }
 
 /// A file beside `path` to write into, without what a merge that was killed has left there.

@@ -5,9 +5,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::description::{CHECKSUM_BYTES, Description};
+use crate::description::Description;
 use crate::front::{self, Front, Page};
-use crate::rows::{self, Rows, Source, State};
+use crate::rows::{Rows, Source, State};
 use crate::{Error, Problem, Result, append};
 
 /// A file of rows. A grid is read when it is asked for, at its place: nothing is mapped, so memory does not grow
@@ -68,29 +68,28 @@ impl Part {
 
     /// The SHA-256 of the file that a row was encoded from.
     pub(crate) fn source(&self, row: usize) -> Result<Source> {
-        let mut source = Source::default();
-        self.read_at(&mut source, self.rows.source_at(row))?;
-        Ok(source)
+        self.rows.source(&self.file, row).map_err(Error::io(&self.path))
+    }
+
+    /// The same, if the row fits its checksums.
+    pub(crate) fn intact_source(&self, row: usize) -> Result<Option<Source>> {
+        self.rows.intact_source(&self.file, row).map_err(Error::io(&self.path))
     }
 
     /// The grid of a row that is or was complete. It is compared with its checksum when it is read for the first
     /// time.
     pub(crate) fn read(&self, row: usize, view: usize, grid: &mut [u8]) -> Result<()> {
-        self.read_at(grid, self.rows.grid_at(row, view))?;
         let checked = &self.checked[row * self.views() + view];
-        if !checked.load(Ordering::Relaxed) {
-            let mut expected = [0; CHECKSUM_BYTES];
-            self.read_at(&mut expected, self.rows.checksum_at(row, view))?;
-            if rows::checksum(&self.source(row)?, grid) != u32::from_le_bytes(expected) {
-                return Err(self.error(row, |path, name| Error::Checksum { path, name }));
-            }
-            checked.store(true, Ordering::Relaxed);
+        if checked.load(Ordering::Relaxed) {
+            let at = self.rows.grid_at(row, view);
+            return self.file.read_exact_at(grid, at).map_err(Error::io(&self.path));
         }
+        let fits = self.rows.read_checked(&self.file, row, view, grid);
+        if !fits.map_err(Error::io(&self.path))? {
+            return Err(self.error(row, |path, name| Error::Checksum { path, name }));
+        }
+        checked.store(true, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn read_at(&self, bytes: &mut [u8], at: u64) -> Result<()> {
-        self.file.read_exact_at(bytes, at).map_err(Error::io(&self.path))
     }
 
     pub(crate) fn error(&self, row: usize, of: impl FnOnce(PathBuf, String) -> Error) -> Error {
@@ -101,9 +100,7 @@ impl Part {
     /// when the file was opened.
     pub(crate) fn verify(&self) -> Vec<Problem> {
         let path = || self.path.clone();
-        let damaged = self.damaged_descriptions.iter();
-        let damaged = damaged.map(|&number| Problem::Description { path: path(), number });
-        let mut problems = damaged.collect::<Vec<_>>();
+        let mut problems = Problem::of_descriptions(&self.path, &self.damaged_descriptions);
         // While they wait to be copied to their places, the bytes beside the rows are the right ones.
         let Description { waiting, metadata, .. } = &self.description;
         if waiting.is_none() && append::read(&self.file, &self.path, metadata).is_err() {

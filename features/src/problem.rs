@@ -1,7 +1,7 @@
 //! What can be found wrong with a store.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Something that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub enum Problem {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl Problem {
+    /// Damaged descriptions of a file, by their numbers.
+    pub(crate) fn of_descriptions(path: &Path, numbers: &[usize]) -> Vec<Self> {
+        let problem = |&number: &usize| Self::Description { path: path.to_path_buf(), number };
+        numbers.iter().map(problem).collect()
+    }
 }
 
 impl fmt::Display for Problem {

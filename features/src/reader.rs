@@ -22,7 +22,6 @@ use crate::{Dtype, Encoded, Error, GridShape, Provenance, Result};
 #[derive(Debug)]
 pub struct FeatureStore {
     path: PathBuf,
-    provenance: Provenance,
     /// The file that names the parts, where they were merged.
     set: Option<OpenSet>,
     /// At least one.
@@ -57,21 +56,15 @@ impl FeatureStore {
 
     /// A store of parts that fit together.
     pub(crate) fn of_parts(path: &Path, set: Option<OpenSet>, parts: Vec<Part>) -> Result<Self> {
-        let [first, ..] = &parts[..] else {
+        if parts.is_empty() {
             return Err(Error::not_a_store(path, "it has no shards"));
-        };
+        }
         let mut starts = vec![0];
         for part in &parts {
             starts.push(starts[starts.len() - 1] + part.rows.len());
         }
-        let mut store = Self {
-            path: path.to_path_buf(),
-            provenance: first.description.provenance.clone(),
-            set,
-            starts,
-            index: Index::default(),
-            parts,
-        };
+        let mut store =
+            Self { path: path.to_path_buf(), set, starts, index: Index::default(), parts };
         store.index = store.images_by_name()?;
         Ok(store)
     }
@@ -113,7 +106,7 @@ impl FeatureStore {
     /// Which encoder made the grids, and from which pixels.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
-        &self.provenance
+        &self.parts[0].description.provenance
     }
 
     /// The shape of each grid.
@@ -194,14 +187,8 @@ impl FeatureStore {
     /// that does not fit its checksum. Reads the whole row.
     pub fn intact_source(&self, image: &str) -> Result<Option<Source>> {
         let Some(row) = self.find(image) else { return Ok(None) };
-        let mut grid = vec![0; self.provenance().grid_bytes()];
-        for view in 0..self.provenance().views.len() {
-            match self.read_bytes(row, view, &mut grid) {
-                Err(Error::Checksum { .. }) => return Ok(None),
-                read => read?,
-            }
-        }
-        self.source(row).map(Some)
+        let (part, row) = self.part(row);
+        part.intact_source(row)
     }
 
     fn source(&self, row: usize) -> Result<Source> {

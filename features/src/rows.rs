@@ -1,10 +1,12 @@
 //! The rows of a store: their names, their states, and where their bytes lie.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use crate::description::{CHECKSUM_BYTES, Description, SOURCE_BYTES, Segment};
+use crate::index::Index;
 use crate::{Error, Provenance, Result};
 
 /// The SHA-256 of the file an image was read from.
@@ -123,6 +125,11 @@ impl Rows {
         (0..self.len()).filter(|&row| self.states[row] == State::Complete)
     }
 
+    /// The row that counts for each image: its last complete one.
+    pub(crate) fn index(&self) -> Index {
+        Index::new(self.complete(), |row| self.name(row), |_, _| {})
+    }
+
     fn segment(&self, row: usize) -> (&Segment, u64) {
         let number = self.starts.partition_point(|&start| start <= row) - 1;
         (&self.segments[number], (row - self.starts[number]) as u64)
@@ -149,21 +156,36 @@ impl Rows {
         segment.grids[view] + at * self.provenance.grid_bytes() as u64
     }
 
-    /// The SHA-256 of a row's image, if the row fits its checksums. Reads the file and does not map
-    /// it, so that the memory of a writer does not grow with the store.
-    pub(crate) fn intact_source(&self, file: &File, row: usize) -> std::io::Result<Option<Source>> {
-        let mut grid = vec![0; self.provenance.grid_bytes()];
+    /// The SHA-256 of the file that a row was encoded from.
+    pub(crate) fn source(&self, file: &File, row: usize) -> io::Result<Source> {
         let mut source = Source::default();
         file.read_exact_at(&mut source, self.source_at(row))?;
+        Ok(source)
+    }
+
+    /// Reads a grid, and says whether it fits its checksum.
+    pub(crate) fn read_checked(
+        &self,
+        file: &File,
+        row: usize,
+        view: usize,
+        grid: &mut [u8],
+    ) -> io::Result<bool> {
+        let mut expected = [0; CHECKSUM_BYTES];
+        file.read_exact_at(&mut expected, self.checksum_at(row, view))?;
+        file.read_exact_at(grid, self.grid_at(row, view))?;
+        Ok(checksum(&self.source(file, row)?, grid) == u32::from_le_bytes(expected))
+    }
+
+    /// The SHA-256 of a row's image, if the row fits its checksums.
+    pub(crate) fn intact_source(&self, file: &File, row: usize) -> io::Result<Option<Source>> {
+        let mut grid = vec![0; self.provenance.grid_bytes()];
         for view in 0..self.provenance.views.len() {
-            let mut expected = [0; CHECKSUM_BYTES];
-            file.read_exact_at(&mut expected, self.checksum_at(row, view))?;
-            file.read_exact_at(&mut grid, self.grid_at(row, view))?;
-            if checksum(&source, &grid) != u32::from_le_bytes(expected) {
+            if !self.read_checked(file, row, view, &mut grid)? {
                 return Ok(None);
             }
         }
-        Ok(Some(source))
+        self.source(file, row).map(Some)
     }
 }
 

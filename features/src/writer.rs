@@ -85,16 +85,10 @@ impl StoreWriter {
         let description = append::settle(&file, path, description)?;
         front::write_holder(&file, &holder()).map_err(Error::io(path))?;
         let rows = Rows::read(&file, path, &description)?;
-        let path = path.to_path_buf();
-        let mut writer = Self { path, file, description, origin, rows, index: Index::default() };
-        writer.index_rows();
+        let (path, index) = (path.to_path_buf(), rows.index());
+        let mut writer = Self { path, file, description, origin, rows, index };
         writer.set_states(&writer.useless(), State::Removed)?;
         Ok(writer)
-    }
-
-    fn index_rows(&mut self) {
-        let rows = &self.rows;
-        self.index = Index::new(rows.complete(), |row| rows.name(row), |_, _| {});
     }
 
     /// Rows that no longer serve: complete ones that a later row of the same image has replaced, and
@@ -164,7 +158,7 @@ impl StoreWriter {
         let old = &self.description;
         self.description = append::append(&self.file, &self.path, old, segment, names)?;
         self.rows = Rows::read(&self.file, &self.path, &self.description)?;
-        self.index_rows();
+        self.index = self.rows.index();
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use models::decode::has_image_extension;
 
-use super::{Image, Listing, Place};
+use super::{Listing, Place};
 
 /// Whether a file seems to be one, by its name.
 pub(super) fn is_archive(path: &Path) -> bool {
@@ -34,10 +34,10 @@ pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
         }
         let plain = inside.components().filter(|part| *part != Component::CurDir);
         match plain.collect::<std::path::PathBuf>().to_str() {
-            Some(name) => listing.images.push(Image {
-                name: name.to_owned(),
-                place: Place::Member { archive: Arc::clone(&archive), at, length },
-            }),
+            Some(name) => {
+                let archive = Arc::clone(&archive);
+                listing.add(name.to_owned(), Place::Member { archive, at, length });
+            }
             None => listing.skip(&path.join(&inside), "its name is not UTF-8"),
         }
     }

@@ -6,7 +6,7 @@ use features::Shard;
 use models::decode::has_image_extension;
 use walkdir::WalkDir;
 
-use super::{Image, Listing, Place, archive};
+use super::{Listing, Place, archive};
 
 /// Adds the images below `folder`, named by their paths there.
 pub(super) fn read(
@@ -29,13 +29,9 @@ pub(super) fn read(
             continue;
         }
         match below(folder, path).to_str() {
-            Some(name) if name.contains('\0') => {}
             Some(name) if shard.is_some_and(|shard| !shard.holds(name)) => {}
             Some(_) if is_archive => archive::read(path, listing)?,
-            Some(name) => {
-                let place = Place::File(path.to_owned());
-                listing.images.push(Image { name: name.to_owned(), place });
-            }
+            Some(name) => listing.add(name.to_owned(), Place::File(path.to_owned())),
             None => listing.skip(below(folder, path), "its name is not UTF-8"),
         }
     }

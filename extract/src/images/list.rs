@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use features::Shard;
 
-use super::{Image, Listing, Place, archive};
+use super::{Listing, Place, archive};
 
 /// Adds the images and the archives that the file at `path` names.
 pub(super) fn read(path: &Path, shard: Option<Shard>, listing: &mut Listing) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, shard: Option<Shard>, listing: &mut Listing) -> 
         if archive::is_archive(&place) {
             archive::read(&place, listing)?;
         } else {
-            listing.images.push(Image { name, place: Place::File(place) });
+            listing.add(name, Place::File(place));
         }
     }
     Ok(())

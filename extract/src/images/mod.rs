@@ -69,6 +69,15 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// Names are filled up with zeros in the store, and so must have none.
+    fn add(&mut self, name: String, place: Place) {
+        if name.contains('\0') {
+            self.skip(Path::new(&name), "its name has a zero byte");
+        } else {
+            self.images.push(Image { name, place });
+        }
+    }
+
     fn skip(&mut self, image: &Path, reason: impl Into<String>) {
         let image = image.to_string_lossy().into_owned();
         self.skipped.push(Skipped { image, reason: reason.into() });
