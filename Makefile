@@ -19,7 +19,7 @@ ARGS    ?=
 export SHOWTELL_NATIVE ?= $(CURDIR)/.native
 export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
-export SHOWTELL_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
+export SHOWTELL_CAPTIONS_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
 
 # What libFuzzer needs to see which inputs reach new code.
 COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -59,7 +59,7 @@ done
 sinfo --long
 
 cd "$place"
-export SHOWTELL_IMAGES="$photos" SHOWTELL_ENCODER="$encoder" SHOWTELL_STORE="$place/photos.h5"
+export SHOWTELL_EXTRACT_IMAGES="$photos" SHOWTELL_EXTRACT_ENCODER="$encoder" SHOWTELL_EXTRACT_STORE="$place/photos.h5"
 start=$(date +%s)
 "$project/deploy/slurm/submit.sh" 4 cpu --cpus-per-task=1 --mem=1G | tee submitted
 array=$(awk '{print $2}' submitted)

@@ -108,7 +108,7 @@ cmake() {
 # The official METEOR 1.5, a program in Java; only on request.
 meteor() {
     install pycocoevalcap "pycocoevalcap 1.2" \
-        "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz beside it, and set SHOWTELL_METEOR_JAR" \
+        "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz beside it, and set SHOWTELL_CAPTIONS_METEOR_JAR" \
         --no-deps pycocoevalcap==1.2
     command -v java >/dev/null || say "meteor: Java is missing; on Debian: apt-get install default-jre-headless"
 }

@@ -13,6 +13,16 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A text file is not UTF-8, or not a document of the kind that it should be.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What was found there.
+        problem: String,
+    },
     /// A captions file is neither of the two known forms.
     #[error(
         "{}, line {line}: {problem}\n  \
@@ -160,5 +170,14 @@ impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn text(path: &Path, line: u64, problem: impl Into<String>) -> Self {
+        Self::Text { path: path.to_path_buf(), line, problem: problem.into() }
+    }
+
+    /// An error of a JSON file; the message of `error` names the column.
+    pub(crate) fn json(path: &Path, error: &serde_json::Error) -> Self {
+        Self::text(path, error.line() as u64, error.to_string())
     }
 }

@@ -9,15 +9,20 @@ mod error;
 pub mod files;
 pub mod flickr8k;
 pub mod import;
+pub mod left_out;
 pub mod metrics;
+pub mod names;
 pub mod pairs;
+pub mod program;
 pub mod scenes;
 pub mod splits;
+pub mod text;
 pub mod tokens;
 pub mod vocabulary;
 
 pub use captions::{CaptionedImage, Captions};
 pub use error::{Error, Result};
+pub use left_out::LeftOut;
 pub use splits::{Split, Splits};
 pub use vocabulary::Vocabulary;
 

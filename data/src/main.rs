@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use data::flickr8k::Flickr8k;
 use data::metrics::DocumentFrequencies;
 use data::pairs::{References, read_references};
+use data::program::{CAPTIONS, print, warn};
 use data::scenes::Counts;
 use data::splits::folder_of;
 use data::tokens::tokenize;
@@ -19,33 +19,20 @@ use data::{Captions, Split, Splits, Vocabulary, download, files};
 use crate::cli::{Cli, Command, Scenes, Source};
 
 fn main() -> ExitCode {
-    // Whoever reads the output may stop reading, as `head` does.
-    sigpipe::reset();
-    let done = match Cli::parse().command {
-        Command::Vocabulary { source, out, min_count } => vocabulary(&source, &out, min_count),
-        Command::Tokenize => tokenize_lines(),
-        Command::Score(options) => cli::score::run(&options),
-        Command::References { source, split, out } => references(&source, split.into(), &out),
-        Command::Flickr8k { out } => flickr8k(&out),
-        Command::Import { data_set, out } => import(&data_set, &out),
-        Command::Scenes(options) => scenes(&options),
-        Command::Looked { objects, captions } => looked(&objects, &captions),
-        Command::Frequencies { references, out } => frequencies(&references, &out),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Whoever read stdout has seen enough.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    kind == Some(std::io::ErrorKind::BrokenPipe)
+    CAPTIONS.run(|cli: Cli| {
+        match cli.command {
+            Command::Vocabulary { source, out, min_count } => vocabulary(&source, &out, min_count),
+            Command::Tokenize => tokenize_lines(),
+            Command::Score(options) => cli::score::run(&options),
+            Command::References { source, split, out } => references(&source, split.into(), &out),
+            Command::Flickr8k { out } => flickr8k(&out),
+            Command::Import { data_set, out } => import(&data_set, &out),
+            Command::Scenes(options) => scenes(&options),
+            Command::Looked { objects, captions } => looked(&objects, &captions),
+            Command::Frequencies { references, out } => frequencies(&references, &out),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn read(source: &Source) -> data::Result<(Captions, Splits)> {
@@ -58,11 +45,11 @@ fn vocabulary(source: &Source, out: &Path, min_count: usize) -> anyhow::Result<(
     let (captions, splits) = read(source)?;
     let vocabulary = Vocabulary::of_training(&captions, &splits, min_count)?;
     vocabulary.save(out)?;
-    println!(
+    print(format_args!(
         "{}: {} words that occur {min_count} times in the training captions (split by {splits})",
         out.display(),
         vocabulary.len()
-    );
+    ))?;
     Ok(())
 }
 
@@ -77,28 +64,28 @@ fn tokenize_lines() -> anyhow::Result<()> {
 }
 
 fn flickr8k(out: &Path) -> anyhow::Result<()> {
-    eprintln!(
+    warn(format_args!(
         "Flickr8k (Hodosh, Young and Hockenmaier 2013) is for research and teaching, and may not be passed on."
-    );
+    ));
     let found = Flickr8k::published().fetch(out, &mut download::bar())?;
-    println!(
+    print(format_args!(
         "{}: {} photos, {} images with captions",
         out.display(),
         found.photos,
         found.captioned
-    );
+    ))?;
     Ok(())
 }
 
 fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {
     let found = data::import::import(data_set, out)?;
     let splits = if found.splits { "lists of its splits" } else { "no splits, so names decide" };
-    println!(
+    print(format_args!(
         "{}: {} images with {} captions, {splits}",
         out.display(),
         found.images,
         found.captions
-    );
+    ))?;
     Ok(())
 }
 
@@ -106,20 +93,20 @@ fn scenes(options: &Scenes) -> anyhow::Result<()> {
     let (train, dev, test) = (options.train, options.dev, options.test);
     data::scenes::write(&options.out, Counts { train, dev, test }, options.seed)?;
     let all = train + dev + test;
-    println!("{}: {all} scenes, {train} to train on", options.out.display());
+    print(format_args!("{}: {all} scenes, {train} to train on", options.out.display()))?;
     Ok(())
 }
 
 fn looked(objects: &Path, captions: &Path) -> anyhow::Result<()> {
     let found = data::scenes::looked(objects, captions)?;
-    println!(
+    print(format_args!(
         "{} of {} words that name an object name one of the picture; {:.1} % of their attention lies on it, \
          which is {:.1} % of the area",
         found.words,
         found.named,
         100.0 * found.mass,
         100.0 * found.area
-    );
+    ))?;
     Ok(())
 }
 
@@ -135,7 +122,11 @@ fn references(source: &Source, split: Split, out: &Path) -> anyhow::Result<()> {
     );
     files::replace(out, &serde_json::to_vec_pretty(&references)?)
         .with_context(|| out.display().to_string())?;
-    println!("{}: references of {} images (split by {splits})", out.display(), references.len());
+    print(format_args!(
+        "{}: references of {} images (split by {splits})",
+        out.display(),
+        references.len()
+    ))?;
     Ok(())
 }
 
@@ -146,11 +137,11 @@ fn frequencies(references: &Path, out: &Path) -> anyhow::Result<()> {
         .collect::<Vec<_>>();
     let frequencies = DocumentFrequencies::count(tokens.iter().map(Vec::as_slice));
     frequencies.save(out)?;
-    println!(
+    print(format_args!(
         "{}: {} n-grams in the references of {} images",
         out.display(),
         frequencies.iter().count(),
         frequencies.images()
-    );
+    ))?;
     Ok(())
 }

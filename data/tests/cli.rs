@@ -43,7 +43,7 @@ impl Room {
 
 fn captions() -> Command {
     let mut command = Command::cargo_bin("captions").unwrap();
-    command.env_remove("SHOWTELL_CAPTIONS").env_remove("SHOWTELL_METEOR_JAR");
+    command.env_remove("SHOWTELL_CAPTIONS_CAPTIONS").env_remove("SHOWTELL_CAPTIONS_METEOR_JAR");
     command
 }
 

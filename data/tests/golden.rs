@@ -76,9 +76,9 @@ fn scores_equal_those_of_the_reference_scorer() {
 
 #[test]
 fn meteor_equals_that_of_the_reference_scorer() {
-    let jar = std::env::var_os("SHOWTELL_METEOR_JAR").map(PathBuf::from);
+    let jar = std::env::var_os("SHOWTELL_CAPTIONS_METEOR_JAR").map(PathBuf::from);
     let Some(jar) = jar.filter(|jar| jar.exists()) else {
-        eprintln!("skipped: SHOWTELL_METEOR_JAR does not name the jar of METEOR 1.5");
+        eprintln!("skipped: SHOWTELL_CAPTIONS_METEOR_JAR does not name the jar of METEOR 1.5");
         return;
     };
     let Some(golden) = Golden::read("truncated_dev") else { return };

@@ -41,7 +41,7 @@ fn lines() -> impl Strategy<Value = String> {
 
 #[test]
 fn generated_text_has_the_reference_tokens() {
-    let jar = std::env::var_os("SHOWTELL_METEOR_JAR").map(PathBuf::from);
+    let jar = std::env::var_os("SHOWTELL_CAPTIONS_METEOR_JAR").map(PathBuf::from);
     let jar = jar.map(|jar| jar.with_file_name("../tokenizer/stanford-corenlp-3.4.1.jar"));
     let Some(jar) = jar.and_then(|jar| jar.canonicalize().ok()) else {
         eprintln!("skipped: no jar of the reference tokenizer (`make setup PART=meteor`)");

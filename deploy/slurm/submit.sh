@@ -1,6 +1,6 @@
 #!/bin/sh
 # submit.sh SHARDS [cpu|gpu [flag of sbatch ...]]: extracts into so many shards, a task of an array each, and merges
-# them when all are done. SHOWTELL_IMAGES, SHOWTELL_ENCODER and SHOWTELL_STORE say what (see `extract --help`), with
+# them when all are done. SHOWTELL_EXTRACT_IMAGES, SHOWTELL_EXTRACT_ENCODER and SHOWTELL_EXTRACT_STORE say what (see `extract --help`), with
 # paths that all nodes see; EXTRACT names the program where it is not on their PATH.
 #
 # A shard that failed for good is submitted again by its number, and the rest is left alone:
@@ -11,7 +11,7 @@ kind=${2:-cpu}
 [ $# -lt 2 ] || shift
 shift
 here=$(dirname "$0")
-: "${SHOWTELL_IMAGES:?}" "${SHOWTELL_ENCODER:?}" "${SHOWTELL_STORE:?}"
+: "${SHOWTELL_EXTRACT_IMAGES:?}" "${SHOWTELL_EXTRACT_ENCODER:?}" "${SHOWTELL_EXTRACT_STORE:?}"
 array=$(sbatch --parsable --array="0-$((shards - 1))" --export="ALL,SHARDS=$shards" "$@" \
 	"$here/extract-$kind.sbatch")
 merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes "$here/merge.sbatch")

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use data::program::print;
 use features::{FeatureStore, State};
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -61,29 +62,35 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let mut report = Report::of(&store);
     if options.json {
         report.content_digest = Some(store.content_digest()?);
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        print(format_args!("{}", serde_json::to_string_pretty(&report)?))?;
         return Ok(());
     }
     let [height, width, channels] = report.grid;
     let bytes = store.provenance().grid_bytes() * report.views.len() * report.rows;
-    println!("store       {}", options.store.display());
+    print(format_args!("store       {}", options.store.display()))?;
     for shard in &report.shards {
-        println!("shard       {}", shard.display());
+        print(format_args!("shard       {}", shard.display()))?;
     }
-    println!("images      {} complete", report.complete);
-    println!(
+    print(format_args!("images      {} complete", report.complete))?;
+    print(format_args!(
         "rows        {} ({} removed, {} without a grid), {}",
         report.rows,
         report.removed,
         report.rows - report.removed - report.complete,
         HumanBytes(bytes as u64)
-    );
-    println!("views       {}", report.views.join(", "));
-    println!("grid        {height}×{width} cells of {channels} values, {}", report.dtype);
-    println!("encoder     {} (SHA-256 {})", report.encoder_name, report.encoder_sha256);
-    println!("preprocess  {}", store.provenance().preprocess);
-    println!("made by     {}", report.created_by);
-    println!("on          {}", report.devices.into_iter().collect::<Vec<_>>().join("; "));
+    ))?;
+    print(format_args!("views       {}", report.views.join(", ")))?;
+    print(format_args!(
+        "grid        {height}×{width} cells of {channels} values, {}",
+        report.dtype
+    ))?;
+    print(format_args!("encoder     {} (SHA-256 {})", report.encoder_name, report.encoder_sha256))?;
+    print(format_args!("preprocess  {}", store.provenance().preprocess))?;
+    print(format_args!("made by     {}", report.created_by))?;
+    print(format_args!(
+        "on          {}",
+        report.devices.into_iter().collect::<Vec<_>>().join("; ")
+    ))?;
     Ok(())
 }
 
@@ -92,20 +99,20 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<bool> {
     let store = FeatureStore::open(&options.store)?;
     let problems = store.verify()?;
     for problem in &problems {
-        println!("{problem}");
+        print(format_args!("{problem}"))?;
     }
     let place = options.store.display();
     if problems.is_empty() {
         let waiting = store.len() - Report::of(&store).removed - store.complete();
-        println!(
+        print(format_args!(
             "{place}: {} images, all as written; {waiting} rows wait for theirs",
             store.complete()
-        );
+        ))?;
     } else {
-        println!(
+        print(format_args!(
             "{place}: {} problems; run `extract` again to encode damaged rows anew",
             problems.len()
-        );
+        ))?;
     }
     Ok(problems.is_empty())
 }

@@ -13,28 +13,20 @@ mod task;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use data::program::EXTRACT;
 
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
-    // Whoever reads the output may stop reading, as `head` does.
-    sigpipe::reset();
-    let cli = Cli::parse();
-    let done = match cli.command {
-        None => run::run(&cli.run).map(|()| true),
-        Some(Command::Run(options)) => run::run(&options).map(|()| true),
-        Some(Command::Plan(options)) => run::plan(&options).map(|()| true),
-        Some(Command::Merge(options)) => merge::run(&options).map(|()| true),
-        Some(Command::Inspect(options)) => inspect::inspect(&options).map(|()| true),
-        Some(Command::Verify(options)) => inspect::verify(&options),
-    };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    EXTRACT.run(|cli: Cli| {
+        match cli.command {
+            None => run::run(&cli.run)?,
+            Some(Command::Run(options)) => run::run(&options)?,
+            Some(Command::Plan(options)) => run::plan(&options)?,
+            Some(Command::Merge(options)) => merge::run(&options)?,
+            Some(Command::Inspect(options)) => inspect::inspect(&options)?,
+            Some(Command::Verify(options)) => return inspect::verify(&options),
         }
-    }
+        Ok(ExitCode::SUCCESS)
+    })
 }

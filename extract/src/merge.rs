@@ -1,6 +1,7 @@
 //! `extract merge`.
 
 use anyhow::ensure;
+use data::program::print;
 use features::{State, merge, merge_copy, shards_of};
 
 use crate::options::Merge;
@@ -19,9 +20,11 @@ pub(crate) fn run(options: &Merge) -> anyhow::Result<()> {
     let store = make(&options.store, &shards, &created_by())?;
     let waiting = (0..store.len()).filter(|&row| store.state(row) == State::Empty).count();
     let how = if options.copy { "copied from" } else { "in" };
-    println!("{place}: {} images {how} {} shards", store.complete(), shards.len());
+    print(format_args!("{place}: {} images {how} {} shards", store.complete(), shards.len()))?;
     if waiting > 0 {
-        println!("{waiting} images have no grid yet; `extract --shard I/N` goes on with them");
+        print(format_args!(
+            "{waiting} images have no grid yet; `extract --shard I/N` goes on with them"
+        ))?;
     }
     Ok(())
 }

@@ -38,10 +38,10 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) job: Job,
     /// Captions to compare the images with; differences are counted.
-    #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) captions: Option<PathBuf>,
     /// Mark the rows of images that are no longer there as removed.
-    #[arg(long, env = "SHOWTELL_PRUNE")]
+    #[arg(long)]
     pub(crate) prune: bool,
 }
 
@@ -50,55 +50,39 @@ pub(crate) struct Run {
 pub(crate) struct Job {
     /// Folder of images and tar archives, in folders too; or one archive; or a list of paths, as text or
     /// CSV.
-    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "PATH")]
+    #[arg(long, default_value = "data/Images", value_name = "PATH")]
     pub(crate) images: PathBuf,
     /// The encoder: an ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
-    #[arg(
-        long,
-        env = "SHOWTELL_ENCODER",
-        default_value = "models/resnet50.onnx",
-        value_name = "FILE"
-    )]
+    #[arg(long, default_value = "models/resnet50.onnx", value_name = "FILE")]
     pub(crate) encoder: PathBuf,
     /// The feature store to fill.
-    #[arg(
-        long,
-        env = "SHOWTELL_STORE",
-        default_value = "features/flickr8k.h5",
-        value_name = "FILE"
-    )]
+    #[arg(long, default_value = "features/flickr8k.h5", value_name = "FILE")]
     pub(crate) store: PathBuf,
     /// Views of each image, separated by commas: original, flip, and the corners top-left, top-right,
     /// bottom-left, bottom-right.
-    #[arg(
-        long,
-        env = "SHOWTELL_VIEWS",
-        default_value = "original",
-        value_name = "LIST",
-        value_delimiter = ','
-    )]
+    #[arg(long, default_value = "original", value_name = "LIST", value_delimiter = ',')]
     pub(crate) views: Vec<View>,
     /// Type of the stored values: f16 or f32.
-    #[arg(long, env = "SHOWTELL_DTYPE", default_value_t, value_name = "TYPE")]
+    #[arg(long, default_value_t, value_name = "TYPE")]
     pub(crate) dtype: Dtype,
     /// Where the encoder runs: auto, cpu or cuda.
-    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
+    #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     /// Images in one run of the encoder.
-    #[arg(long, env = "SHOWTELL_BATCH", default_value_t = 8, value_name = "N",
+    #[arg(long, default_value_t = 8, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) batch: u16,
     /// Threads of the encoder [default: all cores].
-    #[arg(long, env = "SHOWTELL_THREADS", value_name = "N",
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// How images are brought to the input size: squash or crop [default: what the encoder says,
     /// else squash].
-    #[arg(long, env = "SHOWTELL_RESIZE", value_name = "HOW")]
+    #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
     /// Only the images whose names hash to shard I of N, counted from 0, into STORE.I-of-N.h5; as auto/N, I
     /// is the number of the task in a Kubernetes indexed job or a Slurm array.
-    #[arg(long, env = "SHOWTELL_SHARD", value_name = "I/N", value_parser = task::shard)]
+    #[arg(long, value_name = "I/N", value_parser = task::shard)]
     pub(crate) shard: Option<Shard>,
 }
 

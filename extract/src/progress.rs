@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
 
+use data::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
@@ -32,15 +33,15 @@ impl Progress {
     /// Says something once.
     pub(crate) fn note(&self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{message}")),
-            None => eprintln!("{}", json!({"event": "note", "message": message})),
+            Some(bar) => bar.suspend(|| warn(format_args!("{message}"))),
+            None => warn(format_args!("{}", json!({"event": "note", "message": message}))),
         }
     }
 
     /// Says something that programs may want to take apart; people are told it otherwise.
     pub(crate) fn record(&self, event: &str, what: &impl Serialize) {
         if self.bar.is_none() {
-            eprintln!("{}", json!({"event": event, event: what}));
+            warn(format_args!("{}", json!({"event": event, event: what})));
         }
     }
 
@@ -88,7 +89,7 @@ impl Progress {
             "images_per_second": round(speed),
             "seconds_left": ((self.images - self.done) as f64 / speed).round(),
         });
-        eprintln!("{line}");
+        warn(format_args!("{line}"));
     }
 
     /// Takes the bar away.

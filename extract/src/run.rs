@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use data::Captions;
+use data::program::print;
 use features::{FeatureStore, GridShape, Origin, Provenance, StoreWriter};
 use indicatif::HumanDuration;
 use models::Encoder;
@@ -66,11 +67,11 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     if work.encode.is_empty() {
         store.finish()?;
         report_skipped(&file, &skipped, &progress)?;
-        println!(
+        print(format_args!(
             "{place}: all {} images are extracted already; nothing to do{}",
             images.len(),
             if removed > 0 { format!(" ({removed} removed)") } else { String::new() }
-        );
+        ))?;
         return Ok(());
     }
     plan::check_space(&file, bytes(&provenance, work.encode.len()))?;
@@ -107,14 +108,14 @@ fn report(
         encoder_busy: round(outcome.busy.as_secs_f64() / seconds),
     };
     progress.record("summary", &summary);
-    println!(
+    print(format_args!(
         "{}: {written} images in {} ({:.1} images/s), {} skipped; the encoder was busy {:.0} % of the time",
         file.display(),
         HumanDuration(outcome.elapsed),
         summary.images_per_second,
         summary.skipped,
         100.0 * summary.encoder_busy,
-    );
+    ))?;
     Ok(())
 }
 
@@ -135,9 +136,9 @@ pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     let bytes = bytes(&provenance, work.encode.len());
     let plan = Plan::new(&work, images.len(), bytes, plan::free_bytes(&file)?, speed);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&plan)?);
+        print(format_args!("{}", serde_json::to_string_pretty(&plan)?))?;
     } else {
-        println!("{plan}");
+        print(format_args!("{plan}"))?;
     }
     plan::check_space(&file, bytes)
 }

@@ -88,7 +88,7 @@ fn tasks_fill_shards_that_are_the_store_of_one_run() {
             "Images",
             "t.h5",
             &[],
-            &[&slurm(task)[..], &[("SHOWTELL_SHARD", "auto/4")]].concat(),
+            &[&slurm(task)[..], &[("SHOWTELL_EXTRACT_SHARD", "auto/4")]].concat(),
         );
         assert_eq!(said.status, 0, "{}", said.stderr);
     }

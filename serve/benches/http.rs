@@ -1,6 +1,6 @@
 //! The server beside its own encoder alone, and beside the server that tutorials write with Flask and
-//! `PyTorch`. Uses real photos (see CONTRIBUTING.md) and the trained model that `SHOWTELL_MODEL` names, with
-//! its encoder at `SHOWTELL_ENCODER` if it is elsewhere. The clients run on the same cores.
+//! `PyTorch`. Uses real photos (see CONTRIBUTING.md) and the trained model that `SHOWTELL_TEST_MODEL` names, with
+//! its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere. The clients run on the same cores.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -25,12 +25,12 @@ const SHARE: f64 = 0.7;
 
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
-    let Some(model) = std::env::var_os("SHOWTELL_MODEL").map(PathBuf::from) else {
-        eprintln!("left out: no trained model (SHOWTELL_MODEL names its folder)");
+    let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) else {
+        eprintln!("left out: no trained model (SHOWTELL_TEST_MODEL names its folder)");
         return;
     };
     let manifest = Manifest::load(&model).unwrap();
-    let encoder = std::env::var_os("SHOWTELL_ENCODER").map(PathBuf::from);
+    let encoder = std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from);
     let (path, _) = manifest.find_encoder(&model, encoder.as_deref()).unwrap();
     let files = tests::files_in(&folder);
     let bodies = files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();

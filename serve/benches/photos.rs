@@ -1,6 +1,6 @@
 //! A trained captioner beside its own encoder alone: one photo from bytes to caption, and the `caption`
 //! command on a folder. Uses real photos (see CONTRIBUTING.md) and the trained model that
-//! `SHOWTELL_MODEL` names, with its encoder at `SHOWTELL_ENCODER` if it is elsewhere.
+//! `SHOWTELL_TEST_MODEL` names, with its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -23,12 +23,12 @@ const BATCH: usize = 8;
 
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
-    let Some(model) = std::env::var_os("SHOWTELL_MODEL").map(PathBuf::from) else {
-        eprintln!("left out: no trained model (SHOWTELL_MODEL names its folder)");
+    let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) else {
+        eprintln!("left out: no trained model (SHOWTELL_TEST_MODEL names its folder)");
         return;
     };
     let options = CaptionerOptions {
-        encoder: std::env::var_os("SHOWTELL_ENCODER").map(PathBuf::from),
+        encoder: std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from),
         ..CaptionerOptions::default()
     };
     let captioner = Captioner::open(&model, &options).unwrap();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use data::program::{SERVE, print};
 use models::SearchOptions;
 use serve::{Backend, Draining, ModelArgs, Options, SearchArgs, Seconds};
 use tokio::net::TcpListener;
@@ -21,16 +22,16 @@ struct Cli {
     #[command(flatten)]
     model: ModelArgs,
     /// The address to listen on; 0.0.0.0 makes it reachable from other machines.
-    #[arg(long, env = "SHOWTELL_HOST", default_value = "127.0.0.1", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
     /// The port to listen on; 0 takes any free one.
-    #[arg(long, env = "SHOWTELL_PORT", default_value_t = 5000, value_name = "PORT")]
+    #[arg(long, default_value_t = 5000, value_name = "PORT")]
     port: u16,
     /// How the log is written, to standard error.
-    #[arg(long, env = "SHOWTELL_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug, or a list for parts of the program.
-    #[arg(long, env = "SHOWTELL_LOG", default_value = "info", value_name = "LEVEL")]
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
     log: EnvFilter,
     #[command(flatten)]
     search: SearchArgs,
@@ -47,18 +48,14 @@ enum LogFormat {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    // All that the beam holds: the page shows the others beside the best.
-    let search = cli.search.options(cli.search.beam);
-    let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
-    start_log(&cli);
-    match run(&cli, search) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    SERVE.run(|cli: Cli| {
+        // All that the beam holds: the page shows the others beside the best.
+        let search = cli.search.options(cli.search.beam);
+        let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        start_log(&cli);
+        run(&cli, search)?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn start_log(cli: &Cli) {
@@ -90,7 +87,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     );
     let backend = Backend::start(&name, captioner, search, &cli.options)?;
     let app = serve::app(backend, cli.options.clone(), draining)?;
-    println!("http://{}/", listener.local_addr()?);
+    print(format_args!("http://{}/", listener.local_addr()?))?;
     if !serve::listen(listener, app, &cli.options, stop).await {
         bail!("stopped, but not all requests had ended after {} s", cli.options.shutdown_time);
     }

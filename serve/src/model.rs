@@ -10,13 +10,13 @@ use models::{Captioner, CaptionerOptions, DeviceChoice, SearchOptions};
 #[derive(Debug, Args)]
 pub struct ModelArgs {
     /// The model folder, as `train` leaves it.
-    #[arg(long, env = "SHOWTELL_MODEL", default_value = "models/flickr8k", value_name = "DIR")]
+    #[arg(long, default_value = "models/flickr8k", value_name = "DIR")]
     pub model: PathBuf,
     /// The encoder [default: looked for in the model folder, then in the folder above it].
-    #[arg(long, env = "SHOWTELL_ENCODER", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub encoder: Option<PathBuf>,
     /// Where the encoder runs: auto, cpu or cuda.
-    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
+    #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
 }
 
@@ -33,22 +33,22 @@ impl ModelArgs {
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// Captions kept at each step of the search.
-    #[arg(long, env = "SHOWTELL_BEAM", default_value_t = 4, value_name = "K",
+    #[arg(long, default_value_t = 4, value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     pub beam: u16,
     /// The fewest words of a caption.
-    #[arg(long, env = "SHOWTELL_MIN_LENGTH", default_value_t = 1, value_name = "N",
+    #[arg(long, default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     pub min_length: u16,
     /// The most words of a caption.
-    #[arg(long, env = "SHOWTELL_MAX_LENGTH", default_value_t = 24, value_name = "N",
+    #[arg(long, default_value_t = 24, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     pub max_length: u16,
     /// No N words in a row are said twice in a caption; 0 lets everything be said.
-    #[arg(long, env = "SHOWTELL_NO_REPEAT_NGRAM", default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N")]
     pub no_repeat_ngram: u16,
     /// No word follows itself.
-    #[arg(long, env = "SHOWTELL_NO_DOUBLE_WORDS")]
+    #[arg(long)]
     pub no_double_words: bool,
 }
 

@@ -70,41 +70,41 @@ const DEFAULT: Options = Options {
 #[command(next_help_heading = "Limits and access")]
 pub struct Options {
     /// The most photos that are encoded at once.
-    #[arg(long, env = "SHOWTELL_MAX_BATCH", default_value_t = DEFAULT.max_batch, value_name = "N",
+    #[arg(long, default_value_t = DEFAULT.max_batch, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub max_batch: usize,
     /// The most photos that are in work or wait; one more is refused at once (429).
-    #[arg(long, env = "SHOWTELL_QUEUE", default_value_t = DEFAULT.queue, value_name = "N",
+    #[arg(long, default_value_t = DEFAULT.queue, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub queue: usize,
     /// How long a photo may take; then it is given up (504).
-    #[arg(long, env = "SHOWTELL_DEADLINE", default_value_t = DEFAULT.deadline, value_name = "SECONDS")]
+    #[arg(long, default_value_t = DEFAULT.deadline, value_name = "SECONDS")]
     pub deadline: Seconds,
     /// Photos whose captions are remembered, by a hash of their bytes; 0 remembers none.
-    #[arg(long, env = "SHOWTELL_CACHE", default_value_t = DEFAULT.cache, value_name = "N")]
+    #[arg(long, default_value_t = DEFAULT.cache, value_name = "N")]
     pub cache: usize,
     /// The most connections at once; others wait to be accepted.
-    #[arg(long, env = "SHOWTELL_CONNECTIONS", default_value_t = DEFAULT.connections, value_name = "N",
+    #[arg(long, default_value_t = DEFAULT.connections, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub connections: usize,
     /// How long a connection may take to send the head of a request.
-    #[arg(long, env = "SHOWTELL_HEADER_TIME", default_value_t = DEFAULT.header_time, value_name = "SECONDS")]
+    #[arg(long, default_value_t = DEFAULT.header_time, value_name = "SECONDS")]
     pub header_time: Seconds,
     /// How long a request may take to send its body (408).
-    #[arg(long, env = "SHOWTELL_BODY_TIME", default_value_t = DEFAULT.body_time, value_name = "SECONDS")]
+    #[arg(long, default_value_t = DEFAULT.body_time, value_name = "SECONDS")]
     pub body_time: Seconds,
     /// How long the server takes requests after SIGTERM while `/ready` says no, so that a balancer turns to
     /// others first [default: not at all].
-    #[arg(long, env = "SHOWTELL_DRAIN_TIME", value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS")]
     pub drain_time: Option<Seconds>,
     /// How long requests may go on after the server was asked to stop.
-    #[arg(long, env = "SHOWTELL_SHUTDOWN_TIME", default_value_t = DEFAULT.shutdown_time, value_name = "SECONDS")]
+    #[arg(long, default_value_t = DEFAULT.shutdown_time, value_name = "SECONDS")]
     pub shutdown_time: Seconds,
     /// A key that requests must carry: `Authorization: Bearer KEY`, or as the password of a browser.
-    #[arg(long, env = "SHOWTELL_API_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(long, hide_env_values = true, value_name = "KEY")]
     pub api_key: Option<ApiKey>,
     /// A web site whose pages may use the interface, such as `https://example.org`; may be repeated.
-    #[arg(long, env = "SHOWTELL_CORS_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     pub cors_origin: Vec<HeaderValue>,
 }
 

@@ -1,5 +1,5 @@
 //! The server at its limit for a long time, with a hostile request now and then. Two seconds, unless
-//! `SHOWTELL_SOAK_MINUTES` says how long; with a small model, unless `SHOWTELL_MODEL` names another.
+//! `SHOWTELL_SOAK_MINUTES` says how long; with a small model, unless `SHOWTELL_TEST_MODEL` names another.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ fn it_goes_on_under_load_and_attack() {
         small_model::write(folder.path());
         folder.path().to_path_buf()
     };
-    let model = std::env::var_os("SHOWTELL_MODEL").map_or_else(small, PathBuf::from);
+    let model = std::env::var_os("SHOWTELL_TEST_MODEL").map_or_else(small, PathBuf::from);
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
     // A cache smaller than the photos, so that it is full all the time.
     command

@@ -42,7 +42,7 @@ fn killed_and_requeued_tasks_end_with_the_store_of_one_run() {
     for index in 0..SHARDS {
         let task = || {
             let mut task = extract(folder.path(), &encoder, "shards.h5");
-            task.env("SHOWTELL_SHARD", format!("auto/{SHARDS}"));
+            task.env("SHOWTELL_EXTRACT_SHARD", format!("auto/{SHARDS}"));
             task.env("SLURM_ARRAY_TASK_ID", index.to_string());
             task
         };

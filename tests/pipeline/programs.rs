@@ -13,7 +13,7 @@ pub(crate) fn program(name: &str) -> Command {
         folder.unwrap_or_else(|| panic!("{name} is not built; run `cargo build --workspace`"));
     let mut command = Command::new(folder.join(name));
     // Tests run beside each other: threads that wait for one another would take the cores that these need.
-    command.env_clear().env("SHOWTELL_THREADS", "1");
+    command.env_clear().env("SHOWTELL_EXTRACT_THREADS", "1").env("SHOWTELL_TRAIN_THREADS", "1");
     command
 }
 

@@ -5,26 +5,20 @@ mod options;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use data::program::TRAIN;
 
 use crate::commands::{evaluation, export, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
-    // Whoever reads the output may stop reading, as `head` does.
-    sigpipe::reset();
-    let result = match Cli::parse().command {
-        Command::Fit(options) => training::fit(&options),
-        Command::Refine(options) => training::refine(&options),
-        Command::Evaluate(options) => evaluation::evaluate(&options),
-        Command::Report(options) => report::report(&options),
-        Command::Export(options) => export::export(&options),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    TRAIN.run(|cli: Cli| {
+        match cli.command {
+            Command::Fit(options) => training::fit(&options),
+            Command::Refine(options) => training::refine(&options),
+            Command::Evaluate(options) => evaluation::evaluate(&options),
+            Command::Report(options) => report::report(&options),
+            Command::Export(options) => export::export(&options),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
 }

@@ -33,55 +33,45 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Fit {
     /// Captions: CSV (`image,caption`) or `name.jpg#0<TAB>caption`.
-    #[arg(
-        long,
-        env = "SHOWTELL_CAPTIONS",
-        default_value = "data/captions.txt",
-        value_name = "FILE"
-    )]
+    #[arg(long, default_value = "data/captions.txt", value_name = "FILE")]
     pub(crate) captions: PathBuf,
     /// The feature store that `extract` filled.
-    #[arg(
-        long,
-        env = "SHOWTELL_STORE",
-        default_value = "features/flickr8k.h5",
-        value_name = "FILE"
-    )]
+    #[arg(long, default_value = "features/flickr8k.h5", value_name = "FILE")]
     pub(crate) store: PathBuf,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) machine: Machine,
     /// Folder of the official split lists [default: the folder of the captions].
-    #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) splits: Option<PathBuf>,
     /// Go on with the run in the folder, with its own settings; only --epochs may be raised.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Everything random follows from it.
-    #[arg(long, env = "SHOWTELL_SEED", default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
     /// The network and how it is trained [default: adaptive].
-    #[arg(long, env = "SHOWTELL_RECIPE", value_enum)]
+    #[arg(long, value_enum)]
     pub(crate) recipe: Option<Recipe>,
     /// A file of settings that differ from the recipe's, in the tables of a run's config.toml; flags
     /// change them further.
-    #[arg(long, env = "SHOWTELL_CONFIG", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) changes: Changes,
     /// How often a word must occur in the training captions.
-    #[arg(long, env = "SHOWTELL_MIN_COUNT", default_value_t = 5, value_name = "N")]
+    #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) min_count: usize,
     /// Licence of photos and captions, told with the model.
-    #[arg(long, env = "SHOWTELL_DATA_LICENCE", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Refine {
     /// The run whose best network is refined; a run that goes on knows it.
-    #[arg(long, env = "SHOWTELL_FROM", value_name = "DIR", required_unless_present = "resume")]
+    #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     pub(crate) from: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
@@ -91,10 +81,10 @@ pub(crate) struct Refine {
     #[arg(long)]
     pub(crate) resume: bool,
     /// Everything random follows from it.
-    #[arg(long, env = "SHOWTELL_SEED", default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
     /// Captions that are drawn for an image; each is compared with the others.
-    #[arg(long, env = "SHOWTELL_SAMPLES", default_value_t = 5, value_name = "N",
+    #[arg(long, default_value_t = 5, value_name = "N",
           value_parser = clap::value_parser!(u16).range(2..=100))]
     pub(crate) samples: u16,
     #[command(flatten)]
@@ -106,66 +96,66 @@ pub(crate) struct Refine {
 #[command(next_help_heading = "Settings (defaults: of the recipe, see config.toml of the run)")]
 pub(crate) struct Changes {
     /// The most epochs.
-    #[arg(long, env = "SHOWTELL_EPOCHS", value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<usize>,
     /// Images in a batch; each comes with all its captions.
-    #[arg(long, env = "SHOWTELL_BATCH", value_name = "N",
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: Option<u16>,
     /// Images that are shuffled together. A larger data set is read in blocks of neighbouring rows, so that
     /// a disk keeps up.
-    #[arg(long, env = "SHOWTELL_WINDOW", value_name = "N",
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) window: Option<u32>,
     /// The highest learning rate.
-    #[arg(long, env = "SHOWTELL_LEARNING_RATE", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) learning_rate: Option<f64>,
     /// Steps in which the learning rate rises.
-    #[arg(long, env = "SHOWTELL_WARM_UP", value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub(crate) warm_up: Option<usize>,
     /// By what the learning rate is multiplied in each epoch.
-    #[arg(long, env = "SHOWTELL_DECAY", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) decay: Option<f64>,
     /// What share of each weight, times the learning rate, is taken off in each step.
-    #[arg(long, env = "SHOWTELL_WEIGHT_DECAY", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) weight_decay: Option<f64>,
     /// Largest norm of the gradient.
-    #[arg(long, env = "SHOWTELL_CLIP", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) clip: Option<f64>,
     /// Decay of the running mean of the weights; 0 is none.
-    #[arg(long, env = "SHOWTELL_AVERAGING", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) averaging: Option<f64>,
     /// How much captions weigh by their CIDEr-D against the others of their image, from 0 (not) to 1.
-    #[arg(long, env = "SHOWTELL_CONSENSUS", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) consensus: Option<f64>,
     /// Views of the store, separated by commas: in each epoch an image is shown in one of them
     /// [default: all of the store; for show-attend-tell the original alone].
-    #[arg(long, env = "SHOWTELL_VIEWS", value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) views: Option<Vec<String>>,
     /// Epochs without a better dev CIDEr before training stops.
-    #[arg(long, env = "SHOWTELL_PATIENCE", value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub(crate) patience: Option<usize>,
     /// The numbers that matrices are multiplied in while training [default: bf16 where that is
     /// faster, with AMX or AMD's AVX-512-BF16, else f32].
-    #[arg(long, env = "SHOWTELL_PRECISION", value_enum, value_name = "KIND")]
+    #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) precision: Option<Precision>,
     /// Share of the values of words, cells and outputs set to zero.
-    #[arg(long, env = "SHOWTELL_DROPOUT", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) dropout: Option<f64>,
     /// Share of an image's cells that are not shown (adaptive).
-    #[arg(long, env = "SHOWTELL_CELL_DROPOUT", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) cell_dropout: Option<f64>,
     /// Share of the encoder's channels set to zero in all cells of an image (adaptive).
-    #[arg(long, env = "SHOWTELL_CHANNEL_DROPOUT", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) channel_dropout: Option<f64>,
     /// Share of the words that are shown as unknown.
-    #[arg(long, env = "SHOWTELL_WORD_DROPOUT", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) word_dropout: Option<f64>,
     /// Share of the probability that is asked to be spread over all words.
-    #[arg(long, env = "SHOWTELL_LABEL_SMOOTHING", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) label_smoothing: Option<f64>,
     /// Weight of the term that asks every cell to be looked at (show-attend-tell).
-    #[arg(long, env = "SHOWTELL_DOUBLY_STOCHASTIC", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) doubly_stochastic: Option<f64>,
 }
 
@@ -204,18 +194,12 @@ impl Changes {
 #[derive(Args)]
 pub(crate) struct Evaluate {
     /// The run folder; several, with commas between them, are averaged.
-    #[arg(
-        long,
-        env = "SHOWTELL_RUN",
-        default_value = "models/flickr8k",
-        value_name = "DIR",
-        value_delimiter = ','
-    )]
+    #[arg(long, default_value = "models/flickr8k", value_name = "DIR", value_delimiter = ',')]
     pub(crate) run: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: Machine,
     /// Which split.
-    #[arg(long, env = "SHOWTELL_SPLIT", value_enum, default_value = "dev")]
+    #[arg(long, value_enum, default_value = "dev")]
     pub(crate) split: SplitChoice,
     #[command(flatten)]
     pub(crate) search: SearchChanges,
@@ -230,14 +214,14 @@ pub(crate) struct Evaluate {
 #[derive(Args)]
 pub(crate) struct SearchChanges {
     /// Captions kept at each step of the search [default: of the run].
-    #[arg(long, env = "SHOWTELL_BEAM", value_name = "K",
+    #[arg(long, value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) beam: Option<u16>,
     /// Captions are compared by log-probability / length^X [default: of the run].
-    #[arg(long, env = "SHOWTELL_LENGTH_EXPONENT", value_name = "X")]
+    #[arg(long, value_name = "X")]
     pub(crate) length_exponent: Option<f32>,
     /// No N words in a row are said twice in a caption; 0 lets everything be said [default: of the run].
-    #[arg(long, env = "SHOWTELL_NO_REPEAT_NGRAM", value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub(crate) no_repeat_ngram: Option<u16>,
 }
 
@@ -256,13 +240,13 @@ impl SearchChanges {
 #[derive(Args)]
 pub(crate) struct DataArgs {
     /// Captions, if they moved since training.
-    #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) captions: Option<PathBuf>,
     /// The feature store, if it moved since training.
-    #[arg(long, env = "SHOWTELL_STORE", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
     /// Folder of the official split lists, if it moved since training.
-    #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) splits: Option<PathBuf>,
 }
 
@@ -272,7 +256,7 @@ pub(crate) struct Report {
     #[arg(required = true, value_name = "DIR")]
     pub(crate) runs: Vec<PathBuf>,
     /// The folder of the photos.
-    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "DIR")]
+    #[arg(long, default_value = "data/Images", value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
     /// Where to write the page [default: report.html in the first run folder].
     #[arg(long, value_name = "FILE")]
@@ -288,10 +272,10 @@ pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// What matrices are kept in; the network runs in 32-bit floats with both.
-    #[arg(long, env = "SHOWTELL_WEIGHTS", value_enum, default_value = "f32")]
+    #[arg(long, value_enum, default_value = "f32")]
     pub(crate) weights: Weights,
     /// Licence of photos and captions, told with the model [default: of the run].
-    #[arg(long, env = "SHOWTELL_DATA_LICENCE", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,
     /// Caption the dev split with the trained and with the exported network, and say how far they agree.
     #[arg(long)]
@@ -305,23 +289,18 @@ pub(crate) struct Export {
 #[derive(Args)]
 pub(crate) struct RunArgs {
     /// The run folder.
-    #[arg(
-        long = "run",
-        env = "SHOWTELL_RUN",
-        default_value = "models/flickr8k",
-        value_name = "DIR"
-    )]
+    #[arg(long = "run", default_value = "models/flickr8k", value_name = "DIR")]
     pub(crate) path: PathBuf,
 }
 
 #[derive(Args)]
 pub(crate) struct Machine {
     /// Where libtorch runs: auto, cpu or cuda.
-    #[arg(long, env = "SHOWTELL_DEVICE", default_value_t, value_name = "DEVICE")]
+    #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     /// Threads of libtorch [default: all cores]. The same seed gives the same curve for the same
     /// number of threads.
-    #[arg(long, env = "SHOWTELL_THREADS", value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub(crate) threads: Option<u16>,
 }
 

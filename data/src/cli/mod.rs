@@ -106,10 +106,10 @@ pub(crate) struct Scenes {
 #[derive(Args)]
 pub(crate) struct Source {
     /// Captions: CSV (`image,caption`) or `name.jpg#0<TAB>caption`.
-    #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) captions: PathBuf,
     /// Folder of the official split lists [default: the folder of the captions].
-    #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) splits: Option<PathBuf>,
 }
 
@@ -151,10 +151,10 @@ pub(crate) struct Score {
     #[arg(long, value_name = "FILE")]
     pub(crate) document_frequencies: Option<PathBuf>,
     /// A captions file: how many captions are training captions, word for word?
-    #[arg(long, env = "SHOWTELL_CAPTIONS", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) captions: Option<PathBuf>,
     /// Folder of the official split lists [default: the folder of the captions].
-    #[arg(long, env = "SHOWTELL_SPLITS", value_name = "DIR", requires = "captions")]
+    #[arg(long, value_name = "DIR", requires = "captions")]
     pub(crate) splits: Option<PathBuf>,
     /// Run the official METEOR 1.5, a program in Java, as well.
     #[arg(long)]
@@ -162,7 +162,6 @@ pub(crate) struct Score {
     /// The jar of METEOR 1.5.
     #[arg(
         long,
-        env = "SHOWTELL_METEOR_JAR",
         value_name = "FILE",
         default_value = ".native/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar"
     )]

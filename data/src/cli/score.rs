@@ -9,6 +9,7 @@ use data::metrics::health::Health;
 use data::metrics::meteor::{self, Meteor};
 use data::metrics::{self, DocumentFrequencies, Item, NAMES, PROTOCOL, Scores, Sums};
 use data::pairs::{self, References};
+use data::program::{print, warn};
 use data::splits::folder_of;
 use data::tokens::tokenize;
 use data::{Captions, Split, Splits, files};
@@ -66,7 +67,10 @@ impl Scored {
         let silent = pairs::silent(captions.keys().map(String::as_str), &items);
         if !silent.is_empty() {
             let (count, path) = (silent.len(), hypotheses.display());
-            eprintln!("{path}: {count} captions are empty and score 0: {}", silent.join(", "));
+            warn(format_args!(
+                "{path}: {count} captions are empty and score 0: {}",
+                silent.join(", ")
+            ));
         }
         let images = metrics::score(&items, frequencies);
         Ok(Self { ids: captions.into_keys().collect(), items, images })
@@ -93,7 +97,7 @@ pub(crate) fn run(options: &Score) -> anyhow::Result<()> {
     }
     match &options.json {
         Some(path) if path == Path::new("-") => {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            print(format_args!("{}", serde_json::to_string_pretty(&report)?))?;
             return Ok(());
         }
         Some(path) => write(path, &report)?,

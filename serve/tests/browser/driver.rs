@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tests::small_model;
 use tokio::time::sleep;
 
-/// `serve` with a small model, or with the one that `SHOWTELL_MODEL` names.
+/// `serve` with a small model, or with the one that `SHOWTELL_TEST_MODEL` names.
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: String,
@@ -49,7 +49,7 @@ impl Server {
             small_model::write(&model);
             model
         };
-        let model = std::env::var_os("SHOWTELL_MODEL").map_or_else(small, PathBuf::from);
+        let model = std::env::var_os("SHOWTELL_TEST_MODEL").map_or_else(small, PathBuf::from);
         let mut process = Command::new(env!("CARGO_BIN_EXE_serve"))
             .args(["--port", "0", "--log", "warn", "--model"])
             .arg(&model)

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use data::metrics::health::Health;
 use data::metrics::{PROTOCOL, Scores};
+use data::program::{print, warn};
 use data::{Captions, Split, Splits};
 use features::FeatureStore;
 use models::SearchOptions;
@@ -53,7 +54,10 @@ pub(super) fn scored_split(
     config.encoder.check(&store, path)?;
     let scored = dataset::scored(&captions, &splits, split, &store);
     if scored.without_grid > 0 {
-        eprintln!("{} images of the split have no grid and are left out", scored.without_grid);
+        warn(format_args!(
+            "{} images of the split have no grid and are left out",
+            scored.without_grid
+        ));
     }
     ensure!(!scored.images.is_empty(), "no image of the split has captions and a grid");
     Ok((scored.images, store))
@@ -78,11 +82,18 @@ fn check_ensemble(folders: &[RunFolder], runs: &[TrainedRun]) -> anyhow::Result<
 
 /// Prints the scores, unless stdout is taken by their JSON.
 fn report(evaluation: &Evaluation, split: &str, search: &SearchOptions, json: Option<&Path>) {
-    eprintln!("{} {split} images, beam {}; {PROTOCOL}", evaluation.captioned.len(), search.beam);
-    eprintln!("{} captions were cut off at {} words", evaluation.unfinished, search.max_length);
+    warn(format_args!(
+        "{} {split} images, beam {}; {PROTOCOL}",
+        evaluation.captioned.len(),
+        search.beam
+    ));
+    warn(format_args!(
+        "{} captions were cut off at {} words",
+        evaluation.unfinished, search.max_length
+    ));
     if json != Some(Path::new("-")) {
         for (name, score) in evaluation.scores.iter() {
-            println!("{name:8} {:6.2}", 100.0 * score);
+            print(format_args!("{name:8} {:6.2}", 100.0 * score))?;
         }
     }
 }
@@ -107,7 +118,7 @@ fn write_evaluation(
 ) -> anyhow::Result<()> {
     let path = folder.path().join(format!("captions-{split}.json"));
     folder.write(&path, serde_json::to_string_pretty(&evaluation.captions())?.as_bytes())?;
-    eprintln!("captions: {}", path.display());
+    warn(format_args!("captions: {}", path.display()));
     let report = Report {
         scores: evaluation.scores,
         images: evaluation.captioned.len(),
@@ -117,7 +128,7 @@ fn write_evaluation(
     };
     let report = serde_json::to_string_pretty(&report)?;
     match json {
-        Some(path) if path == Path::new("-") => println!("{report}"),
+        Some(path) if path == Path::new("-") => print(format_args!("{report}"))?,
         Some(path) => std::fs::write(path, report).with_context(|| path.display().to_string())?,
         None => {}
     }

@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use data::Split;
+use data::program::print;
 use tch::Device;
 use train::export::{Form, Weights, check, export as write};
 use train::run::RunFolder;
@@ -27,7 +28,7 @@ pub(crate) fn export(options: &options::Export) -> anyhow::Result<()> {
 /// Exports the best checkpoint of a run, and says so.
 pub(super) fn announce(folder: &RunFolder, form: &Form) -> anyhow::Result<()> {
     write(folder, form)?;
-    println!("{}: exported; `make serve` captions with it", folder.path().display());
+    print(format_args!("{}: exported; `make serve` captions with it", folder.path().display()))?;
     Ok(())
 }
 
@@ -36,11 +37,11 @@ fn compare(folder: &RunFolder, options: &options::Export) -> anyhow::Result<()> 
     let (images, store) = scored_split(&run, &options.data, Split::Dev)?;
     let search = options.search.apply(run.config.search);
     let found = check(folder, &run, &images, &store, &search)?;
-    println!(
+    print(format_args!(
         "{} of {} captions of the dev split are those of the trained network, beam {}; their \
          log-probabilities differ by {:.1e} at most",
         found.same, found.images, search.beam, found.difference
-    );
+    ))?;
     ensure!(
         found.share() >= least_same(options.weights),
         "{}: the exported network says something else than the trained one",

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use data::Split;
+use data::program::{print, warn};
 use train::evaluate::evaluate;
 use train::report::{Reported, render};
 use train::run::RunFolder;
@@ -30,11 +31,11 @@ pub(crate) fn report(options: &options::Report) -> anyhow::Result<()> {
     }
     let photos = options.images.as_deref().filter(|folder| folder.is_dir());
     if photos.is_none() {
-        eprintln!("the page has no photos; name their folder with --images");
+        warn(format_args!("the page has no photos; name their folder with --images"));
     }
     let page = render(&reported, &scored, photos)?;
     let out = options.out.clone().unwrap_or_else(|| options.runs[0].join("report.html"));
     data::files::replace(&out, page.as_bytes()).with_context(|| out.display().to_string())?;
-    println!("{}", out.display());
+    print(format_args!("{}", out.display()))?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, ensure};
+use data::program::warn;
 use data::splits::folder_of;
 use data::{Captions, Split, Splits, Vocabulary};
 use features::FeatureStore;
@@ -59,7 +60,7 @@ fn train(
     warn_of_memory(fit.memory(), device);
     if fit.resume()? {
         let progress = fit.progress();
-        eprintln!("going on after epoch {}, step {}", progress.epoch, progress.steps);
+        warn(format_args!("going on after epoch {}, step {}", progress.epoch, progress.steps));
     } else if let Some(refinement) = &config.refinement {
         fit.begin_with(&RunFolder::new(&refinement.from).best())?;
     }
@@ -75,12 +76,12 @@ fn train(
         0 => "of the network it began with".to_owned(),
         epoch => format!("in epoch {epoch}"),
     };
-    eprintln!(
+    warn(format_args!(
         "stopped after epoch {}, step {}: {why}; best dev CIDEr {:.1} {best}",
         progress.epoch,
         progress.steps,
         100.0 * progress.best_cider
-    );
+    ));
     if stop == Stop::Interrupted { Ok(()) } else { announce(folder, &Form::default()) }
 }
 
@@ -92,10 +93,10 @@ fn warn_of_memory(needed: u64, device: tch::Device) {
     let available = system.available_memory().min(left_in_group);
     if device == tch::Device::Cpu && needed > available {
         let [needed, available] = [needed, available].map(|bytes| bytes.div_ceil(1 << 20));
-        eprintln!(
+        warn(format_args!(
             "warning: training will take about {needed} MiB, and {available} MiB are free\n  \
              Take smaller batches (--batch), or close other programs."
-        );
+        ));
     }
 }
 
@@ -108,7 +109,7 @@ fn interrupts() -> anyhow::Result<Arc<AtomicBool>> {
         if seen.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after this step, with a checkpoint");
+        warn(format_args!("stopping after this step, with a checkpoint"));
     })?;
     Ok(flag)
 }
@@ -124,7 +125,7 @@ fn prepare(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<(RunCon
     if !folder.vocabulary().exists() {
         let vocabulary = Vocabulary::of_training(&captions, &splits, options.min_count)?;
         vocabulary.save(&folder.vocabulary())?;
-        eprintln!("{}: {} words", folder.vocabulary().display(), vocabulary.len());
+        warn(format_args!("{}: {} words", folder.vocabulary().display(), vocabulary.len()));
     }
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
     let encoder = EncoderRecord::of(&store, &options.store)?;
@@ -218,13 +219,13 @@ fn matched(
     let dev = dataset::scored(captions, splits, Split::Dev, &store);
     let absent = training.without_grid + dev.without_grid;
     if absent > 0 {
-        eprintln!("{absent} captioned images have no grid in the store and are left out");
+        warn(format_args!("{absent} captioned images have no grid in the store and are left out"));
     }
-    eprintln!(
+    warn(format_args!(
         "{} training and {} dev images (split by {splits})",
         training.images.len(),
         dev.images.len()
-    );
+    ));
     ensure!(!training.images.is_empty(), "no training image has both captions and a grid");
     ensure!(!dev.images.is_empty(), "no dev image has both captions and a grid");
     if consensus > 0.0 {

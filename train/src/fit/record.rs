@@ -2,6 +2,7 @@
 
 use data::metrics::Scores;
 use data::metrics::health::Health;
+use data::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -33,7 +34,7 @@ impl EpochRecord {
     pub(super) fn report(&self, improved: bool, epochs_left: usize) {
         let minutes = (self.train_seconds + self.evaluate_seconds) * epochs_left as f64 / 60.0;
         let reward = self.reward.map(|reward| format!(", reward {:.1}", 100.0 * reward));
-        eprintln!(
+        warn(format_args!(
             "epoch {}: loss {:.3} (dev {:.3}){}, dev CIDEr {:.1}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
              at most {minutes:.0} min left)",
             self.epoch,
@@ -46,7 +47,7 @@ impl EpochRecord {
             self.captions_per_second,
             self.train_seconds,
             self.evaluate_seconds,
-        );
+        ));
     }
 }
 

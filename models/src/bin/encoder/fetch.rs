@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use data::program::{print, warn};
 use data::{digest, download};
 use zip::ZipArchive;
 
@@ -18,7 +19,7 @@ pub(crate) struct Fetch {
     /// Its name in the catalogue (`encoder list`).
     name: String,
     /// The encoder to write [default: models/NAME.onnx].
-    #[arg(long, env = "SHOWTELL_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     catalogue: CatalogueOptions,
@@ -28,7 +29,7 @@ pub(crate) struct Fetch {
 #[derive(Args)]
 pub(crate) struct CatalogueOptions {
     /// A list of encoders instead of the project's own, models/encoders.toml.
-    #[arg(long, env = "SHOWTELL_CATALOGUE", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
 }
 
@@ -43,11 +44,11 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let _alone = locked(&fetched).with_context(|| fetched.display().to_string())?;
     if out.exists() {
         check(&out, name, entry)?;
-        println!("{}: {name} is in place", out.display());
+        print(format_args!("{}: {name} is in place", out.display()))?;
         return Ok(());
     }
     let file = fetched.join(entry.source.file_name());
-    eprintln!("{name}: {}, licence {}", entry.origin, entry.licence);
+    warn(format_args!("{name}: {}, licence {}", entry.origin, entry.licence));
     entry.source.fetch(&file, &mut download::bar())?;
     let encoder = match &entry.member {
         Some(member) => {
@@ -68,9 +69,17 @@ pub(crate) fn list(options: &CatalogueOptions) -> anyhow::Result<()> {
     for (name, entry) in catalogue::read(options.catalogue.as_deref())? {
         let [height, width, values] = entry.grid;
         let size = entry.source.bytes.map(|bytes| format!("{} MiB, ", bytes >> 20));
-        println!("{name}: {}, {height}×{width} cells of {values} values", entry.architecture);
-        println!("  {}, {}licence {}", entry.origin, size.unwrap_or_default(), entry.licence);
-        println!("  {}", entry.source.address);
+        print(format_args!(
+            "{name}: {}, {height}×{width} cells of {values} values",
+            entry.architecture
+        ))?;
+        print(format_args!(
+            "  {}, {}licence {}",
+            entry.origin,
+            size.unwrap_or_default(),
+            entry.licence
+        ))?;
+        print(format_args!("  {}", entry.source.address))?;
     }
     Ok(())
 }

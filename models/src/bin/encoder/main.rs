@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser};
+use data::program::ENCODER;
 use models::Preprocess;
 use options::GridOptions;
 
@@ -39,7 +40,7 @@ struct Adapt {
     #[arg(value_name = "FILE")]
     classifier: PathBuf,
     /// The encoder to write.
-    #[arg(long, env = "SHOWTELL_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     grid: GridOptions,
@@ -51,29 +52,23 @@ struct Convert {
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
     /// The encoder to write.
-    #[arg(long, env = "SHOWTELL_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     grid: GridOptions,
 }
 
 fn main() -> ExitCode {
-    // Whoever reads the output may stop reading, as `head` does.
-    sigpipe::reset();
-    let done = match Cli::parse() {
-        Cli::Fetch(options) => fetch::fetch(&options),
-        Cli::List(options) => fetch::list(&options),
-        Cli::Adapt(options) => adapt(&options),
-        Cli::Convert(options) => convert(&options),
-        Cli::Quantize(options) => quantize::quantize(&options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ENCODER.run(|cli: Cli| {
+        match cli {
+            Cli::Fetch(options) => fetch::fetch(&options),
+            Cli::List(options) => fetch::list(&options),
+            Cli::Adapt(options) => adapt(&options),
+            Cli::Convert(options) => convert(&options),
+            Cli::Quantize(options) => quantize::quantize(&options),
+        }?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn adapt(options: &Adapt) -> anyhow::Result<()> {

@@ -11,23 +11,23 @@ use models::preprocess::Resize;
 #[derive(Args)]
 pub(crate) struct GridOptions {
     /// Height and width of the input in pixels, where the classifier leaves them free.
-    #[arg(long, env = "SHOWTELL_SIZE", default_value_t = 224, value_name = "N",
+    #[arg(long, default_value_t = 224, value_name = "N",
           value_parser = clap::value_parser!(u32).range(32..=4096))]
     size: u32,
     /// Blocks at the end of the network whose outputs make up a cell, each normalised. One is the plain
     /// output; two were measured to caption better.
-    #[arg(long, env = "SHOWTELL_BLOCKS", default_value_t = 1, value_name = "N",
+    #[arg(long, default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=16))]
     blocks: u8,
     /// How images are brought to the input size: squash or crop.
-    #[arg(long, env = "SHOWTELL_RESIZE", default_value = "squash", value_name = "HOW")]
+    #[arg(long, default_value = "squash", value_name = "HOW")]
     resize: Resize,
     /// What is taken off each channel (red, green, blue) of values from 0 to 1
     /// [default: ImageNet's, 0.485,0.456,0.406; what the network was trained on, if its family is known].
-    #[arg(long, env = "SHOWTELL_MEAN", value_name = "R,G,B")]
+    #[arg(long, value_name = "R,G,B")]
     mean: Option<Channels>,
     /// What each channel is divided by after that [default: 0.229,0.224,0.225, or as above].
-    #[arg(long, env = "SHOWTELL_STD", value_name = "R,G,B")]
+    #[arg(long, value_name = "R,G,B")]
     std: Option<Channels>,
 }
 

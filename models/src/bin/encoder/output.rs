@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use data::program::print;
 use models::encoder::EncoderOptions;
 use models::{DeviceChoice, Encoder};
 
@@ -17,7 +18,7 @@ pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result
     std::fs::rename(&staged, out).with_context(|| out.display().to_string())?;
     let [height, width, channels] = encoder.grid();
     let json = serde_json::to_string(encoder.preprocess())?;
-    println!("{}: {height}×{width} cells of {channels} values, {json}", out.display());
+    print(format_args!("{}: {height}×{width} cells of {channels} values, {json}", out.display()))?;
     Ok(encoder)
 }
 

@@ -17,21 +17,16 @@ pub(crate) struct Quantize {
     #[arg(value_name = "FILE")]
     encoder: PathBuf,
     /// The encoder to write.
-    #[arg(long, env = "SHOWTELL_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The folder of the photos.
-    #[arg(long, env = "SHOWTELL_IMAGES", default_value = "data/Images", value_name = "DIR")]
+    #[arg(long, default_value = "data/Images", value_name = "DIR")]
     images: PathBuf,
     /// The captions file, which tells the photos of the training split.
-    #[arg(
-        long,
-        env = "SHOWTELL_CAPTIONS",
-        default_value = "data/captions.txt",
-        value_name = "FILE"
-    )]
+    #[arg(long, default_value = "data/captions.txt", value_name = "FILE")]
     captions: PathBuf,
     /// How many photos of the training split the encoder is watched on.
-    #[arg(long, env = "SHOWTELL_COUNT", default_value_t = 64, value_name = "N",
+    #[arg(long, default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
+use data::program::CAPTION;
 use indicatif::{ProgressBar, ProgressStyle};
 use models::{Caption, Captioner, SearchOptions};
 use serve::{ModelArgs, SearchArgs};
@@ -31,38 +32,23 @@ struct Cli {
     #[command(flatten)]
     search: SearchArgs,
     /// Captions told of each photo, the best first; at most as many as --beam.
-    #[arg(long, env = "SHOWTELL_N_BEST", default_value_t = 1, value_name = "N",
+    #[arg(long, default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     n_best: u16,
     /// A JSON document a line, with the words' probabilities and where the network looked.
     #[arg(long)]
     json: bool,
     /// A folder for pictures of where the network looked: one for each word of the best caption.
-    #[arg(long, env = "SHOWTELL_ATTENTION", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     attention: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    // Whoever reads the output may stop reading, as `head` does.
-    sigpipe::reset();
-    let cli = Cli::parse();
-    let search = cli.search.options(cli.n_best);
-    let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
-    match run(&cli, &search) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        // Whoever read the captions has seen enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<io::Error>();
-    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    CAPTION.run(|cli: Cli| {
+        let search = cli.search.options(cli.n_best);
+        let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        Ok(if run(&cli, &search)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
 }
 
 /// Says whether every photo got its caption.

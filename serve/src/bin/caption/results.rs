@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use data::program::warn;
 use models::Caption;
 use serde::Serialize;
 use serde_json::json;
@@ -44,7 +45,7 @@ impl<W: Write> Results<W> {
             Ok(captions) => self.captions(file, &captions),
             Err(error) => {
                 self.failed += 1;
-                eprintln!("{file}: {error:#}");
+                warn(format_args!("{file}: {error:#}"));
                 if self.json {
                     let line = json!({ "file": file, "error": format!("{error:#}") });
                     writeln!(self.out, "{line}")?;
