@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::ExitCode;
 
 use data::program::print;
 use features::{FeatureStore, State};
@@ -94,8 +95,8 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `extract verify`: whether everything is as it was written.
-pub(crate) fn verify(options: &Verify) -> anyhow::Result<bool> {
+/// `extract verify`: success if everything is as it was written.
+pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let store = FeatureStore::open(&options.store)?;
     let problems = store.verify()?;
     for problem in &problems {
@@ -114,5 +115,5 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<bool> {
             problems.len()
         ))?;
     }
-    Ok(problems.is_empty())
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
