@@ -36,7 +36,7 @@ pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
     let networks = runs.iter().map(|run| &*run.network).collect::<Vec<&dyn Network>>();
     let evaluation =
         caption_and_score(&networks, &run.vocabulary, &images, &store, &search, device)?;
-    report(&evaluation, name, &search, options.json.as_deref());
+    report(&evaluation, name, &search, options.json.as_deref())?;
     write_evaluation(folder, &evaluation, name, options.json.as_deref())
 }
 
@@ -81,7 +81,12 @@ fn check_ensemble(folders: &[RunFolder], runs: &[TrainedRun]) -> anyhow::Result<
 }
 
 /// Prints the scores, unless stdout is taken by their JSON.
-fn report(evaluation: &Evaluation, split: &str, search: &SearchOptions, json: Option<&Path>) {
+fn report(
+    evaluation: &Evaluation,
+    split: &str,
+    search: &SearchOptions,
+    json: Option<&Path>,
+) -> anyhow::Result<()> {
     warn(format_args!(
         "{} {split} images, beam {}; {PROTOCOL}",
         evaluation.captioned.len(),
@@ -96,6 +101,7 @@ fn report(evaluation: &Evaluation, split: &str, search: &SearchOptions, json: Op
             print(format_args!("{name:8} {:6.2}", 100.0 * score))?;
         }
     }
+    Ok(())
 }
 
 /// What `evaluate --json` writes.
