@@ -1,25 +1,38 @@
 # Showtell: extract, train, serve. `make` alone lists the targets.
 
-# Where things lie. Each may be given on the command line: make train RUN=models/second
-DATA    ?= data
-IMAGES  ?= $(DATA)/Images
-NAME    ?= resnet50
-ENCODER ?= models/$(NAME).onnx
-STORE   ?= features/flickr8k.h5
-RUN     ?= models/flickr8k
-FROM    ?= models/flickr8k
-DEVICE  ?= auto
-PORT    ?= 5000
-PHOTOS  ?= $(DATA)/Images
-RUNS    ?= 100000
-PREFIX  ?= $(HOME)/.local
+# Where things are. Each may be given on the command line: make train RUN=models/second
+# Variables of the environment with these names belong to other programs, and change nothing.
+DATA       = data
+IMAGES     = $(DATA)/Images
+NAME       = resnet50
+ENCODER    = models/$(NAME).onnx
+STORE      = features/flickr8k.h5
+RUN        = models/flickr8k
+FROM       = models/flickr8k
+DEVICE     = auto
+PORT       = 5000
+PHOTOS     = $(DATA)/Images
+RUNS       = 100000
+PREFIX     = $(HOME)/.local
+WEIGHTS    =
+CLASSIFIER =
+REFERENCES =
+HYPOTHESES =
+BENCH      =
+PART       =
+GPU       := $(SHOWTELL_GPU)
 # Further flags of the command: make train ARGS='--epochs 5'
-ARGS    ?=
+ARGS       =
 
 export SHOWTELL_NATIVE ?= $(CURDIR)/.native
+export SHOWTELL_GPU    := $(GPU)
 export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
 export SHOWTELL_CAPTIONS_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
+
+# A path as the shell takes it, spaces and quotes included, and whether it is there.
+quote  = '$(subst ','\'',$(1))'
+exists = $(shell test -e $(call quote,$(1)) && echo yes)
 
 # What libFuzzer needs to see which inputs reach new code.
 COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -28,46 +41,50 @@ COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 # The decoder that comes with the project, and its encoder: what is served until there is a run.
 SHIPPED  = models/showtell
 OWN      = efficientnet-lite2
-SERVED   = $(if $(or $(wildcard $(RUN)/manifest.json),$(filter-out file,$(origin RUN))),$(RUN),$(SHIPPED))
+SERVED   = $(if $(or $(call exists,$(RUN)/manifest.json),$(filter-out file,$(origin RUN))),$(RUN),$(SHIPPED))
 scenes   = DATA=data/scenes STORE=features/scenes.h5 RUN=models/scenes NAME=$(OWN)
 PROGRAMS = captions encoder extract train serve caption
 INT8     = $(ENCODER:.onnx=-int8.onnx)
-captions = $(wildcard $(DATA)/captions.txt)
-job      = --images $(IMAGES) --encoder $(ENCODER) --store $(STORE) --device $(DEVICE)
+captions = $(call quote,$(DATA)/captions.txt)
+job      = --images $(call quote,$(IMAGES)) --encoder $(call quote,$(ENCODER)) --store $(call quote,$(STORE)) --device $(DEVICE)
+# One path, or several words as the shell splits them.
+photos   = $(if $(call exists,$(PHOTOS)),$(call quote,$(PHOTOS)),$(PHOTOS))
 # What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with.
 own      = $(filter $(SHIPPED),$(SERVED))
-prepare  = tools/setup.sh onnxruntime && cargo build --release --bin $(1)$(if $(own), --bin encoder && $(call program,encoder) fetch $(OWN))
+prepare  = tools/setup.sh onnxruntime && cargo build --release --bin $(1)$(if $(own), --bin encoder && $(call program,encoder) fetch $(OWN) >&2)
 chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
-model    = --model $(SERVED) --device $(DEVICE) $(if $(chosen),--encoder $(ENCODER))
+model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
 .PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
+# Standard output holds results alone; cargo shows the command on standard error.
+.SILENT: help plan inspect verify evaluate report score caption looked
 
 help:        ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
-	@echo
-	@echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	echo
+	echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=lint for shellcheck, PART=audit for cargo-deny, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.toml, or of CLASSIFIER=FILE.onnx, or of WEIGHTS=FILE.pth or .safetensors
 	tools/setup.sh onnxruntime
-	$(call program,encoder) $(if $(WEIGHTS),convert $(WEIGHTS),$(if $(CLASSIFIER),adapt $(CLASSIFIER),fetch $(NAME))) --out $(ENCODER) $(ARGS)
+	$(call program,encoder) $(if $(WEIGHTS),convert $(call quote,$(WEIGHTS)),$(if $(CLASSIFIER),adapt $(call quote,$(CLASSIFIER)),fetch $(NAME))) --out $(call quote,$(ENCODER)) $(ARGS)
 
 quantize:    ## write $(INT8): $(ENCODER) in integers of 8 bits, calibrated on training photos of $(DATA)
 	tools/setup.sh onnxruntime
-	$(call program,encoder) quantize $(ENCODER) --out $(INT8) --images $(DATA)/Images --captions $(DATA)/captions.txt $(ARGS)
+	$(call program,encoder) quantize $(call quote,$(ENCODER)) --out $(call quote,$(INT8)) --images $(call quote,$(IMAGES)) --captions $(captions) $(ARGS)
 
 data:        ## fetch Flickr8k into $(DATA): photos, captions, splits (1.1 GB; for research and teaching)
-	$(call program,captions) flickr8k --out $(DATA) $(ARGS)
+	$(call program,captions) flickr8k --out $(call quote,$(DATA)) $(ARGS)
 
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
-	$(call program,captions) vocabulary --captions $(DATA)/captions.txt --out $(RUN)/vocabulary.json $(ARGS)
+	$(call program,captions) vocabulary --captions $(captions) --out $(call quote,$(RUN)/vocabulary.json) $(ARGS)
 
 extract:     ## encode the photos in $(IMAGES), a folder, archive or list, with $(ENCODER) into $(STORE)
 	tools/setup.sh onnxruntime cmake
-	$(call program,extract) $(job) $(captions:%=--captions %) $(ARGS)
+	$(call program,extract) $(job) $(if $(call exists,$(DATA)/captions.txt),--captions $(captions)) $(ARGS)
 
 plan:        ## how many images, bytes and minutes `make extract` will take
 	tools/setup.sh onnxruntime cmake
@@ -75,38 +92,38 @@ plan:        ## how many images, bytes and minutes `make extract` will take
 
 merge:       ## make $(STORE) of the shards beside it, which `make extract ARGS='--shard I/N'` fills
 	tools/setup.sh cmake
-	$(call program,extract) merge $(STORE) $(ARGS)
+	$(call program,extract) merge $(call quote,$(STORE)) $(ARGS)
 
 inspect:     ## what is in $(STORE), made by which encoder
 	tools/setup.sh cmake
-	$(call program,extract) inspect $(STORE) $(ARGS)
+	$(call program,extract) inspect $(call quote,$(STORE)) $(ARGS)
 
 verify:      ## compare every byte of $(STORE) with its checksums
 	tools/setup.sh cmake
-	$(call program,extract) verify $(STORE) $(ARGS)
+	$(call program,extract) verify $(call quote,$(STORE)) $(ARGS)
 
 train:       ## train on $(STORE) and $(DATA)/captions.txt into $(RUN), and export
 	tools/setup.sh libtorch cmake
-	$(call program,train) fit --captions $(DATA)/captions.txt --store $(STORE) --run $(RUN) --device $(DEVICE) $(ARGS)
+	$(call program,train) fit --captions $(captions) --store $(call quote,$(STORE)) --run $(call quote,$(RUN)) --device $(DEVICE) $(ARGS)
 
 refine:      ## train $(FROM) further on the CIDEr-D of what it says, into $(RUN)
 	tools/setup.sh libtorch cmake
-	$(call program,train) refine --from $(FROM) --run $(RUN) --device $(DEVICE) $(ARGS)
+	$(call program,train) refine --from $(call quote,$(FROM)) --run $(call quote,$(RUN)) --device $(DEVICE) $(ARGS)
 
 report:      ## write a page about $(RUN), or several runs: curves, scores, captions, attention
 	tools/setup.sh libtorch cmake
-	$(call program,train) report $(RUN) --images $(DATA)/Images --device $(DEVICE) $(ARGS)
+	$(call program,train) report $(if $(call exists,$(RUN)),$(call quote,$(RUN)),$(RUN)) --images $(call quote,$(IMAGES)) --device $(DEVICE) $(ARGS)
 
 evaluate:    ## score the captions that $(RUN) generates for the dev split
 	tools/setup.sh libtorch cmake
-	$(call program,train) evaluate --run $(RUN) --device $(DEVICE) $(ARGS)
+	$(call program,train) evaluate --run $(call quote,$(RUN)) --device $(DEVICE) $(ARGS)
 
 score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
-	$(call program,captions) score --references $(REFERENCES) --hypotheses $(HYPOTHESES) $(ARGS)
+	$(call program,captions) score $(if $(REFERENCES),--references $(call quote,$(REFERENCES))) $(if $(HYPOTHESES),--hypotheses $(call quote,$(HYPOTHESES))) $(ARGS)
 
 caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), a line each
 	$(call prepare,caption)
-	$(call program,caption) $(model) $(ARGS) $(PHOTOS)
+	$(call program,caption) $(model) $(ARGS) $(photos)
 
 serve:       ## serve $(SERVED) at http://127.0.0.1:$(PORT)/
 	$(call prepare,serve)
@@ -123,13 +140,12 @@ demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evalua
 	$(MAKE) serve $(scenes)
 
 looked:      ## how much of the attention of words for objects lies on these, in the scenes of $(DATA)
-	$(call program,caption) $(model) --json $(DATA)/Images > $(RUN)/captions.jsonl
-	$(call program,captions) looked --objects $(DATA)/objects.json --captions $(RUN)/captions.jsonl
+	$(call program,caption) $(model) --json $(call quote,$(DATA)/Images) > $(call quote,$(RUN)/captions.jsonl)
+	$(call program,captions) looked --objects $(call quote,$(DATA)/objects.json) --captions $(call quote,$(RUN)/captions.jsonl)
 
 test:        ## all tests
 	tools/setup.sh
-	cargo build --workspace --bins --tests
-	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace $(ARGS) && cargo test --workspace --doc; else cargo test --workspace $(ARGS); fi
+	tests/run.sh $(ARGS)
 
 fuzz:        ## try RUNS=N damaged images on the way that uploads take (each find is kept in models/fuzz/finds)
 	cd models/fuzz && mkdir -p corpus finds && RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
@@ -141,18 +157,23 @@ bench:       ## what the parts cost, beside each other and beside programs in Py
 
 lint:        ## formatting and lints, as CI checks them
 	tools/setup.sh libtorch cmake
+	cargo metadata --locked --format-version 1 >/dev/null
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
+	cd models/fuzz && cargo fmt --check && cargo clippy --locked --all-targets -- --deny warnings
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh tests/*.sh deploy/slurm/*; else echo 'lint: no shellcheck; make setup PART=lint installs it' >&2; fi
 
-audit:       ## licences, sources and duplicates of the dependencies (needs cargo-deny)
-	cargo deny check bans licenses sources
+audit:       ## licences, sources, duplicates and known weaknesses of the dependencies
+	tools/setup.sh audit
+	tools/audit.sh
 
 install:     ## put the programs into $(PREFIX)/bin as showtell-serve and so on, and ONNX Runtime into $(PREFIX)/lib
 	tools/setup.sh
 	cargo build --profile dist --workspace --bins
-	install -d $(PREFIX)/bin $(PREFIX)/lib
-	for program in $(PROGRAMS); do install $${CARGO_TARGET_DIR:-target}/dist/$$program $(PREFIX)/bin/showtell-$$program; done
-	install --mode 644 $(SHOWTELL_NATIVE)/onnxruntime/onnxruntime/capi/libonnxruntime.so.* $(PREFIX)/lib
+	install -d $(call quote,$(PREFIX)/bin) $(call quote,$(PREFIX)/lib)
+	for program in $(PROGRAMS); do install "$${CARGO_TARGET_DIR:-target}/dist/$$program" $(call quote,$(PREFIX)/bin)/showtell-$$program; done
+	install --mode 644 "$$SHOWTELL_NATIVE"/onnxruntime/onnxruntime/capi/libonnxruntime.so.* $(call quote,$(PREFIX)/lib)
 
 clean:       ## remove what was built; data, stores, models and native parts stay
 	cargo clean

@@ -17,8 +17,8 @@ git clone --quiet "$root" "$home/showtell"
 cd "$home/showtell"
 
 # Nothing of this environment but the way to the network.
-network=$(env | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_(FILE|DIR)|PIP_(CERT|INDEX_URL))=' || true)
-fresh() { env -i $network HOME="$home" PATH="$toolchain:/usr/local/bin:/usr/bin:/bin" LANG=C.UTF-8 "$@"; }
+mapfile -t network < <(env | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_(FILE|DIR)|PIP_(CERT|INDEX_URL))=' || true)
+fresh() { env -i "${network[@]}" HOME="$home" PATH="$toolchain:/usr/local/bin:/usr/bin:/bin" LANG=C.UTF-8 "$@"; }
 
 # Bytes that came over the network since the machine started.
 received() { sed 's/:/ /' /proc/net/dev | awk 'NR > 2 && $1 != "lo" { sum += $2 } END { printf "%.0f", sum }'; }

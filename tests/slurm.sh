@@ -8,7 +8,8 @@ encoder=$(realpath "${2:?an encoder}")
 project=$(cd "$(dirname "$0")/.." && pwd)
 export SHOWTELL_NATIVE="${SHOWTELL_NATIVE:-$project/.native}"
 EXTRACT=$(realpath "${CARGO_TARGET_DIR:-$project/target}/release/extract")
-export EXTRACT ORT_DYLIB_PATH="${ORT_DYLIB_PATH:-$(ls "$SHOWTELL_NATIVE"/onnxruntime/onnxruntime/capi/libonnxruntime.so.* | head -n 1)}"
+for library in "$SHOWTELL_NATIVE"/onnxruntime/onnxruntime/capi/libonnxruntime.so.*; do break; done
+export EXTRACT ORT_DYLIB_PATH="${ORT_DYLIB_PATH:-$library}"
 place=$(mktemp -d)
 cleanup() {
 	for daemon in slurmd slurmctld munged; do

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
-# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three) [meteor] [python] [browser] [balancer] [peers]
-# GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
+# Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
+# [meteor] [python] [browser] [balancer] [lint] [audit] [peers]
+# SHOWTELL_GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 native=${SHOWTELL_NATIVE:-$root/.native}
 python=${PYTHON:-python3}
-gpu=${GPU:-}
+gpu=${SHOWTELL_GPU:-}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$1"; shift; printf '       %s\n' "$@" >&2; exit 1; }
@@ -16,7 +17,7 @@ fail() { say "$1"; shift; printf '       %s\n' "$@" >&2; exit 1; }
 check_machine() {
     [ "$(uname -sm)" = "Linux x86_64" ] || fail "only Linux on x86-64 is prepared, this is $(uname -sm)" \
         "Install ONNX Runtime and libtorch 2.13 yourself, then set ORT_DYLIB_PATH and LIBTORCH."
-    command -v "$python" >/dev/null && "$python" -m pip --version >/dev/null 2>&1 ||
+    "$python" -m pip --version >/dev/null 2>&1 ||
         fail "$python with pip is not there; the native parts come as Python wheels" \
             "On Debian: apt-get install python3 python3-pip (or PYTHON=/path/to/python3)"
 }
@@ -110,7 +111,7 @@ meteor() {
     install pycocoevalcap "pycocoevalcap 1.2" \
         "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz beside it, and set SHOWTELL_CAPTIONS_METEOR_JAR" \
         --no-deps pycocoevalcap==1.2
-    command -v java >/dev/null || say "meteor: Java is missing; on Debian: apt-get install default-jre-headless"
+    command -v java >/dev/null || debian meteor default-jre-headless
 }
 
 # environment PART VARIABLE SIZE PACKAGE...: a virtual environment with these packages at $native/PART.
@@ -140,8 +141,9 @@ python() {
 debian() {
     local part=$1
     shift
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         fail "$part: not all of $* is installed" "On Debian: sudo apt-get install $*"
+    fi
     say "$part: installing $* from Debian"
     { apt-get update && apt-get install --yes --no-install-recommends "$@"; } >/dev/null ||
         fail "$part: apt-get could not install $*"
@@ -162,6 +164,25 @@ balancer() {
     [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || debian balancer haproxy
 }
 
+# The linter of shell scripts, for `make lint`.
+lint() {
+    command -v shellcheck >/dev/null || debian lint shellcheck
+}
+
+# cargo-deny, for `make audit`.
+audit() {
+    local version=0.20.2
+    if command -v cargo-deny >/dev/null || [ -x "$native/audit/bin/cargo-deny" ]; then
+        say "audit: cargo-deny is in place"
+        return
+    fi
+    say "audit: building cargo-deny $version with cargo (a few minutes)"
+    # Its build needs no optimising, and must not take the settings of this workspace.
+    (cd / && cargo install --quiet --debug --locked --root "$native/audit" --target-dir "$native/audit/target" "cargo-deny@$version") ||
+        fail "audit: cargo could not build cargo-deny" "By hand: install cargo-deny so that it is on the PATH"
+    rm -rf "$native/audit/target"
+}
+
 # What the programs in benches/peers need; a whole PyTorch, so only on request.
 peers() {
     environment peers SHOWTELL_PEERS "6 GB" torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 \
@@ -171,7 +192,7 @@ peers() {
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | meteor | python | browser | balancer | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests of what is written in it, browser for tests of the page, balancer for tests of replicas, peers for benches" ;;
+        onnxruntime | libtorch | cmake | meteor | python | browser | balancer | lint | audit | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests of what is written in it, browser for tests of the page, balancer for tests of replicas, lint for shellcheck, audit for cargo-deny, peers for benches" ;;
     esac
 done

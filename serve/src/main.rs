@@ -78,7 +78,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     let draining = Draining::default();
     let stop = stop(draining.clone(), cli.options.drain_time)?;
     let captioner = cli.model.open(None)?;
-    let name = name_of(&cli.model.model);
+    let name = name_of(cli.model.folder());
     tracing::info!(
         "model {name} with {} on {} (asked for: {})",
         captioner.encoder_name(),

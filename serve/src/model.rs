@@ -1,17 +1,24 @@
 //! The flags by which programs name a model and say how it searches.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::error::ErrorKind;
+use models::bundle::MANIFEST_FILE;
 use models::{Captioner, CaptionerOptions, DeviceChoice, SearchOptions};
+
+/// Where `train fit` puts a model unless told otherwise.
+const TRAINED: &str = "models/flickr8k";
+/// The model that comes with Showtell.
+const SHIPPED: &str = "models/showtell";
 
 /// Which model, and where it runs.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model folder, as `train` leaves it.
-    #[arg(long, default_value = "models/flickr8k", value_name = "DIR")]
-    pub model: PathBuf,
+    /// The model folder, as `train` leaves it [default: models/flickr8k, or models/showtell, which comes with
+    /// Showtell, while there is no such model].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
     /// The encoder [default: looked for in the model folder, then in the folder above it].
     #[arg(long, value_name = "FILE")]
     pub encoder: Option<PathBuf>,
@@ -25,7 +32,15 @@ impl ModelArgs {
     pub fn open(&self, threads: Option<usize>) -> models::Result<Captioner> {
         let options =
             CaptionerOptions { encoder: self.encoder.clone(), device: self.device, threads };
-        Captioner::open(&self.model, &options)
+        Captioner::open(self.folder(), &options)
+    }
+
+    /// The model folder: the one that was named, else one of the defaults.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        let default =
+            || if Path::new(TRAINED).join(MANIFEST_FILE).exists() { TRAINED } else { SHIPPED };
+        self.model.as_deref().unwrap_or_else(|| Path::new(default()))
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod makefile;
 mod programs;
 mod scenes;
 mod shipped;

@@ -6,15 +6,29 @@ pub mod load;
 #[cfg(feature = "small-model")]
 pub mod small_model;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+/// Says that the test that calls it is skipped, or a part of it, and counts it: `make test` prints the sum. The test
+/// harness itself knows only tests that pass and fail.
+///
+/// # Panics
+/// In continuous integration (`CI=true`), where nothing may be skipped.
+pub fn skip(why: &str) {
+    assert!(!in_ci(), "CI must not skip tests: {why}");
+    eprintln!("skipped: {why}");
+    let Some(list) = std::env::var_os("SHOWTELL_SKIPPED") else { return };
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let list = OpenOptions::new().create(true).append(true).open(list);
+    list.and_then(|mut list| list.write_all(format!("{test}: {why}\n").as_bytes()))
+        .expect("the list of skipped tests can be written");
+}
 
 /// A file or folder of the real material (photos, captions, weights, golden scores), which lies in
 /// `../shared` beside the checkout or where `SHOWTELL_SHARED` says.
 ///
-/// Where it is missing the answer is `None` and a line says what was skipped.
-///
-/// # Panics
-/// In continuous integration (`CI=true`) the material must be there.
+/// Where it is missing the answer is `None`, and the test is [skipped](skip).
 #[must_use]
 pub fn shared(path: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("SHOWTELL_SHARED")
@@ -23,8 +37,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    assert!(!in_ci(), "{} is missing; CI must test on the real material", found.display());
-    eprintln!("skipped: {} is not there (SHOWTELL_SHARED names its folder)", found.display());
+    skip(&format!("{} is not there (SHOWTELL_SHARED names its folder)", found.display()));
     None
 }
 
@@ -56,49 +69,49 @@ pub fn median(values: &[f64]) -> f64 {
 /// that `SHOWTELL_PEERS` names. Where it is missing the answer is `None` and a line says so.
 #[must_use]
 pub fn peers() -> Option<PathBuf> {
-    environment("peers", "SHOWTELL_PEERS")
-}
-
-/// A Python with the packages of `examples/caption.py` and the checker of ONNX files (`make setup
-/// PART=python`), or the one that `SHOWTELL_PYTHON` names. Where it is missing the answer is `None` and a
-/// line says so.
-///
-/// # Panics
-/// In continuous integration (`CI=true`) it must be there.
-#[must_use]
-pub fn python() -> Option<PathBuf> {
-    let found = environment("python", "SHOWTELL_PYTHON");
-    assert!(found.is_some() || !in_ci(), "CI must test what is written in Python");
+    let found = environment("peers", "SHOWTELL_PEERS");
+    if found.is_none() {
+        eprintln!("left out: no peers (`make setup PART=peers` fetches them)");
+    }
     found
 }
 
-/// Chromium and its driver (`make setup PART=browser`). Where one is missing the answer is `None` and a
-/// line says that the tests of the page are skipped.
-///
-/// # Panics
-/// In continuous integration (`CI=true`) they must be there.
+/// A Python with the packages of `examples/caption.py` and the checker of ONNX files (`make setup
+/// PART=python`), or the one that `SHOWTELL_PYTHON` names. Where it is missing the answer is `None`, and the test
+/// is [skipped](skip).
 #[must_use]
-pub fn browser() -> Option<[PathBuf; 2]> {
-    let found = program("chromium").zip(program("chromedriver"));
-    if found.is_none() {
-        assert!(!in_ci(), "CI must test the page in a browser");
-        eprintln!(
-            "skipped: no chromium or no chromedriver (`make setup PART=browser` installs them)"
-        );
-    }
-    found.map(|(chromium, driver)| [chromium, driver])
+pub fn python() -> Option<PathBuf> {
+    or_skip(environment("python", "SHOWTELL_PYTHON"), "no Python (`make setup PART=python`)")
 }
 
-/// haproxy (`make setup PART=balancer`). Where it is missing the answer is `None` and a line says so.
-///
-/// # Panics
-/// In continuous integration (`CI=true`) it must be there.
+/// Chromium and its driver (`make setup PART=browser`). Where one is missing the answer is `None`, and the test is
+/// [skipped](skip).
+#[must_use]
+pub fn browser() -> Option<[PathBuf; 2]> {
+    let found = program("chromium").zip(program("chromedriver")).map(<[PathBuf; 2]>::from);
+    or_skip(found, "no chromium or no chromedriver (`make setup PART=browser` installs them)")
+}
+
+/// haproxy (`make setup PART=balancer`). Where it is missing the answer is `None`, and the test is [skipped](skip).
 #[must_use]
 pub fn haproxy() -> Option<PathBuf> {
-    let found = program("haproxy");
+    or_skip(program("haproxy"), "no haproxy (`make setup PART=balancer` installs it)")
+}
+
+/// The jar of METEOR 1.5, which has the reference tokenizer beside it (`make setup PART=meteor`), or the one that
+/// `SHOWTELL_CAPTIONS_METEOR_JAR` names. Where it or Java is missing the answer is `None`, and the test is
+/// [skipped](skip).
+#[must_use]
+pub fn meteor() -> Option<PathBuf> {
+    let fetched = || native().join("pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar");
+    let jar = std::env::var_os("SHOWTELL_CAPTIONS_METEOR_JAR").map_or_else(fetched, PathBuf::from);
+    let found = program("java").map(|_| jar).filter(|jar| jar.exists());
+    or_skip(found, "no METEOR or no Java (`make setup PART=meteor` installs them)")
+}
+
+fn or_skip<T>(found: Option<T>, why: &str) -> Option<T> {
     if found.is_none() {
-        assert!(!in_ci(), "CI must test replicas behind a balancer");
-        eprintln!("skipped: no haproxy (`make setup PART=balancer` installs it)");
+        skip(why);
     }
     found
 }
@@ -110,20 +123,12 @@ fn program(name: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The script of axe-core (`make setup PART=browser`). Where it is missing the answer is `None` and a line
-/// says so.
-///
-/// # Panics
-/// In continuous integration (`CI=true`) it must be there.
+/// The script of axe-core (`make setup PART=browser`). Where it is missing the answer is `None`, and the test is
+/// [skipped](skip).
 #[must_use]
 pub fn axe() -> Option<PathBuf> {
-    let script = native().join("axe/axe_playwright_python/axe.min.js");
-    if script.exists() {
-        return Some(script);
-    }
-    assert!(!in_ci(), "CI must test how accessible the page is");
-    eprintln!("skipped: no axe-core (`make setup PART=browser` fetches it)");
-    None
+    let script = Some(native().join("axe/axe_playwright_python/axe.min.js"));
+    or_skip(script.filter(|path| path.exists()), "no axe-core (`make setup PART=browser`)")
 }
 
 /// Where `make setup` puts the native parts.
@@ -136,11 +141,7 @@ pub fn native() -> PathBuf {
 fn environment(part: &str, variable: &str) -> Option<PathBuf> {
     let python = std::env::var_os(variable)
         .map_or_else(|| native().join(part).join("bin/python"), PathBuf::from);
-    if python.exists() {
-        return Some(python);
-    }
-    eprintln!("left out: no {part} (`make setup PART={part}` fetches it)");
-    None
+    Some(python).filter(|python| python.exists())
 }
 
 /// Whether this is continuous integration, where nothing may be skipped.

@@ -1,12 +1,13 @@
 //! `caption`: captions of photos, on the command line.
 
 mod ahead;
+mod attention;
 mod photos;
 mod results;
 mod workers;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -54,6 +55,11 @@ fn main() -> ExitCode {
 /// Says whether every photo got its caption.
 fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     let photos = photos::find(&cli.paths)?;
+    let folders = match &cli.attention {
+        Some(root) => attention::folders(root, &photos)?.into_iter().map(Some).collect(),
+        None => vec![None; photos.len()],
+    };
+    let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
     let workers = Workers::open(&cli.model, photos.len())?;
     let mut results = Results::new(cli.json, usize::from(cli.n_best), io::stdout().lock());
     let bar = progress_bar(photos.len());
@@ -61,9 +67,9 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     ahead::in_order(
         &workers.captioners(),
         &batches,
-        |captioner, batch| caption(captioner, batch, search, cli.attention.as_deref()),
+        |captioner, batch| caption(captioner, batch, search),
         |batch, found| {
-            for (photo, captions) in batch.iter().zip(found?) {
+            for ((photo, _), captions) in batch.iter().zip(found?) {
                 bar.suspend(|| results.tell(photo, captions))?;
                 bar.inc(1);
             }
@@ -74,6 +80,9 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     Ok(results.failed() == 0)
 }
 
+/// A photo, and the folder for pictures of where the network looked.
+type Task = (Photo, Option<PathBuf>);
+
 /// The captions of one photo.
 type Captions = anyhow::Result<Vec<Caption>>;
 
@@ -81,28 +90,26 @@ type Captions = anyhow::Result<Vec<Caption>>;
 /// cannot be captioned has an error of its own.
 fn caption(
     captioner: &Captioner,
-    batch: &[Photo],
+    batch: &[Task],
     search: &SearchOptions,
-    attention: Option<&Path>,
 ) -> anyhow::Result<Vec<Captions>> {
     let read = |photo: &Photo| -> anyhow::Result<_> {
         let bytes = photo.read()?;
         Ok((captioner.prepare(&bytes)?, bytes))
     };
     let (mut prepared, mut kept) = (Vec::new(), Vec::new());
-    for photo in batch {
+    for (photo, _) in batch {
         kept.push(read(photo).map(|(photo, bytes)| {
             prepared.push(photo);
             bytes
         }));
     }
     let mut found = captioner.caption_all(&prepared, search)?.captions.into_iter();
-    let finish = |(photo, bytes): (&Photo, anyhow::Result<Vec<u8>>)| {
+    let finish = |((_, folder), bytes): (&Task, anyhow::Result<Vec<u8>>)| {
         let bytes = bytes?;
         let captions = found.next().unwrap_or_default();
-        if let (Some(folder), Some(best)) = (attention, captions.first()) {
-            let folder = folder.join(photo.below());
-            let drawn = captioner.draw_attention(&bytes, best, &folder);
+        if let (Some(folder), Some(best)) = (folder, captions.first()) {
+            let drawn = captioner.draw_attention(&bytes, best, folder);
             drawn.with_context(|| format!("attention: {}", folder.display()))?;
         }
         Ok(captions)

@@ -47,6 +47,11 @@ impl Photo {
         self.path.display().to_string()
     }
 
+    /// Its path, as it was named or found.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The bytes of its file.
     pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
         if self.path == Path::new(STDIN) {

@@ -1,0 +1,91 @@
+//! What `make` would run: variables of other programs change nothing, paths may have spaces.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The commands of a target, which are printed and not run.
+fn planned(target: &str, variables: &[&str], environment: &[(&str, &str)]) -> String {
+    let make = Command::new("make")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .args(["--dry-run", "--no-print-directory", target])
+        .args(variables)
+        .env_remove("MAKEFLAGS")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    assert!(make.status.success(), "{}", String::from_utf8_lossy(&make.stderr));
+    String::from_utf8(make.stdout).unwrap()
+}
+
+#[test]
+fn variables_of_the_environment_do_not_steer() {
+    let foreign = [
+        "DATA",
+        "IMAGES",
+        "NAME",
+        "ENCODER",
+        "STORE",
+        "RUN",
+        "FROM",
+        "DEVICE",
+        "PORT",
+        "PHOTOS",
+        "RUNS",
+        "PREFIX",
+        "WEIGHTS",
+        "CLASSIFIER",
+        "REFERENCES",
+        "HYPOTHESES",
+        "BENCH",
+        "PART",
+        "GPU",
+        "ARGS",
+    ]
+    .map(|name| (name, "foreign"));
+    for target in [
+        "setup",
+        "encoder",
+        "quantize",
+        "data",
+        "vocabulary",
+        "extract",
+        "plan",
+        "merge",
+        "inspect",
+        "verify",
+        "train",
+        "refine",
+        "report",
+        "evaluate",
+        "score",
+        "caption",
+        "serve",
+        "fuzz",
+        "bench",
+        "install",
+    ] {
+        let without = planned(target, &[], &[]);
+        assert!(!without.is_empty());
+        assert_eq!(planned(target, &[], &foreign), without, "{target}");
+    }
+    let named = planned("train", &["RUN=models/second", "ARGS=--epochs 5"], &foreign);
+    assert!(named.contains("--run 'models/second'") && named.contains("--epochs 5"), "{named}");
+}
+
+#[test]
+fn paths_may_have_spaces_and_quotes() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("My Photos");
+    fs::create_dir(&photos).unwrap();
+    fs::write(photos.join("captions.txt"), "").unwrap();
+    let photos = photos.to_str().unwrap();
+    let caption = planned("caption", &[&format!("PHOTOS={photos}")], &[]);
+    assert!(caption.contains(&format!(" '{photos}'\n")), "{caption}");
+    let several = planned("caption", &["PHOTOS=a.jpg b.jpg"], &[]);
+    assert!(several.contains(" a.jpg b.jpg\n"), "{several}");
+    let extract = planned("extract", &[&format!("DATA={photos}"), "STORE=it's.h5"], &[]);
+    assert!(extract.contains(&format!("--images '{photos}/Images'")), "{extract}");
+    assert!(extract.contains(&format!("--captions '{photos}/captions.txt'")), "{extract}");
+    assert!(extract.contains(r"--store 'it'\''s.h5'"), "{extract}");
+}
