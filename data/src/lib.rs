@@ -13,6 +13,7 @@ pub mod left_out;
 pub mod metrics;
 pub mod names;
 pub mod pairs;
+pub mod part;
 pub mod program;
 pub mod scenes;
 pub mod splits;
@@ -23,8 +24,9 @@ pub mod vocabulary;
 pub use captions::{CaptionedImage, Captions};
 pub use error::{Error, Result};
 pub use left_out::LeftOut;
+pub use part::{PartDigest, digest_of_part};
 pub use splits::{Split, Splits};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Vocabulary, VocabularyOrigin};
 
 #[doc(hidden)]
 pub use git_version::git_version;
