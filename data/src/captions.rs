@@ -160,7 +160,7 @@ fn read_csv(text: &str, path: &Path) -> Result<Captions> {
                 return Err(problem(path, line, found));
             }
             ["", ""] => {
-                captions.left_out.add("row without image and caption", format!("line {line}"))
+                captions.left_out.add("row without image and caption", format!("line {line}"));
             }
             ["", _] => return Err(problem(path, line, "a caption without an image".to_owned())),
             [image, caption] => captions.add_row(image, caption, line),

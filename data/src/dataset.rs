@@ -85,6 +85,8 @@ fn sync(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
     use crate::Splits;
 
@@ -113,7 +115,6 @@ mod tests {
         replace(folder.path(), b"captions", &lists).unwrap();
         let file = File::open(folder.path().join(CAPTIONS)).unwrap();
         replace(folder.path(), b"captions", &lists).unwrap();
-        use std::os::unix::fs::MetadataExt as _;
         let inode = fs::metadata(folder.path().join(CAPTIONS)).unwrap().ino();
         assert_eq!(inode, file.metadata().unwrap().ino());
     }

@@ -1,10 +1,11 @@
 //! Data sets in JSON: Karpathy's files of Flickr8k, Flickr30k and COCO (`dataset_flickr8k.json`), which hold
 //! captions and splits (Karpathy and Fei-Fei, arXiv 1412.2306), and COCO's own annotations of captions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::names::normal;
 use crate::{Captions, Error, LeftOut, Result, Split, dataset, text};
@@ -39,6 +40,8 @@ struct Sentence {
 
 #[derive(Deserialize)]
 struct Annotation {
+    /// A number, where COCO's own form is kept.
+    id: Option<Value>,
     image_id: u64,
     caption: String,
 }
@@ -57,6 +60,9 @@ pub struct Imported {
     /// Split lists that lay in the folder and belonged to other captions; they were removed.
     pub removed_lists: Vec<&'static str>,
 }
+
+/// The lines of the list of each split.
+type Lists = [(Split, Vec<String>); 3];
 
 /// A split as it is written in a data set.
 enum Written {
@@ -161,59 +167,69 @@ fn captions_and_splits(
     data_set: DataSet,
     left_out: &mut LeftOut,
 ) -> (Captions, Vec<(String, Written)>) {
-    let mut by_id = HashMap::<u64, Vec<String>>::new();
-    for annotation in data_set.annotations {
-        by_id.entry(annotation.image_id).or_default().push(annotation.caption);
-    }
+    let mut by_id = by_image(data_set.annotations, left_out);
     let (mut captions, mut splits) = (Captions::default(), Vec::new());
     for image in data_set.images {
         let name = image.path();
         let own = image.sentences.iter().map(|sentence| sentence.raw.clone());
         let annotated = image.id.and_then(|id| by_id.remove(&id)).unwrap_or_default();
-        let all = own.chain(annotated).map(|caption| one_line(&caption)).collect::<Vec<_>>();
-        let (full, empty) = all.into_iter().partition::<Vec<_>, _>(|caption| !caption.is_empty());
-        empty.iter().for_each(|_| left_out.add("empty caption", &name));
-        if full.is_empty() {
-            left_out.add("image without captions", &name);
-            continue;
+        for caption in own.chain(annotated).map(|caption| one_line(&caption)) {
+            if caption.is_empty() {
+                left_out.add("empty caption", &name);
+            } else {
+                captions.add(&name, &caption);
+            }
         }
-        full.iter().for_each(|caption| captions.add(&name, caption));
-        splits.push((name, image.split()));
+        if captions.of(&name).is_some() {
+            splits.push((name, image.split()));
+        } else {
+            left_out.add("image without captions", &name);
+        }
     }
-    let mut without_image = by_id.into_iter().collect::<Vec<_>>();
-    without_image.sort_unstable();
-    for (id, captions) in without_image {
-        let entry = format!("image_id {id}");
-        captions
-            .iter()
-            .for_each(|_| left_out.add("annotation of an image that is not there", &entry));
+    for (id, captions) in by_id {
+        for _ in captions {
+            left_out.add("annotation of an image that is not there", format!("image_id {id}"));
+        }
     }
     (captions, splits)
 }
 
-/// The lists, their names with line ends; none if no image has a split.
-fn lists(
-    splits: &[(String, Written)],
-    left_out: &mut LeftOut,
-) -> Result<Option<[(Split, Vec<String>); 3]>, String> {
+/// The captions of each image id. An annotation that is there again in all respects is left out.
+fn by_image(annotations: Vec<Annotation>, left_out: &mut LeftOut) -> BTreeMap<u64, Vec<String>> {
+    let mut by_id = BTreeMap::<_, Vec<_>>::new();
+    let mut seen = HashSet::new();
+    for Annotation { id, image_id, caption } in annotations {
+        let is_new = id.is_none_or(|id| seen.insert((id.to_string(), image_id, caption.clone())));
+        if is_new {
+            by_id.entry(image_id).or_default().push(caption);
+        } else {
+            left_out.add("annotation that occurs again", format!("image_id {image_id}"));
+        }
+    }
+    by_id
+}
+
+/// The lines of each list; none if no image has a split.
+fn lists(splits: &[(String, Written)], left_out: &mut LeftOut) -> Result<Option<Lists>, String> {
     if splits.iter().all(|(_, split)| matches!(split, Written::None)) {
         return Ok(None);
     }
-    let mut lists = [Split::Train, Split::Dev, Split::Test].map(|split| (split, Vec::new()));
     for (name, split) in splits {
         match split {
-            Written::Known(split) => {
-                let list = lists.iter_mut().find(|(of, _)| of == split);
-                list.into_iter().for_each(|(_, list)| list.push(format!("{name}\n")));
-            }
+            Written::Known(_) => {}
             Written::Unknown(split) => {
                 left_out.add(format!("from all split lists, because its split is `{split}`"), name);
             }
             Written::None => left_out.add("from all split lists, because it has no split", name),
         }
     }
-    if lists.iter().all(|(_, list)| list.is_empty()) {
-        return Err(format!("no split in it has a known name (train, val, test)\n{left_out}"));
+    let lists = [Split::Train, Split::Dev, Split::Test].map(|split| {
+        let known = |of: &Written| matches!(of, Written::Known(of) if *of == split);
+        let names = splits.iter().filter(|(_, of)| known(of));
+        (split, names.map(|(name, _)| format!("{name}\n")).collect())
+    });
+    if lists.iter().all(|(_, list): &(_, Vec<_>)| list.is_empty()) {
+        return Err(format!("no split in it has a known name (train, val, test)\n  {left_out}"));
     }
     Ok(Some(lists))
 }

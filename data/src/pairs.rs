@@ -105,7 +105,7 @@ fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String
     for value in values {
         match value {
             Value::String(caption) if caption.trim().is_empty() => {
-                left_out.add("empty caption", id)
+                left_out.add("empty caption", id);
             }
             Value::String(caption) => captions.push(caption),
             _ => return Err("with a caption that is not a string"),

@@ -48,9 +48,9 @@ fn texts(tokens: &str) -> Vec<u8> {
 fn fetch(
     folder: &Path,
     files: &[(&str, &[u8])],
-    served: Range<usize>,
+    some: Range<usize>,
 ) -> (Result<Fetched, String>, Vec<String>) {
-    let answers = files[served].iter().map(|(_, file)| whole(file));
+    let answers = files[some].iter().map(|(_, file)| whole(file));
     let server = Answers::start(answers.collect());
     let source = |(name, file): (&str, &[u8])| Source {
         address: server.address(name),

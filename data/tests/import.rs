@@ -70,11 +70,13 @@ fn cocos_annotations_hold_captions() {
         { "id": 1, "image_id": 7, "caption": "A dog." },
         { "id": 2, "image_id": 9, "caption": "Of no image." },
         { "id": 3, "image_id": 7, "caption": "The dog runs " },
+        { "id": 1, "image_id": 7, "caption": "A dog." },
     ]);
     let said =
         import(folder.path(), &json!({ "images": images, "annotations": annotations })).unwrap();
     assert!(said.contains("1 images with 2 captions"), "{said}");
     assert!(said.contains("1 left out: image without captions (b.jpg)"), "{said}");
+    assert!(said.contains("1 left out: annotation that occurs again (image_id 7)"), "{said}");
     let said_of_9 = "1 left out: annotation of an image that is not there (image_id 9)";
     assert!(said.contains(said_of_9), "{said}");
     let (captions, splits) = read(folder.path());

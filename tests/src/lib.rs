@@ -41,7 +41,10 @@ pub fn meteor_jar() -> Option<PathBuf> {
     let found = program("java").is_some() && jar.is_file();
     if !found {
         assert!(!in_ci(), "CI must test beside the reference: {} and Java", jar.display());
-        eprintln!("skipped: no Java, or no {} (`make setup PART=meteor` fetches it)", jar.display());
+        eprintln!(
+            "skipped: no Java, or no {} (`make setup PART=meteor` fetches it)",
+            jar.display()
+        );
     }
     found.then_some(jar)
 }
