@@ -1,8 +1,11 @@
 //! Bytes of an image file to upright RGB pixels.
 
+mod gif;
 mod jpeg;
 mod png;
 mod rgb;
+mod tiff;
+mod webp;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,14 +15,13 @@ pub use image::RgbImage;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError as Cause, ImageFormat, ImageReader};
 
+use self::gif::Gif;
 use self::png::Png;
+use self::tiff::Tiff;
 use crate::Preprocess;
 
 /// The most pixels an image may have where nobody says otherwise.
 pub const MAX_PIXELS: u64 = 50_000_000;
-
-/// The most bytes that a decoder may hold for each pixel that is let in.
-const MAX_BYTES_PER_PIXEL: u64 = 16;
 
 /// What every image needs, however small.
 const FIXED: u64 = 1 << 19;
@@ -74,6 +76,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    fn check(&self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
+        let max_pixels = self.max_pixels;
+        match u64::from(width) * u64::from(height) {
+            0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
+            pixels if pixels > max_pixels => {
+                Err(ImageError::TooLarge { width, height, max_pixels })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Decodes an image as people see it: turned as its EXIF orientation says, transparency laid on
 /// white, grey, palette, 16-bit and CMYK brought to 8-bit RGB. Of an animation the first frame.
 /// A panic in the decoder of some format is an error of that image.
@@ -114,56 +129,68 @@ struct Opened<'a> {
 
 /// What decodes it.
 enum Codec<'a> {
-    Rows(Box<Png<'a>>),
+    Png(Box<Png<'a>>),
+    Gif(Box<Gif<'a>>),
+    Tiff(Box<Tiff<'a>>),
+    /// A decoder that writes all pixels at once.
     Whole(Box<dyn ImageDecoder + 'a>),
 }
 
 impl<'a> Opened<'a> {
     fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
         let format = image::guess_format(bytes).map_err(|_| ImageError::NotAnImage)?;
-        let opened = if format == ImageFormat::Png {
-            Self::png(Png::open(bytes)?)
-        } else {
-            Self::whole(bytes, format, limits)?
-        };
-        let Self { width, height, .. } = opened;
-        if u64::from(width) * u64::from(height) > limits.max_pixels {
-            return Err(ImageError::TooLarge { width, height, max_pixels: limits.max_pixels });
+        match format {
+            ImageFormat::Png => Self::png(Png::open(bytes)?, limits),
+            ImageFormat::Gif => Self::gif(Gif::open(bytes)?, bytes, limits),
+            ImageFormat::Tiff => Self::tiff(Tiff::open(bytes)?, limits),
+            _ => Self::whole(bytes, format, limits),
         }
-        if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
-            return Err(ImageError::Truncated);
-        }
-        Ok(opened)
     }
 
-    fn png(png: Png<'a>) -> Self {
+    fn png(png: Png<'a>, limits: &Limits) -> Result<Self, ImageError> {
         let (width, height) = png.dimensions();
+        limits.check([width, height])?;
         let (orientation, beside) = (png.orientation(), png.beside());
-        Self { width, height, orientation, beside, codec: Codec::Rows(Box::new(png)) }
+        Ok(Self { width, height, orientation, beside, codec: Codec::Png(Box::new(png)) })
+    }
+
+    fn gif(gif: Gif<'a>, bytes: &[u8], limits: &Limits) -> Result<Self, ImageError> {
+        let [[width, height], [across, down]] = gif.dimensions();
+        limits.check([width, height])?;
+        limits.check([across, down])?;
+        let beside = u64::from(across) * u64::from(down) + 2 * bytes.len() as u64;
+        let orientation = Orientation::NoTransforms;
+        Ok(Self { width, height, orientation, beside, codec: Codec::Gif(Box::new(gif)) })
+    }
+
+    fn tiff(mut tiff: Tiff<'a>, limits: &Limits) -> Result<Self, ImageError> {
+        let [[width, height], chunk] = tiff.dimensions();
+        limits.check([width, height])?;
+        limits.check(chunk)?;
+        let (orientation, beside) = (tiff.orientation(), tiff.beside()?);
+        Ok(Self { width, height, orientation, beside, codec: Codec::Tiff(Box::new(tiff)) })
     }
 
     fn whole(bytes: &'a [u8], format: ImageFormat, limits: &Limits) -> Result<Self, ImageError> {
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-        let mut allowed = image::Limits::default();
-        allowed.max_alloc = Some(limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL));
-        reader.limits(allowed);
-        let mut decoder = reader.into_decoder()?;
+        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
         let (width, height) = decoder.dimensions();
+        limits.check([width, height])?;
+        let (pixels, file) = (u64::from(width) * u64::from(height), bytes.len() as u64);
+        let beside = match format {
+            ImageFormat::Jpeg => {
+                let frame = jpeg::Frame::read(bytes);
+                // The bytes are copied, and what they hold beside the picture once more.
+                2 * file + frame.map_or(8 * pixels, |frame| frame.beside())
+            }
+            ImageFormat::WebP => {
+                file + webp::beside(bytes, pixels, decoder.color_type().has_alpha())?
+            }
+            _ => file + 16 * u64::from(width),
+        };
         let orientation = decoder.orientation()?;
-        let pixels = u64::from(width) * u64::from(height);
-        let file = bytes.len() as u64;
-        let beside = file
-            + match format {
-                ImageFormat::Jpeg => {
-                    2 * file + jpeg::Frame::read(bytes).map_or(6 * pixels, |frame| frame.beside())
-                }
-                ImageFormat::Bmp => 8 * u64::from(width),
-                ImageFormat::Gif => 5 * pixels,
-                ImageFormat::Tiff => {
-                    pixels * u64::from(decoder.original_color_type().bits_per_pixel()).div_ceil(8)
-                }
-                _ => 8 * pixels,
-            };
+        if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
+            return Err(ImageError::Truncated);
+        }
         Ok(Self { width, height, orientation, beside, codec: Codec::Whole(Box::new(decoder)) })
     }
 
@@ -173,30 +200,32 @@ impl<'a> Opened<'a> {
 
     /// Bytes of the buffer that the pixels are decoded into, and become RGB in.
     fn buffer(&self) -> u64 {
-        self.pixels()
-            * match &self.codec {
-                Codec::Rows(_) => 3,
-                Codec::Whole(decoder) => rgb::bytes_per_pixel(decoder.color_type()) as u64,
+        match &self.codec {
+            Codec::Whole(decoder) => {
+                self.pixels() * rgb::bytes_per_pixel(decoder.color_type()) as u64
             }
+            _ => self.pixels() * 3,
+        }
     }
 
     fn memory(&self, preprocess: &Preprocess) -> u64 {
         let (buffer, upright) = (self.buffer(), 3 * self.pixels());
-        let decoded = buffer + self.beside;
         let turned = is_quarter_turn(self.orientation);
-        let held = if turned { upright } else { buffer };
-        let (width, height) =
-            if turned { (self.height, self.width) } else { (self.width, self.height) };
+        let [width, height] =
+            if turned { [self.height, self.width] } else { [self.width, self.height] };
+        let decoding = buffer + self.beside;
         let turning = if turned { buffer + upright } else { 0 };
-        let prepared = held + preprocess.memory(width, height);
-        decoded.max(turning).max(prepared) + FIXED
+        let held = if turned { upright } else { buffer };
+        decoding.max(turning).max(held + preprocess.memory(width, height)) + FIXED
     }
 
     fn decode(self) -> Result<RgbImage, ImageError> {
         let (width, height, orientation) = (self.width, self.height, self.orientation);
         let (pixels, bytes) = (self.pixels() as usize, self.buffer() as usize);
         let buffer = match self.codec {
-            Codec::Rows(png) => png.read()?,
+            Codec::Png(png) => png.read()?,
+            Codec::Gif(gif) => gif.read()?,
+            Codec::Tiff(tiff) => tiff.read()?,
             Codec::Whole(decoder) => whole(decoder, pixels, bytes)?,
         };
         let problem = || ImageError::Damaged("its decoder gave too few pixels".to_owned());
