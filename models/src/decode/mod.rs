@@ -1,7 +1,9 @@
 //! Bytes of an image file to upright RGB pixels.
 
+mod directory;
 mod gif;
 mod jpeg;
+mod kinds;
 mod png;
 mod rgb;
 mod tiff;
@@ -15,7 +17,10 @@ pub use image::RgbImage;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError as Cause, ImageFormat, ImageReader};
 
+use sha2::{Digest as _, Sha256};
+
 use self::gif::Gif;
+pub use self::kinds::{unread_kind, unread_kind_of_bytes};
 use self::png::Png;
 use self::tiff::Tiff;
 use crate::Preprocess;
@@ -27,7 +32,8 @@ pub const MAX_PIXELS: u64 = 50_000_000;
 const FIXED: u64 = 1 << 19;
 
 /// How the names of image files end.
-pub const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub const EXTENSIONS: [&str; 11] =
+    ["apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Whether a file is an image by the ending of its name.
 #[must_use]
@@ -134,15 +140,21 @@ enum Codec<'a> {
     Tiff(Box<Tiff<'a>>),
     /// A decoder that writes all pixels at once.
     Whole(Box<dyn ImageDecoder + 'a>),
+    /// A JPEG that lacks its end marker, and perhaps more.
+    Endless(&'a [u8]),
 }
 
 impl<'a> Opened<'a> {
     fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
+        if let Some(kind) = kinds::refusal(bytes) {
+            return Err(ImageError::Unsupported(kind));
+        }
         let format = image::guess_format(bytes).map_err(|_| ImageError::NotAnImage)?;
         match format {
             ImageFormat::Png => Self::png(Png::open(bytes)?, limits),
             ImageFormat::Gif => Self::gif(Gif::open(bytes)?, bytes, limits),
             ImageFormat::Tiff => Self::tiff(Tiff::open(bytes)?, limits),
+            ImageFormat::Jpeg => Self::jpeg(bytes, limits),
             _ => Self::whole(bytes, format, limits),
         }
     }
@@ -171,27 +183,37 @@ impl<'a> Opened<'a> {
         Ok(Self { width, height, orientation, beside, codec: Codec::Tiff(Box::new(tiff)) })
     }
 
+    /// What the image crate decodes.
     fn whole(bytes: &'a [u8], format: ImageFormat, limits: &Limits) -> Result<Self, ImageError> {
-        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
+        let mut decoder = decoder(bytes, format)?;
         let (width, height) = decoder.dimensions();
         limits.check([width, height])?;
         let (pixels, file) = (u64::from(width) * u64::from(height), bytes.len() as u64);
         let beside = match format {
-            ImageFormat::Jpeg => {
-                let frame = jpeg::Frame::read(bytes);
-                // The bytes are copied, and what they hold beside the picture once more.
-                2 * file + frame.map_or(8 * pixels, |frame| frame.beside())
-            }
             ImageFormat::WebP => {
                 file + webp::beside(bytes, pixels, decoder.color_type().has_alpha())?
             }
             _ => file + 16 * u64::from(width),
         };
         let orientation = decoder.orientation()?;
-        if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
+        Ok(Self { width, height, orientation, beside, codec: Codec::Whole(decoder) })
+    }
+
+    fn jpeg(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
+        let opened = Self::whole(bytes, ImageFormat::Jpeg, limits)?;
+        let file = bytes.len() as u64;
+        let Some(frame) = jpeg::Frame::read(bytes) else {
+            return Err(ImageError::Truncated);
+        };
+        // The bytes are copied, and what they hold beside the picture once more.
+        let beside = 3 * file + frame.beside();
+        if frame.ends(bytes) {
+            return Ok(Self { beside, ..opened });
+        }
+        if !frame.may_be_whole(bytes) {
             return Err(ImageError::Truncated);
         }
-        Ok(Self { width, height, orientation, beside, codec: Codec::Whole(Box::new(decoder)) })
+        Ok(Self { beside: beside + file, codec: Codec::Endless(bytes), ..opened })
     }
 
     fn pixels(&self) -> u64 {
@@ -204,6 +226,7 @@ impl<'a> Opened<'a> {
             Codec::Whole(decoder) => {
                 self.pixels() * rgb::bytes_per_pixel(decoder.color_type()) as u64
             }
+            // Transparency is unknown to JPEG.
             _ => self.pixels() * 3,
         }
     }
@@ -227,6 +250,7 @@ impl<'a> Opened<'a> {
             Codec::Gif(gif) => gif.read()?,
             Codec::Tiff(tiff) => tiff.read()?,
             Codec::Whole(decoder) => whole(decoder, pixels, bytes)?,
+            Codec::Endless(jpeg) => endless(jpeg, pixels)?,
         };
         let problem = || ImageError::Damaged("its decoder gave too few pixels".to_owned());
         let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
@@ -257,19 +281,20 @@ fn is_quarter_turn(orientation: Orientation) -> bool {
     matches!(orientation, O::Rotate90 | O::Rotate270 | O::Rotate90FlipH | O::Rotate270FlipH)
 }
 
-/// Whether a JPEG's first scan is followed by an end-of-image marker. The decoder fills what is
-/// missing with grey, which must not pass for a photo.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
-        if marker == START_OF_SCAN {
-            return bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]);
-        }
-        // A fill byte stands alone; every other segment before the scan says its length.
-        at += if marker == 0xFF { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
-    }
-    false
+/// The pixels of a JPEG that has no end marker, if its last scan is whole: then it is all the same what
+/// follows it.
+fn endless(jpeg: &[u8], pixels: usize) -> Result<Vec<u8>, ImageError> {
+    let decoded = |end: &[u8]| {
+        let ended = [jpeg, end].concat();
+        whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, 3 * pixels)
+    };
+    let other = Sha256::digest(decoded(&jpeg::OTHER_END).map_err(|_| ImageError::Truncated)?);
+    let image = decoded(&jpeg::END)?;
+    if Sha256::digest(&image) == other { Ok(image) } else { Err(ImageError::Truncated) }
+}
+
+fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+    Ok(Box::new(ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?))
 }
 
 impl From<Cause> for ImageError {

@@ -8,6 +8,7 @@ use tiff::TiffError;
 use tiff::decoder::{ChunkType, Decoder};
 use tiff::tags::{CompressionMethod, PlanarConfiguration, SampleFormat, Tag};
 
+use super::directory::Directory;
 use super::{ImageError, jpeg, rgb};
 
 /// What the samples of a pixel mean.
@@ -105,6 +106,9 @@ pub(super) struct Tiff<'a> {
 
 impl<'a> Tiff<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, ImageError> {
+        if Directory::first(bytes).is_some_and(|directory| !directory.is_reasonable()) {
+            return Err(ImageError::Damaged("its directory has too many values".to_owned()));
+        }
         let mut decoder = Decoder::new(Cursor::new(bytes))?;
         let (width, height) = decoder.dimensions()?;
         let samples = Samples::read(&mut decoder)?;
