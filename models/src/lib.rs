@@ -3,6 +3,7 @@
 //! Everything here runs on ONNX Runtime alone. Arrays cross the border of this crate as slices with
 //! their shapes.
 
+mod axes;
 mod bound;
 pub mod bundle;
 pub mod calibration;
@@ -13,6 +14,7 @@ pub mod decoder;
 pub mod device;
 pub mod encoder;
 mod error;
+pub mod identity;
 pub mod onnx;
 mod overlay;
 pub mod preprocess;
@@ -23,7 +25,7 @@ mod view;
 pub use bundle::Manifest;
 pub use calibration::Calibration;
 pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
-pub use decode::{ImageError, decode};
+pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::{Encoder, Planes};

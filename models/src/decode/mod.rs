@@ -1,0 +1,129 @@
+//! Bytes of an image file to upright RGB pixels.
+
+mod directory;
+mod gif;
+mod jpeg;
+mod kinds;
+mod opened;
+mod png;
+mod rgb;
+mod tiff;
+mod vp8l;
+mod webp;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::ImageError as Cause;
+pub use image::RgbImage;
+
+pub use self::kinds::{unread_kind, unread_kind_of_bytes};
+use self::opened::Opened;
+use crate::Preprocess;
+
+/// The most pixels an image may have where nobody says otherwise.
+pub const MAX_PIXELS: u64 = 50_000_000;
+
+/// How the names of image files end.
+pub const EXTENSIONS: [&str; 11] =
+    ["apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+
+/// Whether a file is an image by the ending of its name.
+#[must_use]
+pub fn has_image_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
+}
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The bytes are of no image format at all.
+    #[error("not an image")]
+    NotAnImage,
+    /// An image format or variant that is not read.
+    #[error("unsupported kind of image: {0}")]
+    Unsupported(String),
+    /// The image ends before its last pixel.
+    #[error("the image is cut off")]
+    Truncated,
+    /// Too many pixels.
+    #[error("{width}×{height} pixels are more than the {max_pixels} of --max-pixels")]
+    TooLarge {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The most pixels that are let in.
+        max_pixels: u64,
+    },
+    /// The image is damaged.
+    #[error("the image is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most pixels an image may have.
+    pub max_pixels: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_pixels: MAX_PIXELS }
+    }
+}
+
+impl Limits {
+    fn check(&self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
+        let max_pixels = self.max_pixels;
+        match u64::from(width) * u64::from(height) {
+            0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
+            pixels if pixels > max_pixels => {
+                Err(ImageError::TooLarge { width, height, max_pixels })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Decodes an image as people see it: turned as its EXIF orientation says, transparency laid on
+/// white, grey, palette, 16-bit and CMYK brought to 8-bit RGB. Of an animation the first frame.
+/// A panic in the decoder of some format is an error of that image.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
+    guarded(|| Opened::new(bytes, limits)?.decode())
+}
+
+/// The most bytes of memory that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels
+/// hold at one time, beside `bytes`, as the image's header tells. What is no image, not read or larger than
+/// `limits` is refused as [`decode`] refuses it.
+pub fn memory(bytes: &[u8], limits: &Limits) -> Result<u64, ImageError> {
+    memory_for(bytes, limits, &Preprocess::imagenet([512, 512]))
+}
+
+/// [`memory`] where the preprocessing is known.
+pub(crate) fn memory_for(
+    bytes: &[u8],
+    limits: &Limits,
+    preprocess: &Preprocess,
+) -> Result<u64, ImageError> {
+    guarded(|| Ok(Opened::new(bytes, limits)?.memory(preprocess)))
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
+    let panicked = |_| Err(ImageError::Damaged("its decoder gave up".to_owned()));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+}
+
+impl From<Cause> for ImageError {
+    fn from(error: Cause) -> Self {
+        match error {
+            Cause::Unsupported(error) => Self::Unsupported(error.to_string()),
+            Cause::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Self::Truncated
+            }
+            error => Self::Damaged(error.to_string()),
+        }
+    }
+}
