@@ -13,6 +13,7 @@ pub mod decoder;
 pub mod device;
 pub mod encoder;
 mod error;
+pub mod folder;
 pub mod onnx;
 mod overlay;
 pub mod preprocess;
