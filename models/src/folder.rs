@@ -90,7 +90,7 @@ impl Listing {
             return;
         }
         let is_wanted = has_image_extension(path) || has_extension(path, others);
-        let unread = unread_kind(path);
+        let unread = unread_reason(path);
         let name = path.strip_prefix(folder).unwrap_or(path);
         let mut leave_out =
             |why: &str| self.left_out.add(why, on_one_line(&name.to_string_lossy()));
@@ -100,14 +100,20 @@ impl Listing {
             }
         } else if is_wanted {
             self.files.push(path.to_path_buf());
-        } else if let Some(kind) = unread {
-            leave_out(&format!("{kind} is not read; save it as JPEG or PNG"));
+        } else if let Some(reason) = unread {
+            leave_out(&reason);
         } else if is_image(path) {
             leave_out(
                 "an image by its content but not by its name; end the name in .jpg or the like",
             );
         }
     }
+}
+
+/// Why a file is not read that looks like a photo by its name, and what to do.
+#[must_use]
+pub fn unread_reason(path: &Path) -> Option<String> {
+    unread_kind(path).map(|kind| format!("{kind} is not read; save it as JPEG or PNG"))
 }
 
 /// `name` on one line of text: line breaks and other control characters are escaped.
