@@ -3,6 +3,7 @@
 //! This room needs no native library and no model.
 
 pub mod captions;
+mod dataset;
 pub mod digest;
 pub mod download;
 mod error;
@@ -13,7 +14,9 @@ pub mod left_out;
 pub mod metrics;
 pub mod names;
 pub mod pairs;
+pub mod part;
 pub mod program;
+mod quotes;
 pub mod scenes;
 pub mod splits;
 pub mod text;
@@ -23,8 +26,9 @@ pub mod vocabulary;
 pub use captions::{CaptionedImage, Captions};
 pub use error::{Error, Result};
 pub use left_out::LeftOut;
+pub use part::{PartDigest, digest_of_part};
 pub use splits::{Split, Splits};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Vocabulary, VocabularyOrigin};
 
 #[doc(hidden)]
 pub use git_version::git_version;

@@ -1,13 +1,12 @@
 //! The words a captioner can say, counted over the training captions alone.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::tokens::tokenize;
-use crate::{Captions, Error, Result, Split, Splits, digest, files};
+use crate::{Captions, Error, Result, Split, Splits, digest, digest_of_part, files, text};
 
 /// The index of a word: its place in the vocabulary.
 pub type WordId = u32;
@@ -23,7 +22,8 @@ pub const UNK: WordId = 3;
 /// What is never said in a caption.
 pub const UNSAID: [WordId; 3] = [PAD, START, UNK];
 
-const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
+/// The words of [`PAD`], [`START`], [`END`] and [`UNK`].
+pub const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 const FORMAT: &str = "showtell vocabulary 1";
 
 /// Words with their indices, the special ones first, then by falling count.
@@ -32,6 +32,18 @@ pub struct Vocabulary {
     words: Vec<String>,
     index: HashMap<String, WordId>,
     min_count: usize,
+    origin: Option<VocabularyOrigin>,
+}
+
+/// What a vocabulary was counted over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VocabularyOrigin {
+    /// How often a word had to occur.
+    pub min_count: usize,
+    /// The digest of the captions that were counted: [`PartDigest::captions_sha256`](crate::PartDigest).
+    pub captions_sha256: String,
+    /// The split whose captions were counted, such as `train`.
+    pub split: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +51,9 @@ struct File {
     format: String,
     min_count: usize,
     sha256: String,
+    /// Not in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<VocabularyOrigin>,
     words: Vec<String>,
 }
 
@@ -60,30 +75,34 @@ impl Vocabulary {
         Self::from_words(words.map(str::to_owned).collect(), min_count)
     }
 
-    /// The vocabulary of the training captions alone.
+    /// The vocabulary of the training captions alone, with its origin.
     pub fn of_training(captions: &Captions, splits: &Splits, min_count: usize) -> Result<Self> {
         let training = captions
             .iter()
             .filter(|of| splits.of(&of.image) == Some(Split::Train))
             .flat_map(|of| of.captions.iter().map(|caption| tokenize(caption)))
             .collect::<Vec<_>>();
-        let vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
+        let mut vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
         if vocabulary.is_empty() {
             return Err(Error::NoWords { captions: training.len(), min_count });
         }
+        vocabulary.origin = Some(VocabularyOrigin {
+            min_count,
+            captions_sha256: digest_of_part(captions, splits, Split::Train).captions_sha256,
+            split: Split::Train.to_string(),
+        });
         Ok(vocabulary)
     }
 
     fn from_words(words: Vec<String>, min_count: usize) -> Self {
         let index = (0..).zip(&words).map(|(id, word)| (word.clone(), id)).collect();
-        Self { words, index, min_count }
+        Self { words, index, min_count, origin: None }
     }
 
     /// Reads a vocabulary and checks it against its own hash.
     pub fn load(path: &Path) -> Result<Self> {
         let problem = |problem: String| Error::Vocabulary { path: path.to_path_buf(), problem };
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
-        let file: File = serde_json::from_str(&text)
+        let file: File = serde_json::from_str(&text::read(path)?)
             .map_err(|error| problem(format!("no vocabulary: {error}")))?;
         if file.format != FORMAT {
             return Err(problem(format!("the format is `{}`, not `{FORMAT}`", file.format)));
@@ -91,7 +110,8 @@ impl Vocabulary {
         if file.words.len() <= SPECIAL.len() || file.words[..SPECIAL.len()] != SPECIAL {
             return Err(problem(format!("it does not begin with {}", SPECIAL.join(" "))));
         }
-        let vocabulary = Self::from_words(file.words, file.min_count);
+        let vocabulary =
+            Self { origin: file.origin, ..Self::from_words(file.words, file.min_count) };
         if vocabulary.index.len() != vocabulary.words.len() {
             return Err(problem("a word occurs twice".to_owned()));
         }
@@ -108,6 +128,7 @@ impl Vocabulary {
             format: FORMAT.to_owned(),
             min_count: self.min_count,
             sha256: self.sha256(),
+            origin: self.origin.clone(),
             words: self.words.clone(),
         };
         let mut json = serde_json::to_string_pretty(&file)
@@ -140,6 +161,12 @@ impl Vocabulary {
         self.min_count
     }
 
+    /// What it was counted over, where that is recorded: by [`Self::of_training`], and in files that it wrote.
+    #[must_use]
+    pub fn origin(&self) -> Option<&VocabularyOrigin> {
+        self.origin.as_ref()
+    }
+
     /// The indices of tokens; unknown ones become [`UNK`]. Neither start nor end is added.
     #[must_use]
     pub fn encode(&self, tokens: &[String]) -> Vec<WordId> {
@@ -161,6 +188,8 @@ impl Vocabulary {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn small() -> Vocabulary {
@@ -186,5 +215,32 @@ mod tests {
         fs::write(&path, changed).unwrap();
         let error = Vocabulary::load(&path).unwrap_err().to_string();
         assert!(error.contains("do not fit the hash"), "{error}");
+    }
+
+    #[test]
+    fn the_origin_is_kept_and_may_be_missing() {
+        let mut captions = Captions::default();
+        captions.add("a.jpg", "a dog runs");
+        captions.add("f.jpg", "not counted: in the test split");
+        let trained = Vocabulary::of_training(&captions, &Splits::Hashed, 1).unwrap();
+        let digest = digest_of_part(&captions, &Splits::Hashed, Split::Train);
+        let origin = trained.origin().unwrap();
+        assert_eq!(origin.captions_sha256, digest.captions_sha256);
+        assert_eq!((origin.min_count, origin.split.as_str()), (1, "train"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocabulary.json");
+        trained.save(&path).unwrap();
+        assert_eq!(Vocabulary::load(&path).unwrap(), trained);
+        small().save(&path).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("origin"));
+        assert_eq!(Vocabulary::load(&path).unwrap().origin(), None);
+    }
+
+    #[test]
+    fn the_vocabulary_of_the_shipped_model_is_what_it_was() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell/vocabulary.json");
+        let shipped = Vocabulary::load(&path).unwrap();
+        let sha256 = "f71578db64bb11605545443e80fb7a94b4718b858256dba3a7118659dd78299e";
+        assert_eq!((shipped.sha256().as_str(), shipped.origin()), (sha256, None));
     }
 }
