@@ -119,7 +119,9 @@ fn decode(
     let tensors = (4 * values * job.views.len()) as u64;
     let take = |bytes: u64| {
         let held = memory.take(bytes);
-        held.with_context(|| format!("it needs {} of memory, more than --memory", HumanBytes(bytes)))
+        held.with_context(|| {
+            format!("it needs {} of memory, more than --memory", HumanBytes(bytes))
+        })
     };
     let length = image.length()?;
     let mut held = take(length)?;
@@ -229,7 +231,8 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_of_one_image() {
         let images = [1_u8, 0, 2];
-        let halves = images.map(|image| guarded(|| Ok(8 / image)).map_err(|error| error.to_string()));
+        let halves =
+            images.map(|image| guarded(|| Ok(8 / image)).map_err(|error| error.to_string()));
         assert_eq!(halves, [Ok(8), Err("it cannot be processed".to_owned()), Ok(4)]);
     }
 }

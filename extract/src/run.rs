@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     progress.left_out(&job.images, &left_out);
     if let Some(path) = &options.captions {
         let captions = Captions::read(path)?;
-        //TODO progress.left_out(path, captions.left_out());
+        progress.left_out(path, captions.left_out());
         images::report_captions(&images, &captions, &progress);
     }
     let mut encoder = open_encoder(job, &progress)?;

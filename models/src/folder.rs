@@ -11,7 +11,7 @@ use data::LeftOut;
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::decode::has_image_extension;
+use crate::decode::{has_image_extension, unread_kind, unread_kind_of_bytes};
 
 /// Folders of systems and devices, which hold no photos of their users: thumbnails, indexes, deleted files.
 const SYSTEM_FOLDERS: [&str; 15] = [
@@ -40,6 +40,13 @@ pub const APPLE_DOUBLE: [u8; 4] = [0x00, 0x05, 0x16, 0x07];
 
 /// Files that are not looked into: they lie beside photos by the thousand.
 const TEXT: [&str; 5] = ["csv", "json", "txt", "xml", "xmp"];
+
+/// Bytes at the beginning of a file that tell its kind.
+const FIRST_BYTES: u64 = 1 << 16;
+
+/// What is said of photos that are called otherwise.
+const MISNAMED: &str =
+    "a photo by its content but not by its name; end the name in .jpg or the like";
 
 /// What a folder holds.
 #[derive(Debug, Default)]
@@ -90,30 +97,48 @@ impl Listing {
             return;
         }
         let is_wanted = has_image_extension(path) || has_extension(path, others);
-        let unread = unread_reason(path);
         let name = path.strip_prefix(folder).unwrap_or(path);
         let mut leave_out =
-            |why: &str| self.left_out.add(why, on_one_line(&name.to_string_lossy()));
+            |why: String| self.left_out.add(why, on_one_line(&name.to_string_lossy()));
         if !is_file {
-            if is_wanted || unread.is_some() {
-                leave_out("not a regular file");
+            if is_wanted || unread_kind(path).is_some() {
+                leave_out("not a regular file".to_owned());
             }
         } else if is_wanted {
             self.files.push(path.to_path_buf());
-        } else if let Some(reason) = unread {
-            leave_out(&reason);
-        } else if is_image(path) {
-            leave_out(
-                "an image by its content but not by its name; end the name in .jpg or the like",
-            );
+        } else if let Some(reason) = left_out_for(path) {
+            leave_out(reason);
         }
     }
 }
 
-/// Why a file is not read that looks like a photo by its name, and what to do.
+/// Why a file that looks like a photo is left out; `None` of other files. Its bytes count more than its name.
+fn left_out_for(path: &Path) -> Option<String> {
+    let by_name = unread_kind(path);
+    if by_name.is_none() && has_extension(path, &TEXT) {
+        return None;
+    }
+    let bytes = first_bytes(path, FIRST_BYTES);
+    let format = image::guess_format(&bytes).ok();
+    match (unread_kind_of_bytes(&bytes), by_name, format) {
+        (
+            None,
+            _,
+            Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP),
+        )
+        | (None, None, Some(ImageFormat::Tiff)) => Some(MISNAMED.to_owned()),
+        (by_bytes, Some(kind), _) => Some(unread(by_bytes.unwrap_or(kind))),
+        // Videos and documents are no photos that are missed.
+        (Some(kind), None, Some(ImageFormat::Tiff | ImageFormat::Avif)) => Some(unread(kind)),
+        (Some("HEIC"), None, _) => Some(unread("HEIC")),
+        _ => None,
+    }
+}
+
+/// Why a photo of a kind that is not read is left out.
 #[must_use]
-pub fn unread_reason(path: &Path) -> Option<String> {
-    unread_kind(path).map(|kind| format!("{kind} is not read; save it as JPEG or PNG"))
+pub fn unread(kind: &str) -> String {
+    format!("{kind} is not read; save it as JPEG or PNG")
 }
 
 /// `name` on one line of text: line breaks and other control characters are escaped.
@@ -153,7 +178,7 @@ pub fn is_called_as_side_file(path: &Path) -> bool {
 }
 
 fn is_side_file(path: &Path) -> bool {
-    is_called_as_side_file(path) && first_bytes(path).is_some_and(|bytes| bytes == APPLE_DOUBLE)
+    is_called_as_side_file(path) && first_bytes(path, APPLE_DOUBLE.len() as u64) == APPLE_DOUBLE
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
@@ -161,19 +186,11 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extension.is_some_and(|of| extensions.iter().any(|other| of.eq_ignore_ascii_case(other)))
 }
 
-/// Whether a file begins as images of the usual formats do.
-fn is_image(path: &Path) -> bool {
-    use ImageFormat::{Avif, Gif, Jpeg, Png, Tiff, WebP};
-    let format = |bytes: [u8; 16]| image::guess_format(&bytes).ok();
-    let format = (!has_extension(path, &TEXT)).then(|| first_bytes(path).and_then(format));
-    matches!(format.flatten(), Some(Avif | Gif | Jpeg | Png | Tiff | WebP))
-}
-
-/// The first bytes of a file, if it can be read and has so many.
-fn first_bytes<const N: usize>(path: &Path) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
-    Some(bytes)
+/// The first bytes of a file, as far as they can be read.
+fn first_bytes(path: &Path, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    if read.is_ok() { bytes } else { Vec::new() }
 }
 
 /// Why an entry could not be looked at.
@@ -185,18 +202,6 @@ fn reason(path: &Path, error: walkdir::Error) -> String {
         }
         _ => error.to_string(),
     }
-}
-
-/// What kind of image a file is by the ending of its name, if it is one that is not read.
-fn unread_kind(path: &Path) -> Option<&'static str> {
-    const KINDS: [(&str, &[&str]); 5] = [
-        ("HEIC", &["heic", "heif", "hif"]),
-        ("AVIF", &["avif"]),
-        ("JPEG XL", &["jxl"]),
-        ("JPEG 2000", &["jp2", "j2k", "jpx"]),
-        ("a raw photo", &["arw", "cr2", "cr3", "dng", "nef", "orf", "raf", "rw2"]),
-    ];
-    KINDS.iter().find(|(_, extensions)| has_extension(path, extensions)).map(|(kind, _)| *kind)
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use models::decode::has_image_extension;
-use models::folder::{APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, on_one_line};
+use models::decode::{has_image_extension, unread_kind};
+use models::folder::{
+    APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, on_one_line, unread,
+};
 use tar::{Entry, EntryType};
 
 use super::{Listing, Place};
@@ -97,7 +99,10 @@ struct Members {
 
 #[derive(Clone)]
 enum Member {
-    File { at: u64, length: u64 },
+    File {
+        at: u64,
+        length: u64,
+    },
     /// To the path of another member; `None` if it leads out of the archive.
     Link(Option<PathBuf>),
     /// Why it cannot be read.
@@ -119,18 +124,22 @@ impl Members {
             EntryType::GNUSparse => SPARSE,
             EntryType::Regular | EntryType::Continuous => Member::File { at, length },
             EntryType::Link => Member::Link(target(member, Path::new(""))?),
-            EntryType::Symlink => Member::Link(target(member, path.parent().unwrap_or(Path::new("")))?),
+            EntryType::Symlink => {
+                Member::Link(target(member, path.parent().unwrap_or(Path::new("")))?)
+            }
             _ => return Ok(()),
         };
-        if is_in_system_folder(&path) || (is_called_as_side_file(&path) && is_side_file(&what, bytes)) {
+        if is_in_system_folder(&path)
+            || (is_called_as_side_file(&path) && is_side_file(&what, bytes))
+        {
             return Ok(());
         }
         let name = path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
         let Some(place) = plain(&path) else { return Ok(()) };
         if has_image_extension(&name) {
             self.images.push((name, place.clone()));
-        } else if let Some(reason) = models::folder::unread_reason(&name) {
-            listing.left_out.add(reason, on_one_line(&name.to_string_lossy()));
+        } else if let Some(kind) = unread_kind(&name) {
+            listing.left_out.add(unread(kind), on_one_line(&name.to_string_lossy()));
         }
         self.found.insert(place, what);
         Ok(())
