@@ -16,7 +16,7 @@ pub mod names;
 pub mod pairs;
 pub mod part;
 pub mod program;
-mod quotes;
+pub mod quotes;
 pub mod scenes;
 pub mod splits;
 pub mod text;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Command, Parser};
+use serde_json::json;
 
 use crate::LeftOut;
 
@@ -18,20 +19,22 @@ use crate::LeftOut;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program {
     prefix: &'static str,
+    /// Whether standard error is JSON, a document a line, where it is no terminal.
+    json_lines: bool,
 }
 
 /// `captions`.
-pub const CAPTIONS: Program = Program { prefix: "SHOWTELL_CAPTIONS_" };
+pub const CAPTIONS: Program = Program { prefix: "SHOWTELL_CAPTIONS_", json_lines: false };
 /// `encoder`.
-pub const ENCODER: Program = Program { prefix: "SHOWTELL_ENCODER_" };
+pub const ENCODER: Program = Program { prefix: "SHOWTELL_ENCODER_", json_lines: false };
 /// `extract`.
-pub const EXTRACT: Program = Program { prefix: "SHOWTELL_EXTRACT_" };
+pub const EXTRACT: Program = Program { prefix: "SHOWTELL_EXTRACT_", json_lines: true };
 /// `train`.
-pub const TRAIN: Program = Program { prefix: "SHOWTELL_TRAIN_" };
+pub const TRAIN: Program = Program { prefix: "SHOWTELL_TRAIN_", json_lines: false };
 /// `serve`.
-pub const SERVE: Program = Program { prefix: "SHOWTELL_SERVE_" };
+pub const SERVE: Program = Program { prefix: "SHOWTELL_SERVE_", json_lines: false };
 /// `caption`.
-pub const CAPTION: Program = Program { prefix: "SHOWTELL_CAPTION_" };
+pub const CAPTION: Program = Program { prefix: "SHOWTELL_CAPTION_", json_lines: false };
 
 /// What variables were called before each program had a prefix of its own.
 const OLD_PREFIX: &str = "SHOWTELL_";
@@ -46,22 +49,52 @@ impl Program {
             .check_variables(&command, variables())
             .and_then(|unknown| {
                 for name in unknown {
-                    warn(format_args!("warning: {name} is ignored: it belongs to no option"));
+                    self.tell("warning", &format!("{name} is ignored: it belongs to no option"));
                 }
                 command.try_get_matches()
             })
             .and_then(|matches| C::from_arg_matches(&matches));
         let cli = match parsed {
             Ok(cli) => cli,
-            Err(error) => return end(&error.format(&mut C::command())),
+            Err(error) => return self.end(&error.format(&mut C::command())),
         };
         match work(cli) {
             Ok(status) => status,
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                warn(format_args!("error: {}", explain(&error)));
+                self.tell("error", &explain(&error));
                 ExitCode::FAILURE
             }
+        }
+    }
+
+    /// Says on standard error what is wrong.
+    fn tell(self, level: &str, message: &str) {
+        if self.writes_json() {
+            warn(json!({ "event": level, "message": message }));
+        } else {
+            warn(format_args!("{level}: {message}"));
+        }
+    }
+
+    fn writes_json(self) -> bool {
+        self.json_lines && !io::stderr().is_terminal()
+    }
+
+    /// Prints the help, the version or a problem of the command line, and gives the exit status.
+    fn end(self, message: &clap::Error) -> ExitCode {
+        let status = u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        if message.use_stderr() && self.writes_json() {
+            let text = message.render().to_string();
+            self.tell("error", text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+            return status;
+        }
+        match message.print().and_then(|()| io::stdout().flush()) {
+            Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+                self.tell("error", &format!("standard output: {error}"));
+                ExitCode::FAILURE
+            }
+            _ => status,
         }
     }
 
@@ -103,17 +136,6 @@ impl Program {
             }
         }
         Ok(unknown)
-    }
-}
-
-/// Prints the help, the version or a problem of the command line, and gives the exit status.
-fn end(message: &clap::Error) -> ExitCode {
-    match message.print().and_then(|()| io::stdout().flush()) {
-        Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
-            warn(format_args!("error: standard output: {error}"));
-            ExitCode::FAILURE
-        }
-        _ => u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
     }
 }
 

@@ -2,7 +2,7 @@
 //! makes one field of all rows in between.
 
 /// A quote that does not belong there: the line where it opens, counted from 1, and what is wrong.
-pub(crate) type Problem = (u64, String);
+pub type Problem = (u64, String);
 
 /// Names of images end in one of these.
 const IMAGES: [&str; 10] =
@@ -19,7 +19,7 @@ enum State {
 
 /// Checks that each quote that opens a field of `text` is closed at the end of a field, and before the next row. A
 /// quoted field may hold line breaks.
-pub(crate) fn check(text: &str) -> Result<(), Problem> {
+pub fn check(text: &str) -> Result<(), Problem> {
     let (mut line, mut opened, mut row_inside) = (1, 1, None);
     let mut state = State::FieldStart;
     for (at, byte) in text.bytes().enumerate() {

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use data::names::normal;
 use features::{FeatureStore, Source, StoreWriter};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::images::{Image, digest};
+use crate::images::Image;
 
 /// What a store needs to hold the images.
 #[derive(Debug, Default)]
@@ -35,14 +36,14 @@ enum State {
 pub(crate) fn compare(images: &[Image], held: &impl Held) -> anyhow::Result<Work> {
     let state = |image: &Image| {
         let Some(source) = held.intact_source(&image.name)? else { return Ok(State::Lacking) };
-        let same = image.read().is_ok_and(|bytes| digest(&bytes) == source);
+        let same = image.digest().is_ok_and(|digest| digest == source);
         Ok(if same { State::Held } else { State::Changed })
     };
     let states = images.par_iter().map(state).collect::<features::Result<Vec<_>>>()?;
     let encode = images.iter().zip(&states).filter(|(_, state)| **state != State::Held);
     let present = images.iter().map(|image| image.name.as_str()).collect::<HashSet<_>>();
     let mut gone = held.images();
-    gone.retain(|image| !present.contains(image.as_str()));
+    gone.retain(|image| !present.contains(&*normal(image)));
     gone.sort_unstable();
     Ok(Work {
         changed: states.iter().filter(|state| **state == State::Changed).count(),

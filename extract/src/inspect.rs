@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use data::program::print;
-use features::{FeatureStore, State};
+use features::{FeatureStore, Problem, State};
 use indicatif::HumanBytes;
+use models::folder::on_one_line;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -100,7 +101,7 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let store = FeatureStore::open(&options.store)?;
     let problems = store.verify()?;
     for problem in &problems {
-        print(format_args!("{problem}"))?;
+        print(on_one_line(&problem.to_string()))?;
     }
     let place = options.store.display();
     if problems.is_empty() {
@@ -110,10 +111,30 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
             store.complete()
         ))?;
     } else {
-        print(format_args!(
-            "{place}: {} problems; run `extract` again to encode damaged rows anew",
-            problems.len()
-        ))?;
+        print(format_args!("{place}: {} problems", problems.len()))?;
+        for advice in advice(&store, &problems) {
+            print(format_args!("  {advice}"))?;
+        }
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What repairs a store with these problems.
+fn advice(store: &FeatureStore, problems: &[Problem]) -> Vec<&'static str> {
+    let is_merged = |path: &Path| path == store.path() && !store.shards().is_empty();
+    let mut advice = BTreeSet::new();
+    for problem in problems {
+        advice.insert(match problem {
+            Problem::Description { path, .. } | Problem::Metadata { path } if is_merged(path) => {
+                "Run `extract merge` again, which writes the file of the merged store anew."
+            }
+            Problem::Metadata { .. } => {
+                "Extract into a new store (--store FILE): nothing can be added where HDF5 metadata is damaged."
+            }
+            Problem::Row { .. } | Problem::Description { .. } => {
+                "Run `extract` again as before (for a shard with --shard I/N): it encodes damaged rows anew. Add --prune for photos that are gone or unreadable: it removes their rows."
+            }
+        });
+    }
+    advice.into_iter().collect()
 }

@@ -3,6 +3,7 @@
 mod compare;
 mod images;
 mod inspect;
+mod memory;
 mod merge;
 mod options;
 mod pipeline;
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
             Some(Command::Plan(options)) => run::plan(&options)?,
             Some(Command::Merge(options)) => merge::run(&options)?,
             Some(Command::Inspect(options)) => inspect::inspect(&options)?,
-            Some(Command::Verify(options)) => return inspect::verify(&options),
+            Some(Command::Verify(options)) => {
+                let is_whole = inspect::verify(&options)?;
+                return Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use features::{Dtype, Shard};
+use models::decode::MAX_PIXELS;
 use models::preprocess::Resize;
-use models::{DeviceChoice, View};
+use models::{DeviceChoice, Limits, View};
 
+use crate::memory::parse_size;
 use crate::task;
 
 /// Stage one: every image through the encoder, once, into the feature store.
@@ -80,6 +82,14 @@ pub(crate) struct Job {
     /// else squash].
     #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
+    /// The most pixels an image may have.
+    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_pixels: u64,
+    /// The most memory that images take while they are read and decoded, such as 512MiB or 4GiB. An image that needs
+    /// more is skipped.
+    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory: u64,
     /// Only the images whose names hash to shard I of N, counted from 0, into STORE.I-of-N.h5; as auto/N, I
     /// is the number of the task in a Kubernetes indexed job or a Slurm array.
     #[arg(long, value_name = "I/N", value_parser = task::shard)]
@@ -87,6 +97,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// What images are let in.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels }
+    }
+
     /// The file that is filled.
     pub(crate) fn file(&self) -> PathBuf {
         self.shard.map_or_else(|| self.store.clone(), |shard| shard.path(&self.store))

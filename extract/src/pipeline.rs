@@ -1,15 +1,20 @@
 //! Decoding → batches → encoder → store, each at the same time as the others. The queues between
-//! them are bounded, so memory does not depend on the number of images.
+//! them are bounded, so memory does not depend on the number of images, and images take no more than `--memory` while
+//! they are read and decoded.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use data::program::explain;
 use features::{Dtype, Encoded, Source, StoreWriter};
-use models::{Encoder, Limits, Planes, Preprocess, View, decode};
+use indicatif::HumanBytes;
+use models::{Encoder, Planes, Preprocess, View};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
+use crate::memory::Memory;
 use crate::options::Job;
 use crate::progress::Progress;
 
@@ -91,22 +96,56 @@ fn decode_all<'a>(
     pending: &'a [Pending],
     sender: Sender<Message<'a>>,
 ) {
+    let memory = Memory::new(job.memory);
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
-        let read = read(&pending.image, preprocess, &job.views);
-        sender.send((pending, read.map_err(|error| error.to_string())))
+        let decoded = guarded(|| decode(&pending.image, preprocess, job, &memory));
+        sender.send((pending, decoded.map_err(|error| explain(&error))))
     });
 }
 
-fn read(image: &Image, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<Decoded> {
-    let bytes = image.read()?;
-    let image = decode(&bytes, &Limits::default())?;
+/// A panic at one image is an error of that image.
+fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(anyhow!("it cannot be processed")))
+}
+
+fn decode(
+    image: &Image,
+    preprocess: &Preprocess,
+    job: &Job,
+    memory: &Memory,
+) -> anyhow::Result<Decoded> {
     let values = preprocess.values();
-    let mut tensors = vec![0.0; views.len() * values];
-    for (view, tensor) in views.iter().zip(tensors.chunks_exact_mut(values)) {
+    let tensors = (4 * values * job.views.len()) as u64;
+    let take = |bytes: u64| {
+        let held = memory.take(bytes);
+        held.with_context(|| {
+            format!("it needs {} of memory, more than --memory", HumanBytes(bytes))
+        })
+    };
+    let length = image.length()?;
+    let mut held = take(length)?;
+    let mut bytes = image.read()?;
+    let need = length + tensors + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
+    if !held.grow(need) {
+        // Nobody may hold some memory and wait for more: others might do the same, and all of them for ever.
+        drop((bytes, held));
+        held = take(need)?;
+        bytes = image.read()?;
+    }
+    let image = models::decode(&bytes, &job.limits())?;
+    let mut tensors = vec![0.0; job.views.len() * values];
+    for (view, tensor) in job.views.iter().zip(tensors.chunks_exact_mut(values)) {
         view.apply(&image, preprocess, tensor)?;
     }
+    drop(held);
     Ok(Decoded { source: digest(&bytes), tensors })
+}
+
+/// What an image takes while views of its corners are cut out: four fifths of its sides, beside the whole.
+fn with_crops(decoding: u64, job: &Job) -> u64 {
+    let cuts = job.views.iter().any(|view| !matches!(view, View::Original | View::Flip));
+    if cuts { decoding.saturating_add(decoding / 25 * 16) } else { decoding }
 }
 
 /// Gives the images that could not be read and how long the encoder ran.
@@ -183,4 +222,17 @@ fn out_of_range(grids: &[f32], dtype: Dtype) -> Option<String> {
     let too_large = |value: &&f32| value.is_nan() || value.abs() > dtype.max();
     let value = grids.iter().find(too_large)?;
     Some(format!("the encoder gave {value}, which {dtype} cannot hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_of_one_image() {
+        let images = [1_u8, 0, 2];
+        let halves =
+            images.map(|image| guarded(|| Ok(8 / image)).map_err(|error| error.to_string()));
+        assert_eq!(halves, [Ok(8), Err("it cannot be processed".to_owned()), Ok(4)]);
+    }
 }

@@ -1,8 +1,10 @@
 //! What is said on stderr while images are encoded: a bar on a terminal, else a JSON document a line.
 
 use std::io::{IsTerminal as _, stderr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use data::LeftOut;
 use data::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -35,6 +37,13 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.suspend(|| warn(format_args!("{message}"))),
             None => warn(format_args!("{}", json!({"event": "note", "message": message}))),
+        }
+    }
+
+    /// Says what was left out of a file or folder, if anything: a reason on each line.
+    pub(crate) fn left_out(&self, of: &Path, left_out: &LeftOut) {
+        for line in left_out.to_string().lines() {
+            self.note(&format!("{}: {line}", of.display()));
         }
     }
 

@@ -1,27 +1,27 @@
 //! `extract run` and `extract plan`.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use data::Captions;
+use data::names::normal;
 use data::program::print;
 use features::{FeatureStore, GridShape, Origin, Provenance, StoreWriter};
 use indicatif::HumanDuration;
 use models::Encoder;
 use models::encoder::EncoderOptions;
+use models::folder::on_one_line;
 use serde::Serialize;
 
 use crate::compare::compare;
-use crate::images::{self, Listing, Skipped};
+use crate::images::{self, Listing, NAMED, Skipped};
 use crate::options::{Job, Plan as PlanOptions, Run};
 use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};
 use crate::progress::{Progress, round};
-
-/// Of a long list only so many are named; the file has them all.
-const NAMED: usize = 20;
 
 /// What a run did, for programs.
 #[derive(Serialize)]
@@ -39,9 +39,12 @@ struct Summary {
 pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let job = &options.job;
     let mut progress = Progress::new();
-    let Listing { images, skipped } = images::list(&job.images, job.shard)?;
-    if let Some(captions) = &options.captions {
-        images::report_captions(&images, &Captions::read(captions)?, &progress);
+    let Listing { images, skipped, left_out, .. } = images::list(&job.images, job.shard)?;
+    progress.left_out(&job.images, &left_out);
+    if let Some(path) = &options.captions {
+        let captions = Captions::read(path)?;
+        progress.left_out(path, captions.left_out());
+        images::report_captions(&images, &captions, &progress);
     }
     let mut encoder = open_encoder(job, &progress)?;
     let origin = Origin { created_by: created_by(), device: encoder.describe_device() };
@@ -80,8 +83,23 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let pending = rows.zip(work.encode).map(|(row, image)| Pending { row, image });
     let pending = pending.collect::<Vec<_>>();
     let outcome = pipeline::run(job, &mut encoder, &mut store, &pending, &mut progress)?;
+    let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
     store.finish()?;
     report(job, &pending, done, removed, skipped, outcome, &progress)
+}
+
+/// Removes the rows of images that could not be encoded, if they do not fit their checksums: nobody can use them.
+/// Says how many there were.
+fn prune_damaged(store: &mut StoreWriter, outcome: &Outcome) -> features::Result<usize> {
+    let held = store.images().map(|image| normal(image).into_owned()).collect::<HashSet<_>>();
+    let mut damaged = Vec::new();
+    for Skipped { image, .. } in outcome.skipped.iter().filter(|of| held.contains(&of.image)) {
+        if store.intact_source(image)?.is_none() {
+            damaged.push(image.clone());
+        }
+    }
+    store.remove(&damaged)?;
+    Ok(damaged.len())
 }
 
 fn report(
@@ -123,7 +141,9 @@ fn report(
 pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     let job = &options.job;
     let progress = Progress::new();
-    let images = images::list(&job.images, job.shard)?.images;
+    let Listing { images, skipped, left_out, .. } = images::list(&job.images, job.shard)?;
+    progress.left_out(&job.images, &left_out);
+    name_skipped(&skipped, &progress);
     let file = job.file();
     let mut encoder = open_encoder(job, &progress)?;
     let provenance = provenance(job, &encoder)?;
@@ -201,9 +221,7 @@ fn report_skipped(store: &Path, skipped: &[Skipped], progress: &Progress) -> any
             _ => Ok(()),
         };
     }
-    for Skipped { image, reason } in skipped.iter().take(NAMED) {
-        progress.note(&format!("skipped: {image}: {reason}"));
-    }
+    name_skipped(skipped, progress);
     if skipped.len() > NAMED {
         let more = skipped.len() - NAMED;
         progress.note(&format!("skipped: {more} more, all in {}", path.display()));
@@ -211,6 +229,12 @@ fn report_skipped(store: &Path, skipped: &[Skipped], progress: &Progress) -> any
     let lines = skipped.iter().map(|one| Ok(serde_json::to_string(one)? + "\n"));
     let lines = lines.collect::<anyhow::Result<String>>()?;
     data::files::replace(&path, lines.as_bytes()).with_context(problem)
+}
+
+fn name_skipped(skipped: &[Skipped], progress: &Progress) {
+    for Skipped { image, reason } in skipped.iter().take(NAMED) {
+        progress.note(&format!("skipped: {}: {reason}", on_one_line(image)));
+    }
 }
 
 /// Where the skipped images are listed: `features/flickr8k.skipped.jsonl`.

@@ -94,7 +94,7 @@ fn hostile_images_are_listed_and_the_good_ones_are_right() {
     write("page.jpg", b"<html>404</html>");
     symlink(images, images.join("loop")).unwrap();
     symlink("nowhere.jpg", images.join("dangling.jpg")).unwrap();
-    let bad = ["cut.jpg", "cut.png", "dangling.jpg", "empty.jpg", "loop", "page.jpg"];
+    let bad = ["cut.jpg", "cut.png", "dangling.jpg", "empty.jpg", "page.jpg"];
 
     let said = workplace.extract(&[]);
     assert_eq!(said.status, 0, "{}", said.stderr);
@@ -132,9 +132,12 @@ fn hostile_images_are_listed_and_the_good_ones_are_right() {
     list.sort();
     let names = list.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
     assert_eq!(names, bad);
-    for (name, reason) in
-        [("empty.jpg", "not an image"), ("page.jpg", "not an image"), ("cut.jpg", "cut off")]
-    {
+    for (name, reason) in [
+        ("empty.jpg", "not an image"),
+        ("page.jpg", "not an image"),
+        ("cut.jpg", "cut off"),
+        ("dangling.jpg", "nowhere.jpg"),
+    ] {
         assert!(list.iter().any(|(image, why)| image == name && why.contains(reason)), "{list:?}");
     }
 

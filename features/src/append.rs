@@ -11,9 +11,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use tempfile::TempPath;
-
-use crate::description::{Description, Extent, Metadata, Segment, USER_BLOCK};
+use crate::description::{Description, Extent, MAX_METADATA_BYTES, Metadata, Segment, USER_BLOCK};
+use crate::scratch::scratch_name;
 use crate::{Error, Result, front};
 
 /// Lays out a segment for `names` in the store and gives the new description.
@@ -110,6 +109,9 @@ fn lay_out(
     description.length = scratch.metadata().map_err(Error::io(path))?.len();
     let extents =
         gaps(description).ok_or_else(|| Error::not_a_store(path, "it grows too large"))?;
+    if extents.iter().map(|extent| extent.length).sum::<u64>() > MAX_METADATA_BYTES {
+        return Err(Error::Full { path: path.to_path_buf() });
+    }
     let mut metadata = Vec::new();
     for extent in &extents {
         let start = metadata.len();
@@ -118,16 +120,6 @@ fn lay_out(
     }
     description.metadata = Metadata { extents, checksum: crc32fast::hash(&metadata) };
     Ok(metadata)
-}
-
-/// The scratch file of a store for some purpose, such as `.flickr8k.h5.layout` beside it, removed when the answer is
-/// dropped.
-pub(crate) fn scratch_name(path: &Path, purpose: &str) -> std::io::Result<TempPath> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".");
-    name.push(purpose);
-    TempPath::try_from_path(path.with_file_name(name))
 }
 
 /// Everything between the front page and the end of the file that is not part of a dataset.

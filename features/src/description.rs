@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Provenance, Shard};
+use crate::{MAX_NAME_BYTES, Provenance, Shard};
 
 /// The name under which a front page is known for one of this format.
 pub(crate) const FORMAT: &str = "showtell features";
@@ -16,6 +16,8 @@ pub(crate) const SOURCE_BYTES: usize = 32;
 pub(crate) const USER_BLOCK: u64 = 1 << 20;
 /// Grids begin at a multiple of so many bytes, so that their values can be read in place.
 const ROW_ALIGNMENT: u64 = 4;
+/// The most bytes of HDF5's own that a file may have.
+pub(crate) const MAX_METADATA_BYTES: u64 = 256 << 20;
 /// Bytes of a checksum.
 pub(crate) const CHECKSUM_BYTES: usize = size_of::<u32>();
 
@@ -143,6 +145,10 @@ impl Description {
         if self.segments.iter().any(|segment| segment.grids.len() != views) {
             return Some("a view has no grids");
         }
+        let in_range = |of: &Segment| of.rows == 0 || (1..=MAX_NAME_BYTES).contains(&of.name_bytes);
+        if !self.segments.iter().all(in_range) {
+            return Some("the length of a name is out of range");
+        }
         let misaligned = |at: &u64| !at.is_multiple_of(ROW_ALIGNMENT);
         if self.segments.iter().flat_map(|segment| &segment.grids).any(misaligned) {
             return Some("grids cannot be read in place");
@@ -161,6 +167,9 @@ impl Description {
                 Some(end) if extent.at >= free && end <= self.length => free = end,
                 _ => return Some("two parts overlap or lie outside the file"),
             }
+        }
+        if self.metadata.bytes() > MAX_METADATA_BYTES {
+            return Some("its HDF5 metadata is out of range");
         }
         match self.waiting {
             Some(at) if at < self.length || at.checked_add(self.metadata.bytes()).is_none() => {

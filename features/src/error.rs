@@ -11,6 +11,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is no store.
+    #[error("{}: no feature store is there\n  Fill it first with `extract` (make extract), or name another one.", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// The file has no front page that could be understood.
     #[error("{}: not a feature store: {problem}\n  Name another one, or move it away and run `extract` again.", path.display())]
     NotAStore {
@@ -48,13 +54,24 @@ pub enum Error {
         /// What was asked for.
         expected: String,
     },
-    /// Another process is writing the store.
-    #[error("{}: {holder} is writing it; wait for it or name another store", path.display())]
+    /// Another program has the store open.
+    #[error(
+        "{}: the store is in use: {holder}\n  Wait until it is closed there, or name another store.",
+        path.display()
+    )]
     Busy {
         /// The store.
         path: PathBuf,
-        /// The process that writes.
+        /// Which program has it, as far as that is known, and what for.
         holder: String,
+    },
+    /// Something is larger than a store can hold.
+    #[error("{}: {what}; a feature store cannot hold it", path.display())]
+    OutOfRange {
+        /// The store.
+        path: PathBuf,
+        /// What is too large.
+        what: String,
     },
     /// The file ends too early.
     #[error(
@@ -167,7 +184,11 @@ pub enum Error {
         name: String,
     },
     /// A grid does not fit its checksum.
-    #[error("{}: the grid of `{name}` is damaged; run `extract` again, which encodes it anew", path.display())]
+    #[error(
+        "{}: the grid of `{name}` is damaged\n  \
+         Run `extract` again, which encodes it anew; if the photo is gone, with --prune, which removes it.",
+        path.display()
+    )]
     Checksum {
         /// The store.
         path: PathBuf,

@@ -214,6 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::description::{Extent, Segment, USER_BLOCK};
     use crate::{Dtype, GridShape, Provenance};
 
     fn description() -> Description {
@@ -264,22 +265,131 @@ mod tests {
             prop_assert!(read(&file(&bytes), Path::new("store.h5")).is_err());
         }
 
-        /// Arbitrary JSON values and addresses behind a right signature and checksum.
+        /// Descriptions of a real layout with other numbers here and there.
         #[test]
-        fn arbitrary_descriptions_lead_nowhere(
-            length in any::<u64>(), rows in any::<usize>(), at in any::<u64>(), side in any::<usize>(),
+        fn changed_descriptions_stay_within_the_file(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), number()), 0..4),
         ) {
-            let mut description = description();
-            description.length = length;
-            description.provenance.grid.channels = side;
-            description.segments.push(crate::description::Segment {
-                rows, name_bytes: side, names: at, names_checksum: 0, sources: at, states: at,
-                checksums: at, grids: vec![at], created_by: String::new(), device: String::new(),
-            });
-            let file = file(b"");
-            write(&file, 0, &description, Path::new("store.h5")).unwrap();
-            let accepted = read(&file, Path::new("store.h5")).is_ok();
-            prop_assert!(!accepted || rows == 0);
+            let mut json = serde_json::to_value(laid_out()).unwrap();
+            let mut places = Vec::new();
+            collect_numbers(&json, String::new(), &mut places);
+            for (at, change) in &changes {
+                let value = json.pointer_mut(at.get(&places)).unwrap();
+                *value = change.of(value.as_u64().unwrap()).into();
+            }
+            let read = decode(&serde_json::to_vec(&json).unwrap(), Path::new("store.h5"));
+            prop_assert!(read.is_ok() || !changes.is_empty(), "{read:?}");
+            if let Ok(Page::Rows(description)) = read {
+                prop_assert_eq!(wrong(&description), None);
+            }
+        }
+    }
+
+    /// Another number.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Value(u64),
+        Up(u64),
+        Down(u64),
+    }
+
+    impl Change {
+        fn of(&self, number: u64) -> u64 {
+            match self {
+                Self::Value(value) => *value,
+                Self::Up(by) => number.wrapping_add(*by),
+                Self::Down(by) => number.wrapping_sub(*by),
+            }
+        }
+    }
+
+    fn number() -> impl Strategy<Value = Change> {
+        let step = || prop_oneof![1_u64..9, Just(4096), 1_u64..100_000];
+        prop_oneof![
+            any::<u64>().prop_map(Change::Value),
+            (0_u32..64).prop_map(|bits| Change::Value(1 << bits)),
+            step().prop_map(Change::Up),
+            step().prop_map(Change::Down),
+        ]
+    }
+
+    /// Two segments of rows with two views, gaps between their parts, and metadata that waits.
+    fn laid_out() -> Description {
+        let mut description = description();
+        description.provenance.views.push("flip".to_owned());
+        let mut free = USER_BLOCK + 4096;
+        let mut place = |bytes: usize| {
+            let at = free;
+            free = (at + bytes as u64).next_multiple_of(4096) + 4096;
+            at
+        };
+        let grid = description.provenance.grid_bytes();
+        for rows in [3, 100] {
+            let mut segment = Segment { rows, name_bytes: 9, ..Segment::default() };
+            let parts = [9, 32, 1, 8, grid, grid];
+            segment.set_addresses(&parts.map(|bytes| place(bytes * rows)));
+            description.segments.push(segment);
+        }
+        description.metadata.extents =
+            vec![Extent { at: USER_BLOCK, length: 2000 }, Extent { at: place(3000), length: 3000 }];
+        (description.length, description.waiting) = (free, Some(free));
+        description
+    }
+
+    fn collect_numbers(json: &serde_json::Value, path: String, places: &mut Vec<String>) {
+        match json {
+            serde_json::Value::Number(_) => places.push(path),
+            serde_json::Value::Array(values) => {
+                let values = values.iter().enumerate();
+                values
+                    .for_each(|(at, value)| collect_numbers(value, format!("{path}/{at}"), places));
+            }
+            serde_json::Value::Object(values) => {
+                let values = values.iter();
+                values
+                    .for_each(|(at, value)| collect_numbers(value, format!("{path}/{at}"), places));
+            }
+            _ => {}
+        }
+    }
+
+    /// What leads out of the file, into another part, or to more memory than a store may take.
+    fn wrong(of: &Description) -> Option<String> {
+        let provenance = &of.provenance;
+        let grid = provenance.grid;
+        let values = [grid.height, grid.width, grid.channels].map(|side| side as u128);
+        let grid_bytes = values.iter().product::<u128>() * provenance.dtype.bytes() as u128;
+        let mut parts = Vec::new();
+        for segment in &of.segments {
+            let sizes = [segment.name_bytes as u128, 32, 1, 4 * provenance.views.len() as u128];
+            let at = [segment.names, segment.sources, segment.states, segment.checksums];
+            let of_grids = segment.grids.iter().map(|&at| (at, grid_bytes));
+            let all = at.into_iter().zip(sizes).chain(of_grids);
+            parts.extend(all.map(|(at, bytes)| (u128::from(at), bytes * segment.rows as u128)));
+            if segment.rows > 0 && segment.name_bytes > 1 << 16 {
+                return Some(format!("names of {} bytes", segment.name_bytes));
+            }
+            if segment.grids.iter().any(|at| at % 4 > 0) {
+                return Some("grids that cannot be read in place".to_owned());
+            }
+        }
+        let metadata = of.metadata.extents.iter().map(|of| (of.at.into(), of.length.into()));
+        parts.extend(metadata.clone());
+        parts.retain(|(_, length)| *length > 0);
+        let out =
+            parts.iter().find(|(at, length)| *at < 1 << 20 || at + length > u128::from(of.length));
+        let overlap = parts.iter().enumerate().find(|(number, (at, length))| {
+            parts[..*number]
+                .iter()
+                .any(|(other, bytes)| at < &(other + bytes) && *other < at + length)
+        });
+        let metadata = metadata.map(|(_, length): (u128, u128)| length).sum::<u128>();
+        match (out, overlap) {
+            (Some(part), _) => Some(format!("{part:?} is outside")),
+            (_, Some(part)) => Some(format!("{part:?} overlaps")),
+            _ if grid_bytes > 1 << 28 => Some(format!("grids of {grid_bytes} bytes")),
+            _ if metadata > 1 << 28 => Some(format!("metadata of {metadata} bytes")),
+            _ => of.waiting.filter(|at| *at < of.length).map(|at| format!("{at} waits inside")),
         }
     }
 }

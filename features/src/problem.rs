@@ -48,7 +48,7 @@ impl fmt::Display for Problem {
             }
             Self::Description { path, number } => write!(
                 formatter,
-                "{}: front page: description {number} is damaged; the other one serves, the next `extract` mends it",
+                "{}: front page: description {number} is damaged; the other one is intact",
                 path.display()
             ),
             Self::Metadata { path } => write!(

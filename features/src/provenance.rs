@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+/// The most bytes of a grid.
+pub(crate) const MAX_GRID_BYTES: usize = 256 << 20;
+
 /// The type of a grid's values, little-endian in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -153,7 +156,8 @@ impl Provenance {
             !name.is_empty() && name.bytes().all(allowed)
         };
         let distinct = (1..self.views.len()).all(|at| !self.views[..at].contains(&self.views[at]));
-        self.grid.is_sane() && !self.views.is_empty() && self.views.iter().all(plain) && distinct
+        let views = !self.views.is_empty() && self.views.iter().all(plain) && distinct;
+        views && self.grid.is_sane() && self.grid_bytes() <= MAX_GRID_BYTES
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading a store.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -35,11 +36,10 @@ impl FeatureStore {
     /// Opens the store at `path`; if no file is there, the shards of that store which lie beside it. Front page,
     /// names and states are read and checked, no grid is.
     pub fn open(path: &Path) -> Result<Self> {
-        let shards = if path.exists() { Vec::new() } else { shards_of(path)? };
-        if !shards.is_empty() {
-            return Self::of_parts(path, None, set::open_shards(path, &shards)?);
-        }
-        let file = File::open(path).map_err(Error::io(path))?;
+        let file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Self::of_shards(path),
+            file => file.map_err(Error::io(path))?,
+        };
         let Front { page, damaged } = front::read(&file, path)?;
         match page {
             Page::Rows(description) => {
@@ -52,6 +52,15 @@ impl FeatureStore {
                 Self::of_parts(path, Some(set), parts)
             }
         }
+    }
+
+    /// The store whose shards lie beside `path`.
+    fn of_shards(path: &Path) -> Result<Self> {
+        let shards = shards_of(path)?;
+        if shards.is_empty() {
+            return Err(Error::Missing { path: path.to_path_buf() });
+        }
+        Self::of_parts(path, None, set::open_shards(path, &shards)?)
     }
 
     /// A store of parts that fit together.
@@ -69,7 +78,8 @@ impl FeatureStore {
         Ok(store)
     }
 
-    /// Within one file the last row of an image counts; two files must not hold the same image.
+    /// Within one file the last row of an image counts; two files must not hold an image of the same name. Where the
+    /// names differ in their Unicode form alone, as after photos were moved to another file system, the last one counts.
     fn images_by_name(&self) -> Result<Index> {
         let parts = self.parts.iter().zip(&self.starts);
         let complete =
@@ -80,7 +90,7 @@ impl FeatureStore {
             |row| self.name(row),
             |before, row| {
                 let [(one, _), (other, _)] = [before, row].map(|row| self.part(row));
-                if one.path != other.path {
+                if one.path != other.path && self.name(before) == self.name(row) {
                     overlap = Some((row, one.path.clone()));
                 }
             },

@@ -9,6 +9,9 @@ use crate::description::{CHECKSUM_BYTES, Description, SOURCE_BYTES, Segment};
 use crate::index::Index;
 use crate::{Error, Provenance, Result};
 
+/// Names are read in pieces of about so many bytes.
+const PIECE: usize = 1 << 20;
+
 /// The SHA-256 of the file an image was read from.
 pub type Source = [u8; SOURCE_BYTES];
 
@@ -77,6 +80,7 @@ impl Rows {
         for segment in &description.segments {
             rows.starts.push(rows.len());
             rows.read_names(file, path, segment)?;
+            // There are as many names as rows by now, so a row is more than a number in the front page.
             let mut states = vec![0; segment.rows];
             file.read_exact_at(&mut states, segment.states).map_err(Error::io(path))?;
             rows.states.extend(states.into_iter().map(State::of));
@@ -85,21 +89,32 @@ impl Rows {
         Ok(rows)
     }
 
+    /// In pieces: a front page may promise more names than the file has bytes on the disk. Names of one segment differ,
+    /// so at most one of them is empty.
     fn read_names(&mut self, file: &File, path: &Path, segment: &Segment) -> Result<()> {
-        let mut bytes = vec![0; segment.rows * segment.name_bytes];
-        file.read_exact_at(&mut bytes, segment.names).map_err(Error::io(path))?;
-        if crc32fast::hash(&bytes) != segment.names_checksum {
-            return Err(Error::Names { path: path.to_path_buf() });
+        let damaged = || Error::Names { path: path.to_path_buf() };
+        let size = segment.name_bytes.max(1);
+        let a_piece = (PIECE / size).max(1);
+        let mut hasher = crc32fast::Hasher::new();
+        let mut empty = 0;
+        let mut bytes = Vec::new();
+        for first in (0..segment.rows).step_by(a_piece) {
+            bytes.resize(a_piece.min(segment.rows - first) * segment.name_bytes, 0);
+            let at = segment.names + (first * segment.name_bytes) as u64;
+            file.read_exact_at(&mut bytes, at).map_err(Error::io(path))?;
+            hasher.update(&bytes);
+            for bytes in bytes.chunks_exact(size) {
+                let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                empty += usize::from(end == 0);
+                let name = std::str::from_utf8(&bytes[..end]).map_err(|_| damaged())?;
+                self.names.push_str(name);
+                self.ends.push(self.names.len());
+            }
+            if empty > 1 {
+                return Err(damaged());
+            }
         }
-        self.ends.reserve(segment.rows);
-        for bytes in bytes.chunks_exact(segment.name_bytes.max(1)) {
-            let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-            let name = std::str::from_utf8(&bytes[..end])
-                .map_err(|error| Error::not_a_store(path, error.to_string()))?;
-            self.names.push_str(name);
-            self.ends.push(self.names.len());
-        }
-        Ok(())
+        if hasher.finalize() == segment.names_checksum { Ok(()) } else { Err(damaged()) }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::description::{Set, USER_BLOCK};
+use crate::description::{MAX_METADATA_BYTES, Set, USER_BLOCK};
 use crate::part::Part;
 use crate::provenance::Difference;
 use crate::{Error, Problem, Provenance, Result, Shard};
@@ -111,6 +111,9 @@ fn missing(shards: &[(Shard, Part)]) -> Option<String> {
 /// Everything behind the front page.
 pub(crate) fn metadata(file: &File) -> std::io::Result<Vec<u8>> {
     let length = file.metadata()?.len().saturating_sub(USER_BLOCK);
+    if length > MAX_METADATA_BYTES {
+        return Err(std::io::Error::other("its HDF5 metadata is out of range"));
+    }
     let mut bytes = vec![0; length as usize];
     file.read_exact_at(&mut bytes, USER_BLOCK)?;
     Ok(bytes)

@@ -1,6 +1,7 @@
 //! Filling a store.
 
-use std::fs::{self, File, TryLockError};
+use std::collections::HashMap;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,10 @@ use crate::append::{self, folder_of};
 use crate::description::{Description, Segment};
 use crate::front::{self, Page};
 use crate::index::Index;
+use crate::lock::{Lock, lock, this_process};
+use crate::name::normal;
 use crate::rows::{self, Rows, Source, State};
-use crate::{Dtype, Error, Provenance, Result, Shard};
+use crate::{Dtype, Error, GridShape, MAX_NAME_BYTES, Provenance, Result, Shard};
 
 /// Where and by what rows are being encoded; kept with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub struct StoreWriter {
     rows: Rows,
     /// The row that counts for each image: its last complete one.
     index: Index,
+    _lock: Option<Lock>,
 }
 
 impl StoreWriter {
@@ -65,11 +69,24 @@ impl StoreWriter {
         provenance: &Provenance,
         origin: Origin,
     ) -> Result<Self> {
+        check_range(path, provenance)?;
         fs::create_dir_all(folder_of(path)).map_err(Error::io(folder_of(path)))?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path).map_err(Error::io(path))?;
-        lock(&file, path)?;
+        let lock = lock(file.try_clone().map_err(Error::io(path))?, path)?;
+        Self::fill(path, file, Some(lock), shard, provenance, origin)
+    }
+
+    /// Opens a file that nobody else writes: because of `lock`, or of one that the caller holds meanwhile.
+    pub(crate) fn fill(
+        path: &Path,
+        file: File,
+        lock: Option<Lock>,
+        shard: Option<Shard>,
+        provenance: &Provenance,
+        origin: Origin,
+    ) -> Result<Self> {
         let length = file.metadata().map_err(Error::io(path))?.len();
         let description = if length == 0 {
             Description::empty(provenance.clone(), shard)
@@ -83,10 +100,10 @@ impl StoreWriter {
             file.set_len(description.length).map_err(Error::io(path))?;
         }
         let description = append::settle(&file, path, description)?;
-        front::write_holder(&file, &holder()).map_err(Error::io(path))?;
+        front::write_holder(&file, &this_process()).map_err(Error::io(path))?;
         let rows = Rows::read(&file, path, &description)?;
         let (path, index) = (path.to_path_buf(), rows.index());
-        let mut writer = Self { path, file, description, origin, rows, index };
+        let mut writer = Self { path, file, description, origin, rows, index, _lock: lock };
         writer.set_states(&writer.useless(), State::Removed)?;
         Ok(writer)
     }
@@ -127,19 +144,19 @@ impl StoreWriter {
 
     /// Rows for images that are to be encoded, in their order. A row that waits for its image is
     /// taken again; the others are added. The old row of an image counts until its new one is
-    /// complete.
+    /// complete. A name is [`MAX_NAME_BYTES`] long at most.
     pub fn rows_for(&mut self, images: &[String]) -> Result<Vec<usize>> {
         let empty = (0..self.rows.len()).filter(|&row| self.rows.state(row) == State::Empty);
-        let empty = empty.map(|row| (self.rows.name(row).to_owned(), row));
-        let empty = empty.collect::<std::collections::HashMap<_, _>>();
-        let new = images.iter().filter(|image| !empty.contains_key(*image)).cloned();
+        let empty = empty.map(|row| (normal(self.rows.name(row)).into_owned(), row));
+        let empty = empty.collect::<HashMap<_, _>>();
+        let new = images.iter().filter(|image| !empty.contains_key(&*normal(image))).cloned();
         let new = new.collect::<Vec<_>>();
         let mut next = self.rows.len();
         if !new.is_empty() {
             self.append(&new)?;
         }
-        let row = |image| {
-            empty.get(image).copied().unwrap_or_else(|| {
+        let row = |image: &String| {
+            empty.get(&*normal(image)).copied().unwrap_or_else(|| {
                 next += 1;
                 next - 1
             })
@@ -148,6 +165,10 @@ impl StoreWriter {
     }
 
     fn append(&mut self, names: &[String]) -> Result<()> {
+        if let Some(name) = names.iter().find(|name| name.len() > MAX_NAME_BYTES) {
+            let what = format!("a name is {} bytes long", name.len());
+            return Err(Error::OutOfRange { path: self.path.clone(), what });
+        }
         let segment = Segment {
             rows: names.len(),
             name_bytes: names.iter().map(String::len).max().unwrap_or(1),
@@ -230,11 +251,21 @@ impl StoreWriter {
 }
 
 impl Drop for StoreWriter {
-    /// Lets go of the lock at once. Closing the file would keep it for as long as a child that is
-    /// just being started holds a copy. Where it fails, the end of the process lets go.
+    /// Takes this process's name off the store. After a kill it stays; then nobody has the store locked.
     fn drop(&mut self) {
-        let _ = self.file.unlock();
+        let _ = front::write_holder(&self.file, "");
     }
+}
+
+/// Refuses what a reader would refuse.
+fn check_range(path: &Path, provenance: &Provenance) -> Result<()> {
+    if provenance.is_sane() {
+        return Ok(());
+    }
+    let GridShape { height, width, channels } = provenance.grid;
+    let views = provenance.views.join(", ");
+    let what = format!("a grid is {height}×{width}×{channels}, of the views {views}");
+    Err(Error::OutOfRange { path: path.to_path_buf(), what })
 }
 
 /// The description of a store that is there.
@@ -259,23 +290,4 @@ fn check_shard(found: Option<Shard>, expected: Option<Shard>, path: &Path) -> Re
         found: name(found),
         expected: name(expected),
     })
-}
-
-/// Takes the store for this process alone, until it is let go.
-fn lock(file: &File, path: &Path) -> Result<()> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            let holder =
-                front::read_holder(file).unwrap_or_else(|| "another extraction".to_owned());
-            Err(Error::Busy { path: path.to_path_buf(), holder })
-        }
-        Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),
-    }
-}
-
-/// This process, for people.
-fn holder() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("process {} on {}", std::process::id(), host.trim())
 }

@@ -213,3 +213,56 @@ fn a_shard_that_goes_on_is_seen_and_damage_is_named() {
     let error = FeatureStore::open(&path).unwrap_err().to_string();
     assert!(error.contains("store.2-of-3.h5") && error.contains("No such file"), "{error}");
 }
+
+#[test]
+fn merges_at_once_do_not_disturb_each_other() {
+    let (_folder, path) = three_shards();
+    let files = shards_of(&path).unwrap();
+    // What a merge that was killed has left.
+    let left = path.with_file_name(".store.h5.merging");
+    fs::write(&left, vec![7; 3 << 20]).unwrap();
+    let done = std::thread::scope(|scope| {
+        let merges = (0..8).map(|_| scope.spawn(|| merge(&path, &files, "test")));
+        let merges = merges.collect::<Vec<_>>().into_iter();
+        merges.map(|merge| merge.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(done.iter().any(Result::is_ok));
+    for error in done.into_iter().filter_map(Result::err) {
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+    }
+    assert!(!left.exists());
+    assert_whole(&FeatureStore::open(&path).unwrap());
+
+    // One that copies and one that points: what has rows of its own is not replaced.
+    let done = std::thread::scope(|scope| {
+        let copies = (0..4).map(|_| scope.spawn(|| merge_copy(&path, &files, "test")));
+        let others = (0..4).map(|_| scope.spawn(|| merge(&path, &files, "test")));
+        let all = copies.chain(others).collect::<Vec<_>>().into_iter();
+        all.map(|merge| merge.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(done.iter().any(Result::is_ok));
+    for error in done.into_iter().filter_map(Result::err) {
+        assert!(matches!(error, Error::Busy { .. } | Error::Shards { .. }), "{error}");
+    }
+    assert!(!left.exists());
+    assert_eq!(FeatureStore::open(&path).unwrap().verify().unwrap(), []);
+    let _ = merge_copy(&path, &files, "test");
+    assert_whole(&FeatureStore::open(&path).unwrap());
+}
+
+#[test]
+fn a_name_in_two_unicode_forms_in_two_shards_is_one_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.h5");
+    let plain = provenance(&["original"]);
+    for (index, name) in ["cafe\u{301}.jpg", "caf\u{e9}.jpg"].into_iter().enumerate() {
+        let shard = shard(index as u32, 2);
+        let file = shard.path(&path);
+        let mut writer = StoreWriter::open_shard(&file, Some(shard), &plain, origin()).unwrap();
+        let rows = writer.rows_for(&[name.to_owned()]).unwrap();
+        writer.write(&[common::encoded(rows[0], index, 1)]).unwrap();
+        writer.finish().unwrap();
+    }
+    let store = FeatureStore::open(&path).unwrap();
+    assert_eq!((store.complete(), store.find("cafe\u{301}.jpg")), (1, Some(1)));
+}

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 
 use common::{GRID, fill, grids, names, open, provenance, source, store, values};
 use features::{Dtype, Error, FeatureStore, Provenance, State, StoreWriter};
@@ -112,6 +113,89 @@ fn a_second_writer_is_refused_while_readers_are_not() {
     assert_eq!(FeatureStore::open(&path).unwrap().complete(), 0);
     drop(writer);
     fill(&path, &plain, &names(0..2));
+}
+
+#[test]
+fn who_has_the_store_is_said_as_far_as_it_is_known() {
+    let (_folder, path) = store();
+    let plain = provenance(&["original"]);
+    fill(&path, &plain, &names(0..2));
+    let refusal = || {
+        let error = StoreWriter::open(&path, &plain, common::origin()).unwrap_err();
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        error.to_string()
+    };
+    let reader = fs::File::open(&path).unwrap();
+    reader.lock_shared().unwrap();
+    assert!(
+        refusal()
+            .contains("store.h5: the store is in use: another program has it open for reading")
+    );
+    reader.unlock().unwrap();
+    fill(&path, &plain, &names(0..3));
+
+    // A writer that was killed has left its name, and another program writes.
+    let other = fs::File::options().write(true).open(&path).unwrap();
+    for process in ["process 4294967295 on ", "process 1 on elsewhere", "no process at all"] {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let name = if process.ends_with(' ') {
+            process.to_owned() + host.trim()
+        } else {
+            process.to_owned()
+        };
+        other.write_all_at(format!("{name}\0").as_bytes(), 1020 << 10).unwrap();
+        other.lock().unwrap();
+        let said = refusal();
+        assert!(
+            said.contains("another program is writing it") && !said.contains("process"),
+            "{said}"
+        );
+        other.unlock().unwrap();
+    }
+}
+
+#[test]
+fn names_are_the_same_in_every_unicode_form() {
+    const COMPOSED: [&str; 2] = ["caf\u{e9}.jpg", "\u{1EA3}nh.jpg"];
+    const DECOMPOSED: [&str; 2] = ["cafe\u{301}.jpg", "a\u{309}nh.jpg"];
+    let plain = provenance(&["original"]);
+    for (stored, asked) in [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)] {
+        let (_folder, path) = store();
+        let mut writer = open(&path, &plain);
+        let rows = writer.rows_for(&stored.map(str::to_owned)).unwrap();
+        writer.write(&[common::encoded(rows[0], 0, 1)]).unwrap();
+        writer.finish().unwrap();
+
+        let mut writer = open(&path, &plain);
+        assert_eq!(writer.intact_source(asked[0]).unwrap(), Some(source(0)));
+        assert_eq!(writer.rows_for(&[asked[1].to_owned()]).unwrap(), [rows[1]], "a row is reused");
+        writer.write(&[common::encoded(rows[1], 1, 1)]).unwrap();
+        writer.finish().unwrap();
+        let read = FeatureStore::open(&path).unwrap();
+        for (stored, asked) in stored.iter().zip(asked) {
+            assert!(read.find(asked).is_some() && read.find(asked) == read.find(stored));
+            assert_eq!(read.name(read.find(asked).unwrap()), *stored, "what is stored stays");
+        }
+        // Encoded again under its other name, an image has one row that counts.
+        let mut writer = open(&path, &plain);
+        let row = writer.rows_for(&[asked[0].to_owned()]).unwrap()[0];
+        writer.write(&[common::encoded(row, 5, 1)]).unwrap();
+        writer.remove(&[stored[1].to_owned(), asked[1].to_owned()]).unwrap();
+        writer.finish().unwrap();
+        let read = FeatureStore::open(&path).unwrap();
+        assert_eq!(
+            (read.complete(), read.find(stored[0]), read.find(asked[1])),
+            (1, Some(row), None)
+        );
+    }
+}
+
+#[test]
+fn an_absent_store_is_called_so() {
+    let (_folder, path) = store();
+    let error = FeatureStore::open(&path).unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    assert!(error.to_string().contains("store.h5: no feature store is there\n  Fill it first"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod decoder;
 pub mod device;
 pub mod encoder;
 mod error;
+pub mod folder;
 pub mod identity;
 pub mod onnx;
 mod overlay;

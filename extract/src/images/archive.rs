@@ -1,45 +1,218 @@
 //! Tar archives, as `WebDataset` lays them out: photos with whatever belongs to them beside. Only the heads of the
 //! members are read here; an image is read at its place when its turn comes.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Component, Path};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use models::decode::has_image_extension;
+use models::decode::{has_image_extension, unread_kind};
+use models::folder::{
+    APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, on_one_line, unread,
+};
+use tar::{Entry, EntryType};
 
 use super::{Listing, Place};
 
-/// Whether a file seems to be one, by its name.
+/// How the names of archives end that are read.
+pub(super) const EXTENSIONS: &[&str] = &["tar"];
+/// … and of those that are not.
+pub(super) const COMPRESSED_EXTENSIONS: [&str; 8] =
+    ["7z", "rar", "tbz", "tbz2", "tgz", "txz", "tzst", "zip"];
+/// How the names of compressed archives end behind `.tar`.
+const COMPRESSIONS: [&str; 4] = ["bz2", "gz", "xz", "zst"];
+/// What is said of them.
+pub(super) const COMPRESSED: &str =
+    "a compressed archive is not read; unpack it, or pack the photos as .tar";
+/// Links that lead to links, before they are taken to lead in a circle.
+const MOST_LINKS: usize = 40;
+
+/// Whether a file seems to be an archive that is read, by its name.
 pub(super) fn is_archive(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
+    ends_in(path, EXTENSIONS)
 }
 
-/// Adds the images of an archive, named by their paths in it.
-pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
+/// Whether a file seems to be an archive that is not read.
+pub(super) fn is_compressed(path: &Path) -> bool {
+    let is_tar = || path.file_stem().is_some_and(|stem| is_archive(Path::new(stem)));
+    ends_in(path, &COMPRESSED_EXTENSIONS) || (ends_in(path, &COMPRESSIONS) && is_tar())
+}
+
+fn ends_in(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|of| extensions.iter().any(|other| of.eq_ignore_ascii_case(other)))
+}
+
+/// Adds the images of an archive of a folder or list, where it is called `name`, if it belongs to the shard. One that
+/// cannot be read is skipped.
+pub(super) fn add(path: &Path, name: &str, listing: &mut Listing) {
+    if !listing.holds(name) {
+        return;
+    }
+    if let Err(error) = read(path, listing, true) {
+        listing.skip(Path::new(name), data::program::explain(&error));
+    }
+}
+
+/// Adds the images of an archive, named by their paths in it: `whole` those of all shards.
+pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::Result<()> {
     let wrong = || format!("{}: cannot be read as a tar archive", path.display());
     let file = File::open(path).with_context(wrong)?;
     let end = file.metadata().with_context(wrong)?.len();
-    let archive = Arc::from(path);
+    let bytes = file.try_clone().with_context(wrong)?;
+    let mut members = Members::default();
     for member in tar::Archive::new(file).entries_with_seek().with_context(wrong)? {
-        let member = member.with_context(wrong)?;
-        let inside = member.path().with_context(wrong)?;
-        let (at, length) = (member.raw_file_position(), member.size());
-        if at.checked_add(length).is_none_or(|after| after > end) {
-            listing.skip(&path.join(&inside), "the archive ends before it does");
-            break;
-        }
-        if !member.header().entry_type().is_file() || !has_image_extension(&inside) {
-            continue;
-        }
-        let plain = inside.components().filter(|part| *part != Component::CurDir);
-        match plain.collect::<std::path::PathBuf>().to_str() {
-            Some(name) => {
-                let archive = Arc::clone(&archive);
-                listing.add(name.to_owned(), Place::Member { archive, at, length });
+        let goes_on = match member {
+            Ok(member) if member.raw_file_position().saturating_add(member.size()) > end => {
+                let name = member.path().with_context(wrong)?;
+                listing.skip(&path.join(name), "the archive ends before it does");
+                Ok(false)
             }
-            None => listing.skip(&path.join(&inside), "its name is not UTF-8"),
+            Ok(mut member) => members.add(&mut member, &bytes, listing).map(|()| true),
+            Err(error) => Err(error),
+        };
+        match goes_on {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if members.found.is_empty() => return Err(error).with_context(wrong),
+            Err(error) => {
+                listing.skip(path, format!("the archive cannot be read any further: {error}"));
+                break;
+            }
         }
     }
+    members.tell(path, listing, whole);
     Ok(())
+}
+
+/// What an archive holds.
+#[derive(Default)]
+struct Members {
+    /// Members by their paths, as they are looked up by links.
+    found: HashMap<PathBuf, Member>,
+    /// The names of images, with the paths they are found under.
+    images: Vec<(PathBuf, PathBuf)>,
+}
+
+#[derive(Clone)]
+enum Member {
+    File {
+        at: u64,
+        length: u64,
+    },
+    /// To the path of another member; `None` if it leads out of the archive.
+    Link(Option<PathBuf>),
+    /// Why it cannot be read.
+    Unread(&'static str),
+}
+
+impl Members {
+    /// Takes note of a member of the archive in `bytes`.
+    fn add<R: io::Read>(
+        &mut self,
+        member: &mut Entry<R>,
+        bytes: &File,
+        listing: &mut Listing,
+    ) -> io::Result<()> {
+        let path = member.path()?.into_owned();
+        let (at, length) = (member.raw_file_position(), member.size());
+        let what = match member.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous if is_sparse(member)? => SPARSE,
+            EntryType::GNUSparse => SPARSE,
+            EntryType::Regular | EntryType::Continuous => Member::File { at, length },
+            EntryType::Link => Member::Link(target(member, Path::new(""))?),
+            EntryType::Symlink => {
+                Member::Link(target(member, path.parent().unwrap_or(Path::new("")))?)
+            }
+            _ => return Ok(()),
+        };
+        if is_in_system_folder(&path)
+            || (is_called_as_side_file(&path) && is_side_file(&what, bytes))
+        {
+            return Ok(());
+        }
+        let name = path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+        let Some(place) = plain(&path) else { return Ok(()) };
+        if has_image_extension(&name) {
+            self.images.push((name, place.clone()));
+        } else if let Some(kind) = unread_kind(&name) {
+            listing.left_out.add(unread(kind), on_one_line(&name.to_string_lossy()));
+        }
+        self.found.insert(place, what);
+        Ok(())
+    }
+
+    /// Adds the images to the listing.
+    fn tell(self, archive: &Path, listing: &mut Listing, whole: bool) {
+        let shared = Arc::<Path>::from(archive);
+        for (name, path) in &self.images {
+            let place = match self.resolve(path) {
+                Ok((at, length)) => Place::Member { archive: Arc::clone(&shared), at, length },
+                Err(reason) => {
+                    listing.skip(&archive.join(name), reason);
+                    continue;
+                }
+            };
+            match name.to_str() {
+                None => listing.skip(&archive.join(name), "its name is not UTF-8"),
+                Some(name) if whole => listing.add_to(true, name, place),
+                Some(name) => listing.add(name, place),
+            }
+        }
+    }
+
+    /// Where the bytes of a member lie, links followed.
+    fn resolve(&self, path: &Path) -> Result<(u64, u64), String> {
+        let mut path = path;
+        for _ in 0..MOST_LINKS {
+            match self.found.get(path) {
+                Some(Member::File { at, length }) => return Ok((*at, *length)),
+                Some(Member::Unread(reason)) => return Err((*reason).to_owned()),
+                Some(Member::Link(Some(target))) => path = target,
+                Some(Member::Link(None)) => return Err("a link out of the archive".to_owned()),
+                None => return Err(format!("a link to {}, which is not there", path.display())),
+            }
+        }
+        Err("a link that leads in a circle".to_owned())
+    }
+}
+
+const SPARSE: Member =
+    Member::Unread("a sparse file; pack the archive again without tar's option --sparse");
+
+/// Whether a member is sparse in the way of the PAX format, in which it looks like a plain file.
+fn is_sparse<R: io::Read>(member: &mut Entry<R>) -> io::Result<bool> {
+    let Some(extensions) = member.pax_extensions()? else { return Ok(false) };
+    let is_sparse = |key: &str| key.starts_with("GNU.sparse.");
+    Ok(extensions.flatten().any(|extension| extension.key().is_ok_and(is_sparse)))
+}
+
+/// The member that a link leads to from `folder`.
+fn target<R: io::Read>(member: &Entry<R>, folder: &Path) -> io::Result<Option<PathBuf>> {
+    let target = member.link_name()?.unwrap_or_default();
+    Ok(if target.is_absolute() { None } else { plain(&folder.join(target)) })
+}
+
+/// A path without `.` and `..`, from the root of the archive; `None` if it leads out.
+fn plain(path: &Path) -> Option<PathBuf> {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => plain.push(part),
+            Component::ParentDir if !plain.pop() => return None,
+            _ => {}
+        }
+    }
+    Some(plain)
+}
+
+fn is_side_file(member: &Member, bytes: &File) -> bool {
+    let Member::File { at, length } = *member else { return false };
+    let mut first = [0; APPLE_DOUBLE.len()];
+    length >= first.len() as u64
+        && bytes.read_exact_at(&mut first, at).is_ok()
+        && first == APPLE_DOUBLE
 }

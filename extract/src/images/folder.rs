@@ -2,42 +2,28 @@
 
 use std::path::Path;
 
-use features::Shard;
-use models::decode::has_image_extension;
-use walkdir::WalkDir;
+use models::folder;
 
 use super::{Listing, Place, archive};
 
 /// Adds the images below `folder`, named by their paths there.
-pub(super) fn read(
-    folder: &Path,
-    shard: Option<Shard>,
-    listing: &mut Listing,
-) -> anyhow::Result<()> {
-    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(folder);
-                listing.skip(below(folder, path), error.to_string());
-                continue;
-            }
-        };
-        let path = entry.path();
-        let is_archive = archive::is_archive(path);
-        if !entry.file_type().is_file() || !(is_archive || has_image_extension(path)) {
+pub(super) fn read(folder: &Path, listing: &mut Listing) {
+    let folder::Listing { files, left_out, problems } =
+        folder::list(folder, &[archive::EXTENSIONS, &archive::COMPRESSED_EXTENSIONS].concat());
+    listing.left_out.extend(left_out);
+    for path in files {
+        let name = path.strip_prefix(folder).unwrap_or(&path);
+        if archive::is_compressed(name) {
+            listing.left_out.add(archive::COMPRESSED, folder::on_one_line(&name.to_string_lossy()));
             continue;
         }
-        match below(folder, path).to_str() {
-            Some(name) if shard.is_some_and(|shard| !shard.holds(name)) => {}
-            Some(_) if is_archive => archive::read(path, listing)?,
-            Some(name) => listing.add(name.to_owned(), Place::File(path.to_owned())),
-            None => listing.skip(below(folder, path), "its name is not UTF-8"),
+        match name.to_str() {
+            None => listing.skip(name, "its name is not UTF-8"),
+            Some(name) if archive::is_archive(&path) => archive::add(&path, name, listing),
+            Some(name) => listing.add(name, Place::File(path.clone())),
         }
     }
-    Ok(())
-}
-
-fn below<'a>(folder: &Path, path: &'a Path) -> &'a Path {
-    path.strip_prefix(folder).unwrap_or(path)
+    for folder::Problem { path, reason } in problems {
+        listing.skip(path.strip_prefix(folder).unwrap_or(&path), reason);
+    }
 }

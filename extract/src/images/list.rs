@@ -1,30 +1,26 @@
 //! A list of images: a path a line, or CSV with a column `image` for names and, where the files lie elsewhere, one
 //! `path`. Paths are relative to the list's folder.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
-use features::Shard;
+use anyhow::{Context as _, anyhow, bail};
+use data::{quotes, text};
 
 use super::{Listing, Place, archive};
 
 /// Adds the images and the archives that the file at `path` names.
-pub(super) fn read(path: &Path, shard: Option<Shard>, listing: &mut Listing) -> anyhow::Result<()> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("{}: cannot be read as a list of images", path.display()))?;
+pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
+    let wrong = || format!("{}: cannot be read as a list of images", path.display());
+    let text = text::read(path).with_context(wrong)?;
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let lines = if is_csv { csv(path, &text)? } else { plain(&text) };
+    let lines = if is_csv { csv(path, &text, listing)? } else { plain(&text) };
     let folder = path.parent().unwrap_or(Path::new(""));
     for (name, place) in lines {
-        if shard.is_some_and(|shard| !shard.holds(&name)) {
-            continue;
-        }
         let place = folder.join(place);
         if archive::is_archive(&place) {
-            archive::read(&place, listing)?;
+            archive::add(&place, &name, listing);
         } else {
-            listing.add(name, Place::File(place));
+            listing.add(&name, Place::File(place));
         }
     }
     Ok(())
@@ -38,8 +34,10 @@ fn plain(text: &str) -> Lines {
     lines.map(|line| (line.to_owned(), line.to_owned())).collect()
 }
 
-fn csv(path: &Path, text: &str) -> anyhow::Result<Lines> {
+fn csv(path: &Path, text: &str, listing: &mut Listing) -> anyhow::Result<Lines> {
     let wrong = || path.display().to_string();
+    quotes::check(text)
+        .map_err(|(line, problem)| anyhow!("{}, line {line}: {problem}", path.display()))?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().with_context(wrong)?.clone();
     let column = |name: &str| header.iter().position(|of| of.trim() == name);
@@ -51,8 +49,14 @@ fn csv(path: &Path, text: &str) -> anyhow::Result<Lines> {
     for record in reader.records() {
         let record = record.with_context(wrong)?;
         // The reader refuses lines of another length.
-        let field = |at: usize| record.get(at).unwrap_or_default().to_owned();
-        lines.push((field(names), field(places)));
+        let field = |at: usize| record.get(at).unwrap_or_default();
+        let (name, place) = (field(names), field(places));
+        if name.trim().is_empty() || place.trim().is_empty() {
+            let line = record.position().map_or(0, csv::Position::line);
+            listing.left_out.add("row without an image", format!("line {line}"));
+        } else {
+            lines.push((name.to_owned(), place.to_owned()));
+        }
     }
     Ok(lines)
 }

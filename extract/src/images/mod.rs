@@ -4,27 +4,33 @@ mod archive;
 mod folder;
 mod list;
 
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
-use data::Captions;
-use features::{Shard, Source};
+use data::names::normal;
+use data::{Captions, LeftOut};
+use features::{MAX_NAME_BYTES, Shard, Source};
 use models::decode::EXTENSIONS;
+use models::folder::on_one_line;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::progress::Progress;
 
-/// An image: its name, and where its bytes are.
+/// Bytes of a file that are hashed at once.
+const PIECE: usize = 1 << 18;
+
+/// An image: its name in Unicode normal form C, and where its bytes are.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     pub(crate) name: String,
     place: Place,
+    /// Whether it belongs to the shard that is filled.
+    is_mine: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,14 +40,48 @@ enum Place {
 }
 
 impl Image {
+    /// The number of bytes of its file.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        self.open().map(|bytes| bytes.limit())
+    }
+
     /// The bytes of its file.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut file = self.open()?;
+        let mut bytes = Vec::with_capacity(file.limit() as usize);
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The SHA-256 of its file, which is not held in memory as a whole.
+    pub(crate) fn digest(&self) -> io::Result<Source> {
+        let (mut file, mut hasher) = (self.open()?, Sha256::new());
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(hasher.finalize().into()),
+                Ok(read) => hasher.update(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn open(&self) -> io::Result<io::Take<File>> {
         match &self.place {
-            Place::File(path) => fs::read(path),
+            Place::File(path) => {
+                // Opening a pipe would wait for somebody who writes into it.
+                if !path.metadata()?.is_file() {
+                    return Err(io::Error::other("not a regular file"));
+                }
+                let file = File::open(path)?;
+                let length = file.metadata()?.len();
+                Ok(file.take(length))
+            }
             Place::Member { archive, at, length } => {
-                let mut bytes = vec![0; *length as usize];
-                File::open(archive)?.read_exact_at(&mut bytes, *at)?;
-                Ok(bytes)
+                let mut file = File::open(archive)?;
+                file.seek(SeekFrom::Start(*at))?;
+                Ok(file.take(*length))
             }
         }
     }
@@ -66,16 +106,33 @@ pub(crate) struct Listing {
     pub(crate) images: Vec<Image>,
     /// What could not be looked at.
     pub(crate) skipped: Vec<Skipped>,
+    /// What looks like a photo and is not read, and rows of a list that name nothing.
+    pub(crate) left_out: LeftOut,
+    shard: Option<Shard>,
 }
 
 impl Listing {
-    /// Names are filled up with zeros in the store, and so must have none.
-    fn add(&mut self, name: String, place: Place) {
-        if name.contains('\0') {
-            self.skip(Path::new(&name), "its name has a zero byte");
-        } else {
-            self.images.push(Image { name, place });
+    /// Adds an image, called as it is on the disk or in the list. Its shard is that of the name in this form, so that
+    /// it stays where it was encoded before.
+    fn add(&mut self, name: &str, place: Place) {
+        let is_mine = self.holds(name);
+        // No other name becomes the same one as an ASCII name.
+        if is_mine || !name.is_ascii() {
+            self.add_to(is_mine, name, place);
         }
+    }
+
+    /// Adds an image that belongs to the shard or does not, whatever its name is.
+    fn add_to(&mut self, is_mine: bool, name: &str, place: Place) {
+        match problem(name) {
+            Some(problem) if is_mine => self.skip(Path::new(name), problem),
+            Some(_) => {}
+            None => self.images.push(Image { name: normal(name).into_owned(), place, is_mine }),
+        }
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.shard.is_none_or(|shard| shard.holds(name))
     }
 
     fn skip(&mut self, image: &Path, reason: impl Into<String>) {
@@ -83,35 +140,48 @@ impl Listing {
         self.skipped.push(Skipped { image, reason: reason.into() });
     }
 
-    /// In order, the second of two images of one name left out.
+    /// In order, the second of two images of one name left out, and then those of other shards.
     fn sort(&mut self) {
-        let mut places = HashMap::new();
+        let mut images = HashMap::<String, Image>::new();
         for image in std::mem::take(&mut self.images) {
-            match places.get(&image.name) {
+            match images.get(&image.name) {
                 None => {
-                    places.insert(image.name, image.place);
+                    images.insert(image.name.clone(), image);
                 }
-                Some(place) if *place == image.place => {}
+                Some(first) if first.place == image.place || !image.is_mine => {}
                 Some(_) => self.skip(Path::new(&image.name), "another image has that name"),
             }
         }
-        let image = |(name, place)| Image { name, place };
-        self.images = places.into_iter().map(image).collect();
+        self.images = images.into_values().filter(|image| image.is_mine).collect();
         self.images.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    }
+}
+
+/// Why an image cannot have a name in the store, where names are filled up with zeros.
+fn problem(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("its name is empty")
+    } else if name.contains('\0') {
+        Some("its name has a zero byte")
+    } else if name.len().max(normal(name).len()) > MAX_NAME_BYTES {
+        Some("its name is too long")
+    } else {
+        None
     }
 }
 
 /// The images of `source`: a folder, an archive, or a list of files. Of these, where only a shard is wanted, the
 /// images and whole archives whose names belong to it; of a single archive, the images.
 pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listing> {
-    let mut listing = Listing::default();
+    let mut listing = Listing { shard, ..Listing::default() };
     if source.is_dir() {
-        folder::read(source, shard, &mut listing)?;
+        folder::read(source, &mut listing);
     } else if archive::is_archive(source) {
-        archive::read(source, &mut listing)?;
-        listing.images.retain(|image| shard.is_none_or(|shard| shard.holds(&image.name)));
+        archive::read(source, &mut listing, false)?;
+    } else if archive::is_compressed(source) {
+        bail!("{}: {}", source.display(), archive::COMPRESSED);
     } else if source.is_file() {
-        list::read(source, shard, &mut listing)?;
+        list::read(source, &mut listing)?;
     } else {
         bail!(
             "{}: no such folder, archive or list of images\n  Put the photos there, or name others with --images PATH (make: DATA=DIR).",
@@ -120,17 +190,28 @@ pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listin
     }
     listing.sort();
     if listing.images.is_empty() && shard.is_none() {
-        bail!("{}: no image in it ({})", source.display(), EXTENSIONS.join(", "));
+        bail!("{}: no image in it ({}){}", source.display(), EXTENSIONS.join(", "), rest(&listing));
     }
     Ok(listing)
 }
 
+/// What there is instead of images, on lines of their own.
+fn rest(listing: &Listing) -> String {
+    let skipped = listing.skipped.iter().map(|of| format!("skipped: {}: {}", of.image, of.reason));
+    let left_out = listing.left_out.to_string();
+    let lines = skipped.chain(left_out.lines().map(str::to_owned));
+    lines.take(NAMED).map(|line| format!("\n  {}", on_one_line(&line))).collect()
+}
+
+/// Of a long list only so many are named.
+pub(crate) const NAMED: usize = 20;
+
 /// Says how the captions and the images differ.
 pub(crate) fn report_captions(images: &[Image], captions: &Captions, progress: &Progress) {
-    let names = images.iter().map(|image| image.name.as_str());
-    let present = names.clone().collect::<std::collections::HashSet<_>>();
-    let absent = captions.iter().filter(|of| !present.contains(of.image.as_str())).count();
-    let bare = names.filter(|image| captions.of(image).is_none()).count();
+    let present = images.iter().map(|image| image.name.as_str()).collect::<HashSet<_>>();
+    let captioned = captions.iter().map(|of| normal(&of.image)).collect::<HashSet<_>>();
+    let absent = captioned.iter().filter(|image| !present.contains(image.as_ref())).count();
+    let bare = present.iter().filter(|&&image| !captioned.contains(image)).count();
     if absent > 0 {
         progress.note(&format!(
             "{absent} captioned images are not among the images; their captions are not used"

@@ -55,6 +55,19 @@ impl Workplace {
         }
     }
 
+    /// The exit status and stderr where stdout is a full disk.
+    pub(crate) fn run_on_full_disk(&self, arguments: &[&str]) -> (i32, String) {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_extract"))
+            .current_dir(self.0.path())
+            .args(arguments)
+            .stdout(full)
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
     pub(crate) fn store(&self) -> FeatureStore {
         FeatureStore::open(self.path("features/s.h5")).unwrap()
     }

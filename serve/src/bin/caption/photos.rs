@@ -5,9 +5,10 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
-use models::decode::has_image_extension;
-use walkdir::WalkDir;
+use anyhow::{Context as _, bail};
+use data::program::warn;
+use models::decode::EXTENSIONS;
+use models::folder::{self, Problem};
 
 /// The path that means standard input.
 const STDIN: &str = "-";
@@ -18,30 +19,45 @@ pub(crate) struct Photo {
     path: PathBuf,
     /// The folder that was asked for, if it was found in one.
     folder: Option<PathBuf>,
+    /// Why it cannot be read, if that is known already.
+    problem: Option<String>,
 }
 
-/// The photos: files as they are named, all images below folders in the order of their names. A path that
-/// is not there is a photo that cannot be read.
+/// The photos: files as they are named, all images below folders in the order of their names. What is left out of
+/// folders is counted on stderr. A path that is not there, or an entry of a folder that cannot be looked at, is a
+/// photo that cannot be read.
 pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Photo>> {
     let mut photos = Vec::new();
     for path in paths {
         if !path.is_dir() {
-            photos.push(Photo { path: path.clone(), folder: None });
+            photos.push(Photo::new(path.clone(), None, None));
             continue;
         }
-        let before = photos.len();
-        for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-            let entry = entry?;
-            if entry.file_type().is_file() && has_image_extension(entry.path()) {
-                photos.push(Photo { path: entry.into_path(), folder: Some(path.clone()) });
-            }
+        let listing = folder::list(path, &[]);
+        if !listing.left_out.is_empty() {
+            warn(format_args!("{}: {}", path.display(), listing.left_out));
         }
-        ensure!(photos.len() > before, "{}: no photo in it", path.display());
+        let is_empty = listing.files.is_empty() && listing.problems.is_empty();
+        let nothing = is_empty.then(|| {
+            let reason = format!("no photo in it ({})", EXTENSIONS.join(", "));
+            Problem { path: path.clone(), reason }
+        });
+        let folder = Some(path);
+        photos.extend(listing.files.into_iter().map(|path| Photo::new(path, folder, None)));
+        let problems = listing.problems.into_iter().chain(nothing);
+        photos.extend(problems.map(|of| Photo::new(of.path, folder, Some(of.reason))));
+    }
+    if let [Photo { path, problem: Some(problem), .. }] = &photos[..] {
+        bail!("{}: {problem}", path.display());
     }
     Ok(photos)
 }
 
 impl Photo {
+    fn new(path: PathBuf, folder: Option<&PathBuf>, problem: Option<String>) -> Self {
+        Self { path, folder: folder.cloned(), problem }
+    }
+
     /// How the photo is called in results.
     pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
@@ -54,6 +70,9 @@ impl Photo {
 
     /// The bytes of its file.
     pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
+        if let Some(problem) = &self.problem {
+            bail!("{problem}");
+        }
         if self.path == Path::new(STDIN) {
             let mut bytes = Vec::new();
             io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;

@@ -1,0 +1,252 @@
+//! Whatever lies in a folder, an archive or a list: read, or named with the reason, and never the end of a run.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+
+use common::{Said, Workplace};
+use features::{Encoded, FeatureStore, Origin, StoreWriter};
+use sha2::{Digest as _, Sha256};
+use tar::{Builder, EntryType, Header};
+use tests::small_model::ENCODER_FILE;
+
+const APPLE_DOUBLE: &[u8] = b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ";
+const COMPOSED: &str = "caf\u{e9}.png";
+const DECOMPOSED: &str = "cafe\u{301}.png";
+
+fn extract(workplace: &Workplace, images: &str, more: &[&str]) -> Said {
+    let job = ["--images", images, "--encoder", ENCODER_FILE, "--store", "s.h5"];
+    workplace.run(&[&job, more].concat())
+}
+
+fn names(workplace: &Workplace) -> Vec<String> {
+    let store = FeatureStore::open(workplace.path("s.h5")).unwrap();
+    store.images().into_iter().map(|(name, _)| name.to_owned()).collect()
+}
+
+fn says(said: &Said, parts: &[&str]) {
+    for part in parts {
+        assert!(said.stderr.contains(part), "no `{part}` in {}", said.stderr);
+    }
+}
+
+fn photo(workplace: &Workplace, number: u8) -> Vec<u8> {
+    fs::read(workplace.path(&format!("Images/{number:03}.png"))).unwrap()
+}
+
+#[test]
+fn a_folder_with_everything() {
+    let workplace = Workplace::new(4);
+    let at = |name: &str| workplace.path(&format!("Images/{name}"));
+    fs::write(at("IMG_1.HEIC"), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").unwrap();
+    fs::write(at("DSC_2.NEF"), b"raw").unwrap();
+    fs::write(at("._000.png"), APPLE_DOUBLE).unwrap();
+    fs::write(at("broken.tar"), [b'x'; 2048]).unwrap();
+    fs::write(at("more.tar.gz"), b"\x1f\x8b").unwrap();
+    fs::write(at("new\nline.jpg"), b"no photo").unwrap();
+    fs::create_dir(at("@eaDir")).unwrap();
+    fs::write(at("@eaDir/SYNOPHOTO_THUMB.jpg"), b"no photo").unwrap();
+    symlink("gone.tar", at("link.tar")).unwrap();
+    symlink("..", at("more/up")).unwrap();
+    let said = extract(&workplace, "Images", &[]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(
+        said.stdout.contains("4 images in") && said.stdout.contains("3 skipped"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(names(&workplace), ["000.png", "001.png", "002.png", "003.png"]);
+    says(
+        &said,
+        &[
+            "Images: 1 left out: HEIC is not read; save it as JPEG or PNG (IMG_1.HEIC)",
+            "(DSC_2.NEF)",
+            "a compressed archive is not read; unpack it, or pack the photos as .tar (more.tar.gz)",
+            "skipped: broken.tar: ",
+            "skipped: link.tar: a link to gone.tar, which is not there",
+            "skipped: new\\\\nline.jpg: not an image",
+        ],
+    );
+    assert!(!said.stderr.contains("._000") && !said.stderr.contains("SYNOPHOTO"));
+    let planned = workplace.run(&[
+        "plan",
+        "--images",
+        "Images",
+        "--encoder",
+        ENCODER_FILE,
+        "--store",
+        "s.h5",
+    ]);
+    assert_eq!(planned.status, 0, "{}", planned.stderr);
+    says(&planned, &["(IMG_1.HEIC)", "skipped: broken.tar: "]);
+}
+
+#[test]
+fn links_and_names_in_archives() {
+    let workplace = Workplace::new(3);
+    let mut archive = Builder::new(File::create(workplace.path("a.tar")).unwrap());
+    let mut add = |name: &str, bytes: &[u8]| {
+        let mut header = Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, bytes).unwrap();
+    };
+    add("blobs/0f", &photo(&workplace, 0));
+    add("one/a.png", &photo(&workplace, 1));
+    add("one/._a.png", APPLE_DOUBLE);
+    add("__MACOSX/one/b.png", APPLE_DOUBLE);
+    add("one/c.heic", b"heic");
+    add(DECOMPOSED, &photo(&workplace, 2));
+    let long = format!("{}/d.png", "long folder".repeat(20));
+    add(&long, &photo(&workplace, 2));
+    let mut link = |kind: EntryType, name: &str, target: &str| {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        archive.append_link(&mut header, name, target).unwrap();
+    };
+    link(EntryType::Symlink, "one/blob.png", "../blobs/0f");
+    link(EntryType::Symlink, "two/again.png", "../one/./blob.png");
+    link(EntryType::Link, "two/hard.png", "one/a.png");
+    link(EntryType::Symlink, "two/gone.png", "nowhere.png");
+    link(EntryType::Symlink, "two/out.png", "../../etc/out.png");
+    link(EntryType::Symlink, "two/root.png", "/one/a.png");
+    link(EntryType::Symlink, "two/x.png", "y.png");
+    link(EntryType::Symlink, "two/y.png", "x.png");
+    link(EntryType::Symlink, "two/folder", "../one");
+    archive.finish().unwrap();
+    let said = extract(&workplace, "a.tar", &[]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let expected = [COMPOSED, &long, "one/a.png", "one/blob.png", "two/again.png", "two/hard.png"];
+    assert_eq!(names(&workplace), expected);
+    let store = FeatureStore::open(workplace.path("s.h5")).unwrap();
+    let source = |name: &str| store.intact_source(name).unwrap().unwrap();
+    assert_eq!(source("two/again.png"), <[u8; 32]>::from(Sha256::digest(photo(&workplace, 0))));
+    assert_eq!(source("two/hard.png"), source("one/a.png"));
+    says(
+        &said,
+        &[
+            "a.tar: 1 left out: HEIC is not read",
+            "two/gone.png: a link to two/nowhere.png, which is not there",
+            "two/out.png: a link out of the archive",
+            "two/root.png: a link out of the archive",
+            "two/x.png: a link that leads in a circle",
+            "two/y.png: a link that leads in a circle",
+        ],
+    );
+    assert!(!said.stderr.contains("._a") && !said.stderr.contains("MACOSX"), "{}", said.stderr);
+}
+
+#[test]
+fn sparse_members_and_damage_behind_photos_are_named() {
+    let workplace = Workplace::new(2);
+    let mut archive = Builder::new(Vec::new());
+    let mut add = |name: &str, bytes: &[u8]| {
+        let mut header = Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, bytes).unwrap();
+    };
+    add("a.png", &photo(&workplace, 0));
+    archive.append_pax_extensions([("GNU.sparse.major", &b"1"[..])]).unwrap();
+    let mut header = Header::new_ustar();
+    header.set_size(9);
+    archive.append_data(&mut header, "GNUSparseFile.0/b.png", &b"1\n0\n9\nxyz"[..]).unwrap();
+    let mut bytes = archive.into_inner().unwrap();
+    bytes.truncate(bytes.len() - 1024);
+    bytes.extend([b'x'; 1024]);
+    fs::create_dir(workplace.path("tars")).unwrap();
+    fs::write(workplace.path("tars/a.TAR"), bytes).unwrap();
+    let said = extract(&workplace, "tars", &[]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert_eq!(names(&workplace), ["a.png"]);
+    says(&said, &["b.png: a sparse file", "a.TAR: the archive cannot be read any further"]);
+}
+
+#[test]
+fn lists_are_read_as_text_and_their_quotes_are_checked() {
+    let workplace = Workplace::new(4);
+    let write = |name: &str, text: &[u8]| fs::write(workplace.path(name), text).unwrap();
+    write("marked.txt", b"\xEF\xBB\xBFImages/000.png\r\n\r\nImages/001.png\rImages/more\n");
+    let said = extract(&workplace, "marked.txt", &[]);
+    assert_eq!(names(&workplace), ["Images/000.png", "Images/001.png"]);
+    says(&said, &["skipped: Images/more: not a regular file"]);
+
+    fs::remove_file(workplace.path("s.h5")).unwrap();
+    write(
+        "rows.csv",
+        b"\xEF\xBB\xBFimage,path\r\na.png,Images/000.png\r\n,Images/001.png\r\n , \r\nc.png,\r\n",
+    );
+    let said = extract(&workplace, "rows.csv", &[]);
+    assert_eq!(names(&workplace), ["a.png"]);
+    says(&said, &["rows.csv: 3 left out: row without an image (line 3, line 4, line 5)"]);
+
+    for (name, text, part) in [
+        (
+            "open.csv",
+            &b"image,path\na.png,\"Images/000.png\nb.png,Images/001.png\n"[..],
+            "open.csv, line 2",
+        ),
+        ("latin.csv", b"image\na.png\ncaf\xE9.png\n", "latin.csv, line 3"),
+        ("wide.txt", b"\xFF\xFEa\0", "UTF-16"),
+    ] {
+        write(name, text);
+        let said = extract(&workplace, name, &[]);
+        assert_eq!(said.status, 1, "{name}");
+        says(&said, &[part]);
+    }
+    write("photos.tgz", b"\x1f\x8b");
+    says(
+        &extract(&workplace, "photos.tgz", &[]),
+        &["photos.tgz: a compressed archive is not read"],
+    );
+}
+
+#[test]
+fn names_in_two_unicode_forms_are_one_image() {
+    let workplace = Workplace::new(3);
+    for (name, number) in [(COMPOSED, 0), (DECOMPOSED, 1)] {
+        fs::write(workplace.path(&format!("Images/{name}")), photo(&workplace, number)).unwrap();
+    }
+    let said = extract(&workplace, "Images", &[]);
+    assert!(
+        said.stdout.contains("4 images in") && said.stdout.contains("1 skipped"),
+        "{}",
+        said.stdout
+    );
+    says(&said, &[&format!("skipped: {COMPOSED}: another image has that name")]);
+    assert_eq!(names(&workplace)[3], COMPOSED);
+    fs::write(workplace.path("captions.csv"), format!("image,caption\n{DECOMPOSED},one\n"))
+        .unwrap();
+    let said = extract(&workplace, "Images", &["--captions", "captions.csv"]);
+    assert!(!said.stderr.contains("captioned images are not"), "{}", said.stderr);
+    says(&said, &["3 images have no caption"]);
+    assert!(said.stdout.contains("all 4 images are extracted already"), "{}", said.stdout);
+}
+
+/// As stores were filled before names were compared in one form.
+#[test]
+fn a_store_with_names_in_another_form_goes_on() {
+    let workplace = Workplace::new(1);
+    fs::rename(workplace.path("Images/000.png"), workplace.path(&format!("Images/{COMPOSED}")))
+        .unwrap();
+    assert_eq!(extract(&workplace, "Images", &[]).status, 0);
+    let store = FeatureStore::open(workplace.path("s.h5")).unwrap();
+    let old = workplace.path("old.h5");
+    let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
+    let mut writer = StoreWriter::open(old, store.provenance(), origin).unwrap();
+    let row = writer.rows_for(&[DECOMPOSED.to_owned()]).unwrap()[0];
+    let mut grids = vec![0.0; store.grid_shape().values()];
+    store.read(0, 0, &mut grids).unwrap();
+    let source = store.intact_source(COMPOSED).unwrap().unwrap();
+    writer.write(&[Encoded { row, source, grids }]).unwrap();
+    writer.finish().unwrap();
+    fs::rename(old, workplace.path("s.h5")).unwrap();
+    let said = extract(&workplace, "Images", &["--prune"]);
+    assert!(
+        said.stdout.ends_with("all 1 images are extracted already; nothing to do\n"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(names(&workplace), [DECOMPOSED]);
+}

@@ -1,0 +1,179 @@
+//! Limits of memory and pixels, damage that is repaired as `verify` advises, and what standard error looks like.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+
+use common::Workplace;
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use tests::small_model::ENCODER_FILE;
+
+#[test]
+fn large_images_are_skipped_by_pixels_and_by_memory() {
+    let workplace = Workplace::new(9);
+    RgbImage::from_pixel(1500, 1000, Rgb([1, 2, 3]))
+        .save(workplace.path("Images/large.png"))
+        .unwrap();
+    // What the hungriest small image takes: they are decoded one at a time, though there may be more threads.
+    let tensor = 4 * 3 * 224 * 224;
+    let need = |number: u8| {
+        let bytes = fs::read(workplace.path(&format!("Images/{number:03}.png"))).unwrap();
+        let decoding = models::decode::memory(&bytes, &models::Limits::default()).unwrap();
+        decoding + bytes.len() as u64 + tensor
+    };
+    let memory = (0..9).map(need).max().unwrap().to_string();
+    let said = workplace.extract(&["--max-pixels", "1499999"]);
+    assert!(
+        said.stdout.contains("9 images in") && said.stdout.contains("1 skipped"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stderr.contains("large.png: 1500×1000 pixels are more than"), "{}", said.stderr);
+    fs::remove_file(workplace.path("features/s.h5")).unwrap();
+    let said = workplace.extract(&["--memory", &memory, "--max-pixels", "1500000"]);
+    assert!(
+        said.stderr.contains("large.png: it needs ") && said.stderr.contains("--memory"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stdout.contains("9 images in") && said.stdout.contains("1 skipped"),
+        "{}",
+        said.stdout
+    );
+    let said = workplace.extract(&[]);
+    assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
+    let said = workplace.extract(&["--memory", "many"]);
+    assert!(
+        said.status == 2 && said.stderr.contains("not a size such as 512MiB"),
+        "{}",
+        said.stderr
+    );
+}
+
+/// Damages the grid of an image where it lies.
+fn damage(workplace: &Workplace, image: &str) {
+    let store = workplace.store();
+    let grid = store.grid(store.find(image).unwrap(), 0).unwrap();
+    let mut bytes = fs::read(workplace.path("features/s.h5")).unwrap();
+    let at = bytes.windows(grid.len()).rposition(|window| window == grid).unwrap();
+    bytes[at + 9] ^= 1;
+    fs::write(workplace.path("features/s.h5"), bytes).unwrap();
+}
+
+#[test]
+fn the_advice_of_verify_repairs_the_store() {
+    let workplace = Workplace::new(6);
+    assert_eq!(workplace.extract(&[]).status, 0);
+    let verify = || workplace.run(&["verify", "features/s.h5"]);
+    for image in ["001.png", "003.png", "005.png"] {
+        damage(&workplace, image);
+    }
+    fs::remove_file(workplace.path("Images/003.png")).unwrap();
+    fs::write(workplace.path("Images/005.png"), "no photo any more").unwrap();
+    let said = verify();
+    assert_eq!(said.status, 1);
+    assert!(
+        said.stdout.contains("3 problems") && said.stdout.contains("--prune"),
+        "{}",
+        said.stdout
+    );
+
+    let said = workplace.extract(&[]);
+    assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
+    assert!(verify().stdout.contains("2 problems"), "what cannot be encoded anew stays");
+    let said = workplace.extract(&["--prune"]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    let said = verify();
+    assert!(
+        said.status == 0 && said.stdout.contains("4 images, all as written"),
+        "{}",
+        said.stdout
+    );
+
+    // An intact row of a photo that cannot be read any more is kept.
+    fs::write(workplace.path("Images/000.png"), "no photo either").unwrap();
+    assert_eq!(workplace.extract(&["--prune"]).status, 0);
+    assert_eq!(workplace.store().complete(), 4);
+}
+
+#[test]
+fn a_new_store_is_advised_where_nothing_else_helps() {
+    let workplace = Workplace::new(2);
+    assert_eq!(workplace.extract(&[]).status, 0);
+    let path = workplace.path("features/s.h5");
+    let mut bytes = fs::read(path).unwrap();
+    bytes[(1 << 20) + 20] ^= 1;
+    fs::write(path, &bytes).unwrap();
+    let said = workplace.run(&["verify", "features/s.h5"]);
+    assert!(said.status == 1 && said.stdout.contains("into a new store"), "{}", said.stdout);
+    assert!(!said.stdout.contains("--prune"), "{}", said.stdout);
+
+    for shard in ["0/2", "1/2"] {
+        assert_eq!(workplace.extract(&["--shard", shard]).status, 0);
+    }
+    fs::remove_file(path).unwrap();
+    assert_eq!(workplace.run(&["merge", "features/s.h5"]).status, 0);
+    let mut bytes = fs::read(path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(path, &bytes).unwrap();
+    let said = workplace.run(&["verify", "features/s.h5"]);
+    assert!(said.status == 1 && said.stdout.contains("extract merge"), "{}", said.stdout);
+    assert_eq!(workplace.run(&["merge", "features/s.h5"]).status, 0);
+    assert_eq!(workplace.run(&["verify", "features/s.h5"]).status, 0);
+}
+
+#[test]
+fn standard_error_is_json_where_it_is_no_terminal() {
+    let workplace = Workplace::new(1);
+    let runs: [&[&str]; 4] =
+        [&["inspect", "gone.h5"], &["--batch", "0"], &["merge", "gone.h5"], &["--images", "gone"]];
+    for arguments in runs {
+        let said = workplace.run(arguments);
+        assert!(said.status > 0, "{arguments:?}");
+        let lines = said.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let last = lines.last().unwrap();
+        assert_eq!(last["event"], "error");
+        assert!(!last["message"].as_str().unwrap().starts_with("error"));
+    }
+    let said = workplace.run(&["inspect", "gone.h5"]);
+    assert_eq!(said.stderr.matches("gone.h5").count(), 1, "{}", said.stderr);
+    assert!(said.stderr.contains("no feature store is there"), "{}", said.stderr);
+    assert!(workplace.run(&["--help"]).stdout.contains("Usage"));
+
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_extract"))
+        .current_dir(workplace.path(""))
+        .env("SHOWTELL_EXTRACT_BATCHES", "4")
+        .args(["--images", "Images", "--encoder", ENCODER_FILE, "--store", "s.h5"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let first = serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap();
+    assert_eq!(first["event"], "warning");
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_is_an_error() {
+    let workplace = Workplace::new(2);
+    let job = ["--images", "Images", "--encoder", ENCODER_FILE, "--store", "features/s.h5"];
+    let full = |arguments: &[&str]| {
+        let (status, said) = workplace.run_on_full_disk(arguments);
+        assert_eq!(status, 1, "{arguments:?}: {said}");
+        assert!(said.contains("standard output") && said.contains("No space left"), "{said}");
+    };
+    full(&[&["plan"], &job[..]].concat());
+    full(&job);
+    assert_eq!(workplace.store().complete(), 2, "what was encoded is kept");
+    full(&job);
+    full(&["inspect", "features/s.h5"]);
+    full(&["inspect", "features/s.h5", "--json"]);
+    full(&["verify", "features/s.h5"]);
+    for shard in ["0/2", "1/2"] {
+        full(&[&job[..4], &["--store", "t.h5", "--shard", shard]].concat());
+    }
+    full(&["merge", "t.h5"]);
+    full(&["--help"]);
+}

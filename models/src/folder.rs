@@ -1,0 +1,309 @@
+//! The photos of a folder, in the folders below it too: the one way in which every program lists them.
+//!
+//! Files are taken by the ending of their names, hidden ones as well. Links are followed. Passed over are the side
+//! files that macOS writes (`._photo.jpg`) and the folders in which systems keep thumbnails and what was deleted.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use data::LeftOut;
+use image::ImageFormat;
+use walkdir::{DirEntry, WalkDir};
+
+use crate::decode::{has_image_extension, unread_kind, unread_kind_of_bytes};
+
+/// Folders of systems and devices, which hold no photos of their users: thumbnails, indexes, deleted files.
+const SYSTEM_FOLDERS: [&str; 15] = [
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "__MACOSX",
+    ".@__thumb",
+    ".AppleDouble",
+    ".DocumentRevisions-V100",
+    ".Spotlight-V100",
+    ".TemporaryItems",
+    ".Trash",
+    ".Trashes",
+    ".fseventsd",
+    ".git",
+    ".thumbnails",
+];
+
+/// How the names of folders begin in which Linux keeps what was deleted: `.Trash-1000`.
+const TRASH: &str = ".Trash-";
+
+/// The first bytes of an AppleDouble file, in which macOS keeps what a file system has no place for.
+pub const APPLE_DOUBLE: [u8; 4] = [0x00, 0x05, 0x16, 0x07];
+
+/// Files that are not looked into: they lie beside photos by the thousand.
+const TEXT: [&str; 5] = ["csv", "json", "txt", "xml", "xmp"];
+
+/// Bytes at the beginning of a file that tell its kind.
+const FIRST_BYTES: u64 = 1 << 16;
+
+/// What is said of photos that are called otherwise.
+const MISNAMED: &str =
+    "a photo by its content but not by its name; end the name in .jpg or the like";
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The files that were asked for, in the order of their names.
+    pub files: Vec<PathBuf>,
+    /// What looks like a photo and is not read, by its kind.
+    pub left_out: LeftOut,
+    /// Entries that could not be looked at.
+    pub problems: Vec<Problem>,
+}
+
+/// A folder or file that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Why not.
+    pub reason: String,
+}
+
+/// The photos below `folder`, and the files whose names end in one of `others`, such as `tar`.
+///
+/// An entry that cannot be looked at is a problem of its own and ends nothing. A link to a folder above leads to
+/// nothing new and is passed over.
+#[must_use]
+pub fn list(folder: &Path, others: &[&str]) -> Listing {
+    let mut listing = Listing::default();
+    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    for entry in entries.into_iter().filter_entry(|entry| !is_system_folder(entry)) {
+        match entry {
+            Ok(entry) => listing.add(folder, &entry, others),
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).to_path_buf();
+                listing.problems.push(Problem { reason: reason(&path, error), path });
+            }
+        }
+    }
+    listing
+}
+
+impl Listing {
+    fn add(&mut self, folder: &Path, entry: &DirEntry, others: &[&str]) {
+        let path = entry.path();
+        let is_file = entry.file_type().is_file();
+        if entry.file_type().is_dir() || (is_file && is_side_file(path)) {
+            return;
+        }
+        let is_wanted = has_image_extension(path) || has_extension(path, others);
+        let name = path.strip_prefix(folder).unwrap_or(path);
+        let mut leave_out =
+            |why: String| self.left_out.add(why, on_one_line(&name.to_string_lossy()));
+        if !is_file {
+            if is_wanted || unread_kind(path).is_some() {
+                leave_out("not a regular file".to_owned());
+            }
+        } else if is_wanted {
+            self.files.push(path.to_path_buf());
+        } else if let Some(reason) = left_out_for(path) {
+            leave_out(reason);
+        }
+    }
+}
+
+/// Why a file that looks like a photo is left out; `None` of other files. Its bytes count more than its name.
+fn left_out_for(path: &Path) -> Option<String> {
+    let by_name = unread_kind(path);
+    if by_name.is_none() && has_extension(path, &TEXT) {
+        return None;
+    }
+    let bytes = first_bytes(path, FIRST_BYTES);
+    let format = image::guess_format(&bytes).ok();
+    match (unread_kind_of_bytes(&bytes), by_name, format) {
+        (
+            None,
+            _,
+            Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Gif | ImageFormat::WebP),
+        )
+        | (None, None, Some(ImageFormat::Tiff)) => Some(MISNAMED.to_owned()),
+        (by_bytes, Some(kind), _) => Some(unread(by_bytes.unwrap_or(kind))),
+        // Videos and documents are no photos that are missed.
+        (Some(kind), None, Some(ImageFormat::Tiff | ImageFormat::Avif)) => Some(unread(kind)),
+        (Some("HEIC"), None, _) => Some(unread("HEIC")),
+        _ => None,
+    }
+}
+
+/// Why a photo of a kind that is not read is left out.
+#[must_use]
+pub fn unread(kind: &str) -> String {
+    format!("{kind} is not read; save it as JPEG or PNG")
+}
+
+/// `name` on one line of text: line breaks and other control characters are escaped.
+#[must_use]
+pub fn on_one_line(name: &str) -> String {
+    let mut line = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Whether a path leads into a folder of the system, such as `__MACOSX`.
+#[must_use]
+pub fn is_in_system_folder(path: &Path) -> bool {
+    path.iter().any(|part| part.to_str().is_some_and(is_system))
+}
+
+fn is_system(name: &str) -> bool {
+    SYSTEM_FOLDERS.contains(&name) || name.starts_with(TRASH)
+}
+
+/// The folder that was asked for is none, whatever its name.
+fn is_system_folder(entry: &DirEntry) -> bool {
+    let is_folder = entry.depth() > 0 && entry.file_type().is_dir();
+    is_folder && entry.file_name().to_str().is_some_and(is_system)
+}
+
+/// Whether a file is called as a side file of macOS is, `._photo.jpg`. Some photos are, too.
+#[must_use]
+pub fn is_called_as_side_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"))
+}
+
+fn is_side_file(path: &Path) -> bool {
+    is_called_as_side_file(path) && first_bytes(path, APPLE_DOUBLE.len() as u64) == APPLE_DOUBLE
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|of| extensions.iter().any(|other| of.eq_ignore_ascii_case(other)))
+}
+
+/// The first bytes of a file, as far as they can be read.
+fn first_bytes(path: &Path, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    if read.is_ok() { bytes } else { Vec::new() }
+}
+
+/// Why an entry could not be looked at.
+fn reason(path: &Path, error: walkdir::Error) -> String {
+    let error = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
+    match fs::read_link(path) {
+        Ok(target) if error.kind() == ErrorKind::NotFound => {
+            format!("a link to {}, which is not there", target.display())
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    const JPEG: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01";
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn names(folder: &Path, listing: &Listing) -> Vec<String> {
+        let below = |path: &PathBuf| path.strip_prefix(folder).unwrap().display().to_string();
+        listing.files.iter().map(below).collect()
+    }
+
+    #[test]
+    fn kinds_that_are_not_read_are_counted() {
+        let folder = folder(&[
+            ("a.JPG", JPEG),
+            ("b.tar", b""),
+            ("c.Cr3", b"raw"),
+            ("d.heif", b"heif"),
+            ("more/e.JXL", b"jxl"),
+            ("f.jpg_large", JPEG),
+            ("g", JPEG),
+            ("notes.txt", b"notes"),
+            ("LICENSE", b"a licence, which is long enough"),
+        ]);
+        UnixListener::bind(folder.path().join("h.png")).unwrap();
+        let listing = list(folder.path(), &["tar"]);
+        assert_eq!(names(folder.path(), &listing), ["a.JPG", "b.tar"]);
+        assert_eq!((listing.left_out.count(), listing.problems.len()), (6, 0));
+        let said = listing.left_out.to_string();
+        for part in ["c.Cr3", "HEIC is not read; save it as JPEG or PNG (d.heif)", "more/e.JXL"] {
+            assert!(said.contains(part), "no {part} in {said}");
+        }
+        assert!(said.contains("by its content but not by its name"), "{said}");
+        assert!(said.contains("(f.jpg_large, g)") && said.contains("not a regular file (h.png)"));
+        assert_eq!(names(folder.path(), &list(folder.path(), &[])), ["a.JPG"]);
+    }
+
+    #[test]
+    fn side_files_and_system_folders_are_passed_over() {
+        let double = [&APPLE_DOUBLE[..], b"\0\x02\0\0Mac OS X"].concat();
+        let folder = folder(&[
+            ("._a.jpg", &double),
+            ("._b.heic", &double),
+            ("._c.jpg", JPEG),
+            ("._d.jpg", b""),
+            (".hidden/e.jpg", JPEG),
+            ("@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", JPEG),
+            ("__MACOSX/._a.jpg", &double),
+            (".Trash-1000/files/f.jpg", JPEG),
+            (".DS_Store", b"\0\0\0\x01Bud1, and so on"),
+            ("Thumbs.db", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1 and so on"),
+        ]);
+        let listing = list(folder.path(), &[]);
+        assert_eq!(names(folder.path(), &listing), ["._c.jpg", "._d.jpg", ".hidden/e.jpg"]);
+        assert!(listing.problems.is_empty() && listing.left_out.is_empty());
+        let asked_for = folder.path().join("@eaDir");
+        assert_eq!(list(&asked_for, &[]).files.len(), 1, "a folder that is named is listed");
+        assert!(is_in_system_folder(Path::new("a/.Trash-0/b.jpg")));
+    }
+
+    #[test]
+    fn links_are_followed_and_one_bad_entry_ends_nothing() {
+        let folder = folder(&[("a.jpg", JPEG), ("more/b.jpg", JPEG)]);
+        let at = |name: &str| folder.path().join(name);
+        symlink("a.jpg", at("link.jpg")).unwrap();
+        symlink("more", at("other")).unwrap();
+        symlink("..", at("more/up")).unwrap();
+        symlink("itself", at("itself")).unwrap();
+        symlink("nowhere", at("gone.jpg")).unwrap();
+        fs::write(folder.path().join(OsStr::from_bytes(b"\xE9t\xE9.jpg")), JPEG).unwrap();
+        let listing = list(folder.path(), &[]);
+        let expected = ["a.jpg", "link.jpg", "more/b.jpg", "other/b.jpg", "\u{FFFD}t\u{FFFD}.jpg"];
+        assert_eq!(names(folder.path(), &listing), expected);
+        let reasons = listing.problems.iter().map(|of| (of.path.clone(), of.reason.as_str()));
+        let reasons = reasons.collect::<Vec<_>>();
+        assert_eq!(reasons[0], (at("gone.jpg"), "a link to nowhere, which is not there"));
+        assert!(reasons[1].0 == at("itself") && reasons[1].1.contains("symbolic links"));
+        assert_eq!(reasons.len(), 2);
+
+        let absent = list(&at("absent"), &[]);
+        assert_eq!(absent.problems[0].path, at("absent"));
+    }
+
+    #[test]
+    fn a_name_stays_on_its_line() {
+        assert_eq!(on_one_line("new\nline\t\u{1b}[1m ảnh.jpg"), "new\\nline\\t\\u{1b}[1m ảnh.jpg");
+    }
+}
