@@ -40,8 +40,7 @@ pub async fn listen(
         let unread = Unread::default();
         let (stream, returned) = Stream::new(stream, options.write_time.into(), unread.clone());
         let service = TowerToHyperService::new(app.clone());
-        let service =
-            service_fn(move |request| answer(service.clone(), request, unread.clone()));
+        let service = service_fn(move |request| answer(service.clone(), request, unread.clone()));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         let room = Arc::clone(&room);

@@ -96,7 +96,17 @@ mod tests {
 
     #[test]
     fn what_would_silence_everything_is_refused() {
-        for wrong in ["", "nonsense", "inf", "showtell", "serve=", "=debug", "serve=loud", "info,,", "serve[x"] {
+        for wrong in [
+            "",
+            "nonsense",
+            "inf",
+            "showtell",
+            "serve=",
+            "=debug",
+            "serve=loud",
+            "info,,",
+            "serve[x",
+        ] {
             assert!(filter(wrong).is_err(), "{wrong}");
         }
     }

@@ -32,7 +32,10 @@ impl FromStr for Origin {
             return Ok(Self(Allowed::All));
         }
         if text.eq_ignore_ascii_case("null") {
-            return Err("pages without a site of their own cannot be told apart; write * to allow all".into());
+            return Err(
+                "pages without a site of their own cannot be told apart; write * to allow all"
+                    .into(),
+            );
         }
         if !text.contains("://") {
             let meant = spelling(&format!("https://{text}"));
@@ -130,7 +133,9 @@ mod tests {
             let error = site.parse::<Origin>().unwrap_err();
             assert!(error.split([' ', ';']).any(|word| word == right), "{site}: {error}");
         }
-        for site in ["", "null", "https://", "https://*.example.org", "http://a:99999", "http://a b"] {
+        for site in
+            ["", "null", "https://", "https://*.example.org", "http://a:99999", "http://a b"]
+        {
             assert!(site.parse::<Origin>().is_err(), "{site}");
         }
     }
