@@ -23,8 +23,12 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// Opens the model. Its networks have `threads` of their own, or share one for each core.
     pub fn open(&self, threads: Option<usize>) -> models::Result<Captioner> {
-        let options =
-            CaptionerOptions { encoder: self.encoder.clone(), device: self.device, threads };
+        let options = CaptionerOptions {
+            encoder: self.encoder.clone(),
+            device: self.device,
+            threads,
+            ..CaptionerOptions::default()
+        };
         Captioner::open(&self.model, &options)
     }
 }
