@@ -1,5 +1,6 @@
 //! Training, by teacher forcing or on rewards, with early stopping on the CIDEr of generated captions.
 
+mod best;
 mod epoch;
 mod memory;
 mod record;
@@ -18,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Tensor, no_grad};
 
+use self::best::{Ends, is_better};
 use self::epoch::Windows;
 use self::record::{EpochRecord, progress_bar};
 use crate::average::Average;
@@ -33,9 +35,6 @@ use crate::{Error, Result};
 
 /// The longest time of training that a kill may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
-/// The largest share of dev captions that may lack their end in the best checkpoint of a refinement:
-/// rewards can teach a network not to end.
-const MAY_LACK_END: f64 = 0.02;
 
 /// What a network is trained on and scored on.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ pub struct Material {
 pub enum Stop {
     /// All epochs are done.
     Epochs,
-    /// The dev CIDEr did not rise for as many epochs as patience allows.
+    /// No epoch was better for as many epochs as patience allows.
     Patience,
     /// Somebody asked for it. The checkpoint is of the last step.
     Interrupted,
@@ -75,6 +74,7 @@ pub struct Fit<'a> {
     average: Option<Average>,
     views: Views,
     self_critical: Option<SelfCritical>,
+    ends: Ends,
     optimizer: Adam,
     progress: Progress,
     interrupted: Arc<AtomicBool>,
@@ -94,7 +94,8 @@ impl<'a> Fit<'a> {
         let average = (training.averaging > 0.0)
             .then(|| Average::new(training.averaging, config, &weights))
             .transpose()?;
-        let views = Views::of(&training.views, &material.store, &material.vocabulary)?;
+        let Material { store, vocabulary, .. } = material;
+        let views = Views::of(&training.views, &training.side_words, store, vocabulary)?;
         let self_critical = config
             .refinement
             .as_ref()
@@ -115,6 +116,7 @@ impl<'a> Fit<'a> {
             average,
             views,
             self_critical,
+            ends: Ends::new(material),
             optimizer,
             progress,
             interrupted: Arc::default(),
@@ -144,6 +146,7 @@ impl<'a> Fit<'a> {
             average.copy(&self.weights)?;
         }
         self.progress.best_cider = checkpoint.progress.best_cider;
+        self.progress.best_loss = checkpoint.progress.best_loss;
         checkpoint::save(&self.folder.best(), sorted_weights(&self.weights), &self.progress)
     }
 
@@ -157,6 +160,10 @@ impl<'a> Fit<'a> {
         if saved.vocabulary_sha256 != self.progress.vocabulary_sha256 {
             let problem = "not the vocabulary this run was trained with so far";
             return Err(Error::run(&self.folder.vocabulary(), problem));
+        }
+        if saved.encoder_sha256 != self.progress.encoder_sha256 {
+            let problem = "trained on grids of another encoder than config.toml names";
+            return Err(Error::run(&self.folder.last(), problem));
         }
         checkpoint.copy_weights(&self.weights)?;
         if let Some(average) = &mut self.average {
@@ -270,14 +277,10 @@ impl<'a> Fit<'a> {
         let mut pass = if drawn.is_some() { pass.of_drawn() } else { pass };
         let loss = self.network.loss(&batch, &mut pass);
         let cross_entropy = loss.cross_entropy;
-        if !cross_entropy.is_finite() {
-            return Err(Error::Training(format!(
-                "the loss became {cross_entropy} in epoch {}; begin again with a lower --learning-rate",
-                self.progress.epoch + 1
-            )));
-        }
+        self.refuse_unless_finite("loss", cross_entropy)?;
         loss.backward();
-        self.optimizer.step(rate, weight_decay, clip);
+        let norm = self.optimizer.step(rate, weight_decay, clip);
+        self.refuse_unless_finite("gradient", norm.unwrap_or(f64::NAN))?;
         self.progress.steps = self.optimizer.steps();
         if let Some(average) = &mut self.average {
             average.update(&self.weights, self.optimizer.steps());
@@ -285,6 +288,18 @@ impl<'a> Fit<'a> {
         self.progress.underway.cross_entropy += cross_entropy;
         self.progress.underway.reward += drawn.as_ref().map_or(0.0, |drawn| drawn.reward);
         Ok(batch.captions())
+    }
+
+    /// Stops training where a value is not a finite number, before anything is written.
+    fn refuse_unless_finite(&self, name: &str, value: f64) -> Result<()> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Training(format!(
+            "the {name} is no longer a finite number in epoch {}; the last checkpoint stays as it was\n  \
+             Begin again with a lower --learning-rate (--run DIR).",
+            self.progress.epoch + 1
+        )))
     }
 
     /// Captions drawn for images, if the run is a refinement.
@@ -307,24 +322,27 @@ impl<'a> Fit<'a> {
     /// Scores the network as it is and writes down what came of the epoch.
     fn finish_epoch(&mut self) -> Result<()> {
         let start = Instant::now();
-        let Evaluation { scores, unfinished, health, captioned } = self.evaluate()?;
+        let evaluation = self.evaluate()?;
         let dev_cross_entropy = self.dev_cross_entropy()?;
+        self.refuse_unless_finite("dev loss", dev_cross_entropy)?;
+        let refining = self.self_critical.is_some();
+        let Evaluation { scores, unfinished, health, .. } = evaluation;
+        let first = self.progress.epoch == 0 && !refining;
+        let better = is_better(scores.cider(), dev_cross_entropy, &self.progress);
+        let improved = first || (better && (!refining || self.ends.are_kept(&evaluation)));
         let underway = std::mem::take(&mut self.progress.underway);
         let progress = &mut self.progress;
         progress.epoch += 1;
-        let lack_end = unfinished as f64 / captioned.len() as f64 + health.unfinished;
-        let whole = self.self_critical.is_none() || lack_end <= MAY_LACK_END;
-        let first = progress.epoch == 1 && self.self_critical.is_none();
-        let improved = first || (scores.cider() > progress.best_cider && whole);
         if improved {
             progress.best_epoch = progress.epoch;
             progress.best_cider = scores.cider();
+            progress.best_loss = Some(dev_cross_entropy);
         }
         let record = EpochRecord {
             epoch: progress.epoch,
             steps: progress.steps,
             cross_entropy: underway.mean(underway.cross_entropy),
-            reward: self.self_critical.is_some().then_some(underway.mean(underway.reward)),
+            reward: refining.then_some(underway.mean(underway.reward)),
             captions_per_second: underway.captions as f64 / underway.seconds,
             train_seconds: underway.seconds,
             evaluate_seconds: start.elapsed().as_secs_f64(),

@@ -28,7 +28,9 @@ pub(crate) fn store(
     let mut writer = StoreWriter::open(path, &provenance, origin).unwrap();
     for row in writer.rows_for(names).unwrap() {
         let grids = (0..grid.values()).map(|at| value(row, at)).collect();
-        writer.write(&[Encoded { row, source: [0; 32], grids }]).unwrap();
+        let mut source = [0; 32];
+        source[..8].copy_from_slice(&(row as u64 + 1).to_le_bytes());
+        writer.write(&[Encoded { row, source, grids }]).unwrap();
     }
     writer.finish().unwrap();
     FeatureStore::open(path).unwrap()

@@ -87,6 +87,7 @@ pub(crate) fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunC
             ..plain
         },
         search: SearchOptions::default(),
+        data: None,
     }
 }
 
