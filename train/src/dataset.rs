@@ -57,6 +57,8 @@ impl TrainingImage {
 pub struct ScoredImage {
     /// Its name.
     pub image: String,
+    /// Its name in the store, which is that of its file.
+    pub file: String,
     /// Its row in the store.
     pub row: usize,
     /// The tokens of its captions.
@@ -121,6 +123,7 @@ pub fn scored(
 ) -> Matched<ScoredImage> {
     matched(captions, splits, split, store, |image, row, references| ScoredImage {
         image: image.to_owned(),
+        file: store.name(row).to_owned(),
         row,
         references,
     })

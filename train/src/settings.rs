@@ -129,7 +129,7 @@ mod tests {
         let regularization = Regularization { dropout: 0.25, ..run.regularization };
         let asked = Training { seed: 4, regularization, ..run.clone() };
         let found = differences(&run, &asked).unwrap();
-        assert_eq!(found, ["seed is 3, not 4", "regularization.dropout is 0.4, not 0.25"]);
+        assert_eq!(found, ["regularization.dropout is 0.4, not 0.25", "seed is 3, not 4"]);
         assert!(differences(&run, &run).unwrap().is_empty());
     }
 

@@ -6,7 +6,6 @@ use data::metrics::health::Health;
 
 use super::Material;
 use crate::checkpoint::Progress;
-use crate::evaluate::Evaluation;
 
 /// The largest share of dev captions that may lack their end in the best checkpoint of a refinement: rewards can teach
 /// a network not to end.
@@ -26,11 +25,11 @@ impl Ends {
         Self { written: Health::of(&written, None).unfinished }
     }
 
-    /// Whether nearly all captions end. Words that English captions do not end with count only as far as they end more
-    /// captions than people let them end: in another language they may be words like any other.
-    pub(super) fn are_kept(&self, evaluation: &Evaluation) -> bool {
-        let cut_off = evaluation.unfinished as f64 / evaluation.captioned.len().max(1) as f64;
-        cut_off + (evaluation.health.unfinished - self.written).max(0.0) <= MAY_LACK_END
+    /// Whether nearly all captions end, of which the share `cut_off` was cut off and the share `open` ends in a word that
+    /// English does not end with. Those words count only as far as they end more captions than people let them end:
+    /// in another language they may be words like any other.
+    pub(super) fn are_kept(&self, cut_off: f64, open: f64) -> bool {
+        cut_off + (open - self.written).max(0.0) <= MAY_LACK_END
     }
 }
 
@@ -47,6 +46,16 @@ pub(super) fn is_better(cider: f64, loss: f64, so_far: &Progress) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_people_end_captions_with_are_no_sign_of_a_missing_end() {
+        let english = Ends { written: 0.0 };
+        assert!(english.are_kept(0.01, 0.01));
+        assert!(!english.are_kept(0.0, 0.03) && !english.are_kept(0.03, 0.0));
+        let other = Ends { written: 0.25 };
+        assert!(other.are_kept(0.0, 0.25) && other.are_kept(0.02, 0.1));
+        assert!(!other.are_kept(0.03, 0.1) && !other.are_kept(0.0, 0.28));
+    }
 
     #[test]
     fn a_tie_is_broken_by_the_loss() {

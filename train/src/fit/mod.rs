@@ -4,6 +4,7 @@ mod best;
 mod epoch;
 mod memory;
 mod record;
+mod score;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,18 +18,17 @@ use features::FeatureStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor};
 
-use self::best::{Ends, is_better};
+use self::best::Ends;
 use self::epoch::Windows;
-use self::record::{EpochRecord, progress_bar};
+use self::record::progress_bar;
 use crate::average::Average;
 use crate::batch::Batch;
 use crate::checkpoint::{self, Checkpoint, Progress, sorted_weights};
 use crate::dataset::{ScoredImage, TrainingImage, Views};
-use crate::evaluate::{Evaluation, evaluate};
 use crate::optimizer::Adam;
-use crate::recipes::{self, Network, Pass, Regularization};
+use crate::recipes::{self, Network, Pass};
 use crate::run::{RunConfig, RunFolder, Training};
 use crate::self_critical::{Drawn, SelfCritical};
 use crate::{Error, Result};
@@ -319,78 +319,10 @@ impl<'a> Fit<'a> {
         Ok(Some(drawn))
     }
 
-    /// Scores the network as it is and writes down what came of the epoch.
-    fn finish_epoch(&mut self) -> Result<()> {
-        let start = Instant::now();
-        let evaluation = self.evaluate()?;
-        let dev_cross_entropy = self.dev_cross_entropy()?;
-        self.refuse_unless_finite("dev loss", dev_cross_entropy)?;
-        let refining = self.self_critical.is_some();
-        let Evaluation { scores, unfinished, health, .. } = evaluation;
-        let first = self.progress.epoch == 0 && !refining;
-        let better = is_better(scores.cider(), dev_cross_entropy, &self.progress);
-        let improved = first || (better && (!refining || self.ends.are_kept(&evaluation)));
-        let underway = std::mem::take(&mut self.progress.underway);
-        let progress = &mut self.progress;
-        progress.epoch += 1;
-        if improved {
-            progress.best_epoch = progress.epoch;
-            progress.best_cider = scores.cider();
-            progress.best_loss = Some(dev_cross_entropy);
-        }
-        let record = EpochRecord {
-            epoch: progress.epoch,
-            steps: progress.steps,
-            cross_entropy: underway.mean(underway.cross_entropy),
-            reward: refining.then_some(underway.mean(underway.reward)),
-            captions_per_second: underway.captions as f64 / underway.seconds,
-            train_seconds: underway.seconds,
-            evaluate_seconds: start.elapsed().as_secs_f64(),
-            dev_cross_entropy,
-            unfinished,
-            health,
-            dev: scores,
-        };
-        self.folder.record(progress.epoch, &record)?;
-        if improved {
-            let generating = self.average.as_ref().map_or(&self.weights, Average::weights);
-            checkpoint::save(&self.folder.best(), sorted_weights(generating), &self.progress)?;
-        }
-        self.save()?;
-        record.report(improved, self.config.training.epochs - self.progress.epoch);
-        Ok(())
-    }
-
     /// Writes the last checkpoint.
     fn save(&self) -> Result<()> {
         let average = self.average.iter().flat_map(Average::state);
         let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
         checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)
-    }
-
-    /// The network that captions are generated with.
-    fn generating(&self) -> &dyn Network {
-        self.average.as_ref().map_or(&*self.network, Average::network)
-    }
-
-    /// The mean negative log-likelihood of a word of the dev captions.
-    fn dev_cross_entropy(&self) -> Result<f64> {
-        let (mut total, mut words) = (0.0, 0);
-        let mut order = self.material.dev_captions.iter().collect::<Vec<_>>();
-        order.sort_by_key(|image| image.longest());
-        for images in order.chunks(self.config.training.batch) {
-            let batch = Batch::new(images, &self.material.store, self.device)?;
-            let mut pass = Pass::new(Regularization::NONE, self.config.training.precision, 0, 0);
-            let said = batch.words();
-            let loss = no_grad(|| self.generating().loss(&batch, &mut pass).cross_entropy);
-            total += loss * said as f64;
-            words += said;
-        }
-        Ok(total / words.max(1) as f64)
-    }
-
-    fn evaluate(&self) -> Result<Evaluation> {
-        let Material { store, vocabulary, dev, .. } = self.material;
-        evaluate(&[self.generating()], vocabulary, dev, store, &self.config.search, self.device)
     }
 }

@@ -1,6 +1,6 @@
 //! The photos that a network was trained on.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use data::names::normal;
 use data::{Captions, digest, text};
@@ -13,19 +13,23 @@ use crate::run::{RunConfig, RunFolder};
 use crate::{Error, Result};
 
 /// The photos that a network was trained on: their names, in Unicode normal form C, and the SHA-256 of their files.
+///
+/// `trained-on.jsonl` lists them, and `config.toml` tells the number of lines that count and their SHA-256. Photos are only
+/// ever added at the end, and the list is written before the config: after a kill between the two, those that count
+/// are still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainedOn {
-    photos: BTreeSet<(String, Source)>,
+    photos: Vec<(String, Source)>,
     /// Whether these are all: runs of earlier versions have no list.
     complete: bool,
 }
 
-/// What `config.toml` says of `trained-on.jsonl`, which lists the photos.
+/// What `config.toml` says of `trained-on.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainedOnRecord {
-    /// The number of photos.
+    /// The number of photos: of lines.
     pub photos: usize,
-    /// The SHA-256 of the list.
+    /// The SHA-256 of these lines.
     pub sha256: String,
     /// Whether the list holds all photos: those from before the run had a list are not known.
     pub complete: bool,
@@ -35,35 +39,41 @@ impl TrainedOn {
     /// No photo: fresh weights.
     #[must_use]
     pub fn nothing() -> Self {
-        Self { photos: BTreeSet::new(), complete: true }
+        Self { photos: Vec::new(), complete: true }
     }
 
     /// The photos that the network of a run was trained on.
     pub fn of_run(folder: &RunFolder, config: &RunConfig) -> Result<Self> {
         let Some(record) = config.data.as_ref().map(|data| &data.trained_on) else {
-            return Ok(Self { photos: BTreeSet::new(), complete: false });
+            return Ok(Self { photos: Vec::new(), complete: false });
         };
         let path = folder.trained_on();
         let list = text::read(&path)?;
-        if digest::of_bytes(list.as_bytes()) != record.sha256 {
+        let counted = list.split_inclusive('\n').take(record.photos).collect::<String>();
+        if digest::of_bytes(counted.as_bytes()) != record.sha256 {
             let problem = "not the list of photos that this run was trained on; restore it";
             return Err(Error::run(&path, problem));
         }
-        let photos = list.lines().map(photo).collect::<Option<BTreeSet<_>>>();
+        let photos = counted.lines().map(photo).collect::<Option<Vec<_>>>();
         let damaged = || Error::run(&path, "a line is not the name and the SHA-256 of a photo");
         Ok(Self { photos: photos.ok_or_else(damaged)?, complete: record.complete })
     }
 
     /// Adds images that a network is trained on.
     pub fn add(&mut self, images: &[TrainingImage], store: &FeatureStore) -> Result<()> {
-        self.photos.extend(sorted_photos(images.iter().map(|image| image.row), store)?);
+        self.append(sorted_photos(images.iter().map(|image| image.row), store)?);
         Ok(())
     }
 
     /// Adds the photos of another network.
     pub fn extend(&mut self, other: Self) {
-        self.photos.extend(other.photos);
+        self.append(other.photos);
         self.complete &= other.complete;
+    }
+
+    fn append(&mut self, photos: Vec<(String, Source)>) {
+        let known = self.photos.iter().cloned().collect::<HashSet<_>>();
+        self.photos.extend(photos.into_iter().filter(|photo| !known.contains(photo)));
     }
 
     /// The number of photos.

@@ -54,7 +54,7 @@ impl Example {
             cider: 100.0 * captioned.sums.scores().cider(),
             references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
             words: words.collect(),
-            photo: photos.and_then(|folder| data_of(folder, &image.image, missing)),
+            photo: photos.and_then(|folder| data_of(folder, &image.file, missing)),
         }
     }
 }

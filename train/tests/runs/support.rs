@@ -43,6 +43,7 @@ pub(crate) fn material(folder: &Path) -> Material {
     };
     let scored = |(row, captions): (usize, &[Vec<String>; 3])| ScoredImage {
         image: format!("{row}.jpg"),
+        file: format!("{row}.jpg"),
         row,
         references: captions.to_vec(),
     };

@@ -6,17 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use data::{Vocabulary, tokens::tokenize};
+use features::{FeatureStore, ORIGINAL, Provenance};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 use tch::Device;
 use train::batch::Batch;
 use train::checkpoint::{self, Checkpoint, Progress};
-use train::dataset::TrainingImage;
+use train::dataset::{Caption, TrainingImage, Views};
 use train::fit::{Fit, Material, Stop};
 use train::limits::check;
 use train::recipes::{Pass, Precision, Recipe, Regularization};
 use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 use train::{Refinement, Result};
 
-use crate::support::{CAPTIONS, RECIPES, config, curve, evaluated, folder, material, store, train};
+use crate::store::{fill, provenance, source};
+use crate::support::{
+    CAPTIONS, GRID, RECIPES, config, curve, evaluated, folder, material, store, train,
+};
 
 #[test]
 fn a_resumed_run_ends_as_an_uninterrupted_one() {
@@ -148,6 +154,35 @@ fn settings_that_mean_nothing_are_refused_by_name() {
     refused("[search] max_length is 0", &|of| of.search.max_length = 0);
     refused("--length-exponent is NaN", &|of| of.search.length_exponent = f32::NAN);
     refused("--beam is 0", &|of| of.search.beam = 0);
+}
+
+/// The words of sides are those of the settings, whole: a mirrored image loses the captions that hold one.
+#[test]
+fn words_of_sides_may_be_of_any_language() {
+    let folder = folder();
+    let captions = ["a dog on the left", "leftover food", "con chó bên trái"].map(tokenize);
+    let vocabulary = Vocabulary::build(captions.iter().map(Vec::as_slice), 1);
+    let both = Provenance {
+        views: vec![ORIGINAL.to_owned(), "flip".to_owned()],
+        ..provenance("small", GRID)
+    };
+    let path = folder.path().join("both.h5");
+    fill(&path, None, &both, &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
+    let store = FeatureStore::open(&path).unwrap();
+    let written = |tokens: &Vec<String>| Caption::written(vocabulary.encode(tokens));
+    let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };
+    let kept = |sides: &[&str]| {
+        let sides = sides.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let views = Views::of(&["flip".to_owned()], &sides, &store, &vocabulary).unwrap();
+        let shown = views.show(&image, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(shown.view, 1);
+        shown.captions
+    };
+    let english = Training::of(Recipe::Adaptive, 1, &[]).side_words;
+    let english = english.iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(kept(&english), image.captions[1..]);
+    assert_eq!(kept(&["Trái", "phải"]), image.captions[..2]);
+    assert_eq!(kept(&[]), image.captions);
 }
 
 /// How the tests refine.
