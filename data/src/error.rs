@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use crate::LeftOut;
 use crate::download::Source;
 
 /// What can go wrong with captions, splits and vocabularies. Each error names its file and the next step.
@@ -38,10 +39,16 @@ pub enum Error {
         problem: String,
     },
     /// A captions file holds no caption at all.
-    #[error("{}: no caption in it", path.display())]
+    #[error(
+        "{}: no caption in it{}{left_out}",
+        path.display(),
+        if left_out.is_empty() { "" } else { "\n" }
+    )]
     NoCaptions {
         /// The captions file.
         path: PathBuf,
+        /// The rows that were left out.
+        left_out: LeftOut,
     },
     /// The official lists contradict each other or are incomplete.
     #[error("{}: {problem}", path.display())]
@@ -53,7 +60,7 @@ pub enum Error {
     },
     /// No word occurs often enough in the training captions.
     #[error(
-        "no word occurs {min_count} times in the {captions} training captions\n  \
+        "no word occurs at least {min_count} times in the {captions} training captions\n  \
          Lower --min-count, or check which images are in the training split."
     )]
     NoWords {

@@ -1,4 +1,4 @@
-//! Entries that a reader left out: counted by reason, some of each named.
+//! Entries that a reader left out or took in another way than written: counted by reason, some of each named.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,56 +6,85 @@ use std::fmt;
 /// Entries named of each reason; the others are counted.
 const EXAMPLES: usize = 3;
 
-/// Entries that were left out, by reason.
+/// Entries that were left out, by reason, and remarks on entries that were not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeftOut(BTreeMap<String, Entries>);
+pub struct LeftOut {
+    left_out: BTreeMap<String, Entries>,
+    noted: BTreeMap<String, Entries>,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Entries {
     count: usize,
+    /// Some of them, each once.
     examples: Vec<String>,
+    more: bool,
 }
+
+/// Nothing left out.
+pub(crate) static NOTHING: LeftOut = LeftOut { left_out: BTreeMap::new(), noted: BTreeMap::new() };
 
 impl LeftOut {
     /// Counts `entry`, such as `line 7` or the name of an image, as left out for `reason`.
     pub fn add(&mut self, reason: impl Into<String>, entry: impl fmt::Display) {
-        let entries = self.0.entry(reason.into()).or_default();
-        entries.count += 1;
-        if entries.examples.len() < EXAMPLES {
-            entries.examples.push(entry.to_string());
-        }
+        self.left_out.entry(reason.into()).or_default().add(entry.to_string());
+    }
+
+    /// Counts `entry` as one to which `remark` applies; it is not left out.
+    pub fn note(&mut self, remark: impl Into<String>, entry: impl fmt::Display) {
+        self.noted.entry(remark.into()).or_default().add(entry.to_string());
     }
 
     /// How many entries were left out.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.values().map(|entries| entries.count).sum()
+        self.left_out.values().map(|entries| entries.count).sum()
     }
 
-    /// Whether nothing was left out.
+    /// Whether nothing was left out or remarked on.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.left_out.is_empty() && self.noted.is_empty()
     }
 
     /// Adds those of `other`.
     pub fn extend(&mut self, other: Self) {
-        for (reason, other) in other.0 {
-            let entries = self.0.entry(reason).or_default();
-            entries.count += other.count;
-            entries.examples.extend(other.examples);
-            entries.examples.truncate(EXAMPLES);
+        for (mine, others) in [(&mut self.left_out, other.left_out), (&mut self.noted, other.noted)]
+        {
+            for (reason, entries) in others {
+                mine.entry(reason).or_default().extend(entries);
+            }
         }
     }
 }
 
-/// A reason on each line: `2 left out: empty caption (line 3, line 8)`.
+impl Entries {
+    fn add(&mut self, entry: String) {
+        self.extend(Self { count: 1, examples: vec![entry], more: false });
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.count += other.count;
+        for example in other.examples {
+            if !self.examples.contains(&example) {
+                self.examples.push(example);
+            }
+        }
+        self.more |= other.more || self.examples.len() > EXAMPLES;
+        self.examples.truncate(EXAMPLES);
+    }
+}
+
+/// A reason on each line: `2 left out: empty caption (line 3, line 8)`. Remarks are `noted` instead.
 impl fmt::Display for LeftOut {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        for (at, (reason, Entries { count, examples })) in self.0.iter().enumerate() {
+        let left_out = self.left_out.iter().map(|entry| ("left out", entry));
+        let noted = self.noted.iter().map(|entry| ("noted", entry));
+        for (at, (kind, (reason, entries))) in left_out.chain(noted).enumerate() {
             let end = if at == 0 { "" } else { "\n" };
-            let more = if *count > examples.len() { ", …" } else { "" };
-            write!(formatter, "{end}{count} left out: {reason} ({}{more})", examples.join(", "))?;
+            let Entries { count, examples, more } = entries;
+            let more = if *more { ", …" } else { "" };
+            write!(formatter, "{end}{count} {kind}: {reason} ({}{more})", examples.join(", "))?;
         }
         Ok(())
     }
@@ -81,5 +110,14 @@ mod tests {
             left_out.to_string(),
             "6 left out: empty caption (line 3, line 4, line 5, …)\n1 left out: unknown split (a.jpg)"
         );
+    }
+
+    #[test]
+    fn remarks_are_not_counted_as_left_out_and_examples_differ() {
+        let mut left_out = LeftOut::default();
+        left_out.note("two spellings", "a.jpg");
+        left_out.note("two spellings", "a.jpg");
+        assert!(!left_out.is_empty() && left_out.count() == 0);
+        assert_eq!(left_out.to_string(), "2 noted: two spellings (a.jpg)");
     }
 }

@@ -3,6 +3,7 @@
 //! This room needs no native library and no model.
 
 pub mod captions;
+mod dataset;
 pub mod digest;
 pub mod download;
 mod error;
@@ -15,6 +16,7 @@ pub mod names;
 pub mod pairs;
 pub mod part;
 pub mod program;
+mod quotes;
 pub mod scenes;
 pub mod splits;
 pub mod text;

@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::io::{BufRead as _, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,10 +10,11 @@ use anyhow::Context as _;
 use data::flickr8k::Flickr8k;
 use data::metrics::DocumentFrequencies;
 use data::pairs::{References, read_references};
-use data::program::{CAPTIONS, print, warn};
+use data::program::{CAPTIONS, print, report_left_out, warn};
 use data::scenes::Counts;
 use data::splits::folder_of;
 use data::tokens::tokenize;
+use data::vocabulary::SPECIAL;
 use data::{Captions, Split, Splits, Vocabulary, download, files};
 
 use crate::cli::{Cli, Command, Scenes, Source};
@@ -35,32 +36,47 @@ fn main() -> ExitCode {
     })
 }
 
-fn read(source: &Source) -> data::Result<(Captions, Splits)> {
-    let captions = Captions::read(&source.captions)?;
-    let folder = source.splits.clone().unwrap_or_else(|| folder_of(&source.captions));
-    Ok((captions, Splits::find(&folder)?))
+/// The captions and splits, with a report of what was left out of them.
+fn read(captions: &Path, splits: Option<&Path>) -> data::Result<(Captions, Splits)> {
+    let folder = splits.map_or_else(|| folder_of(captions), Path::to_path_buf);
+    let (read, splits) = (Captions::read(captions)?, Splits::find(&folder)?);
+    report_left_out(captions, read.left_out());
+    report_left_out(&folder, splits.left_out());
+    report_left_out(&folder, &splits.unmatched(&read));
+    Ok((read, splits))
 }
 
 fn vocabulary(source: &Source, out: &Path, min_count: usize) -> anyhow::Result<()> {
-    let (captions, splits) = read(source)?;
+    let (captions, splits) = read(&source.captions, source.splits.as_deref())?;
     let vocabulary = Vocabulary::of_training(&captions, &splits, min_count)?;
     vocabulary.save(out)?;
     print(format_args!(
-        "{}: {} words that occur {min_count} times in the training captions (split by {splits})",
+        "{}: {} words that occur at least {min_count} times in the training captions, and {} special ones \
+         (split by {splits})",
         out.display(),
-        vocabulary.len()
-    ))?;
-    Ok(())
+        vocabulary.len() - SPECIAL.len(),
+        SPECIAL.len()
+    ))
 }
 
 fn tokenize_lines() -> anyhow::Result<()> {
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    for (number, line) in (1..).zip(std::io::stdin().lock().split(b'\n')) {
-        let line = String::from_utf8(line.context("stdin")?)
-            .with_context(|| format!("stdin, line {number}: no UTF-8; convert it first"))?;
-        writeln!(out, "{}", tokenize(&line).join(" "))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut number = 0;
+    for lines in io::stdin().lock().split(b'\n') {
+        let mut lines = lines.context("stdin")?;
+        if number == 0 && lines.starts_with(b"\xEF\xBB\xBF") {
+            lines.drain(..3);
+        }
+        // Lines may end in CR LF, or in CR alone.
+        let lines = lines.strip_suffix(b"\r").unwrap_or(&lines);
+        for line in lines.split(|byte| *byte == b'\r') {
+            number += 1;
+            let line = str::from_utf8(line)
+                .with_context(|| format!("stdin, line {number}: no UTF-8; convert it first"))?;
+            writeln!(out, "{}", tokenize(line).join(" ")).context("standard output")?;
+        }
     }
-    Ok(out.flush()?)
+    out.flush().context("standard output")
 }
 
 fn flickr8k(out: &Path) -> anyhow::Result<()> {
@@ -68,25 +84,38 @@ fn flickr8k(out: &Path) -> anyhow::Result<()> {
         "Flickr8k (Hodosh, Young and Hockenmaier 2013) is for research and teaching, and may not be passed on."
     ));
     let found = Flickr8k::published().fetch(out, &mut download::bar())?;
+    report_left_out(out, &found.left_out);
     print(format_args!(
         "{}: {} photos, {} images with captions",
         out.display(),
         found.photos,
         found.captioned
-    ))?;
-    Ok(())
+    ))
 }
 
 fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {
     let found = data::import::import(data_set, out)?;
-    let splits = if found.splits { "lists of its splits" } else { "no splits, so names decide" };
+    report_left_out(data_set, &found.left_out);
+    if !found.removed_lists.is_empty() {
+        warn(format_args!(
+            "{}: removed split lists of other captions: {}",
+            out.display(),
+            found.removed_lists.join(", ")
+        ));
+    }
+    let splits = found.splits.map_or_else(
+        || "no splits, so names decide".to_owned(),
+        |of| {
+            "lists of its splits: ".to_owned()
+                + &of.map(|(split, count)| format!("{count} {split}")).join(", ")
+        },
+    );
     print(format_args!(
         "{}: {} images with {} captions, {splits}",
         out.display(),
         found.images,
         found.captions
-    ))?;
-    Ok(())
+    ))
 }
 
 fn scenes(options: &Scenes) -> anyhow::Result<()> {
@@ -98,7 +127,8 @@ fn scenes(options: &Scenes) -> anyhow::Result<()> {
 }
 
 fn looked(objects: &Path, captions: &Path) -> anyhow::Result<()> {
-    let found = data::scenes::looked(objects, captions)?;
+    let (found, left_out) = data::scenes::looked(objects, captions)?;
+    report_left_out(captions, &left_out);
     print(format_args!(
         "{} of {} words that name an object name one of the picture; {:.1} % of their attention lies on it, \
          which is {:.1} % of the area",
@@ -111,7 +141,7 @@ fn looked(objects: &Path, captions: &Path) -> anyhow::Result<()> {
 }
 
 fn references(source: &Source, split: Split, out: &Path) -> anyhow::Result<()> {
-    let (captions, splits) = read(source)?;
+    let (captions, splits) = read(&source.captions, source.splits.as_deref())?;
     let of_split = captions.iter().filter(|of| splits.of(&of.image) == Some(split));
     let references =
         of_split.map(|of| (of.image.clone(), of.captions.clone())).collect::<References>();
@@ -131,7 +161,9 @@ fn references(source: &Source, split: Split, out: &Path) -> anyhow::Result<()> {
 }
 
 fn frequencies(references: &Path, out: &Path) -> anyhow::Result<()> {
-    let tokens = read_references(references)?
+    let (read, left_out) = read_references(references)?;
+    report_left_out(references, &left_out);
+    let tokens = read
         .into_values()
         .map(|of| of.iter().map(|caption| tokenize(caption)).collect::<Vec<_>>())
         .collect::<Vec<_>>();

@@ -1,17 +1,15 @@
 //! References and hypotheses as plain JSON, for any data set: `{"<id>": ["caption", …], …}` and
-//! `{"<id>": "caption", …}`.
+//! `{"<id>": "caption", …}`. Ids are taken in Unicode normal form C.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs;
 use std::path::Path;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::metrics::Item;
+use crate::names::normal;
 use crate::tokens::tokenize;
-use crate::{Error, Result};
+use crate::{Error, LeftOut, Result, text};
 
 /// Ids named in a message; the others are counted.
 const EXAMPLES: usize = 3;
@@ -25,36 +23,45 @@ pub type References = BTreeMap<String, Vec<String>>;
 /// The caption of each image that is to be scored.
 pub type Hypotheses = BTreeMap<String, String>;
 
-/// Reads `{"<id>": ["caption", …], …}`.
-pub fn read_references(path: &Path) -> Result<References> {
-    read_each(path, "a list of captions", captions)
+/// Reads `{"<id>": ["caption", …], …}`. Captions that are empty are left out and counted.
+pub fn read_references(path: &Path) -> Result<(References, LeftOut)> {
+    let mut left_out = LeftOut::default();
+    let references =
+        read_each(path, "a JSON object that gives each id a list of captions", |id, value| {
+            captions(id, value, &mut left_out)
+        })?;
+    Ok((references, left_out))
 }
 
 /// Reads `{"<id>": "caption", …}`. A captioner may have said nothing, so a caption may be empty.
 pub fn read_hypotheses(path: &Path) -> Result<Hypotheses> {
-    read_each(path, "a caption", |value| match value {
-        Value::String(caption) => Ok(caption.clone()),
+    read_each(path, "a JSON object that gives each id a caption", |_, value| match value {
+        Value::String(caption) => Ok(caption),
         _ => Err("with a caption that is not a string"),
     })
 }
 
 fn read_each<T>(
     path: &Path,
-    of: &'static str,
-    parse: impl Fn(&Value) -> Result<T, &'static str>,
+    expected: &'static str,
+    mut parse: impl FnMut(&str, Value) -> Result<T, &'static str>,
 ) -> Result<BTreeMap<String, T>> {
     let mut problems = Problems::default();
     let mut read = BTreeMap::new();
-    for (id, value) in read_entries(path, of)? {
-        match (parse(&value), read.contains_key(&id)) {
-            (_, true) => problems.add("twice in the file", &id),
+    for (written, value) in read_entries(path, expected)? {
+        let id = normal(&written).into_owned();
+        match (parse(&id, value), read.get(&id)) {
+            (_, Some((before, _))) if *before == written => {
+                problems.add("twice in the file", &id);
+            }
+            (_, Some(_)) => problems.add("in the file in two Unicode forms", &id),
             (Err(problem), _) => problems.add(problem, &id),
             (Ok(parsed), _) => {
-                read.insert(id, parsed);
+                read.insert(id, (written, parsed));
             }
         }
     }
-    problems.or(path, read)
+    problems.or(path, read.into_iter().map(|(id, (_, parsed))| (id, parsed)).collect())
 }
 
 /// Each image with its references and its hypothesis, in tokens and in the order of the ids. Both
@@ -89,20 +96,22 @@ pub fn silent<'a>(ids: impl IntoIterator<Item = &'a str>, items: &[Item]) -> Vec
     of_items.filter(|(_, item)| item.hypothesis.is_empty()).map(|(id, _)| id).collect()
 }
 
-fn captions(value: &Value) -> Result<Vec<String>, &'static str> {
-    match value {
-        Value::Array(values) if values.is_empty() => Err("without a reference: the list is empty"),
-        Value::Array(values) => values.iter().map(caption).collect(),
-        _ => Err("not a list of captions"),
+fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String>, &'static str> {
+    let Value::Array(values) = value else { return Err("not a list of captions") };
+    if values.is_empty() {
+        return Err("without a reference: the list is empty");
     }
-}
-
-fn caption(value: &Value) -> Result<String, &'static str> {
-    match value {
-        Value::String(caption) if caption.trim().is_empty() => Err("with an empty caption"),
-        Value::String(caption) => Ok(caption.clone()),
-        _ => Err("with a caption that is not a string"),
+    let mut captions = Vec::with_capacity(values.len());
+    for value in values {
+        match value {
+            Value::String(caption) if caption.trim().is_empty() => {
+                left_out.add("empty caption", id);
+            }
+            Value::String(caption) => captions.push(caption),
+            _ => return Err("with a caption that is not a string"),
+        }
     }
+    if captions.is_empty() { Err("without a reference: all are empty") } else { Ok(captions) }
 }
 
 /// What is wrong with a file: for each problem the ids that have it.
@@ -129,38 +138,22 @@ impl Problems {
     }
 }
 
-/// The entries of a JSON object in the order of the file, ids that occur twice included.
-fn read_entries(path: &Path, of: &'static str) -> Result<Vec<(String, Value)>> {
+fn read_entries(path: &Path, expected: &'static str) -> Result<Vec<(String, Value)>> {
     let problem =
         |problem: String| Error::Pairs { path: path.to_path_buf(), problems: vec![problem] };
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = text::read(path)?;
     let mut reader = serde_json::Deserializer::from_str(&text);
     let entries =
-        reader.deserialize_map(Entries(of)).map_err(|error| problem(error.to_string()))?;
+        text::entries(&mut reader, expected).map_err(|error| problem(error.to_string()))?;
     reader.end().map_err(|error| problem(error.to_string()))?;
     if entries.is_empty() { Err(problem("no id in it".to_owned())) } else { Ok(entries) }
 }
 
-struct Entries(&'static str);
-
-impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(String, Value)>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "a JSON object that gives each id {}", self.0)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(entries)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+    use std::fs;
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -179,12 +172,12 @@ mod tests {
 
     #[test]
     fn bad_references_are_counted_and_named() {
-        let text = r#"{"a": [], "b": [], "c": ["x", 5], "d": "x", "e": ["x", " "], "f": ["x"]}"#;
+        let text = r#"{"a": [], "b": [], "c": ["x", 5], "d": "x", "e": ["", " "], "f": ["x"]}"#;
         for said in [
             "2 ids are without a reference: the list is empty: `a`, `b`",
             "1 id is with a caption that is not a string: `c`",
             "1 id is not a list of captions: `d`",
-            "1 id is with an empty caption: `e`",
+            "1 id is without a reference: all are empty: `e`",
         ] {
             assert_refused(read_references, text, said);
         }
@@ -193,6 +186,26 @@ mod tests {
         assert_refused(read_references, r#"{"a": ["x"]"#, "line 1");
         assert_refused(read_references, r#"{"a": ["x"]} 7"#, "trailing");
         assert_refused(read_references, r#"{"a": ["x"], "a": ["y"]}"#, "twice in the file: `a`");
+    }
+
+    #[test]
+    fn empty_references_are_left_out_and_counted() {
+        let (_folder, path) =
+            file("\u{feff}{\"a\": [\"x\", \" \"],\r\n\"b\": [\"\", \"y\", \"\"]}");
+        let (references, left_out) = read_references(&path).unwrap();
+        let expected =
+            [("a", "x"), ("b", "y")].map(|(id, of)| (id.to_owned(), vec![of.to_owned()]));
+        assert_eq!(references, References::from(expected));
+        assert_eq!(left_out.to_string(), "3 left out: empty caption (a, b)");
+    }
+
+    #[test]
+    fn ids_are_one_in_both_unicode_forms() {
+        let (_folder, path) = file("{\"o\u{302}.jpg\": [\"x\"]}");
+        let (references, _) = read_references(&path).unwrap();
+        assert!(references.contains_key("\u{f4}.jpg"));
+        let twice = "{\"o\u{302}\": \"x\", \"\u{f4}\": \"x\"}";
+        assert_refused(read_hypotheses, twice, "in two Unicode forms: `\u{f4}`");
     }
 
     #[test]

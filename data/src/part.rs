@@ -35,7 +35,9 @@ pub fn digest_of_part(captions: &Captions, splits: &Splits, split: Split) -> Par
         add(&mut names_hash, name);
         add(&mut captions_hash, name);
         captions_hash.update((captions.len() as u64).to_le_bytes());
-        captions.iter().for_each(|caption| add(&mut captions_hash, caption));
+        for caption in &captions {
+            add(&mut captions_hash, caption);
+        }
     }
     PartDigest {
         images: images.len(),
@@ -55,7 +57,9 @@ mod tests {
 
     fn digest(entries: &[(&str, &str)]) -> PartDigest {
         let mut captions = Captions::default();
-        entries.iter().for_each(|(image, caption)| captions.add(image, caption));
+        for (image, caption) in entries {
+            captions.add(image, caption);
+        }
         digest_of_part(&captions, &Splits::Hashed, Split::Train)
     }
 

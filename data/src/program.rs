@@ -3,12 +3,15 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Command, Parser};
+
+use crate::LeftOut;
 
 /// A program and the prefix of its environment variables: each option `--some-option` may be given as the variable
 /// `PREFIX_SOME_OPTION`.
@@ -48,7 +51,10 @@ impl Program {
                 command.try_get_matches()
             })
             .and_then(|matches| C::from_arg_matches(&matches));
-        let cli = parsed.unwrap_or_else(|error| error.format(&mut C::command()).exit());
+        let cli = match parsed {
+            Ok(cli) => cli,
+            Err(error) => return end(&error.format(&mut C::command())),
+        };
         match work(cli) {
             Ok(status) => status,
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -100,6 +106,17 @@ impl Program {
     }
 }
 
+/// Prints the help, the version or a problem of the command line, and gives the exit status.
+fn end(message: &clap::Error) -> ExitCode {
+    match message.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            warn(format_args!("error: standard output: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
+}
+
 /// The names of the environment's variables. Kubernetes gives each container the addresses of services, such as
 /// `SHOWTELL_PORT=tcp://10.0.0.1:80` of one called `showtell`: those are left out.
 fn variables() -> impl Iterator<Item = OsString> {
@@ -130,6 +147,13 @@ pub fn print(line: impl Display) -> anyhow::Result<()> {
 /// Prints a line to standard error, if there is anybody to read it.
 pub fn warn(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Says on standard error what was left out of `file`, if anything: a reason on each line.
+pub fn report_left_out(file: &Path, left_out: &LeftOut) {
+    for line in left_out.to_string().lines() {
+        warn(format_args!("{}: {line}", file.display()));
+    }
 }
 
 /// The message of an error and those of its causes, each said once: many messages hold their cause already.

@@ -1,13 +1,14 @@
 //! Which image is trained on, which chooses the model, which is only scored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::left_out::NOTHING;
+use crate::names::normal;
+use crate::{Captions, Error, LeftOut, Result, text};
 
 /// One of the three parts of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,24 +32,27 @@ impl fmt::Display for Split {
 }
 
 /// The names of the official lists, as Flickr8k is distributed.
-const LISTS: [(Split, &str); 3] = [
+pub(crate) const LISTS: [(Split, &str); 3] = [
     (Split::Train, "Flickr_8k.trainImages.txt"),
     (Split::Dev, "Flickr_8k.devImages.txt"),
     (Split::Test, "Flickr_8k.testImages.txt"),
 ];
 
-/// The name of a split's official list.
-pub(crate) fn list_of(split: Split) -> &'static str {
-    LISTS.iter().find(|(of, _)| *of == split).map_or("", |(_, list)| list)
-}
-
-/// The assignment of images to splits.
+/// The assignment of images to splits. Names are compared in Unicode normal form C.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Splits {
     /// The official lists; an image in none of them belongs to no split.
-    Official(HashMap<String, Split>),
+    Official(Lists),
     /// By a hash of the file name: 6/8 train, 1/8 dev, 1/8 test. Stable when images come or go.
     Hashed,
+}
+
+/// The names in the official lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// By name in normal form C.
+    by_name: HashMap<String, Split>,
+    left_out: LeftOut,
 }
 
 /// The folder in which a captions file lies, where its split lists are looked for.
@@ -59,38 +63,94 @@ pub fn folder_of(captions: &Path) -> PathBuf {
 }
 
 impl Splits {
-    /// The official lists if they lie in `folder` (train and dev at least), else the hash.
+    /// The official lists if they lie in `folder` (train and dev at least), else the hash. Names that a list holds
+    /// twice are counted.
+    ///
+    /// # Errors
+    /// Those of [`text::read`], and [`Error::Splits`] if a list is missing or two of them hold the same name.
     pub fn find(folder: &Path) -> Result<Self> {
-        if !LISTS.iter().any(|(_, list)| folder.join(list).exists()) {
+        let Some((_, one)) = LISTS.iter().find(|(_, list)| folder.join(list).exists()) else {
             return Ok(Self::Hashed);
-        }
-        let mut by_name = HashMap::new();
+        };
+        let mut lists = Lists::default();
         for (split, list) in LISTS {
             let path = folder.join(list);
-            if split == Split::Test && !path.exists() {
-                continue;
-            }
-            let names = fs::read_to_string(&path).map_err(Error::io(&path))?;
-            for name in names.lines().map(str::trim).filter(|name| !name.is_empty()) {
-                match by_name.insert(name.to_owned(), split) {
-                    Some(other) if other != split => {
-                        let problem = format!("`{name}` is in the list of {other} as well");
-                        return Err(Error::Splits { path, problem });
-                    }
-                    _ => {}
-                }
+            if path.exists() {
+                lists.add(split, &path, list)?;
+            } else if split != Split::Test {
+                let problem = format!(
+                    "this list is not there, but {one} is; add it, or remove the other lists to split by a hash of the file name"
+                );
+                return Err(Error::Splits { path, problem });
             }
         }
-        Ok(Self::Official(by_name))
+        Ok(Self::Official(lists))
     }
 
     /// The split of an image by its file name.
     #[must_use]
     pub fn of(&self, image: &str) -> Option<Split> {
+        let image = normal(image);
         match self {
-            Self::Official(by_name) => by_name.get(image).copied(),
-            Self::Hashed => Some(hashed(image)),
+            Self::Official(lists) => lists.by_name.get(&*image).copied(),
+            Self::Hashed => Some(hashed(&image)),
         }
+    }
+
+    /// Entries of the lists that were left out when they were read.
+    #[must_use]
+    pub fn left_out(&self) -> &LeftOut {
+        match self {
+            Self::Official(lists) => &lists.left_out,
+            Self::Hashed => &NOTHING,
+        }
+    }
+
+    /// How the lists and the captions differ: names in the lists that have no captions, and images with captions
+    /// that are in no list. Nothing where a hash of the name decides.
+    #[must_use]
+    pub fn unmatched(&self, captions: &Captions) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        let Self::Official(Lists { by_name, .. }) = self else { return left_out };
+        let mut captioned = HashSet::new();
+        for of in captions {
+            let name = normal(&of.image);
+            if !by_name.contains_key(&*name) {
+                left_out.add("image with captions that is in no split list", &of.image);
+            }
+            captioned.insert(name);
+        }
+        let mut names = by_name.keys().collect::<Vec<_>>();
+        names.sort_unstable();
+        for name in names.into_iter().filter(|name| !captioned.contains(name.as_str())) {
+            left_out.add("image of a split list that has no captions", name);
+        }
+        left_out
+    }
+}
+
+impl Lists {
+    fn add(&mut self, split: Split, path: &Path, list: &str) -> Result<()> {
+        let text = text::read(path)?;
+        let mut names = HashMap::new();
+        for name in text.lines().map(str::trim).filter(|name| !name.is_empty()) {
+            let key = normal(name).into_owned();
+            match names.insert(key.clone(), name) {
+                Some(before) if before == name => {
+                    self.left_out.add(format!("name that occurs twice in {list}"), name);
+                }
+                Some(_) => {
+                    let reason = format!("name that is in {list} in another Unicode form, too");
+                    self.left_out.add(reason, name);
+                }
+                None => {}
+            }
+            if let Some(other) = self.by_name.insert(key, split).filter(|other| *other != split) {
+                let problem = format!("`{name}` is in the list of {other} as well");
+                return Err(Error::Splits { path: path.to_path_buf(), problem });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -114,6 +174,8 @@ fn hashed(image: &str) -> Split {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -143,5 +205,46 @@ mod tests {
         assert_eq!(splits.of("d.jpg"), None);
         write("Flickr_8k.testImages.txt", "a.jpg\n");
         assert!(Splits::find(folder.path()).unwrap_err().to_string().contains("`a.jpg`"));
+    }
+
+    #[test]
+    fn lists_may_have_a_mark_and_names_are_one_in_both_unicode_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |list: &str, names: &[u8]| fs::write(folder.path().join(list), names).unwrap();
+        write("Flickr_8k.trainImages.txt", "\u{feff}e\u{301}.jpg\rb.jpg\r\rb.jpg\r".as_bytes());
+        write("Flickr_8k.devImages.txt", "c.jpg\r\n".as_bytes());
+        let splits = Splits::find(folder.path()).unwrap();
+        for name in ["e\u{301}.jpg", "\u{e9}.jpg", "b.jpg"] {
+            assert_eq!(splits.of(name), Some(Split::Train), "{name}");
+        }
+        let said = "1 left out: name that occurs twice in Flickr_8k.trainImages.txt (b.jpg)";
+        assert_eq!(splits.left_out().to_string(), said);
+        assert_eq!(Splits::Hashed.of("e\u{301}.jpg"), Splits::Hashed.of("\u{e9}.jpg"));
+
+        write("Flickr_8k.devImages.txt", "c.jpg\n\u{e9}.jpg\n".as_bytes());
+        let error = Splits::find(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("devImages.txt: `\u{e9}.jpg` is in the list of train"), "{error}");
+        write("Flickr_8k.devImages.txt", b"c.jpg\ncaf\xE9.jpg\n");
+        let error = Splits::find(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("devImages.txt, line 2"), "{error}");
+    }
+
+    #[test]
+    fn lists_and_captions_that_differ_are_counted() {
+        let mut lists = Lists::default();
+        for (name, split) in [("a.jpg", Split::Train), ("b.jpg", Split::Dev)] {
+            lists.by_name.insert(name.to_owned(), split);
+        }
+        let mut captions = Captions::default();
+        captions.add("a.jpg", "one");
+        captions.add("c.jpg", "two");
+        let unmatched = Splits::Official(lists).unmatched(&captions);
+        assert_eq!(unmatched.count(), 2);
+        let said = unmatched.to_string();
+        assert!(
+            said.contains("no captions (b.jpg)") && said.contains("no split list (c.jpg)"),
+            "{said}"
+        );
+        assert!(Splits::Hashed.unmatched(&captions).is_empty());
     }
 }

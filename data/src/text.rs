@@ -1,10 +1,15 @@
 //! The one way to read a text file: UTF-8, with or without a byte-order mark, lines ended by LF, CRLF or CR.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
+use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 
+use crate::names::normal;
 use crate::{Error, Result};
 
 /// The text of the file at `path`, without a byte-order mark and with LF at the end of each line.
@@ -42,6 +47,51 @@ pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
         Error::text(path, line as u64, problem)
     })?;
     Ok(normal_line_ends(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+}
+
+/// The entries of a JSON object in the order of the file, names that occur twice included; `expected` says in errors
+/// what there should be.
+pub(crate) fn entries<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    json: D,
+    expected: &'static str,
+) -> Result<Vec<(String, T)>, D::Error> {
+    json.deserialize_map(Entries { expected, values: PhantomData })
+}
+
+/// A JSON object by its names in Unicode normal form C, each of which may occur once.
+pub(crate) fn unique_entries<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    json: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    let mut unique = BTreeMap::new();
+    for (name, value) in entries(json, "a JSON object")? {
+        let name = normal(&name).into_owned();
+        if unique.contains_key(&name) {
+            return Err(D::Error::custom(format_args!("`{name}` occurs twice")));
+        }
+        unique.insert(name, value);
+    }
+    Ok(unique)
+}
+
+struct Entries<T> {
+    expected: &'static str,
+    values: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = Vec<(String, T)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(self.expected)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
 }
 
 fn normal_line_ends(text: &str) -> String {

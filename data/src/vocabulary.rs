@@ -22,7 +22,8 @@ pub const UNK: WordId = 3;
 /// What is never said in a caption.
 pub const UNSAID: [WordId; 3] = [PAD, START, UNK];
 
-const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
+/// The words of [`PAD`], [`START`], [`END`] and [`UNK`].
+pub const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 const FORMAT: &str = "showtell vocabulary 1";
 
 /// Words with their indices, the special ones first, then by falling count.

@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::ops::Range;
 use std::path::Path;
 
 use data::download::{Checksum, Source};
 use data::flickr8k::{Fetched, Flickr8k};
-use data::{Captions, Split, Splits, digest};
+use data::{Captions, LeftOut, Split, Splits, digest};
 use tests::answers::{Answers, whole};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -43,13 +44,13 @@ fn texts(tokens: &str) -> Vec<u8> {
     ])
 }
 
-/// Fetches into `folder` from a server that has the last of these files, each once; gives what was asked for.
+/// Fetches into `folder` from a server that has some of these files, each once; gives what was asked for.
 fn fetch(
     folder: &Path,
     files: &[(&str, &[u8])],
-    last: usize,
+    some: Range<usize>,
 ) -> (Result<Fetched, String>, Vec<String>) {
-    let answers = files[files.len() - last..].iter().map(|(_, file)| whole(file));
+    let answers = files[some].iter().map(|(_, file)| whole(file));
     let server = Answers::start(answers.collect());
     let source = |(name, file): (&str, &[u8])| Source {
         address: server.address(name),
@@ -66,8 +67,9 @@ fn the_archives_become_a_data_set() {
     let folder = tempfile::tempdir().unwrap();
     let (texts, photos) = (texts("Flickr8k.token.txt"), photos());
     let files: [(&str, &[u8]); 2] = [("texts.zip", &texts), ("photos.zip", &photos)];
-    let (found, asked) = fetch(folder.path(), &files, 2);
-    assert_eq!(found.unwrap(), Fetched { photos: 3, captioned: 2 });
+    let (found, asked) = fetch(folder.path(), &files, 0..2);
+    let all = Fetched { photos: 3, captioned: 2, left_out: LeftOut::default() };
+    assert_eq!(found.unwrap(), all);
     assert_eq!(asked.len(), 2);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!((&*read("Images/a.jpg"), &*read("Images/b.jpg")), ("photo a", "photo b"));
@@ -81,20 +83,66 @@ fn the_archives_become_a_data_set() {
     // Photos that are there stay, though the archive is gone; what is fetched is not fetched again.
     fs::write(folder.path().join("Images/a.jpg"), "mine").unwrap();
     fs::remove_file(folder.path().join("fetched/photos.zip")).unwrap();
-    let (found, _) = fetch(folder.path(), &files, 0);
+    let (found, _) = fetch(folder.path(), &files, 0..0);
     assert_eq!(found.unwrap().photos, 3);
     assert_eq!(read("Images/a.jpg"), "mine");
 }
 
 #[test]
+fn photos_that_are_not_there_are_fetched() {
+    let (texts, photos) = (texts("Flickr8k.token.txt"), photos());
+    let files: [(&str, &[u8]); 2] = [("texts.zip", &texts), ("photos.zip", &photos)];
+    for (there, content) in [(None, ""), (Some("b.jpg"), "mine"), (Some("b.jpg"), "")] {
+        let folder = tempfile::tempdir().unwrap();
+        let images = folder.path().join("Images");
+        fs::create_dir(&images).unwrap();
+        if let Some(name) = there {
+            fs::write(images.join(name), content).unwrap();
+        }
+        let (found, asked) = fetch(folder.path(), &files, 0..2);
+        assert_eq!((found.unwrap().photos, asked.len()), (3, 2), "{there:?}");
+        let b = fs::read_to_string(images.join("b.jpg")).unwrap();
+        assert_eq!(b, if content.is_empty() { "photo b" } else { content });
+        assert!(!folder.path().join("Images.part").exists());
+    }
+}
+
+#[test]
+fn photos_that_the_archive_does_not_hold_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = texts("Flickr8k.token.txt");
+    let photos = archive(&[("Flicker8k_Dataset/a.jpg", "photo a")]);
+    let (found, _) = fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", &photos)], 0..2);
+    let found = found.unwrap();
+    assert_eq!((found.photos, found.left_out.count()), (1, 2));
+    assert!(found.left_out.to_string().contains("(b.jpg, c.jpg)"), "{}", found.left_out);
+}
+
+/// Lists of another data set do not stay, and its captions never lie beside new lists.
+#[test]
+fn another_data_set_in_the_folder_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("captions.txt"), "image,caption\nx.jpg,Another .\n").unwrap();
+    fs::write(path("Flickr_8k.trainImages.txt"), "x.jpg\n").unwrap();
+    let (texts, photos) = (texts("Flickr8k.token.txt"), photos());
+    let files: [(&str, &[u8]); 2] = [("texts.zip", &texts), ("photos.zip", &photos)];
+    fetch(folder.path(), &files, 0..2).0.unwrap();
+    assert_eq!(Captions::read(&path("captions.txt")).unwrap().of("x.jpg"), None);
+    assert_eq!(Splits::find(folder.path()).unwrap().of("x.jpg"), None);
+}
+
+#[test]
 fn what_an_archive_lacks_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let (texts, photos) = (texts("captions.txt"), photos());
-    let (found, _) = fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", &photos)], 2);
+    let (without_tokens, photos) = (texts("captions.txt"), photos());
+    let (found, _) =
+        fetch(folder.path(), &[("texts.zip", &without_tokens), ("photos.zip", &photos)], 0..1);
     let problem = found.unwrap_err();
     assert!(problem.contains("fetched/texts.zip: Flickr8k.token.txt is not in it"), "{problem}");
-    let folder = tempfile::tempdir().unwrap();
-    let (found, _) = fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", b"no zip")], 2);
+    let (folder, texts) = (tempfile::tempdir().unwrap(), texts("Flickr8k.token.txt"));
+    let (found, _) =
+        fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", b"no zip")], 0..1);
     let problem = found.unwrap_err();
     assert!(problem.contains("fetched/photos.zip") && problem.contains("Remove it"), "{problem}");
     assert!(!folder.path().join("Images").exists());

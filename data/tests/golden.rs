@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
 
 use data::metrics::meteor::{self, Meteor};
 use data::metrics::{Item, NAMES, Sums, score};
@@ -76,11 +75,7 @@ fn scores_equal_those_of_the_reference_scorer() {
 
 #[test]
 fn meteor_equals_that_of_the_reference_scorer() {
-    let jar = std::env::var_os("SHOWTELL_CAPTIONS_METEOR_JAR").map(PathBuf::from);
-    let Some(jar) = jar.filter(|jar| jar.exists()) else {
-        eprintln!("skipped: SHOWTELL_CAPTIONS_METEOR_JAR does not name the jar of METEOR 1.5");
-        return;
-    };
+    let Some(jar) = tests::meteor_jar() else { return };
     let Some(golden) = Golden::read("truncated_dev") else { return };
     let meteor = Meteor::of(&golden.items(), &jar).unwrap();
     assert_near(meteor.score, golden.scores[meteor::NAME], meteor::NAME);

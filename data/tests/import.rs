@@ -8,14 +8,26 @@ use assert_cmd::Command;
 use data::{Captions, Split, Splits};
 use serde_json::{Value, json};
 
-fn import(folder: &Path, data_set: &Value) -> Result<String, String> {
-    fs::write(folder.join("data.json"), data_set.to_string()).unwrap();
+/// What `captions import` prints and warns of, or its error.
+fn import_text(folder: &Path, data_set: &str) -> Result<String, String> {
+    fs::write(folder.join("data.json"), data_set).unwrap();
     let program = env!("CARGO_BIN_EXE_captions");
     let mut command = Command::new(program);
     let output = command.current_dir(folder).args(["import", "data.json", "--out", "."]).output();
     let output = output.unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    let warned = text(&output.stderr);
+    if output.status.success() { Ok(text(&output.stdout) + &warned) } else { Err(warned) }
+}
+
+fn import(folder: &Path, data_set: &Value) -> Result<String, String> {
+    import_text(folder, &data_set.to_string())
+}
+
+fn image(name: &str, split: &str, captions: &[&str]) -> Value {
+    let sentences = captions.iter().map(|raw| json!({ "raw": raw, "tokens": ["not", "used"] }));
+    let sentences = sentences.collect::<Vec<_>>();
+    json!({ "filename": name, "split": split, "imgid": 1, "sentences": sentences })
 }
 
 fn read(folder: &Path) -> (Captions, Splits) {
@@ -25,11 +37,6 @@ fn read(folder: &Path) -> (Captions, Splits) {
 #[test]
 fn karpathys_files_hold_captions_and_splits() {
     let folder = tempfile::tempdir().unwrap();
-    let image = |name: &str, split: &str, captions: &[&str]| {
-        let sentences = captions.iter().map(|raw| json!({ "raw": raw, "tokens": ["not", "used"] }));
-        let sentences = sentences.collect::<Vec<_>>();
-        json!({ "filename": name, "split": split, "imgid": 1, "sentences": sentences })
-    };
     let mut of_coco = image("d.jpg", "restval", &["A dog ."]);
     of_coco["filepath"] = "val2014".into();
     let images = [
@@ -39,7 +46,8 @@ fn karpathys_files_hold_captions_and_splits() {
         of_coco,
     ];
     let said = import(folder.path(), &json!({ "dataset": "small", "images": images })).unwrap();
-    assert!(said.contains("4 images with 5 captions") && said.contains("splits"), "{said}");
+    assert!(said.contains("4 images with 5 captions"), "{said}");
+    assert!(said.contains("lists of its splits: 2 train, 1 dev, 1 test"), "{said}");
     let (captions, splits) = read(folder.path());
     assert_eq!(captions.of("a.jpg").unwrap(), ["A dog, a \"hot\" one .", "Two dogs"]);
     assert_eq!(captions.of("b.jpg").unwrap(), ["Hai con chó đang chạy."]);
@@ -62,10 +70,15 @@ fn cocos_annotations_hold_captions() {
         { "id": 1, "image_id": 7, "caption": "A dog." },
         { "id": 2, "image_id": 9, "caption": "Of no image." },
         { "id": 3, "image_id": 7, "caption": "The dog runs " },
+        { "id": 1, "image_id": 7, "caption": "A dog." },
     ]);
     let said =
         import(folder.path(), &json!({ "images": images, "annotations": annotations })).unwrap();
     assert!(said.contains("1 images with 2 captions"), "{said}");
+    assert!(said.contains("1 left out: image without captions (b.jpg)"), "{said}");
+    assert!(said.contains("1 left out: annotation that occurs again (image_id 7)"), "{said}");
+    let said_of_9 = "1 left out: annotation of an image that is not there (image_id 9)";
+    assert!(said.contains(said_of_9), "{said}");
     let (captions, splits) = read(folder.path());
     assert_eq!(captions.of("a.jpg").unwrap(), ["A dog.", "The dog runs"]);
     assert_eq!((captions.len(), splits), (1, Splits::Hashed));
@@ -83,6 +96,102 @@ fn what_is_no_data_set_is_refused() {
         assert!(error.contains(problem) && error.contains("dataset_flickr8k.json"), "{error}");
         assert!(!folder.path().join("captions.txt").exists());
     }
+}
+
+#[test]
+fn splits_are_known_by_many_names_and_others_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["TRAIN", "training", "Restval", "val", "Validation", "valid", " DEV ", "Testing"];
+    let mut images =
+        names.map(|split| image(&format!("{}.jpg", split.trim()), split, &["A dog"])).to_vec();
+    images.extend([image("x.jpg", "extra", &["A cat"]), image("y.jpg", "", &["A cat"])]);
+    let said = import(folder.path(), &json!({ "images": images })).unwrap();
+    assert!(said.contains("3 train, 4 dev, 1 test"), "{said}");
+    assert!(said.contains("its split is `extra` (x.jpg)"), "{said}");
+    assert!(said.contains("it has no split (y.jpg)"), "{said}");
+
+    let unknown = json!({ "images": [image("x.jpg", "extra", &["A cat"])] });
+    let error = import(folder.path(), &unknown).unwrap_err();
+    assert!(error.contains("data.json: no split in it has a known name"), "{error}");
+    assert!(error.contains("`extra`"), "{error}");
+    assert_eq!(read(folder.path()).0.len(), 10);
+}
+
+#[test]
+fn images_that_share_an_id_or_a_name_are_refused() {
+    let coco = |images: Value| {
+        let caption = |id| json!({ "image_id": id, "caption": "A dog" });
+        json!({ "images": images, "annotations": [caption(1), caption(2)] })
+    };
+    let composed = image("\u{e9}.jpg", "train", &["A dog"]);
+    let decomposed = image("e\u{301}.jpg", "val", &["A cat"]);
+    for (data_set, said) in [
+        (
+            coco(json!([{ "id": 1, "file_name": "a.png" }, { "id": 1, "file_name": "b.png" }])),
+            "two images with the id 1: `a.png`, `b.png`",
+        ),
+        (
+            coco(json!([{ "id": 1, "file_name": "a.png" }, { "id": 2, "file_name": "a.png" }])),
+            "two images with the file name `a.png`",
+        ),
+        (
+            json!({ "images": [composed, decomposed] }),
+            "two images with the file name `e\u{301}.jpg`",
+        ),
+        (json!({ "images": [image("a\nb.jpg", "val", &["A dog"])] }), "control character"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let error = import(folder.path(), &data_set).unwrap_err();
+        assert!(error.contains("data.json") && error.contains(said), "{error}");
+        assert!(!folder.path().join("captions.txt").exists());
+    }
+    // The same image again, as files have it that were put together.
+    let folder = tempfile::tempdir().unwrap();
+    let again = coco(json!([{ "id": 1, "file_name": "a.png" }, { "id": 1, "file_name": "a.png" }]));
+    let said = import(folder.path(), &again).unwrap();
+    assert!(
+        said.contains("1 noted: image that occurs again") && said.contains("(a.png)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn empty_captions_are_left_out_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = [image("a.jpg", "train", &["", " A dog "]), image("b.jpg", "train", &["\n"])];
+    let said = import(folder.path(), &json!({ "images": images })).unwrap();
+    assert!(said.contains("1 images with 1 captions"), "{said}");
+    assert!(said.contains("2 left out: empty caption (a.jpg, b.jpg)"), "{said}");
+    assert!(said.contains("1 left out: image without captions (b.jpg)"), "{said}");
+    assert_eq!(read(folder.path()).0.of("a.jpg").unwrap(), ["A dog"]);
+}
+
+#[test]
+fn lists_of_an_import_before_go_with_their_captions() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = [image("a.jpg", "train", &["A dog"]), image("b.jpg", "test", &["A cat"])];
+    import(folder.path(), &json!({ "images": first })).unwrap();
+    let mut second = image("x.jpg", "", &["A bird"]);
+    second.as_object_mut().unwrap().remove("split");
+    let said = import(folder.path(), &json!({ "images": [second] })).unwrap();
+    assert!(
+        said.contains("removed split lists of other captions: Flickr_8k.trainImages.txt"),
+        "{said}"
+    );
+    let (captions, splits) = read(folder.path());
+    assert_eq!((captions.of("a.jpg"), splits), (None, Splits::Hashed));
+}
+
+#[test]
+fn a_data_set_may_have_a_byte_order_mark_and_must_be_utf_8() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = json!({ "images": [image("a.jpg", "dev", &["A dog"])] }).to_string();
+    import_text(folder.path(), &format!("\u{feff}{json}\r\n")).unwrap();
+    assert_eq!(read(folder.path()).1.of("a.jpg"), Some(Split::Dev));
+    fs::write(folder.path().join("latin.json"), b"{\n\"images\": \"\xE9\"}").unwrap();
+    let error = data::import::import(&folder.path().join("latin.json"), folder.path());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("latin.json, line 2: byte 0xE9"), "{error}");
 }
 
 /// Captions in a language with letters of its own go the whole way: words, vocabulary, scores.

@@ -163,7 +163,7 @@ fn attention_is_compared_with_where_objects_lie() {
         fs::write(folder.path().join("captions.jsonl"), line.to_string()).unwrap();
         looked(&objects, &folder.path().join("captions.jsonl"))
     };
-    let found = measure(&noun, &aimed).unwrap();
+    let (found, _) = measure(&noun, &aimed).unwrap();
     assert_eq!((found.named, found.words), (1, 1));
     assert!((found.mass - 1.0).abs() < 1e-9 && found.area > 0.0 && found.area < 0.5, "{found:?}");
     let said = captions_program(
@@ -171,13 +171,13 @@ fn attention_is_compared_with_where_objects_lie() {
         &["looked", "--objects", "objects.json", "--captions", "captions.jsonl"],
     );
     assert!(said.contains("100.0 %"), "{said}");
-    let found = measure(&noun, &anywhere).unwrap();
+    let (found, _) = measure(&noun, &anywhere).unwrap();
     assert!((found.mass - found.area).abs() < 1e-9, "{found:?}");
     let absent = ["circle", "square", "triangle", "star"];
     let absent = absent.into_iter().find(|noun| {
         of_scene.iter().all(|object| serde_json::to_value(object.shape).unwrap() != *noun)
     });
-    let found = measure(&absent.into(), &aimed).unwrap();
+    let (found, _) = measure(&absent.into(), &aimed).unwrap();
     assert_eq!((found.named, found.words), (1, 0));
 
     fs::write(folder.path().join("other.jsonl"), r#"{"file":"x.png","captions":[]}"#).unwrap();

@@ -25,7 +25,9 @@ fn words_for_objects_look_at_these_objects() {
     command.arg("--json").arg("--model").arg(at("run")).arg("--encoder").arg(&encoder);
     let said = run(command.args(list.lines().map(|name| images.join(name)))).0;
     fs::write(at("captions.jsonl"), said).unwrap();
-    let found = data::scenes::looked(&at("objects.json"), &at("captions.jsonl")).unwrap();
+    let (found, left_out) =
+        data::scenes::looked(&at("objects.json"), &at("captions.jsonl")).unwrap();
+    assert!(left_out.is_empty(), "{left_out}");
     eprintln!("{found:?}");
     assert!(found.words >= 60 && found.words as f64 > 0.8 * found.named as f64, "{found:?}");
     assert!(found.mass > 2.0 * found.area, "{found:?}");

@@ -9,8 +9,7 @@ use data::metrics::health::Health;
 use data::metrics::meteor::{self, Meteor};
 use data::metrics::{self, DocumentFrequencies, Item, NAMES, PROTOCOL, Scores, Sums};
 use data::pairs::{self, References};
-use data::program::{print, warn};
-use data::splits::folder_of;
+use data::program::{print, report_left_out, warn};
 use data::tokens::tokenize;
 use data::{Captions, Split, Splits, files};
 use serde::Serialize;
@@ -83,7 +82,8 @@ impl Scored {
 
 /// Scores, prints and writes what was asked for.
 pub(crate) fn run(options: &Score) -> anyhow::Result<()> {
-    let references = pairs::read_references(&options.references)?;
+    let (references, left_out) = pairs::read_references(&options.references)?;
+    report_left_out(&options.references, &left_out);
     let frequencies =
         options.document_frequencies.as_deref().map(DocumentFrequencies::load).transpose()?;
     let ours = Scored::read(&references, &options.hypotheses, frequencies.as_ref())?;
@@ -97,14 +97,12 @@ pub(crate) fn run(options: &Score) -> anyhow::Result<()> {
     }
     match &options.json {
         Some(path) if path == Path::new("-") => {
-            print(format_args!("{}", serde_json::to_string_pretty(&report)?))?;
-            return Ok(());
+            return print(serde_json::to_string_pretty(&report)?);
         }
         Some(path) => write(path, &report)?,
         None => {}
     }
-    print!("{report}");
-    Ok(())
+    print(report.to_string().trim_end())
 }
 
 fn report(
@@ -144,8 +142,8 @@ fn with_meteor(scores: Scores, meteor: Option<f64>) -> BTreeMap<&'static str, f6
 fn health(options: &Score, items: &[Item]) -> data::Result<Health> {
     let captions = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
     let training = options.captions.as_deref().map(|path| {
-        let folder = options.splits.clone().unwrap_or_else(|| folder_of(path));
-        data::Result::Ok(training(&Captions::read(path)?, &Splits::find(&folder)?))
+        crate::read(path, options.splits.as_deref())
+            .map(|(captions, splits)| training(&captions, &splits))
     });
     Ok(Health::of(&captions, training.transpose()?.as_ref()))
 }

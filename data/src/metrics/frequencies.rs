@@ -1,13 +1,12 @@
 //! Document frequencies for CIDEr-D in a file, for sets that are too small to count their own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::ngrams::MAX_N;
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, text};
 
 const FORMAT: &str = "showtell document frequencies 1";
 
@@ -17,6 +16,7 @@ pub struct DocumentFrequencies {
     format: String,
     images: usize,
     /// By the words of the n-gram, joined by spaces.
+    #[serde(deserialize_with = "text::unique_entries")]
     frequencies: BTreeMap<String, u32>,
 }
 
@@ -42,8 +42,8 @@ impl DocumentFrequencies {
     /// Reads a file that [`save`](Self::save) wrote.
     pub fn load(path: &Path) -> Result<Self> {
         let problem = |problem: String| Error::Frequencies { path: path.to_path_buf(), problem };
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
-        let read: Self = serde_json::from_str(&text).map_err(|error| problem(error.to_string()))?;
+        let read: Self =
+            serde_json::from_str(&text::read(path)?).map_err(|error| problem(error.to_string()))?;
         if read.format != FORMAT {
             return Err(problem(format!("the format is `{}`, not `{FORMAT}`", read.format)));
         }
@@ -70,5 +70,32 @@ impl DocumentFrequencies {
     /// n-grams, their words joined by spaces, with the number of images.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         self.frequencies.iter().map(|(words, count)| (words.as_str(), *count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_may_have_a_mark_and_names_each_ngram_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frequencies.json");
+        let written = |frequencies: &str| {
+            let json = format!(
+                "\u{feff}{{\"format\": \"{FORMAT}\", \"images\": 2, \"frequencies\": {frequencies}}}"
+            );
+            fs::write(&path, json).unwrap();
+            DocumentFrequencies::load(&path)
+        };
+        let read = written("{\"cho\u{301}\": 1, \"a dog\": 2}").unwrap();
+        assert_eq!(read.iter().collect::<Vec<_>>(), [("a dog", 2), ("ch\u{f3}", 1)]);
+        let error = written("{\"cho\u{301}\": 1, \"ch\u{f3}\": 2}").unwrap_err().to_string();
+        assert!(
+            error.contains("frequencies.json") && error.contains("`ch\u{f3}` occurs twice"),
+            "{error}"
+        );
     }
 }

@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use looked::{Looked, looked};
 
-use crate::splits::list_of;
-use crate::{Error, Result, Split, files};
+use crate::{Error, Result, Split, dataset, files};
 
 /// Width and height of a picture in pixels.
 pub const SIDE: u32 = 224;
@@ -203,10 +202,11 @@ impl Counts {
 }
 
 /// Writes a data set of scenes into `folder`: `Images/`, `captions.txt`, the lists of the splits, and
-/// [`OBJECTS_FILE`]. Each file is replaced as a whole; the captions come last.
+/// [`OBJECTS_FILE`]. Each file is replaced as a whole; captions and lists come last, all of them together.
 pub fn write(folder: &Path, counts: Counts, seed: u64) -> Result<()> {
     let mut lines = String::from("image,caption\n");
     let mut objects = BTreeMap::new();
+    let mut lists = Vec::new();
     let mut numbers = 0..;
     for (split, count) in counts.of_splits() {
         let mut list = String::new();
@@ -219,12 +219,13 @@ pub fn write(folder: &Path, counts: Counts, seed: u64) -> Result<()> {
             list.extend([&name, "\n"]);
             objects.insert(name, scene.objects);
         }
-        put(&folder.join(list_of(split)), list.as_bytes())?;
+        lists.push((split, list.into_bytes()));
     }
     let path = folder.join(OBJECTS_FILE);
     let json = serde_json::to_vec(&objects).map_err(|error| Error::io(&path)(error.into()))?;
     put(&path, &json)?;
-    put(&folder.join("captions.txt"), lines.as_bytes())
+    dataset::replace(folder, lines.as_bytes(), &lists)?;
+    Ok(())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
