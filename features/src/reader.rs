@@ -201,7 +201,11 @@ impl FeatureStore {
         part.intact_source(row)
     }
 
-    fn source(&self, row: usize) -> Result<Source> {
+    /// The SHA-256 of the file from which a row was encoded. It is not compared with the row's checksum.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn source(&self, row: usize) -> Result<Source> {
         let (part, row) = self.part(row);
         part.source(row)
     }

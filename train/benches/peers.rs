@@ -42,7 +42,7 @@ fn material(shared: &Path, scratch: &Path) -> Material {
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
     let vocabulary = Vocabulary::of_training(&captions, &splits, 5).unwrap();
     let captioned =
-        |split| dataset::captioned(&captions, &splits, split, &vocabulary, &store).images;
+        |split| dataset::captioned(&captions, &splits, split, &vocabulary, &store).unwrap().images;
     let (training, dev_captions) = (captioned(data::Split::Train), captioned(data::Split::Dev));
     let dev = dataset::scored(&captions, &splits, data::Split::Dev, &store).images;
     Material { store, vocabulary, training, dev, dev_captions }
@@ -66,6 +66,7 @@ fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precisi
         encoder,
         training: Training { epochs: 1, precision, ..plain },
         search: SearchOptions::default(),
+        data: None,
     };
     let folder = RunFolder::new(&scratch.join("run"));
     Fit::new(&folder, &config, material, Device::Cpu).unwrap().run().unwrap();

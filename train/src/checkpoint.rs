@@ -27,6 +27,9 @@ pub struct Progress {
     pub best_epoch: usize,
     /// That CIDEr, as a fraction.
     pub best_cider: f64,
+    /// The dev loss of that epoch; checkpoints of earlier versions do not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_loss: Option<f64>,
     /// The vocabulary it was trained with.
     pub vocabulary_sha256: String,
     /// The encoder whose grids it was trained on.
@@ -58,8 +61,8 @@ impl Underway {
     }
 }
 
-/// Writes a checkpoint. The file is replaced as a whole: after an error, a kill or a power loss
-/// either the old or the new one is there.
+/// Writes a checkpoint, unless a value is not a finite number. The file is replaced as a whole: after an error, a kill or
+/// a power loss either the old or the new one is there.
 pub fn save(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Tensor)>,
@@ -69,7 +72,13 @@ pub fn save(
     let mut owned = Vec::new();
     for (name, tensor) in tensors {
         let shape = tensor.size().iter().map(|&side| side as usize).collect::<Vec<_>>();
-        owned.push((name, shape, flat(&tensor)?));
+        let values = flat(&tensor)?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(problem(&format!(
+                "not written: `{name}` is no longer a finite number; begin again with a lower --learning-rate"
+            )));
+        }
+        owned.push((name, shape, values));
     }
     let views = owned
         .iter()

@@ -57,6 +57,8 @@ impl TrainingImage {
 pub struct ScoredImage {
     /// Its name.
     pub image: String,
+    /// Its name in the store, which is that of its file.
+    pub file: String,
     /// Its row in the store.
     pub row: usize,
     /// The tokens of its captions.
@@ -73,23 +75,22 @@ pub struct Matched<T> {
 }
 
 /// The images of a split, with their captions as words of the vocabulary.
-#[must_use]
+///
+/// An error if the store lacks the view in which images are captioned.
 pub fn captioned(
     captions: &Captions,
     splits: &Splits,
     split: Split,
     vocabulary: &Vocabulary,
     store: &FeatureStore,
-) -> Matched<TrainingImage> {
-    let view = store.view(ORIGINAL).unwrap_or_default();
-    matched(captions, splits, split, store, |_, row, captions| TrainingImage {
+) -> Result<Matched<TrainingImage>> {
+    let view = store.view(ORIGINAL)?;
+    let written = |tokens: Vec<String>| Caption::written(vocabulary.encode(&tokens));
+    Ok(matched(captions, splits, split, store, |_, row, captions| TrainingImage {
         row,
         view,
-        captions: captions
-            .into_iter()
-            .map(|tokens| Caption::written(vocabulary.encode(&tokens)))
-            .collect(),
-    })
+        captions: captions.into_iter().map(written).collect(),
+    }))
 }
 
 /// Weighs the captions of each image by how much its others agree with them: by their CIDEr-D against
@@ -122,6 +123,7 @@ pub fn scored(
 ) -> Matched<ScoredImage> {
     matched(captions, splits, split, store, |image, row, references| ScoredImage {
         image: image.to_owned(),
+        file: store.name(row).to_owned(),
         row,
         references,
     })
@@ -157,16 +159,21 @@ pub struct Views {
 }
 
 impl Views {
-    /// Views of a store by name; an error if the store lacks one.
-    pub fn of(names: &[String], store: &FeatureStore, vocabulary: &Vocabulary) -> Result<Self> {
+    /// Views of a store by name; an error if the store lacks one. Captions with one of the words `sides` are wrong in
+    /// a mirrored view.
+    pub fn of(
+        names: &[String],
+        sides: &[String],
+        store: &FeatureStore,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self> {
         let find = |name: &String| store.view(name);
         let all = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let mirrored = names.iter().position(|name| name == FLIP).map(|at| all[at]);
-        let words = (0..vocabulary.len() as WordId).filter(|&word| {
-            let word = vocabulary.word(word);
-            word.starts_with("left") || word.starts_with("right")
-        });
-        Ok(Self { all, mirrored, sides: words.collect() })
+        let sides = sides.iter().flat_map(|word| tokenize(word)).collect::<HashSet<_>>();
+        let is_side = |&word: &WordId| sides.contains(vocabulary.word(word));
+        let sides = (0..vocabulary.len() as WordId).filter(is_side).collect();
+        Ok(Self { all, mirrored, sides })
     }
 
     /// Images are shown in the one view that they have.

@@ -11,6 +11,7 @@ pub mod export;
 pub mod fit;
 pub mod limits;
 pub mod optimizer;
+pub mod provenance;
 pub mod recipes;
 pub mod report;
 pub mod run;

@@ -40,17 +40,21 @@ impl Adam {
 
     /// One step down the gradients that the last backward pass left, scaled so that their norm is
     /// at most `clip`; then they are cleared. Matrices lose `weight_decay` of themselves, times the
-    /// learning rate. Gives the norm before scaling.
-    pub fn step(&mut self, learning_rate: f64, weight_decay: f64, clip: f64) -> f64 {
-        self.steps += 1;
+    /// learning rate. Gives the norm before scaling, or nothing if it is not a finite number: no weight and no running
+    /// mean changes then.
+    pub fn step(&mut self, learning_rate: f64, weight_decay: f64, clip: f64) -> Option<f64> {
         no_grad(|| {
             let norms = self.slots.iter().map(|slot| slot.weight.grad().norm());
             let norm = Tensor::stack(&norms.collect::<Vec<_>>(), 0).norm().double_value(&[]);
+            if !norm.is_finite() {
+                return None;
+            }
+            self.steps += 1;
             let scale = (clip / (norm + 1e-6)).min(1.0);
             for slot in &mut self.slots {
                 slot.step(learning_rate, weight_decay, scale, self.steps);
             }
-            norm
+            Some(norm)
         })
     }
 
@@ -131,12 +135,27 @@ mod tests {
         let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
         let mut adam = Adam::new([("w".to_owned(), weight.shallow_clone())]);
         (weight.square().sum(Kind::Float) * 0.5).backward();
-        let norm = adam.step(0.1, 0.0, 1.0);
+        let norm = adam.step(0.1, 0.0, 1.0).unwrap();
         assert!((norm - 5.0).abs() < 1e-6);
         let moved = Vec::<f32>::try_from(&weight).unwrap();
         assert!((moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5, "{moved:?}");
         let first = adam.state().next().unwrap().1;
         let first = Vec::<f32>::try_from(first).unwrap();
         assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");
+    }
+
+    /// Neither NaN nor infinity reaches a weight or a running mean.
+    #[test]
+    fn a_gradient_that_is_not_finite_changes_nothing() {
+        let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
+        let mut adam = Adam::new([("w".to_owned(), weight.shallow_clone())]);
+        let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).unwrap();
+        for factor in [f64::NAN, f64::INFINITY] {
+            (weight.square().sum(Kind::Float) * factor).backward();
+            assert_eq!(adam.step(0.1, 0.1, 1.0), None);
+            assert_eq!((values(&weight), adam.steps()), (vec![3.0, -4.0], 0));
+            assert!(adam.state().all(|(_, mean)| values(&mean) == [0.0, 0.0]));
+            let _ = weight.grad().zero_();
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Settings from a file, in the tables of a run's `config.toml`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use data::text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -24,7 +24,7 @@ pub struct Settings {
 impl Settings {
     /// Reads a file of settings. The `config.toml` of another run will do.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = text::read(path)?;
         let problem = |error: toml::de::Error| Error::run(path, error.to_string());
         let mut tables = toml::from_str::<Table>(&text).map_err(problem)?;
         let recipe = tables.remove("recipe").map(Value::try_into).transpose().map_err(problem)?;
@@ -55,6 +55,32 @@ impl Settings {
     }
 }
 
+/// The settings in which what is asked for differs from what a run has, each with both values.
+pub fn differences<T: Serialize>(run: &T, asked: &T) -> Result<Vec<String>> {
+    let table = |settings: &T| {
+        Table::try_from(settings).map_err(|error| Error::Settings(error.to_string()))
+    };
+    let mut found = Vec::new();
+    compare("", &Value::Table(table(run)?), &Value::Table(table(asked)?), &mut found);
+    Ok(found)
+}
+
+fn compare(name: &str, run: &Value, asked: &Value, found: &mut Vec<String>) {
+    let (Value::Table(inner), Value::Table(other)) = (run, asked) else {
+        if run != asked {
+            found.push(format!("{name} is {run}, not {asked}"));
+        }
+        return;
+    };
+    let names = inner.keys().chain(other.keys().filter(|key| !inner.contains_key(*key)));
+    for key in names {
+        let none = Value::String("none".to_owned());
+        let [run, asked] = [inner, other].map(|table| table.get(key).unwrap_or(&none));
+        let dot = if name.is_empty() { "" } else { "." };
+        compare(&format!("{name}{dot}{key}"), run, asked, found);
+    }
+}
+
 fn change(settings: &mut Table, changes: &Table) -> Result<(), String> {
     for (name, value) in changes {
         match (settings.get_mut(name), value) {
@@ -71,6 +97,8 @@ fn change(settings: &mut Table, changes: &Table) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::recipes::Regularization;
     use crate::run::Training;
@@ -84,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_file_changes_what_it_names() {
-        let text = "recipe = 'adaptive'\nstore = 'x.h5'\n[training]\nclip = 2.0\n\
+        let text = "\u{feff}recipe = 'adaptive'\r\nstore = 'x.h5'\n[training]\nclip = 2.0\n\
                     [training.regularization]\ndropout = 0.25";
         let settings = read(text).unwrap();
         assert_eq!(settings.recipe(), Some(Recipe::Adaptive));
@@ -93,6 +121,16 @@ mod tests {
         let regularization = Regularization { dropout: 0.25, ..defaults.regularization };
         assert_eq!(training, Training { clip: 2.0, regularization, ..defaults });
         assert_eq!(settings.apply("network", 7_i64).unwrap(), 7);
+    }
+
+    #[test]
+    fn settings_that_differ_are_named_with_both_values() {
+        let run = Training::of(Recipe::Adaptive, 3, &[]);
+        let regularization = Regularization { dropout: 0.25, ..run.regularization };
+        let asked = Training { seed: 4, regularization, ..run.clone() };
+        let found = differences(&run, &asked).unwrap();
+        assert_eq!(found, ["regularization.dropout is 0.4, not 0.25", "seed is 3, not 4"]);
+        assert!(differences(&run, &run).unwrap().is_empty());
     }
 
     #[test]

@@ -1,79 +1,78 @@
 //! `train evaluate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use data::metrics::health::Health;
 use data::metrics::{PROTOCOL, Scores};
 use data::program::{print, warn};
-use data::{Captions, Split, Splits};
-use features::FeatureStore;
+use data::{Split, files};
 use models::SearchOptions;
 use serde::Serialize;
-use train::dataset::{self, ScoredImage};
 use train::evaluate::{Evaluation, evaluate as caption_and_score};
+use train::limits;
 use train::recipes::Network;
-use train::run::{RunFolder, TrainedRun};
+use train::run::RunFolder;
 
-use super::{choose_device, open_store};
-use crate::options::{self, DataArgs, SplitChoice};
+use super::choose_device;
+use super::scoring::{self, Member};
+use crate::options;
 
 pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
-    let device = choose_device(&options.machine)?;
     let folders = options.run.iter().map(|path| RunFolder::new(path)).collect::<Vec<_>>();
-    let runs =
-        folders.iter().map(|folder| folder.open_best(device)).collect::<Result<Vec<_>, _>>()?;
-    let (Some(folder), Some(run)) = (folders.first(), runs.first()) else {
+    for out in [&options.json, &options.hypotheses].into_iter().flatten() {
+        keep_files_of_members(&folders, out)?;
+    }
+    let device = choose_device(&options.machine)?;
+    let open = |folder| Member::open(folder, device);
+    let members = folders.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    check_ensemble(&members)?;
+    let Some(Member { folder, run }) = members.first() else {
         anyhow::bail!("no run is named; name one with --run");
     };
-    check_ensemble(&folders, &runs)?;
-    let (split, name) = match options.split {
-        SplitChoice::Dev => (Split::Dev, "dev"),
-        SplitChoice::Test => (Split::Test, "test"),
-    };
-    let (images, store) = scored_split(run, &options.data, split)?;
     let search = options.search.apply(run.config.search);
-    let networks = runs.iter().map(|run| &*run.network).collect::<Vec<&dyn Network>>();
-    let evaluation =
-        caption_and_score(&networks, &run.vocabulary, &images, &store, &search, device)?;
-    report(&evaluation, name, &search, options.json.as_deref())?;
-    write_evaluation(folder, &evaluation, name, options.json.as_deref())
+    limits::check_search(&search)?;
+    let split = Split::from(options.split);
+    let scored = scoring::images(&members, &options.data, split, split != Split::Train)?;
+    let networks = members.iter().map(|member| &*member.run.network);
+    let networks = networks.collect::<Vec<&dyn Network>>();
+    let (images, store) = (&scored.images, &scored.store);
+    let evaluation = caption_and_score(&networks, &run.vocabulary, images, store, &search, device)?;
+    report(&evaluation, split, &search, options.json.as_deref())?;
+    let own = members.len() == 1 && !scored.of_other_data;
+    let own = own.then(|| folder.path().join(format!("captions-{split}.json")));
+    write_captions(&evaluation, options.hypotheses.clone().or(own))?;
+    write_scores(&evaluation, options.json.as_deref())
 }
 
-/// The images of a split that have captions and grids, and the store of their grids.
-pub(super) fn scored_split(
-    run: &TrainedRun,
-    data: &DataArgs,
-    split: Split,
-) -> anyhow::Result<(Vec<ScoredImage>, FeatureStore)> {
-    let config = &run.config;
-    let captions = Captions::read(data.captions.as_ref().unwrap_or(&config.captions))?;
-    let splits = Splits::find(data.splits.as_ref().unwrap_or(&config.splits.0))?;
-    let path = data.store.as_ref().unwrap_or(&config.store);
-    let store = open_store(path)?;
-    config.encoder.check(&store, path)?;
-    let scored = dataset::scored(&captions, &splits, split, &store);
-    if scored.without_grid > 0 {
-        warn(format_args!(
-            "{} images of the split have no grid and are left out",
-            scored.without_grid
-        ));
+/// Refuses to write over a file of a run that is averaged with others.
+fn keep_files_of_members(folders: &[RunFolder], out: &Path) -> anyhow::Result<()> {
+    if folders.len() < 2 || !out.exists() {
+        return Ok(());
     }
-    ensure!(!scored.images.is_empty(), "no image of the split has captions and a grid");
-    Ok((scored.images, store))
+    let path = out.canonicalize().with_context(|| out.display().to_string())?;
+    let is_in = |folder: &RunFolder| {
+        folder.path().canonicalize().is_ok_and(|folder| path.starts_with(folder))
+    };
+    ensure!(
+        !folders.iter().any(is_in),
+        "{}: a file of one of the runs; name another one for what they say together",
+        out.display()
+    );
+    Ok(())
 }
 
 /// Networks that are averaged must mean the same by a word and by a grid.
-fn check_ensemble(folders: &[RunFolder], runs: &[TrainedRun]) -> anyhow::Result<()> {
-    for (folder, run) in folders.iter().zip(runs).skip(1) {
-        let (config, first) = (&run.config, &runs[0].config);
+fn check_ensemble(members: &[Member]) -> anyhow::Result<()> {
+    let Some((Member { run: first, .. }, others)) = members.split_first() else { return Ok(()) };
+    for Member { folder, run } in others {
         let path = folder.path().display();
         ensure!(
-            config.vocabulary_sha256 == first.vocabulary_sha256,
+            run.config.vocabulary_sha256 == first.config.vocabulary_sha256,
             "{path}: another vocabulary than the first run has; they cannot be averaged"
         );
         ensure!(
-            config.encoder == first.encoder,
+            run.config.encoder.is_same(&first.config.encoder),
             "{path}: another encoder than the first run has; they cannot be averaged"
         );
     }
@@ -83,7 +82,7 @@ fn check_ensemble(folders: &[RunFolder], runs: &[TrainedRun]) -> anyhow::Result<
 /// Prints the scores, unless stdout is taken by their JSON.
 fn report(
     evaluation: &Evaluation,
-    split: &str,
+    split: Split,
     search: &SearchOptions,
     json: Option<&Path>,
 ) -> anyhow::Result<()> {
@@ -116,15 +115,17 @@ struct Report {
     protocol: &'static str,
 }
 
-fn write_evaluation(
-    folder: &RunFolder,
-    evaluation: &Evaluation,
-    split: &str,
-    json: Option<&Path>,
-) -> anyhow::Result<()> {
-    let path = folder.path().join(format!("captions-{split}.json"));
-    folder.write(&path, serde_json::to_string_pretty(&evaluation.captions())?.as_bytes())?;
+fn write_captions(evaluation: &Evaluation, path: Option<PathBuf>) -> anyhow::Result<()> {
+    let Some(path) = path else {
+        warn(format_args!("captions are not written; name a file for them with --hypotheses"));
+        return Ok(());
+    };
+    replace(&path, &serde_json::to_string_pretty(&evaluation.captions())?)?;
     warn(format_args!("captions: {}", path.display()));
+    Ok(())
+}
+
+fn write_scores(evaluation: &Evaluation, json: Option<&Path>) -> anyhow::Result<()> {
     let report = Report {
         scores: evaluation.scores,
         images: evaluation.captioned.len(),
@@ -134,9 +135,13 @@ fn write_evaluation(
     };
     let report = serde_json::to_string_pretty(&report)?;
     match json {
-        Some(path) if path == Path::new("-") => print(format_args!("{report}"))?,
-        Some(path) => std::fs::write(path, report).with_context(|| path.display().to_string())?,
-        None => {}
+        Some(path) if path == Path::new("-") => print(format_args!("{report}")),
+        Some(path) => replace(path, &report),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Replaces a file as a whole.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    files::replace(path, text.as_bytes()).with_context(|| path.display().to_string())
 }

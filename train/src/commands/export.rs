@@ -5,9 +5,10 @@ use data::Split;
 use data::program::print;
 use tch::Device;
 use train::export::{Form, Weights, check, export as write};
+use train::limits;
 use train::run::RunFolder;
 
-use super::evaluation::scored_split;
+use super::scoring::{self, Member};
 use crate::options;
 
 /// The least share of captions that an exported network has to have in common with the trained one.
@@ -27,16 +28,24 @@ pub(crate) fn export(options: &options::Export) -> anyhow::Result<()> {
 
 /// Exports the best checkpoint of a run, and says so.
 pub(super) fn announce(folder: &RunFolder, form: &Form) -> anyhow::Result<()> {
-    write(folder, form)?;
-    print(format_args!("{}: exported; `make serve` captions with it", folder.path().display()))?;
-    Ok(())
+    let manifest = write(folder, form)?;
+    let path = folder.path().display();
+    match manifest.find_encoder(folder.path(), None) {
+        Ok(_) => print(format_args!("{path}: exported; `make serve RUN={path}` captions with it")),
+        Err(_) => print(format_args!(
+            "{path}: exported; `make serve RUN={path} ENCODER=FILE` captions with it, where FILE is the encoder {}",
+            manifest.encoder.file
+        )),
+    }
 }
 
 fn compare(folder: &RunFolder, options: &options::Export) -> anyhow::Result<()> {
-    let run = folder.open_best(Device::Cpu)?;
-    let (images, store) = scored_split(&run, &options.data, Split::Dev)?;
+    let members = [Member::open(folder.clone(), Device::Cpu)?];
+    let [Member { run, .. }] = &members;
     let search = options.search.apply(run.config.search);
-    let found = check(folder, &run, &images, &store, &search)?;
+    limits::check_search(&search)?;
+    let scored = scoring::images(&members, &options.data, Split::Dev, false)?;
+    let found = check(folder, run, &scored.images, &scored.store, &search)?;
     print(format_args!(
         "{} of {} captions of the dev split are those of the trained network, beam {}; their \
          log-probabilities differ by {:.1e} at most",

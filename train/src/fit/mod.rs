@@ -1,8 +1,10 @@
 //! Training, by teacher forcing or on rewards, with early stopping on the CIDEr of generated captions.
 
+mod best;
 mod epoch;
 mod memory;
 mod record;
+mod score;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,26 +18,23 @@ use features::FeatureStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
-use tch::{Device, Tensor, no_grad};
+use tch::{Device, Tensor};
 
+use self::best::Ends;
 use self::epoch::Windows;
-use self::record::{EpochRecord, progress_bar};
+use self::record::progress_bar;
 use crate::average::Average;
 use crate::batch::Batch;
 use crate::checkpoint::{self, Checkpoint, Progress, sorted_weights};
 use crate::dataset::{ScoredImage, TrainingImage, Views};
-use crate::evaluate::{Evaluation, evaluate};
 use crate::optimizer::Adam;
-use crate::recipes::{self, Network, Pass, Regularization};
+use crate::recipes::{self, Network, Pass};
 use crate::run::{RunConfig, RunFolder, Training};
 use crate::self_critical::{Drawn, SelfCritical};
 use crate::{Error, Result};
 
 /// The longest time of training that a kill may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
-/// The largest share of dev captions that may lack their end in the best checkpoint of a refinement:
-/// rewards can teach a network not to end.
-const MAY_LACK_END: f64 = 0.02;
 
 /// What a network is trained on and scored on.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ pub struct Material {
 pub enum Stop {
     /// All epochs are done.
     Epochs,
-    /// The dev CIDEr did not rise for as many epochs as patience allows.
+    /// No epoch was better for as many epochs as patience allows.
     Patience,
     /// Somebody asked for it. The checkpoint is of the last step.
     Interrupted,
@@ -75,6 +74,7 @@ pub struct Fit<'a> {
     average: Option<Average>,
     views: Views,
     self_critical: Option<SelfCritical>,
+    ends: Ends,
     optimizer: Adam,
     progress: Progress,
     interrupted: Arc<AtomicBool>,
@@ -94,7 +94,8 @@ impl<'a> Fit<'a> {
         let average = (training.averaging > 0.0)
             .then(|| Average::new(training.averaging, config, &weights))
             .transpose()?;
-        let views = Views::of(&training.views, &material.store, &material.vocabulary)?;
+        let Material { store, vocabulary, .. } = material;
+        let views = Views::of(&training.views, &training.side_words, store, vocabulary)?;
         let self_critical = config
             .refinement
             .as_ref()
@@ -115,6 +116,7 @@ impl<'a> Fit<'a> {
             average,
             views,
             self_critical,
+            ends: Ends::new(material),
             optimizer,
             progress,
             interrupted: Arc::default(),
@@ -144,6 +146,7 @@ impl<'a> Fit<'a> {
             average.copy(&self.weights)?;
         }
         self.progress.best_cider = checkpoint.progress.best_cider;
+        self.progress.best_loss = checkpoint.progress.best_loss;
         checkpoint::save(&self.folder.best(), sorted_weights(&self.weights), &self.progress)
     }
 
@@ -157,6 +160,10 @@ impl<'a> Fit<'a> {
         if saved.vocabulary_sha256 != self.progress.vocabulary_sha256 {
             let problem = "not the vocabulary this run was trained with so far";
             return Err(Error::run(&self.folder.vocabulary(), problem));
+        }
+        if saved.encoder_sha256 != self.progress.encoder_sha256 {
+            let problem = "trained on grids of another encoder than config.toml names";
+            return Err(Error::run(&self.folder.last(), problem));
         }
         checkpoint.copy_weights(&self.weights)?;
         if let Some(average) = &mut self.average {
@@ -270,14 +277,10 @@ impl<'a> Fit<'a> {
         let mut pass = if drawn.is_some() { pass.of_drawn() } else { pass };
         let loss = self.network.loss(&batch, &mut pass);
         let cross_entropy = loss.cross_entropy;
-        if !cross_entropy.is_finite() {
-            return Err(Error::Training(format!(
-                "the loss became {cross_entropy} in epoch {}; begin again with a lower --learning-rate",
-                self.progress.epoch + 1
-            )));
-        }
+        self.refuse_unless_finite("loss", cross_entropy)?;
         loss.backward();
-        self.optimizer.step(rate, weight_decay, clip);
+        let norm = self.optimizer.step(rate, weight_decay, clip);
+        self.refuse_unless_finite("gradient", norm.unwrap_or(f64::NAN))?;
         self.progress.steps = self.optimizer.steps();
         if let Some(average) = &mut self.average {
             average.update(&self.weights, self.optimizer.steps());
@@ -285,6 +288,18 @@ impl<'a> Fit<'a> {
         self.progress.underway.cross_entropy += cross_entropy;
         self.progress.underway.reward += drawn.as_ref().map_or(0.0, |drawn| drawn.reward);
         Ok(batch.captions())
+    }
+
+    /// Stops training where a value is not a finite number, before anything is written.
+    fn refuse_unless_finite(&self, name: &str, value: f64) -> Result<()> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Training(format!(
+            "the {name} is no longer a finite number in epoch {}; the last checkpoint stays as it was\n  \
+             Begin again with a lower --learning-rate (--run DIR).",
+            self.progress.epoch + 1
+        )))
     }
 
     /// Captions drawn for images, if the run is a refinement.
@@ -304,75 +319,10 @@ impl<'a> Fit<'a> {
         Ok(Some(drawn))
     }
 
-    /// Scores the network as it is and writes down what came of the epoch.
-    fn finish_epoch(&mut self) -> Result<()> {
-        let start = Instant::now();
-        let Evaluation { scores, unfinished, health, captioned } = self.evaluate()?;
-        let dev_cross_entropy = self.dev_cross_entropy()?;
-        let underway = std::mem::take(&mut self.progress.underway);
-        let progress = &mut self.progress;
-        progress.epoch += 1;
-        let lack_end = unfinished as f64 / captioned.len() as f64 + health.unfinished;
-        let whole = self.self_critical.is_none() || lack_end <= MAY_LACK_END;
-        let first = progress.epoch == 1 && self.self_critical.is_none();
-        let improved = first || (scores.cider() > progress.best_cider && whole);
-        if improved {
-            progress.best_epoch = progress.epoch;
-            progress.best_cider = scores.cider();
-        }
-        let record = EpochRecord {
-            epoch: progress.epoch,
-            steps: progress.steps,
-            cross_entropy: underway.mean(underway.cross_entropy),
-            reward: self.self_critical.is_some().then_some(underway.mean(underway.reward)),
-            captions_per_second: underway.captions as f64 / underway.seconds,
-            train_seconds: underway.seconds,
-            evaluate_seconds: start.elapsed().as_secs_f64(),
-            dev_cross_entropy,
-            unfinished,
-            health,
-            dev: scores,
-        };
-        self.folder.record(progress.epoch, &record)?;
-        if improved {
-            let generating = self.average.as_ref().map_or(&self.weights, Average::weights);
-            checkpoint::save(&self.folder.best(), sorted_weights(generating), &self.progress)?;
-        }
-        self.save()?;
-        record.report(improved, self.config.training.epochs - self.progress.epoch);
-        Ok(())
-    }
-
     /// Writes the last checkpoint.
     fn save(&self) -> Result<()> {
         let average = self.average.iter().flat_map(Average::state);
         let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
         checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)
-    }
-
-    /// The network that captions are generated with.
-    fn generating(&self) -> &dyn Network {
-        self.average.as_ref().map_or(&*self.network, Average::network)
-    }
-
-    /// The mean negative log-likelihood of a word of the dev captions.
-    fn dev_cross_entropy(&self) -> Result<f64> {
-        let (mut total, mut words) = (0.0, 0);
-        let mut order = self.material.dev_captions.iter().collect::<Vec<_>>();
-        order.sort_by_key(|image| image.longest());
-        for images in order.chunks(self.config.training.batch) {
-            let batch = Batch::new(images, &self.material.store, self.device)?;
-            let mut pass = Pass::new(Regularization::NONE, self.config.training.precision, 0, 0);
-            let said = batch.words();
-            let loss = no_grad(|| self.generating().loss(&batch, &mut pass).cross_entropy);
-            total += loss * said as f64;
-            words += said;
-        }
-        Ok(total / words.max(1) as f64)
-    }
-
-    fn evaluate(&self) -> Result<Evaluation> {
-        let Material { store, vocabulary, dev, .. } = self.material;
-        evaluate(&[self.generating()], vocabulary, dev, store, &self.config.search, self.device)
     }
 }

@@ -1,5 +1,6 @@
 //! A caption with its photo, its references and where the network looked for each word.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +10,6 @@ use serde::Serialize;
 
 use crate::dataset::ScoredImage;
 use crate::evaluate::Captioned;
-use crate::{Error, Result};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Example {
@@ -35,7 +35,8 @@ impl Example {
         image: &ScoredImage,
         captioned: &Captioned,
         photos: Option<&Path>,
-    ) -> Result<Self> {
+        missing: &mut BTreeMap<String, String>,
+    ) -> Self {
         let found = &captioned.hypothesis;
         let texts = captioned.caption.split(' ');
         let looks = found.attention.iter().zip(&found.word_log_probabilities);
@@ -47,26 +48,32 @@ impl Example {
                 cells: look.iter().map(|cell| f64::from(cell / most)).collect(),
             }
         });
-        Ok(Self {
+        Self {
             image: image.image.clone(),
             caption: captioned.caption.clone(),
             cider: 100.0 * captioned.sums.scores().cider(),
             references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
             words: words.collect(),
-            photo: photos.map(|folder| data_of(folder, &image.image)).transpose()?,
-        })
+            photo: photos.and_then(|folder| data_of(folder, &image.file, missing)),
+        }
     }
 }
 
-/// A photo as a `data:` address.
-fn data_of(folder: &Path, image: &str) -> Result<String> {
+/// A photo as a `data:` address, if it can be read.
+fn data_of(folder: &Path, image: &str, missing: &mut BTreeMap<String, String>) -> Option<String> {
     let path = folder.join(image);
-    let bytes = fs::read(&path).map_err(Error::io(&path))?;
+    let read = fs::read(&path).map_err(|error| {
+        missing.insert(
+            image.to_owned(),
+            format!("photo of the page in {}: {error}", folder.display()),
+        );
+    });
+    let bytes = read.ok()?;
     let kind = match path.extension().and_then(|extension| extension.to_str()) {
         Some("png") => "png",
         Some("webp") => "webp",
         Some("gif") => "gif",
         _ => "jpeg",
     };
-    Ok(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)))
+    Some(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)))
 }

@@ -4,12 +4,12 @@ mod chart;
 mod example;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use data::metrics::bootstrap::Bootstrap;
 use data::metrics::health::Health;
 use data::metrics::{NAMES, PROTOCOL, Sums};
+use data::{LeftOut, text};
 use minijinja::Environment;
 use minijinja::value::Serde;
 use models::preprocess::Resize;
@@ -45,7 +45,7 @@ impl Reported {
     /// A run as it lies in its folder, with the captions of its best network.
     pub fn new(folder: &RunFolder, evaluation: Evaluation) -> Result<Self> {
         let path = folder.metrics();
-        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let text = text::read(&path)?;
         let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             name: folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -103,20 +103,31 @@ struct Setting {
     values: Vec<String>,
 }
 
+/// A page about runs.
+#[derive(Debug)]
+pub struct Report {
+    /// The page.
+    pub html: String,
+    /// Photos that it should show and that could not be read.
+    pub left_out: LeftOut,
+}
+
 /// The page about runs that captioned the same `images`; the first one's captions are shown. Photos
-/// are read from `photos`, if there is such a folder.
-pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) -> Result<String> {
+/// are read from `photos`, if there is such a folder; one that cannot be read is left out.
+pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) -> Result<Report> {
     let first = runs.first().ok_or_else(|| Error::Training("no run to report on".to_owned()))?;
     let mut order = (0..images.len()).collect::<Vec<_>>();
     let cider = |at: &usize| first.evaluation.captioned[*at].sums.scores().cider();
     order.sort_by(|a, b| cider(b).total_cmp(&cider(a)).then(a.cmp(b)));
     let encoder = &first.config.encoder;
     let [rows, columns, _] = encoder.grid;
-    let examples = |picked: &mut dyn Iterator<Item = &usize>| {
+    let mut missing = BTreeMap::new();
+    let mut examples = |picked: &mut dyn Iterator<Item = &usize>| {
+        let captioned = &first.evaluation.captioned;
         let shown = picked.take(EXAMPLES);
         shown
-            .map(|&at| Example::new(&images[at], &first.evaluation.captioned[at], photos))
-            .collect::<Result<Vec<_>>>()
+            .map(|&at| Example::new(&images[at], &captioned[at], photos, &mut missing))
+            .collect::<Vec<_>>()
     };
     let page = Page {
         names: runs.iter().map(|run| run.name.as_str()).collect(),
@@ -127,8 +138,8 @@ pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) 
         scores: scores(runs),
         settings: settings(runs)?,
         health: runs.iter().map(|run| run.evaluation.health).collect(),
-        best: examples(&mut order.iter())?,
-        worst: examples(&mut order.iter().rev())?,
+        best: examples(&mut order.iter()),
+        worst: examples(&mut order.iter().rev()),
         has_photos: photos.is_some(),
         fit: match encoder.preprocess.resize {
             Resize::Squash => "100% 100%",
@@ -140,10 +151,10 @@ pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) 
     let problem = |error: minijinja::Error| Error::Training(format!("the report: {error:#}"));
     let mut environment = Environment::new();
     environment.add_template("report.html", TEMPLATE).map_err(problem)?;
-    environment
-        .get_template("report.html")
-        .and_then(|template| template.render(Serde(page)))
-        .map_err(problem)
+    let mut left_out = LeftOut::default();
+    missing.into_iter().for_each(|(image, reason)| left_out.add(reason, image));
+    let template = environment.get_template("report.html").map_err(problem)?;
+    Ok(Report { html: template.render(Serde(page)).map_err(problem)?, left_out })
 }
 
 fn charts(runs: &[Reported]) -> Vec<Chart> {

@@ -4,6 +4,9 @@
 
 mod captions;
 mod kill;
+mod program;
+mod provenance;
+mod settings;
 mod store;
 mod support;
 mod training;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use features::{
-    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, StoreWriter,
+    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, Shard, StoreWriter,
 };
 use models::Preprocess;
 
@@ -13,9 +13,15 @@ pub(crate) fn store(
     encoder: &str,
     grid: GridShape,
     names: &[String],
-    mut value: impl FnMut(usize, usize) -> f32,
+    value: impl FnMut(usize, usize) -> f32,
 ) -> FeatureStore {
-    let provenance = Provenance {
+    fill(path, None, &provenance(encoder, grid), names, source, value);
+    FeatureStore::open(path).unwrap()
+}
+
+/// What an encoder of that name leaves in a store.
+pub(crate) fn provenance(encoder: &str, grid: GridShape) -> Provenance {
+    Provenance {
         encoder_name: format!("{encoder}.onnx"),
         encoder_sha256: encoder.to_owned(),
         preprocess: serde_json::to_string(&Preprocess::imagenet([224, 224])).unwrap(),
@@ -23,13 +29,32 @@ pub(crate) fn store(
         dtype: Dtype::F16,
         views: vec![ORIGINAL.to_owned()],
         created_by: "test".to_owned(),
-    };
+    }
+}
+
+/// The digest of an image's file, as if its content followed from its name.
+pub(crate) fn source(name: &str) -> [u8; 32] {
+    let mut source = [0; 32];
+    source.iter_mut().zip(name.bytes()).for_each(|(byte, of_name)| *byte = of_name);
+    source
+}
+
+/// Writes a store, or a shard of one; `value` gives the values of a row, one view after the other.
+pub(crate) fn fill(
+    path: &Path,
+    shard: Option<Shard>,
+    provenance: &Provenance,
+    names: &[String],
+    source: impl Fn(&str) -> [u8; 32],
+    mut value: impl FnMut(usize, usize) -> f32,
+) {
     let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
-    let mut writer = StoreWriter::open(path, &provenance, origin).unwrap();
-    for row in writer.rows_for(names).unwrap() {
-        let grids = (0..grid.values()).map(|at| value(row, at)).collect();
-        writer.write(&[Encoded { row, source: [0; 32], grids }]).unwrap();
+    let mut writer = StoreWriter::open_shard(path, shard, provenance, origin).unwrap();
+    let rows = writer.rows_for(names).unwrap();
+    for (row, name) in rows.into_iter().zip(names) {
+        let values = provenance.views.len() * provenance.grid.values();
+        let grids = (0..values).map(|at| value(row, at)).collect();
+        writer.write(&[Encoded { row, source: source(name), grids }]).unwrap();
     }
     writer.finish().unwrap();
-    FeatureStore::open(path).unwrap()
 }

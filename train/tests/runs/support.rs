@@ -43,6 +43,7 @@ pub(crate) fn material(folder: &Path) -> Material {
     };
     let scored = |(row, captions): (usize, &[Vec<String>; 3])| ScoredImage {
         image: format!("{row}.jpg"),
+        file: format!("{row}.jpg"),
         row,
         references: captions.to_vec(),
     };
@@ -87,6 +88,7 @@ pub(crate) fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunC
             ..plain
         },
         search: SearchOptions::default(),
+        data: None,
     }
 }
 

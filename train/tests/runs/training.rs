@@ -6,17 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use data::{Vocabulary, tokens::tokenize};
+use features::{FeatureStore, ORIGINAL, Provenance};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 use tch::Device;
 use train::batch::Batch;
-use train::checkpoint::Checkpoint;
-use train::dataset::TrainingImage;
+use train::checkpoint::{self, Checkpoint, Progress};
+use train::dataset::{Caption, TrainingImage, Views};
 use train::fit::{Fit, Material, Stop};
 use train::limits::check;
 use train::recipes::{Pass, Precision, Recipe, Regularization};
-use train::run::{RunConfig, RunFolder, Training};
+use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
 use train::{Refinement, Result};
 
-use crate::support::{CAPTIONS, RECIPES, config, curve, evaluated, folder, material, store, train};
+use crate::store::{fill, provenance, source};
+use crate::support::{
+    CAPTIONS, GRID, RECIPES, config, curve, evaluated, folder, material, store, train,
+};
 
 #[test]
 fn a_resumed_run_ends_as_an_uninterrupted_one() {
@@ -122,14 +128,61 @@ fn settings_that_mean_nothing_are_refused_by_name() {
         let error = check(&wrong).unwrap_err().to_string();
         assert!(error.starts_with(named), "{error}");
     };
-    refused("word_dropout is 1.5", &|of| of.training.regularization.word_dropout = 1.5);
-    refused("consensus is -0.1", &|of| of.training.consensus = -0.1);
-    refused("averaging is NaN", &|of| of.training.averaging = f64::NAN);
-    refused("learning_rate is 0", &|of| of.training.learning_rate = 0.0);
-    refused("batch is 0", &|of| of.training.batch = 0);
-    refused("heads is 0", &|of| of.network.heads = 0);
-    refused("attention is 8", &|of| of.network.heads = 3);
-    refused("max_length is 0", &|of| of.search.max_length = 0);
+    let training = |named: &str, change: fn(&mut Training)| {
+        refused(named, &|of| change(&mut of.training));
+    };
+    training("--word-dropout is 1.5", |of| of.regularization.word_dropout = 1.5);
+    training("--consensus is -0.1", |of| of.consensus = -0.1);
+    training("--averaging is NaN", |of| of.averaging = f64::NAN);
+    training("--learning-rate is 0", |of| of.learning_rate = 0.0);
+    training("--learning-rate is NaN", |of| of.learning_rate = f64::NAN);
+    training("--decay is inf", |of| of.decay = f64::INFINITY);
+    training("--clip is NaN", |of| of.clip = f64::NAN);
+    training("--weight-decay is NaN", |of| of.weight_decay = f64::NAN);
+    training("--weight-decay is -1", |of| of.weight_decay = -1.0);
+    training("--weight-decay is 101", |of| of.weight_decay = 101.0);
+    training("--doubly-stochastic is NaN", |of| of.regularization.doubly_stochastic = f64::NAN);
+    training("--doubly-stochastic is -1", |of| of.regularization.doubly_stochastic = -1.0);
+    training("--epochs is 0", |of| of.epochs = 0);
+    training("--patience is 0", |of| of.patience = 0);
+    training("--window is 0", |of| of.window = 0);
+    training("--batch is 0", |of| of.batch = 0);
+    training("--views", |of| of.views.clear());
+    refused("[network] heads is 0", &|of| of.network.heads = 0);
+    refused("[network] hidden is 1000000", &|of| of.network.hidden = 1_000_000);
+    refused("[network] attention is 8", &|of| of.network.heads = 3);
+    refused("[search] max_length is 0", &|of| of.search.max_length = 0);
+    refused("--length-exponent is NaN", &|of| of.search.length_exponent = f32::NAN);
+    refused("--beam is 0", &|of| of.search.beam = 0);
+}
+
+/// The words of sides are those of the settings, whole: a mirrored image loses the captions that hold one.
+#[test]
+fn words_of_sides_may_be_of_any_language() {
+    let folder = folder();
+    let captions = ["a dog on the left", "leftover food", "con chó bên trái"].map(tokenize);
+    let vocabulary = Vocabulary::build(captions.iter().map(Vec::as_slice), 1);
+    let both = Provenance {
+        views: vec![ORIGINAL.to_owned(), "flip".to_owned()],
+        ..provenance("small", GRID)
+    };
+    let path = folder.path().join("both.h5");
+    fill(&path, None, &both, &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
+    let store = FeatureStore::open(&path).unwrap();
+    let written = |tokens: &Vec<String>| Caption::written(vocabulary.encode(tokens));
+    let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };
+    let kept = |sides: &[&str]| {
+        let sides = sides.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let views = Views::of(&["flip".to_owned()], &sides, &store, &vocabulary).unwrap();
+        let shown = views.show(&image, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(shown.view, 1);
+        shown.captions
+    };
+    let english = Training::of(Recipe::Adaptive, 1, &[]).side_words;
+    let english = english.iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(kept(&english), image.captions[1..]);
+    assert_eq!(kept(&["Trái", "phải"]), image.captions[..2]);
+    assert_eq!(kept(&[]), image.captions);
 }
 
 /// How the tests refine.
@@ -248,6 +301,44 @@ fn what_does_not_belong_to_the_run_is_refused() {
     let damaged = fs::read(run.best()).unwrap();
     fs::write(run.best(), &damaged[..damaged.len() / 2]).unwrap();
     assert!(run.open_best(Device::Cpu).unwrap_err().to_string().contains("best.safetensors"));
-    let _lock = run.lock().unwrap();
+    let lock = run.lock().unwrap();
     assert!(run.lock().unwrap_err().to_string().contains("another training"));
+    drop(lock);
+    // What is no lock of another training is not called one.
+    fs::remove_file(run.path().join(".lock")).unwrap();
+    fs::create_dir(run.path().join(".lock")).unwrap();
+    let error = run.lock().unwrap_err().to_string();
+    assert!(error.contains(".lock") && !error.contains("another training"), "{error}");
+}
+
+/// Another file name is no other encoder.
+#[test]
+fn an_encoder_is_known_by_its_content() {
+    let folder = folder();
+    let material = material(folder.path());
+    let encoder = config(&material, Recipe::Adaptive, 1).encoder;
+    let renamed = EncoderRecord { name: "r50.onnx".to_owned(), ..encoder.clone() };
+    renamed.check(&material.store, Path::new("small.h5")).unwrap();
+    assert!(renamed.is_same(&encoder));
+    let other = EncoderRecord { grid: [3, 2, 8], ..encoder };
+    let error = other.check(&material.store, Path::new("small.h5")).unwrap_err().to_string();
+    assert!(error.contains("2×3×8") && error.contains("3×2×8"), "{error}");
+}
+
+/// Nothing is written then, and what was there stays.
+#[test]
+fn weights_that_are_not_finite_are_never_saved() {
+    let folder = folder();
+    let path = folder.path().join("last.safetensors");
+    let save = |value: f32| {
+        let tensor = tch::Tensor::from_slice(&[1.0, value]);
+        checkpoint::save(&path, [("w".to_owned(), tensor)], &Progress::default())
+    };
+    save(2.0).unwrap();
+    let before = fs::read(&path).unwrap();
+    for value in [f32::NAN, f32::INFINITY] {
+        let error = save(value).unwrap_err().to_string();
+        assert!(error.contains("`w`") && error.contains("--learning-rate"), "{error}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
 }

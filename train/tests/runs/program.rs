@@ -1,0 +1,130 @@
+//! The program in a folder with a small data set: captions, a store, and settings that train at once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use data::{Split, Splits};
+use features::{FeatureStore, Provenance};
+use tempfile::TempDir;
+
+use crate::store::{fill, provenance, source};
+use crate::support::{CAPTIONS, GRID};
+
+const IMAGES: usize = 24;
+const SETTINGS: &str = "
+    recipe = 'adaptive'
+    [network]
+    annotation = 16
+    attention = 8
+    heads = 2
+    embedding = 16
+    hidden = 32
+    [training]
+    epochs = 1
+    batch = 8
+";
+
+/// The folder, and what is in it.
+pub(crate) struct Place {
+    folder: TempDir,
+    pub(crate) names: Vec<String>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let names = (0..IMAGES).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
+        let place = Self { folder: tempfile::tempdir().unwrap(), names };
+        place.write("settings.toml", SETTINGS);
+        place.write("captions.txt", &place.captions());
+        place.store("small.h5", &provenance("small", GRID), source);
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The same captions for each image, so that any part of them has the same vocabulary.
+    pub(crate) fn captions(&self) -> String {
+        let lines = self.names.iter().flat_map(|image| {
+            CAPTIONS[1].iter().map(move |caption| format!("{image},{caption}\n"))
+        });
+        format!("image,caption\n{}", lines.collect::<String>())
+    }
+
+    /// A store of the images.
+    pub(crate) fn store(
+        &self,
+        name: &str,
+        provenance: &Provenance,
+        source: impl Fn(&str) -> [u8; 32],
+    ) -> FeatureStore {
+        let value = |row, at| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
+        fill(&self.path(name), None, provenance, &self.names, source, value);
+        FeatureStore::open(&self.path(name)).unwrap()
+    }
+
+    /// The images that the hash of their names assigns to a split.
+    pub(crate) fn hashed(&self, split: Split) -> Vec<&str> {
+        let names = self.names.iter().map(String::as_str);
+        names.filter(|name| Splits::Hashed.of(name) == Some(split)).collect()
+    }
+
+    /// Official split lists in a folder.
+    pub(crate) fn split(&self, folder: &str, train: &[&str], dev: &[&str], test: &[&str]) {
+        for (list, names) in [("trainImages", train), ("devImages", dev), ("testImages", test)] {
+            let list = Path::new(folder).join(format!("Flickr_8k.{list}.txt"));
+            self.write(list.to_str().unwrap(), &(names.join("\n") + "\n"));
+        }
+    }
+
+    /// The program with a command and its arguments, separated by spaces: whether it succeeds, and what it says.
+    pub(crate) fn train(&self, arguments: &str) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command.current_dir(self.folder.path()).args(arguments.split(' '));
+        // An export has neither.
+        if !arguments.starts_with("export") {
+            command.args(["--device", "cpu"]);
+            command.args(if arguments.contains("--threads") { &[][..] } else { &["--threads", "1"] });
+        }
+        let output = command.output().unwrap();
+        let said = [output.stderr, output.stdout].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    pub(crate) fn done(&self, arguments: &str) -> String {
+        let (done, said) = self.train(arguments);
+        assert!(done, "{arguments}: {said}");
+        said
+    }
+
+    pub(crate) fn refused(&self, arguments: &str) -> String {
+        let (done, said) = self.train(arguments);
+        assert!(!done && said.contains("error: "), "{arguments}: {said}");
+        assert!(!said.contains("panicked"), "{arguments}: {said}");
+        said
+    }
+
+    /// A command that names the data of the folder, with further arguments.
+    pub(crate) fn of(command: &str, further: &str) -> String {
+        let data = "--captions captions.txt --store small.h5";
+        let settings = if command == "fit" { " --config settings.toml --min-count 1" } else { "" };
+        let space = if further.is_empty() { "" } else { " " };
+        format!("{command} {data}{settings}{space}{further}")
+    }
+
+    /// Trains a run by the hash of the names.
+    pub(crate) fn fit(&self, run: &str) -> String {
+        self.done(&Self::of("fit", &format!("--run {run}")))
+    }
+}
