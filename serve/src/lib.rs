@@ -8,10 +8,13 @@ mod api;
 mod backend;
 mod error;
 mod listen;
+mod memory;
 mod metrics;
 mod model;
 mod options;
 mod page;
+mod run;
+mod size;
 mod stages;
 mod state;
 mod upload;
@@ -20,7 +23,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
@@ -36,14 +39,9 @@ pub use listen::listen;
 pub use model::{ModelArgs, SearchArgs};
 pub use options::{ApiKey, Options, Seconds};
 use page::Pages;
+pub use run::{Ended, run};
+pub use size::Size;
 pub use state::Draining;
-
-/// The most bytes of a photo.
-pub const MAX_BYTES: usize = 10 * 1024 * 1024;
-/// The most photos of a request that may hold several.
-pub const MAX_PHOTOS: usize = 16;
-/// The most bytes of such a request.
-pub const MAX_BYTES_OF_SEVERAL: usize = 4 * MAX_BYTES;
 
 /// What every handler sees.
 #[derive(Debug)]
@@ -56,11 +54,10 @@ struct Shared {
 
 /// The addresses of the interface that `openapi.json` describes, and who answers there.
 fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 7] {
-    let several = DefaultBodyLimit::max(MAX_BYTES_OF_SEVERAL);
     [
-        ("/", get(page::show).post(page::submit).layer(several)),
-        ("/api/caption", post(api::caption).layer(DefaultBodyLimit::max(MAX_BYTES))),
-        ("/api/captions", post(api::captions).layer(several)),
+        ("/", get(page::show).post(page::submit)),
+        ("/api/caption", post(api::caption)),
+        ("/api/captions", post(api::captions)),
         ("/api/openapi.json", get(api::openapi)),
         ("/metrics", get(metrics::show)),
         ("/health", get(state::health)),

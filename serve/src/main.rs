@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use data::program::{SERVE, print};
 use models::SearchOptions;
 use serve::{Backend, Draining, ModelArgs, Options, SearchArgs, Seconds};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
@@ -52,9 +53,14 @@ fn main() -> ExitCode {
         // All that the beam holds: the page shows the others beside the best.
         let search = cli.search.options(cli.search.beam);
         let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        let checked = cli.options.check();
+        checked.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
         start_log(&cli);
-        run(&cli, search)?;
-        Ok(ExitCode::SUCCESS)
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let ended = runtime.block_on(run(&cli, search));
+        // A photo that is being decoded for nobody is not waited for.
+        runtime.shutdown_background();
+        ended.map(|()| ExitCode::SUCCESS)
     })
 }
 
@@ -66,7 +72,6 @@ fn start_log(cli: &Cli) {
     }
 }
 
-#[tokio::main]
 async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     // The port first: a busy one is found before the model is loaded. Whoever connects meanwhile waits.
     let address = SocketAddr::new(cli.host, cli.port);
@@ -86,11 +91,12 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
         cli.model.device
     );
     let backend = Backend::start(&name, captioner, search, &cli.options)?;
+    let model_ended = backend.model_ended();
     let app = serve::app(backend, cli.options.clone(), draining)?;
-    print(format_args!("http://{}/", listener.local_addr()?))?;
-    if !serve::listen(listener, app, &cli.options, stop).await {
-        bail!("stopped, but not all requests had ended after {} s", cli.options.shutdown_time);
+    if let Err(error) = print(format_args!("http://{}/", listener.local_addr()?)) {
+        tracing::warn!("the address is not printed: {error:#}");
     }
+    serve::run(listener, app, &cli.options, stop, model_ended).await?;
     tracing::info!("stopped");
     Ok(())
 }

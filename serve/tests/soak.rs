@@ -111,7 +111,7 @@ fn hostile(photo: &[u8]) -> Vec<Vec<u8>> {
         b"<html><script>alert(1)</script>".to_vec(),
         bomb,
         photo[..photo.len() / 3].to_vec(),
-        vec![0xff; serve::MAX_BYTES + 1],
+        vec![0xff; (10 << 20) + 1],
         [b"GIF89a", photo].concat(),
     ]
 }

@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::future::join_all;
 use minijinja::Environment;
 use minijinja::value::Serde;
 use models::Caption;
@@ -21,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::assets::asset;
 use self::language::{Language, Texts};
 use crate::backend::Answer;
-use crate::upload::Uploads;
+use crate::upload::{Photo, Uploads};
 use crate::{Error, ModelInfo, Shared};
 
 const TEMPLATE: &str = "page.html";
@@ -145,9 +144,11 @@ pub(crate) async fn submit(
     let (pages, backend) = (&shared.pages, &shared.backend);
     let (status, shown) = match photos {
         Ok(Uploads(photos)) => {
-            let answers = join_all(photos.iter().map(|photo| backend.caption(photo.clone()))).await;
+            let bytes = |photo: &Result<Photo, _>| photo.as_ref().map_or_else(|_| Bytes::new(), |photo| photo.bytes.clone());
+            let sent = photos.iter().map(bytes).collect::<Vec<_>>();
+            let answers = backend.caption_all(photos).await;
             let status = status_of(&answers);
-            let shown = photos
+            let shown = sent
                 .iter()
                 .zip(answers)
                 .map(|(photo, answer)| pages.shown(language, photo, answer));

@@ -8,7 +8,7 @@ use futures_util::stream;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use models::ImageError;
-use serve::{Error, MAX_BYTES, MAX_BYTES_OF_SEVERAL, MAX_PHOTOS, Options};
+use serve::{Error, Options, Size};
 
 use crate::{app, app_with, ask, form, get, header_of, json, photo, png, raw};
 
@@ -18,13 +18,20 @@ fn all() -> Vec<(Error, u16, &'static str)> {
     let image = |error: ImageError| Image(error);
     let drawing = || minijinja::Error::new(minijinja::ErrorKind::BadSerialization, "x");
     let known = |error: &Error| match error {
-        NoImage | BodyTooLarge | TooManyPhotos | BadBody(_) | SlowBody | Image(_) | NoKey
-        | NotFound | WrongMethod | QueueFull | Deadline | NotReady | Model | Server | Page(_) => {}
+        NoImage | PhotoTooLarge { .. } | PhotosTooLarge { .. } | TooManyPhotos { .. }
+        | ImageNeedsTooMuchMemory { .. } | BadBody(_) | SlowBody | Image(_) | NoKey | NotFound
+        | WrongMethod | QueueFull | MemoryFull | Deadline | NotReady | Model | Server | Page(_) => {}
     };
     let all = vec![
         (NoImage, 400, "no_image"),
-        (BodyTooLarge, 413, "body_too_large"),
-        (TooManyPhotos, 413, "too_many_photos"),
+        (PhotoTooLarge { limit: Size::mib(3) }, 413, "body_too_large"),
+        (PhotosTooLarge { limit: Size::mib(7) }, 413, "photos_too_large"),
+        (TooManyPhotos { limit: 5 }, 413, "too_many_photos"),
+        (
+            ImageNeedsTooMuchMemory { need: Size::mib(500), share: Size::mib(288) },
+            413,
+            "image_needs_too_much_memory",
+        ),
         (BadBody("broken".into()), 400, "bad_body"),
         (SlowBody, 408, "slow_body"),
         (image(ImageError::NotAnImage), 400, "not_an_image"),
@@ -36,6 +43,7 @@ fn all() -> Vec<(Error, u16, &'static str)> {
         (NotFound, 404, "not_found"),
         (WrongMethod, 405, "wrong_method"),
         (QueueFull, 429, "queue_full"),
+        (MemoryFull, 429, "memory_full"),
         (Deadline, 504, "deadline_passed"),
         (NotReady, 503, "not_ready"),
         (Model, 500, "model_failed"),
@@ -90,8 +98,9 @@ async fn every_bad_upload_is_refused_for_what_it_is() {
         .unwrap();
     // A header of the QOI format: an image, but of a kind that is not read.
     let qoi = b"qoif\0\0\0\x08\0\0\0\x08\x03\0".to_vec();
-    let many = vec![("image", b"x".as_slice()); MAX_PHOTOS + 1];
-    let large = vec![0; MAX_BYTES + 1];
+    let limits = Options::default();
+    let many = vec![("image", b"x".as_slice()); limits.max_photos + 1];
+    let large = vec![0; limits.max_upload.bytes() as usize + 1];
     let cases = [
         (raw(Vec::new()), 400, "no_image"),
         (api(&[("other", &photo())]), 400, "no_image"),
@@ -108,9 +117,9 @@ async fn every_bad_upload_is_refused_for_what_it_is() {
         (raw(large.clone()), 413, "body_too_large"),
         (api(&[("image", &large)]), 413, "body_too_large"),
         (
-            form("/api/captions", &[("image", &vec![0; MAX_BYTES_OF_SEVERAL])]),
+            form("/api/captions", &[("image", &vec![0; limits.max_together().bytes() as usize])]),
             413,
-            "body_too_large",
+            "photos_too_large",
         ),
         (get("/nothing"), 404, "not_found"),
         (get("/api/caption"), 405, "wrong_method"),
@@ -158,11 +167,68 @@ async fn a_caption_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_gives_its_place_back() {
-    let app = app_with(Options { queue: 1, ..Options::default() });
-    let hung_up = ask(&app, raw(png(3000, 3000, [1, 2, 3])));
-    assert!(tokio::time::timeout(Duration::from_micros(1), hung_up).await.is_err());
-    assert_eq!(ask(&app, raw(photo())).await.status(), StatusCode::OK);
+async fn each_limit_is_named_where_it_is_hit() {
+    let app = app_with(Options {
+        max_upload: Size::new(2000),
+        max_photos: 6,
+        memory: Size::mib(8),
+        ..Options::default()
+    });
+    let padded = |bytes: usize| {
+        let mut photo = photo();
+        photo.resize(bytes, 0);
+        photo
+    };
+    let (fits, large) = (padded(1900), padded(2001));
+    let several = |photos: usize| form("/api/captions", &vec![("image", fits.as_slice()); photos]);
+    let cases = [
+        (raw(large.clone()), "2 kB"),
+        (form("/api/caption", &[("image", &large)]), "2 kB"),
+        (several(5), "8 kB together"),
+        (form("/api/captions", &vec![("image", b"x".as_slice()); 7]), "6 photos"),
+    ];
+    for (request, limit) in cases {
+        let response = ask(&app, request).await;
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let message = json(response).await["error"]["message"].clone();
+        assert!(message.as_str().unwrap().contains(limit), "{message} does not name {limit}");
+    }
+    let fit = ask(&app, several(4)).await;
+    assert_eq!(fit.status(), StatusCode::OK);
+    // The form around a photo is not counted as the photo.
+    assert_eq!(ask(&app, form("/api/caption", &[("image", &padded(2000))])).await.status(), 200);
+    let item = json(ask(&app, form("/api/captions", &[("image", &large)])).await).await;
+    let message = &item["results"][0]["error"]["message"];
+    assert!(message.as_str().unwrap().contains("larger than 2 kB"), "{item}");
+}
+
+#[tokio::test]
+async fn an_image_that_never_finds_memory_is_refused_for_good() {
+    let memory = Size::mib(4);
+    let app = app_with(Options { memory, max_upload: Size::new(4000), max_photos: 1, ..Options::default() });
+    let response = ask(&app, raw(png(1100, 1000, [1, 2, 3]))).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let error = json(response).await["error"].clone();
+    assert_eq!(error["code"], "image_needs_too_much_memory");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("3 MiB") && message.contains("--memory"), "{message}");
+    assert_eq!(ask(&app, raw(png(300, 300, [1, 2, 3]))).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_request_may_have_more_photos_than_there_are_places() {
+    let app = app_with(Options { queue: 3, ..Options::default() });
+    let photos = (0..12).map(|at| png(40, 30, [250 - 20 * at, 90, 20 * at])).collect::<Vec<_>>();
+    let fields = photos.iter().map(|photo| ("image", photo.as_slice())).collect::<Vec<_>>();
+    for path in ["/api/captions", "/"] {
+        assert_eq!(ask(&app, form(path, &fields)).await.status(), StatusCode::OK, "{path}");
+    }
+    let results = json(ask(&app, form("/api/captions", &fields)).await).await["results"].clone();
+    for (photo, result) in photos.iter().zip(results.as_array().unwrap()) {
+        let alone = json(ask(&app, raw(photo.clone())).await).await;
+        assert_eq!(alone["captions"], result["captions"]);
+        assert!(alone["caption"].is_string(), "{alone}");
+    }
 }
 
 #[tokio::test]
