@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use features::{Dtype, Encoded, Source, StoreWriter};
-use models::{Encoder, Planes, Preprocess, View, decode};
+use models::{Encoder, Limits, Planes, Preprocess, View, decode};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
@@ -100,7 +100,7 @@ fn decode_all<'a>(
 
 fn read(image: &Image, preprocess: &Preprocess, views: &[View]) -> anyhow::Result<Decoded> {
     let bytes = image.read()?;
-    let image = decode(&bytes)?;
+    let image = decode(&bytes, &Limits::default())?;
     let values = preprocess.values();
     let mut tensors = vec![0.0; views.len() * values];
     for (view, tensor) in views.iter().zip(tensors.chunks_exact_mut(values)) {

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use models::encoder::EncoderOptions;
-use models::{Encoder, decode};
+use models::{Encoder, Limits, decode};
 
 const PHOTOS: usize = 40;
 const BATCH: usize = 8;
@@ -33,7 +33,7 @@ fn main() {
         let bytes = fs::read(name).unwrap();
         let mut tensor = vec![0.0; preprocess.values()];
         let mut image = None;
-        timed(0, &mut || image = Some(decode(&bytes).unwrap()));
+        timed(0, &mut || image = Some(decode(&bytes, &Limits::default()).unwrap()));
         let image = image.unwrap();
         timed(1, &mut || preprocess.apply(&image, &mut tensor).unwrap());
         timed(2, &mut || {

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use models::encoder::EncoderOptions;
-use models::{Encoder, decode};
+use models::{Encoder, Limits, decode};
 
 fn main() {
     let (Some(folder), Some(path)) =
@@ -26,7 +26,9 @@ fn main() {
     let preprocess = encoder.preprocess().clone();
     let (mut near, mut all, mut distances) = (0, 0, Vec::new());
     for (photo, expected) in photos.iter().zip(expected.chunks_exact(preprocess.values())) {
-        let found = preprocess.resized(&decode(&fs::read(photo).unwrap()).unwrap()).unwrap();
+        let found = preprocess
+            .resized(&decode(&fs::read(photo).unwrap(), &Limits::default()).unwrap())
+            .unwrap();
         near += found.iter().zip(expected).filter(|(a, b)| a.abs_diff(**b) <= 1).count();
         all += found.len();
         let mut grid = |pixels: &[u8]| {

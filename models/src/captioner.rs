@@ -1,7 +1,6 @@
 //! Bytes of an image in, captions out.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,12 +9,12 @@ use data::Vocabulary;
 use data::vocabulary::WordId;
 use serde::Serialize;
 
-use crate::decode::RgbImage;
+use crate::decode::{Limits, memory_for};
 use crate::encoder::EncoderOptions;
 use crate::overlay::Overlay;
 use crate::{
-    Device, DeviceChoice, Encoder, Error, Hypothesis, ImageError, Manifest, OnnxDecoder,
-    Preprocess, Result, SearchOptions, decode, search,
+    Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, OnnxDecoder, Preprocess, Result,
+    SearchOptions, decode, search,
 };
 
 /// A caption with what the network knows about it.
@@ -52,6 +51,8 @@ pub struct CaptionerOptions {
     /// Threads of its own. Where it is `None` all captioners share one for each core: the quickest way to
     /// one caption. For many captions several captioners with one thread each are quicker.
     pub threads: Option<usize>,
+    /// What images are let in.
+    pub limits: Limits,
 }
 
 /// An image as the encoder takes it.
@@ -119,6 +120,7 @@ pub struct Captioner {
     encoder: Mutex<Encoder>,
     decoder: Mutex<OnnxDecoder>,
     vocabulary: Vocabulary,
+    limits: Limits,
 }
 
 impl Captioner {
@@ -128,7 +130,7 @@ impl Captioner {
         manifest.check_decoder(folder)?;
         let vocabulary = manifest.vocabulary(folder)?;
         let (path, sha256) = manifest.find_encoder(folder, options.encoder.as_deref())?;
-        let CaptionerOptions { device, threads, .. } = *options;
+        let CaptionerOptions { device, threads, limits, .. } = *options;
         let resize = Some(manifest.preprocess.resize);
         let options = EncoderOptions { device, threads, resize };
         let encoder = Encoder::open_hashed(&path, sha256, &options)?;
@@ -142,6 +144,7 @@ impl Captioner {
             encoder: Mutex::new(encoder),
             decoder: Mutex::new(decoder),
             vocabulary,
+            limits,
         })
     }
 
@@ -163,9 +166,15 @@ impl Captioner {
         self.device
     }
 
+    /// The most bytes of memory that [`prepare`](Self::prepare) holds at one time beside `bytes`, as the
+    /// header of the image tells. What is no image, not read or too large is refused.
+    pub fn decode_memory(&self, bytes: &[u8]) -> Result<u64> {
+        Ok(memory_for(bytes, &self.limits, &self.preprocess)?)
+    }
+
     /// Decodes the image whose file holds `bytes`.
     pub fn prepare(&self, bytes: &[u8]) -> Result<Photo> {
-        let image = decode_safely(bytes)?;
+        let image = decode(bytes, &self.limits)?;
         let mut tensor = vec![0.0; self.preprocess.values()];
         self.preprocess.apply(&image, &mut tensor)?;
         Ok(Photo { tensor, seen: self.preprocess.seen(image.width(), image.height()) })
@@ -207,7 +216,7 @@ impl Captioner {
     /// Draws where the network looked for each word of a caption of the image whose file holds `bytes`:
     /// a PNG each in `folder`, named by the word's place and the word.
     pub fn draw_attention(&self, bytes: &[u8], caption: &Caption, folder: &Path) -> Result<()> {
-        let overlay = Overlay::new(&decode_safely(bytes)?, &self.preprocess);
+        let overlay = Overlay::new(&decode(bytes, &self.limits)?, &self.preprocess);
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         for (at, word) in caption.words.iter().enumerate() {
             let plain =
@@ -236,13 +245,6 @@ impl Captioner {
             words: words.zip(&hypothesis.attention).map(word).collect(),
         }
     }
-}
-
-/// Decodes an image. A panic in the decoder of some format is an error of that image.
-fn decode_safely(bytes: &[u8]) -> Result<RgbImage> {
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes)));
-    let panicked = |_| Err(ImageError::Damaged("its decoder gave up".to_owned()));
-    Ok(decoded.unwrap_or_else(panicked)?)
 }
 
 /// One thread at a time. What a panic may have left behind is begun anew with each image.

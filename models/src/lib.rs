@@ -23,7 +23,7 @@ mod view;
 pub use bundle::Manifest;
 pub use calibration::Calibration;
 pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
-pub use decode::{ImageError, decode};
+pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::{Encoder, Planes};

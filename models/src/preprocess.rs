@@ -1,15 +1,18 @@
 //! Pixels to the tensor an encoder was trained on.
 
 use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use crate::ImageError;
-use crate::decode::MAX_PIXELS;
 
 /// The shorter side before the centre is cut out, as a multiple of the input size.
 const CROP_MARGIN: f64 = 256.0 / 224.0;
+
+/// The most bytes between bringing an image to its height and to its width, where they are more than the
+/// image itself.
+const MOST_BETWEEN: u64 = 32 << 20;
 
 /// The key under which an encoder's ONNX metadata carries its preprocessing as JSON.
 pub const METADATA_KEY: &str = "showtell.preprocess";
@@ -117,57 +120,69 @@ impl Preprocess {
     /// The pixels at the input size, RGB, row by row.
     pub fn resized(&self, image: &RgbImage) -> Result<Vec<u8>, ImageError> {
         let [height, width] = self.size;
-        match self.resize {
-            Resize::Squash => resize(image, width, height),
-            Resize::Crop => {
-                let [inner_width, inner_height] = self.before_crop(image.dimensions())?;
-                let inner = resize(image, inner_width, inner_height)?;
-                let (left, top) = ((inner_width - width) / 2, (inner_height - height) / 2);
-                Ok(crop(&inner, inner_width, [left, top, width, height]))
-            }
-        }
+        let [left, top, across, down] = self.seen(image.width(), image.height());
+        let (image_width, image_height) = (f64::from(image.width()), f64::from(image.height()));
+        let part =
+            [left * image_width, top * image_height, across * image_width, down * image_height];
+        resize(image, part, [width, height])
+    }
+
+    /// The most bytes that [`apply`](Self::apply) holds beside an image of this size, its result included.
+    pub(crate) fn memory(&self, width: u32, height: u32) -> u64 {
+        let [rows, columns] = self.size.map(u64::from);
+        let (width, height) = (u64::from(width), u64::from(height));
+        let between =
+            if across_first(width, height, rows) { columns * height } else { width * rows };
+        // For each side the weights of its pixels, as floats and as integers.
+        let weights = 24 * (width + height + 2 * (rows + columns));
+        3 * between + weights + 15 * rows * columns
     }
 
     /// What part of an image the encoder sees: left, top, width and height, as shares of its sides.
     pub(crate) fn seen(&self, width: u32, height: u32) -> [f64; 4] {
-        let (Resize::Crop, Ok(inner)) = (self.resize, self.before_crop((width, height))) else {
+        if self.resize == Resize::Squash {
             return [0.0, 0.0, 1.0, 1.0];
-        };
-        let across = f64::from(self.size[1]) / f64::from(inner[0]);
-        let down = f64::from(self.size[0]) / f64::from(inner[1]);
-        [(1.0 - across) / 2.0, (1.0 - down) / 2.0, across, down]
-    }
-
-    /// Width and height from which the centre is cut.
-    fn before_crop(&self, (width, height): (u32, u32)) -> Result<[u32; 2], ImageError> {
+        }
+        // The whole image at the size from which the centre is cut, in whole pixels.
         let factor = |target: u32, side: u32| f64::from(target) * CROP_MARGIN / f64::from(side);
         let factor = factor(self.size[0], height).max(factor(self.size[1], width));
-        let side = |side: u32| (f64::from(side) * factor + 1e-6).floor();
-        if side(width) * side(height) > MAX_PIXELS as f64 {
-            let problem = format!("{width}×{height} pixels are too narrow to crop");
-            return Err(ImageError::Unsupported(problem));
-        }
-        Ok([side(width) as u32, side(height) as u32])
+        let share = |target: u32, side: u32| {
+            let inner = (f64::from(side) * factor + 1e-6).floor();
+            let before = ((inner - f64::from(target)) / 2.0).floor();
+            [before / inner, f64::from(target) / inner]
+        };
+        let [left, across] = share(self.size[1], width);
+        let [top, down] = share(self.size[0], height);
+        [left, top, across, down]
     }
 }
 
-fn resize(image: &RgbImage, width: u32, height: u32) -> Result<Vec<u8>, ImageError> {
-    if image.dimensions() == (width, height) {
-        return Ok(image.as_raw().clone());
-    }
-    let mut resized = Image::new(width, height, PixelType::U8x3);
+/// Whether an image is brought to its width before it is brought to its height. The other way round is the
+/// usual one; for an image that is wide and low it takes more memory than the image.
+fn across_first(width: u64, height: u64, rows: u64) -> bool {
+    height < rows && 3 * width * rows > MOST_BETWEEN
+}
+
+/// Brings a part of an image (left, top, width and height in pixels) to a size (width and height).
+fn resize(
+    image: &RgbImage,
+    [left, top, across, down]: [f64; 4],
+    [width, height]: [u32; 2],
+) -> Result<Vec<u8>, ImageError> {
+    let damaged = |error: ResizeError| ImageError::Damaged(error.to_string());
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize(image, &mut resized, &options)
-        .map_err(|error| ImageError::Damaged(error.to_string()))?;
+    let mut resized = Image::new(width, height, PixelType::U8x3);
+    if across_first(image.width().into(), image.height().into(), height.into()) {
+        let mut narrow = Image::new(width, image.height(), PixelType::U8x3);
+        let part = options.crop(left, 0.0, across, image.height().into());
+        Resizer::new().resize(image, &mut narrow, &part).map_err(damaged)?;
+        let part = options.crop(0.0, top, width.into(), down);
+        Resizer::new().resize(&narrow, &mut resized, &part).map_err(damaged)?;
+    } else {
+        let part = options.crop(left, top, across, down);
+        Resizer::new().resize(image, &mut resized, &part).map_err(damaged)?;
+    }
     Ok(resized.into_vec())
-}
-
-fn crop(pixels: &[u8], row: u32, [left, top, width, height]: [u32; 4]) -> Vec<u8> {
-    let row = row as usize * 3;
-    let (start, length) = (left as usize * 3, width as usize * 3);
-    let lines = pixels.chunks_exact(row).skip(top as usize).take(height as usize);
-    lines.flat_map(|line| &line[start..start + length]).copied().collect()
 }
 
 #[cfg(test)]

@@ -7,10 +7,14 @@ use image::{
     DynamicImage, ExtendedColorType, GrayImage, ImageBuffer, ImageEncoder as _, ImageFormat, Luma,
     Rgb, RgbImage, Rgba, RgbaImage, codecs::jpeg::JpegEncoder,
 };
-use models::{ImageError, decode};
+use models::{ImageError, Limits};
 
 const RED: [u8; 3] = [200, 30, 40];
 const BLUE: [u8; 3] = [30, 60, 200];
+
+fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
+    models::decode(bytes, &Limits::default())
+}
 
 /// Red on the left, blue on the right.
 fn drawing() -> RgbImage {

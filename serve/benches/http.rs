@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use models::encoder::EncoderOptions;
-use models::{Encoder, Manifest, decode};
+use models::{Encoder, Limits, Manifest, decode};
 use tests::load::{self, Answer, Server};
 
 /// Photos that are sent one after the other.
@@ -63,7 +63,9 @@ impl Alone {
         let preprocess = encoder.preprocess();
         let tensor = |file: &PathBuf| {
             let mut tensor = vec![0.0; preprocess.values()];
-            preprocess.apply(&decode(&fs::read(file).unwrap()).unwrap(), &mut tensor).unwrap();
+            preprocess
+                .apply(&decode(&fs::read(file).unwrap(), &Limits::default()).unwrap(), &mut tensor)
+                .unwrap();
             tensor
         };
         let tensors = files.iter().take(PHOTOS).map(tensor).collect::<Vec<_>>();

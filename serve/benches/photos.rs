@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use models::captioner::Captioned;
 use models::encoder::EncoderOptions;
-use models::{Captioner, CaptionerOptions, Encoder, SearchOptions, decode};
+use models::{Captioner, CaptionerOptions, Encoder, Limits, SearchOptions, decode};
 
 const PHOTOS: usize = 60;
 const ROUNDS: usize = 3;
@@ -49,7 +49,9 @@ fn seconds(work: impl FnOnce()) -> f64 {
 fn tensor(encoder: &Encoder, file: &Path) -> Vec<f32> {
     let preprocess = encoder.preprocess();
     let mut tensor = vec![0.0; preprocess.values()];
-    preprocess.apply(&decode(&fs::read(file).unwrap()).unwrap(), &mut tensor).unwrap();
+    preprocess
+        .apply(&decode(&fs::read(file).unwrap(), &Limits::default()).unwrap(), &mut tensor)
+        .unwrap();
     tensor
 }
 

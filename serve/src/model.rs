@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::error::ErrorKind;
-use models::{Captioner, CaptionerOptions, DeviceChoice, SearchOptions};
+use models::decode::MAX_PIXELS;
+use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, SearchOptions};
 
 /// Which model, and where it runs.
 #[derive(Debug, Args)]
@@ -18,13 +19,21 @@ pub struct ModelArgs {
     /// Where the encoder runs: auto, cpu or cuda.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// The most pixels of a photo.
+    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pixels: u64,
 }
 
 impl ModelArgs {
     /// Opens the model. Its networks have `threads` of their own, or share one for each core.
     pub fn open(&self, threads: Option<usize>) -> models::Result<Captioner> {
-        let options =
-            CaptionerOptions { encoder: self.encoder.clone(), device: self.device, threads };
+        let options = CaptionerOptions {
+            encoder: self.encoder.clone(),
+            device: self.device,
+            threads,
+            limits: Limits { max_pixels: self.max_pixels },
+        };
         Captioner::open(&self.model, &options)
     }
 }

@@ -5,15 +5,15 @@
 mod seeds;
 
 use libfuzzer_sys::fuzz_target;
-use models::Preprocess;
-use models::decode::MAX_PIXELS;
+use models::{Limits, Preprocess};
 
 fuzz_target!(
     init: seeds::write().expect("the seeds can be written"),
     |bytes: &[u8]| {
-        let Ok(image) = models::decode(bytes) else { return };
+        let limits = Limits::default();
+        let Ok(image) = models::decode(bytes, &limits) else { return };
         let pixels = u64::from(image.width()) * u64::from(image.height());
-        assert!(pixels <= MAX_PIXELS, "{pixels} pixels were let in");
+        assert!(pixels <= limits.max_pixels, "{pixels} pixels were let in");
         let preprocess = Preprocess::imagenet([64, 64]);
         let mut tensor = vec![0.0; preprocess.values()];
         if preprocess.apply(&image, &mut tensor).is_ok() {

@@ -76,7 +76,7 @@ impl Decoders {
     fn decode(&self, work: &mut Work) -> Result<Option<Decoded>, Error> {
         let bytes = &work.bytes;
         let tensor = size_of::<f32>() as u64 * self.captioner.manifest().preprocess.values() as u64;
-        let need = tensor + self.captioner.decode_memory(bytes).map_err(Error::of_model)?;
+        let need = self.captioner.decode_memory(bytes).map_err(Error::of_model)?.max(tensor);
         let share = &self.memory.decoding;
         if need > share.all().bytes() {
             let (need, share) = (Size::new(need), share.all());

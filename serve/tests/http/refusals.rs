@@ -37,7 +37,11 @@ fn all() -> Vec<(Error, u16, &'static str)> {
         (image(ImageError::NotAnImage), 400, "not_an_image"),
         (image(ImageError::Unsupported("x".into())), 415, "unsupported_image"),
         (image(ImageError::Truncated), 422, "truncated_image"),
-        (image(ImageError::TooLarge { width: 1, height: 1 }), 413, "too_many_pixels"),
+        (
+            image(ImageError::TooLarge { width: 1, height: 1, max_pixels: 0 }),
+            413,
+            "too_many_pixels",
+        ),
         (image(ImageError::Damaged("x".into())), 422, "damaged_image"),
         (NoKey, 401, "no_key"),
         (NotFound, 404, "not_found"),

@@ -7,7 +7,8 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use data::Captions;
 use data::splits::{Split, Splits, folder_of};
-use models::Calibration;
+use models::decode::MAX_PIXELS;
+use models::{Calibration, Limits};
 
 use crate::output;
 
@@ -29,16 +30,21 @@ pub(crate) struct Quantize {
     #[arg(long, default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
+    /// The most pixels a photo may have.
+    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    max_pixels: u64,
 }
 
 /// Watches the encoder on photos, then writes it on integers.
 pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
     let photos = training_photos(&options.captions, options.count.into())?;
+    let limits = Limits { max_pixels: options.max_pixels };
     let mut calibration = Calibration::open(&options.encoder)?;
     for photo in &photos {
         let path = options.images.join(photo);
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        let image = models::decode(&bytes).with_context(|| path.display().to_string())?;
+        let image = models::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
         calibration.observe(&image).with_context(|| path.display().to_string())?;
     }
     output::write(&calibration.finish()?, &options.out, &options.encoder).map(drop)
