@@ -24,6 +24,11 @@ pub struct Caption {
     pub text: String,
     /// Natural logarithm of the caption's probability.
     pub log_probability: f32,
+    /// By what captions are ordered: the log-probability divided by a power of the number of words, the end
+    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; an
+    /// exponent of 1 would make it the mean of a word, 0 the log-probability. Never above zero; the greater,
+    /// the better. Captions that the network ended come before others, whatever their score.
+    pub score: f32,
     /// Whether the network ended it; else it was cut off at the longest length.
     pub finished: bool,
     /// Its words.
@@ -241,6 +246,7 @@ impl Captioner {
         Caption {
             text: self.vocabulary.decode(&hypothesis.words),
             log_probability: hypothesis.log_probability,
+            score: hypothesis.score,
             finished: hypothesis.finished,
             words: words.zip(&hypothesis.attention).map(word).collect(),
         }

@@ -1,15 +1,14 @@
-//! Who may ask: the key of `--api-key`, and the sites of `--cors-origin`.
+//! Who may ask: the key of `--api-key`.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
-use tower_http::cors::CorsLayer;
 
 use crate::{Error, Shared};
 
@@ -38,12 +37,4 @@ fn key_in(header: &HeaderValue) -> Option<Vec<u8>> {
         }
         _ => None,
     }
-}
-
-/// Lets the pages of these sites use the interface.
-pub(crate) fn cors(origins: &[HeaderValue]) -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(origins.to_vec())
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
 }

@@ -59,6 +59,15 @@ pub enum Error {
     /// What is there takes other methods.
     #[error("This address takes another method; /api/openapi.json says which.")]
     WrongMethod,
+    /// The head of the request is none of HTTP.
+    #[error("The request is not HTTP/1.1.")]
+    BadRequest,
+    /// The address is longer than allowed.
+    #[error("The address is too long.")]
+    UriTooLong,
+    /// The head is larger than allowed, or has too many headers.
+    #[error("The headers of the request are too large or too many.")]
+    HeadTooLarge,
     /// Too many requests wait already.
     #[error("Too many photos are waiting. Try again in a second.")]
     QueueFull,
@@ -105,9 +114,12 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoImage | Self::BadBody(_) | Self::Image(ImageError::NotAnImage) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::NoImage
+            | Self::BadBody(_)
+            | Self::BadRequest
+            | Self::Image(ImageError::NotAnImage) => StatusCode::BAD_REQUEST,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NoKey => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -147,6 +159,9 @@ impl Error {
             Self::NoKey => "no_key",
             Self::NotFound => "not_found",
             Self::WrongMethod => "wrong_method",
+            Self::BadRequest => "bad_request",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadTooLarge => "head_too_large",
             Self::QueueFull => "queue_full",
             Self::MemoryFull => "memory_full",
             Self::Deadline => "deadline_passed",

@@ -6,13 +6,17 @@
 mod access;
 mod api;
 mod backend;
+mod body;
+mod connection;
 mod error;
 mod listen;
 mod memory;
 mod metrics;
 mod model;
 mod options;
+mod origin;
 mod page;
+mod requests;
 mod run;
 mod size;
 mod stages;
@@ -23,21 +27,19 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::{DefaultOnResponse, TraceLayer};
-use tracing::{Level, Span};
 
 pub use backend::{Backend, ModelInfo};
 pub use error::Error;
 pub use listen::listen;
 pub use model::{ModelArgs, SearchArgs};
 pub use options::{ApiKey, Options, Seconds};
+pub use origin::Origin;
 use page::Pages;
 pub use run::{Ended, run};
 pub use size::Size;
@@ -72,44 +74,36 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
 
 /// All routes over a running backend, for a server that `draining` may take out of service.
 pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Router, Error> {
-    let shared = Arc::new(Shared { backend, pages: Pages::new()?, options, draining });
+    let pages = Pages::new(&options)?;
+    let shared = Arc::new(Shared { backend, pages, options, draining });
     let is_open = |path: &str| path == "/health" || path == "/ready";
     let (open, closed): (Vec<_>, Vec<_>) =
         routes().into_iter().partition(|(path, _)| is_open(path));
     let add = |router: Router<_>, (path, route)| router.route(path, route);
-    let mut app = closed
+    let closed = closed
         .into_iter()
         .fold(Router::new(), add)
         .route("/assets/{name}", get(page::asset))
         .layer(from_fn_with_state(Arc::clone(&shared), access::check_key));
-    if !shared.options.cors_origin.is_empty() {
-        app = app.layer(access::cors(&shared.options.cors_origin));
-    }
-    Ok(open
+    let mut app = open
         .into_iter()
-        .fold(app, add)
+        .fold(closed, add)
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::WrongMethod)
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panicked));
+    if !shared.options.cors_origin.is_empty() {
+        // Around all answers: pages may read errors, too, and browsers ask without a key.
+        app = app.layer(origin::cors(&shared.options.cors_origin));
+    }
+    Ok(app
         .layer(from_fn_with_state(Arc::clone(&shared), metrics::measure))
         .layer(from_fn_with_state(Arc::clone(&shared), state::end_connections))
         .layer(map_response(with_security_headers))
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(span)
-                .on_response(DefaultOnResponse::new().level(Level::INFO)),
-        )
+        .layer(from_fn(requests::log))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_request(requests::clean_id))
         .with_state(shared))
-}
-
-/// What each line of the log says about the request that it belongs to. Neither keys nor names of files
-/// are among it.
-fn span(request: &Request) -> Span {
-    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    tracing::info_span!("request", id, method = %request.method(), route)
 }
 
 #[allow(clippy::needless_pass_by_value)] // what the layer gives
@@ -126,7 +120,7 @@ async fn with_security_headers(mut response: Response) -> Response {
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(
                 "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                 img-src 'self' blob: data:; form-action 'self'; base-uri 'none'; \
+                 img-src 'self' blob:; form-action 'self'; base-uri 'none'; \
                  frame-ancestors 'none'",
             ),
         ),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -14,6 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::Options;
+use crate::body::answer;
+use crate::connection::{Stream, Unread, linger};
 
 /// Answers connections until `stop` is done; then takes no more of them and lets the requests in work
 /// end, for as long as the options say. Says whether all of them did.
@@ -34,12 +37,19 @@ pub async fn listen(
             () = &mut stop => break,
         };
         let Some((stream, place)) = accepted else { continue };
+        let unread = Unread::default();
+        let (stream, returned) = Stream::new(stream, options.write_time.into(), unread.clone());
         let service = TowerToHyperService::new(app.clone());
+        let service = service_fn(move |request| answer(service.clone(), request, unread.clone()));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
+        let room = Arc::clone(&room);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("connection: {error}");
+            }
+            if let Ok(stream) = returned.await {
+                linger(stream, &room).await;
             }
             drop(place);
         });

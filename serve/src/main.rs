@@ -1,13 +1,15 @@
 //! `serve`: the captioner behind HTTP.
 
+mod log;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser, ValueEnum};
-use data::program::{SERVE, print};
+use clap::{CommandFactory as _, Parser};
+use data::program::{SERVE, explain, print};
 use models::SearchOptions;
 use serve::{Backend, Draining, ModelArgs, Options, SearchArgs, Seconds};
 use tokio::net::TcpListener;
@@ -30,22 +32,15 @@ struct Cli {
     port: u16,
     /// How the log is written, to standard error.
     #[arg(long, default_value = "text", value_name = "FORMAT")]
-    log_format: LogFormat,
-    /// What is logged: error, warn, info, debug, or a list for parts of the program.
-    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    log_format: log::Format,
+    /// What is logged: off, error, warn, info, debug or trace; or levels for parts of the program, such as
+    /// `showtell=debug` or `warn,hyper=debug`.
+    #[arg(long, default_value = "info", value_name = "LEVEL", value_parser = log::filter)]
     log: EnvFilter,
     #[command(flatten)]
     search: SearchArgs,
     #[command(flatten)]
     options: Options,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    /// For people.
-    Text,
-    /// A JSON document a line.
-    Json,
 }
 
 fn main() -> ExitCode {
@@ -55,21 +50,13 @@ fn main() -> ExitCode {
         let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
         let checked = cli.options.check();
         checked.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
-        start_log(&cli);
+        log::start(cli.log.clone(), cli.log_format);
         let runtime = Builder::new_multi_thread().enable_all().build()?;
         let ended = runtime.block_on(run(&cli, search));
         // A photo that is being decoded for nobody is not waited for.
         runtime.shutdown_background();
         ended.map(|()| ExitCode::SUCCESS)
     })
-}
-
-fn start_log(cli: &Cli) {
-    let log = tracing_subscriber::fmt().with_env_filter(cli.log.clone()).with_writer(io::stderr);
-    match cli.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
 }
 
 async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
@@ -93,8 +80,11 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     let backend = Backend::start(&name, captioner, search, &cli.options)?;
     let model_ended = backend.model_ended();
     let app = serve::app(backend, cli.options.clone(), draining)?;
-    if let Err(error) = print(format_args!("http://{}/", listener.local_addr()?)) {
-        tracing::warn!("the address is not printed: {error:#}");
+    let address = listener.local_addr()?;
+    tracing::info!("listening at http://{address}/");
+    if let Err(error) = print(format_args!("http://{address}/")) {
+        // Nobody reads it; those who know the address are answered.
+        tracing::warn!("the address cannot be printed: {}", explain(&error));
     }
     serve::run(listener, app, &cli.options, stop, model_ended).await?;
     tracing::info!("stopped");

@@ -5,13 +5,14 @@ use std::num::ParseFloatError;
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 
 use crate::memory::{self, ANSWER};
 use crate::Size;
+
+use crate::Origin;
 
 /// A length of time, given in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +72,7 @@ const DEFAULT: Options = Options {
     shutdown_time: Seconds::new(20),
     api_key: None,
     cors_origin: Vec::new(),
+    write_time: Seconds::new(30),
 };
 
 /// How much the server takes on, how long it waits, and whom it answers.
@@ -128,9 +130,12 @@ pub struct Options {
     /// A key that requests must carry: `Authorization: Bearer KEY`, or as the password of a browser.
     #[arg(long, hide_env_values = true, value_name = "KEY")]
     pub api_key: Option<ApiKey>,
-    /// A web site whose pages may use the interface, such as `https://example.org`; may be repeated.
+    /// A web site whose pages may use the interface, such as `https://example.org`, or `*` for all; may be repeated.
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
-    pub cors_origin: Vec<HeaderValue>,
+    pub cors_origin: Vec<Origin>,
+    /// How long a client may take to read an answer; then it is disconnected.
+    #[arg(long, default_value_t = DEFAULT.write_time, value_name = "SECONDS")]
+    pub write_time: Seconds,
 }
 
 impl Default for Options {

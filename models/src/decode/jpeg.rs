@@ -1,98 +1,209 @@
-//! What the segments of a JPEG say before its first scan.
+//! What the segments of a JPEG say: the memory that decoding takes, and whether its pixels are all there.
 
-/// The frame of a JPEG.
+const START_OF_SCAN: u8 = 0xDA;
+const RESTART_INTERVAL: u8 = 0xDD;
+/// What ends an image.
+pub(super) const END: [u8; 2] = [0xFF, 0xD9];
+/// Bytes that stand for coefficients which are not there. Where a scan lacks some, they lead to other pixels
+/// than an end marker, after which decoders take zeros.
+pub(super) const OTHER_END: [u8; 18] =
+    [254, 181, 107, 218, 173, 109, 254, 91, 182, 219, 54, 205, 179, 118, 157, 167, 0xFF, 0xD9];
+
+/// The frame of a JPEG, up to its first scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     /// Width in pixels.
     pub(super) width: u64,
     /// Height in pixels.
     pub(super) height: u64,
-    /// Its pixels come in several scans, of which each refines them.
-    pub(super) progressive: bool,
-    /// How often each component is sampled across and down.
-    pub(super) components: Vec<[u64; 2]>,
-    /// How many components are in the first scan.
-    pub(super) in_first_scan: usize,
+    /// Whether its pixels come in scans that refine each other.
+    progressive: bool,
+    pub(super) components: Vec<Component>,
+    /// Units between restart markers; none if it is 0.
+    interval: u64,
+    first_scan: Scan,
     /// Where the data of the first scan begin.
-    pub(super) data: usize,
+    data: usize,
 }
 
-const START_OF_SCAN: u8 = 0xDA;
+/// A component of a frame: its name, and how often it is sampled across and down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Component {
+    name: u8,
+    across: u64,
+    down: u64,
+}
+
+/// What a scan holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Scan {
+    /// Which components.
+    names: Vec<u8>,
+    /// The first and the last coefficient of each block.
+    coefficients: [usize; 2],
+    /// How many bits of each coefficient are still to come.
+    to_come: u8,
+}
 
 impl Frame {
     /// Reads the segments up to the data of the first scan. Stray bytes between segments and fill bytes
     /// are passed over, as decoders do. `None` if there is no scan.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame = None::<Self>;
+        let mut interval = 0;
         let mut at = 2;
         loop {
-            at += bytes
-                .get(at..)?
-                .windows(2)
-                .position(|pair| pair[0] == 0xFF && is_marker(pair[1]))?;
-            let marker = *bytes.get(at + 1)?;
-            at += 2;
-            if stands_alone(marker) {
-                continue;
-            }
-            let length = usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-            let segment = bytes.get(at + 2..at + length.max(2))?;
-            at += length.max(2);
+            let (marker, segment, next) = segment(bytes, at)?;
+            at = next;
             match marker {
                 0xC0..=0xC2 => {
-                    let earlier = frame.as_ref().is_some_and(|frame| frame.progressive);
-                    let mut found = Self::from_segment(segment)?;
-                    found.progressive = marker == 0xC2 || earlier;
-                    frame = Some(found);
+                    let progressive =
+                        marker == 0xC2 || frame.is_some_and(|frame| frame.progressive);
+                    frame = Some(Self::from_segment(segment, progressive)?);
                 }
+                RESTART_INTERVAL => interval = number(segment, 0)?,
                 START_OF_SCAN => {
-                    let in_first_scan = usize::from(*segment.first()?);
-                    return Some(Self { in_first_scan, data: at, ..frame? });
+                    let first_scan = Scan::from_segment(segment)?;
+                    return Some(Self { interval, first_scan, data: at, ..frame? });
                 }
                 _ => (),
             }
         }
     }
 
-    fn from_segment(segment: &[u8]) -> Option<Self> {
-        let side = |at: usize| {
-            Some(u64::from(u16::from_be_bytes([*segment.get(at)?, *segment.get(at + 1)?])))
-        };
-        let components = segment.get(6..)?.chunks_exact(3);
+    fn from_segment(segment: &[u8], progressive: bool) -> Option<Self> {
+        let components = segment.get(6..)?.chunks_exact(3).map(|part| Component {
+            name: part[0],
+            across: u64::from(part[1] >> 4).max(1),
+            down: u64::from(part[1] & 15).max(1),
+        });
         Some(Self {
-            width: side(3)?,
-            height: side(1)?,
-            progressive: false,
-            components: components
-                .map(|part| [part[1] >> 4, part[1] & 15].map(u64::from))
-                .collect(),
-            in_first_scan: 0,
+            width: number(segment, 3)?,
+            height: number(segment, 1)?,
+            progressive,
+            components: components.collect(),
+            interval: 0,
+            first_scan: Scan { names: Vec::new(), coefficients: [0; 2], to_come: 0 },
             data: 0,
         })
+    }
+
+    /// The most often that a component is sampled across and down.
+    fn sampled(&self) -> [u64; 2] {
+        let across = self.components.iter().map(|component| component.across).max();
+        let down = self.components.iter().map(|component| component.down).max();
+        [across.unwrap_or(1), down.unwrap_or(1)]
     }
 
     /// The most bytes that the decoder holds beside the decoded pixels: a few rows of each component, and
     /// every coefficient where the pixels come in several scans.
     pub(super) fn beside(&self) -> u64 {
-        let most = |axis: usize| self.components.iter().map(|sampled| sampled[axis]).max();
-        let across = most(0).unwrap_or(1).max(1);
-        let down = most(1).unwrap_or(1).max(1);
+        let [across, down] = self.sampled();
         let width = self.width.next_multiple_of(8 * across);
         let height = self.height.next_multiple_of(8 * down);
-        let samples = self.components.iter().map(|[across, down]| across * down).sum::<u64>();
-        let rows = 96 * width * samples.max(4);
-        let several = self.progressive || self.in_first_scan < self.components.len();
+        let samples = self.components.iter().map(|part| part.across * part.down).sum::<u64>();
+        let several = self.progressive || self.first_scan.names.len() < self.components.len();
         let coefficients = 2 * width * height * samples / (across * down);
-        rows + if several { coefficients } else { 0 }
+        96 * width * samples.max(4) + if several { coefficients } else { 0 }
+    }
+
+    /// Whether an end marker follows the data of the first scan.
+    pub(super) fn ends(&self, bytes: &[u8]) -> bool {
+        bytes[self.data.min(bytes.len())..].windows(2).any(|pair| pair == END)
+    }
+
+    /// Whether `bytes`, which have no end marker, may hold all there is of the image but for it: every
+    /// component has its scans, and the last one as many restarts as it should. What is missing at its end
+    /// only decoding can tell.
+    pub(super) fn may_be_whole(&self, bytes: &[u8]) -> bool {
+        let mut scans = vec![self.first_scan.clone()];
+        let (mut at, mut interval, mut restarts) = (self.data, self.interval, 0);
+        while let Some(found) = bytes.get(at..).and_then(next_marker) {
+            at += found;
+            if matches!(bytes[at + 1], 0xD0..=0xD7) {
+                restarts += 1;
+                at += 2;
+                continue;
+            }
+            let Some((marker, segment, next)) = segment(bytes, at) else { return false };
+            at = next;
+            match marker {
+                RESTART_INTERVAL => interval = number(segment, 0).unwrap_or(0),
+                START_OF_SCAN => {
+                    let Some(scan) = Scan::from_segment(segment) else { return false };
+                    scans.push(scan);
+                    restarts = 0;
+                }
+                _ => (),
+            }
+        }
+        let units = scans.last().map_or(0, |scan| self.units(scan));
+        let expected = if interval == 0 { 0 } else { units.div_ceil(interval).saturating_sub(1) };
+        restarts == expected && self.components.iter().all(|part| self.is_refined(part, &scans))
+    }
+
+    /// Whether scans bring every bit of every coefficient of a component.
+    fn is_refined(&self, component: &Component, scans: &[Scan]) -> bool {
+        let mut of_it = scans.iter().filter(|scan| scan.names.contains(&component.name));
+        if !self.progressive {
+            return of_it.next().is_some();
+        }
+        let mut to_come = [u8::MAX; 64];
+        for Scan { coefficients: [first, last], to_come: left, .. } in of_it {
+            if let Some(part) = to_come.get_mut(*first..=*last) {
+                part.fill(*left);
+            }
+        }
+        to_come.iter().all(|left| *left == 0)
+    }
+
+    /// How many units a scan codes: blocks of a single component, or groups of blocks of several.
+    fn units(&self, scan: &Scan) -> u64 {
+        let [across, down] = self.sampled();
+        let alone = match scan.names.as_slice() {
+            [name] => self.components.iter().find(|component| component.name == *name),
+            _ => None,
+        };
+        let [columns, rows] = match alone {
+            Some(part) => [part.across, part.down],
+            None => [1, 1],
+        };
+        (self.width * columns).div_ceil(8 * across) * (self.height * rows).div_ceil(8 * down)
     }
 }
 
-/// Whether the byte after 0xFF makes it a marker, not a fill byte or a stuffed zero.
-fn is_marker(byte: u8) -> bool {
-    !matches!(byte, 0x00 | 0xFF)
+impl Scan {
+    fn from_segment(segment: &[u8]) -> Option<Self> {
+        let (&count, rest) = segment.split_first()?;
+        let (names, rest) = rest.split_at_checked(2 * usize::from(count))?;
+        let &[first, last, bits, ..] = rest else { return None };
+        Some(Self {
+            names: names.chunks_exact(2).map(|name| name[0]).collect(),
+            coefficients: [first.into(), last.into()],
+            to_come: bits & 15,
+        })
+    }
 }
 
-/// Whether a marker has no segment: restarts, and the beginning of an image.
-fn stands_alone(marker: u8) -> bool {
-    matches!(marker, 0x01 | 0xD0..=0xD8)
+/// The next marker from `at` on that has a segment, the segment, and where it ends.
+fn segment(bytes: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
+    loop {
+        at += next_marker(bytes.get(at..)?)?;
+        let marker = *bytes.get(at + 1)?;
+        at += 2;
+        // Restarts and the beginning of an image stand alone.
+        if !matches!(marker, 0x01 | 0xD0..=0xD8) {
+            let length = number(bytes, at)?.max(2) as usize;
+            return Some((marker, bytes.get(at + 2..at + length)?, at + length));
+        }
+    }
+}
+
+/// Where the next marker is: a byte 0xFF, and one that is neither a stuffed zero nor a fill byte.
+fn next_marker(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])))
 }

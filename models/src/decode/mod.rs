@@ -1,8 +1,13 @@
 //! Bytes of an image file to upright RGB pixels.
 
+mod directory;
+mod gif;
 mod jpeg;
+mod kinds;
 mod png;
 mod rgb;
+mod tiff;
+mod webp;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,20 +17,23 @@ pub use image::RgbImage;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError as Cause, ImageFormat, ImageReader};
 
+use sha2::{Digest as _, Sha256};
+
+use self::gif::Gif;
+pub use self::kinds::{unread_kind, unread_kind_of_bytes};
 use self::png::Png;
+use self::tiff::Tiff;
 use crate::Preprocess;
 
 /// The most pixels an image may have where nobody says otherwise.
 pub const MAX_PIXELS: u64 = 50_000_000;
 
-/// The most bytes that a decoder may hold for each pixel that is let in.
-const MAX_BYTES_PER_PIXEL: u64 = 16;
-
 /// What every image needs, however small.
 const FIXED: u64 = 1 << 19;
 
 /// How the names of image files end.
-pub const EXTENSIONS: [&str; 8] = ["bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
+pub const EXTENSIONS: [&str; 11] =
+    ["apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Whether a file is an image by the ending of its name.
 #[must_use]
@@ -74,6 +82,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    fn check(&self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
+        let max_pixels = self.max_pixels;
+        match u64::from(width) * u64::from(height) {
+            0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
+            pixels if pixels > max_pixels => {
+                Err(ImageError::TooLarge { width, height, max_pixels })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Decodes an image as people see it: turned as its EXIF orientation says, transparency laid on
 /// white, grey, palette, 16-bit and CMYK brought to 8-bit RGB. Of an animation the first frame.
 /// A panic in the decoder of some format is an error of that image.
@@ -114,57 +135,85 @@ struct Opened<'a> {
 
 /// What decodes it.
 enum Codec<'a> {
-    Rows(Box<Png<'a>>),
+    Png(Box<Png<'a>>),
+    Gif(Box<Gif<'a>>),
+    Tiff(Box<Tiff<'a>>),
+    /// A decoder that writes all pixels at once.
     Whole(Box<dyn ImageDecoder + 'a>),
+    /// A JPEG that lacks its end marker, and perhaps more.
+    Endless(&'a [u8]),
 }
 
 impl<'a> Opened<'a> {
     fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
-        let format = image::guess_format(bytes).map_err(|_| ImageError::NotAnImage)?;
-        let opened = if format == ImageFormat::Png {
-            Self::png(Png::open(bytes)?)
-        } else {
-            Self::whole(bytes, format, limits)?
-        };
-        let Self { width, height, .. } = opened;
-        if u64::from(width) * u64::from(height) > limits.max_pixels {
-            return Err(ImageError::TooLarge { width, height, max_pixels: limits.max_pixels });
+        if let Some(kind) = kinds::refusal(bytes) {
+            return Err(ImageError::Unsupported(kind));
         }
-        if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
+        let format = image::guess_format(bytes).map_err(|_| ImageError::NotAnImage)?;
+        match format {
+            ImageFormat::Png => Self::png(Png::open(bytes)?, limits),
+            ImageFormat::Gif => Self::gif(Gif::open(bytes)?, bytes, limits),
+            ImageFormat::Tiff => Self::tiff(Tiff::open(bytes)?, limits),
+            ImageFormat::Jpeg => Self::jpeg(bytes, limits),
+            _ => Self::whole(bytes, format, limits),
+        }
+    }
+
+    fn png(png: Png<'a>, limits: &Limits) -> Result<Self, ImageError> {
+        let (width, height) = png.dimensions();
+        limits.check([width, height])?;
+        let (orientation, beside) = (png.orientation(), png.beside());
+        Ok(Self { width, height, orientation, beside, codec: Codec::Png(Box::new(png)) })
+    }
+
+    fn gif(gif: Gif<'a>, bytes: &[u8], limits: &Limits) -> Result<Self, ImageError> {
+        let [[width, height], [across, down]] = gif.dimensions();
+        limits.check([width, height])?;
+        limits.check([across, down])?;
+        let beside = u64::from(across) * u64::from(down) + 2 * bytes.len() as u64;
+        let orientation = Orientation::NoTransforms;
+        Ok(Self { width, height, orientation, beside, codec: Codec::Gif(Box::new(gif)) })
+    }
+
+    fn tiff(mut tiff: Tiff<'a>, limits: &Limits) -> Result<Self, ImageError> {
+        let [[width, height], chunk] = tiff.dimensions();
+        limits.check([width, height])?;
+        limits.check(chunk)?;
+        let (orientation, beside) = (tiff.orientation(), tiff.beside()?);
+        Ok(Self { width, height, orientation, beside, codec: Codec::Tiff(Box::new(tiff)) })
+    }
+
+    /// What the image crate decodes.
+    fn whole(bytes: &'a [u8], format: ImageFormat, limits: &Limits) -> Result<Self, ImageError> {
+        let mut decoder = decoder(bytes, format)?;
+        let (width, height) = decoder.dimensions();
+        limits.check([width, height])?;
+        let (pixels, file) = (u64::from(width) * u64::from(height), bytes.len() as u64);
+        let beside = match format {
+            ImageFormat::WebP => {
+                file + webp::beside(bytes, pixels, decoder.color_type().has_alpha())?
+            }
+            _ => file + 16 * u64::from(width),
+        };
+        let orientation = decoder.orientation()?;
+        Ok(Self { width, height, orientation, beside, codec: Codec::Whole(decoder) })
+    }
+
+    fn jpeg(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
+        let opened = Self::whole(bytes, ImageFormat::Jpeg, limits)?;
+        let file = bytes.len() as u64;
+        let Some(frame) = jpeg::Frame::read(bytes) else {
+            return Err(ImageError::Truncated);
+        };
+        // The bytes are copied, and what they hold beside the picture once more.
+        let beside = 3 * file + frame.beside();
+        if frame.ends(bytes) {
+            return Ok(Self { beside, ..opened });
+        }
+        if !frame.may_be_whole(bytes) {
             return Err(ImageError::Truncated);
         }
-        Ok(opened)
-    }
-
-    fn png(png: Png<'a>) -> Self {
-        let (width, height) = png.dimensions();
-        let (orientation, beside) = (png.orientation(), png.beside());
-        Self { width, height, orientation, beside, codec: Codec::Rows(Box::new(png)) }
-    }
-
-    fn whole(bytes: &'a [u8], format: ImageFormat, limits: &Limits) -> Result<Self, ImageError> {
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-        let mut allowed = image::Limits::default();
-        allowed.max_alloc = Some(limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL));
-        reader.limits(allowed);
-        let mut decoder = reader.into_decoder()?;
-        let (width, height) = decoder.dimensions();
-        let orientation = decoder.orientation()?;
-        let pixels = u64::from(width) * u64::from(height);
-        let file = bytes.len() as u64;
-        let beside = file
-            + match format {
-                ImageFormat::Jpeg => {
-                    2 * file + jpeg::Frame::read(bytes).map_or(6 * pixels, |frame| frame.beside())
-                }
-                ImageFormat::Bmp => 8 * u64::from(width),
-                ImageFormat::Gif => 5 * pixels,
-                ImageFormat::Tiff => {
-                    pixels * u64::from(decoder.original_color_type().bits_per_pixel()).div_ceil(8)
-                }
-                _ => 8 * pixels,
-            };
-        Ok(Self { width, height, orientation, beside, codec: Codec::Whole(Box::new(decoder)) })
+        Ok(Self { beside: beside + file, codec: Codec::Endless(bytes), ..opened })
     }
 
     fn pixels(&self) -> u64 {
@@ -173,31 +222,35 @@ impl<'a> Opened<'a> {
 
     /// Bytes of the buffer that the pixels are decoded into, and become RGB in.
     fn buffer(&self) -> u64 {
-        self.pixels()
-            * match &self.codec {
-                Codec::Rows(_) => 3,
-                Codec::Whole(decoder) => rgb::bytes_per_pixel(decoder.color_type()) as u64,
+        match &self.codec {
+            Codec::Whole(decoder) => {
+                self.pixels() * rgb::bytes_per_pixel(decoder.color_type()) as u64
             }
+            // Transparency is unknown to JPEG.
+            _ => self.pixels() * 3,
+        }
     }
 
     fn memory(&self, preprocess: &Preprocess) -> u64 {
         let (buffer, upright) = (self.buffer(), 3 * self.pixels());
-        let decoded = buffer + self.beside;
         let turned = is_quarter_turn(self.orientation);
-        let held = if turned { upright } else { buffer };
-        let (width, height) =
-            if turned { (self.height, self.width) } else { (self.width, self.height) };
+        let [width, height] =
+            if turned { [self.height, self.width] } else { [self.width, self.height] };
+        let decoding = buffer + self.beside;
         let turning = if turned { buffer + upright } else { 0 };
-        let prepared = held + preprocess.memory(width, height);
-        decoded.max(turning).max(prepared) + FIXED
+        let held = if turned { upright } else { buffer };
+        decoding.max(turning).max(held + preprocess.memory(width, height)) + FIXED
     }
 
     fn decode(self) -> Result<RgbImage, ImageError> {
         let (width, height, orientation) = (self.width, self.height, self.orientation);
         let (pixels, bytes) = (self.pixels() as usize, self.buffer() as usize);
         let buffer = match self.codec {
-            Codec::Rows(png) => png.read()?,
+            Codec::Png(png) => png.read()?,
+            Codec::Gif(gif) => gif.read()?,
+            Codec::Tiff(tiff) => tiff.read()?,
             Codec::Whole(decoder) => whole(decoder, pixels, bytes)?,
+            Codec::Endless(jpeg) => endless(jpeg, pixels)?,
         };
         let problem = || ImageError::Damaged("its decoder gave too few pixels".to_owned());
         let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
@@ -228,19 +281,20 @@ fn is_quarter_turn(orientation: Orientation) -> bool {
     matches!(orientation, O::Rotate90 | O::Rotate270 | O::Rotate90FlipH | O::Rotate270FlipH)
 }
 
-/// Whether a JPEG's first scan is followed by an end-of-image marker. The decoder fills what is
-/// missing with grey, which must not pass for a photo.
-fn jpeg_ends(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
-        if marker == START_OF_SCAN {
-            return bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]);
-        }
-        // A fill byte stands alone; every other segment before the scan says its length.
-        at += if marker == 0xFF { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
-    }
-    false
+/// The pixels of a JPEG that has no end marker, if its last scan is whole: then it is all the same what
+/// follows it.
+fn endless(jpeg: &[u8], pixels: usize) -> Result<Vec<u8>, ImageError> {
+    let decoded = |end: &[u8]| {
+        let ended = [jpeg, end].concat();
+        whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, 3 * pixels)
+    };
+    let other = Sha256::digest(decoded(&jpeg::OTHER_END).map_err(|_| ImageError::Truncated)?);
+    let image = decoded(&jpeg::END)?;
+    if Sha256::digest(&image) == other { Ok(image) } else { Err(ImageError::Truncated) }
+}
+
+fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+    Ok(Box::new(ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?))
 }
 
 impl From<Cause> for ImageError {

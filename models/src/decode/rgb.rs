@@ -7,6 +7,9 @@ pub(super) fn bytes_per_pixel(color: ColorType) -> usize {
     usize::from(color.bytes_per_pixel()).max(3)
 }
 
+/// The most that [`bytes_per_pixel`] can be.
+pub(super) const MOST_BYTES: usize = 16;
+
 /// Brings the first `pixels` pixels in `buffer`, as a decoder of `color` wrote them one after the other
 /// (16 bits and floats in the machine's byte order), to three bytes each, from its beginning. Transparency
 /// is laid on white. The buffer holds [`bytes_per_pixel`] bytes for each pixel. `None` for a kind of samples
@@ -37,9 +40,35 @@ pub(super) fn in_place(buffer: &mut [u8], pixels: usize, color: ColorType) -> Op
     Some(())
 }
 
+/// Spreads grey of a few bits, the first pixel in a byte's highest ones, to a byte each.
+pub(super) fn unpack(row: &mut [u8], pixels: usize, bits: u8) {
+    let (in_a_byte, most) = (8 / usize::from(bits), (1 << bits) - 1);
+    for at in (0..pixels).rev() {
+        let place = 8 - bits * (at % in_a_byte + 1) as u8;
+        row[at] = (row[at / in_a_byte] >> place & most) * (255 / most);
+    }
+}
+
+/// As the image crate does, without a profile.
+pub(super) fn of_cmyk([c, m, y, k]: [u8; 4]) -> [u8; 3] {
+    let light = 1.0 - f32::from(k) / 255.0;
+    [c, m, y].map(|ink| ((255.0 - f32::from(ink)) * light) as u8)
+}
+
+/// JFIF's colours of full range.
+pub(super) fn of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    let [y, cb, cr] = [f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0];
+    [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]
+        .map(|value| value.round() as u8)
+}
+
 /// Pixels that shrink go from the first to the last, pixels that grow from the last to the first, so that
 /// none is overwritten before it is read.
-fn each<const N: usize>(buffer: &mut [u8], pixels: usize, rgb: impl Fn([u8; N]) -> [u8; 3]) {
+pub(super) fn each<const N: usize>(
+    buffer: &mut [u8],
+    pixels: usize,
+    rgb: impl Fn([u8; N]) -> [u8; 3],
+) {
     let mut convert = |at: usize| {
         let mut pixel = [0; N];
         pixel.copy_from_slice(&buffer[at * N..(at + 1) * N]);
@@ -57,7 +86,7 @@ fn on_white(color: [u8; 3], alpha: u8) -> [u8; 3] {
     color.map(|value| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
 }
 
-fn shorts<const N: usize>(pixel: &[u8]) -> [u8; N] {
+pub(super) fn shorts<const N: usize>(pixel: &[u8]) -> [u8; N] {
     std::array::from_fn(|at| {
         let value = u16::from_ne_bytes([pixel[2 * at], pixel[2 * at + 1]]);
         ((u32::from(value) + 128) / 257) as u8

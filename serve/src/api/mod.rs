@@ -9,7 +9,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use models::Caption;
 use serde::Serialize;
 
-use crate::backend::Answer;
+use crate::backend::{Answer, rooms_of};
 use crate::error::Problem;
 use crate::memory::until_sent;
 use crate::stages::Stages;
@@ -102,8 +102,7 @@ pub(crate) async fn captions(
     };
     let results = answers.iter().map(|answer| item(answer.as_ref())).collect();
     let response = Json(Several { results }).into_response();
-    let rooms = answers.into_iter().filter_map(|answer| Some(answer.ok()?.room));
-    Ok(until_sent(response, rooms.collect()))
+    Ok(until_sent(response, rooms_of(answers)))
 }
 
 /// `GET /api/openapi.json`.

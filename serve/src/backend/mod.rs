@@ -232,6 +232,11 @@ impl Backend {
     }
 }
 
+/// The memory for the texts of answers.
+pub(crate) fn rooms_of(answers: Vec<Result<Answer, Error>>) -> Vec<Room> {
+    answers.into_iter().filter_map(|answer| Some(answer.ok()?.room)).collect()
+}
+
 /// The photo with its key in the cache.
 async fn hashed(photo: Photo) -> Result<(Key, Photo), Error> {
     if photo.bytes.len() <= SMALL {

@@ -1,6 +1,7 @@
 //! The page's parts, which are in the program itself.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::header;
 use axum::response::IntoResponse;
 
@@ -25,7 +26,10 @@ const ASSETS: [(&str, &str, &[u8]); 9] = [
 ];
 
 /// `GET /assets/{name}`.
-pub(crate) async fn asset(Path(wanted): Path<String>) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn asset(
+    wanted: Result<Path<String>, PathRejection>,
+) -> Result<impl IntoResponse, Error> {
+    let Path(wanted) = wanted.map_err(|_| Error::NotFound)?;
     let found = ASSETS.iter().find(|(name, ..)| *name == wanted);
     let (_, kind, bytes) = found.ok_or(Error::NotFound)?;
     // A newer program has newer parts under the same names.

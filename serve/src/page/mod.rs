@@ -2,26 +2,25 @@
 
 mod assets;
 mod language;
+mod weighed;
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use minijinja::Environment;
 use minijinja::value::Serde;
-use models::Caption;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assets::asset;
 use self::language::{Language, Texts};
-use crate::backend::Answer;
-use crate::upload::{Photo, Uploads};
-use crate::{Error, ModelInfo, Shared};
+use self::weighed::{Weighed, sentence, weighed};
+use crate::backend::{Answer, rooms_of};
+use crate::memory::until_sent;
+use crate::upload::Uploads;
+use crate::{Error, ModelInfo, Options, Shared};
 
 const TEMPLATE: &str = "page.html";
 
@@ -40,6 +39,8 @@ struct View<'a> {
     t: &'a toml::Table,
     shown: &'a [Shown],
     model: &'a ModelInfo,
+    /// Scores by name, as the language writes numbers.
+    scores: Vec<(&'a str, String)>,
 }
 
 #[derive(Serialize)]
@@ -48,24 +49,14 @@ struct LanguageLink<'a> {
     name: &'a str,
 }
 
-/// What a submitted photo became.
+/// What a submitted photo became. The photo itself is not sent back: its place among those that were sent says which
+/// it is.
 #[derive(Default, Serialize)]
 struct Shown {
-    /// The photo as a `data:` address, so that nothing is kept on the server. It is made here and
-    /// of base64 letters alone, so the template need not escape it.
-    photo: String,
     caption: String,
-    /// All captions, with their shares of the probability that they have together.
     weighed: Vec<Weighed>,
     /// Why there is no caption.
     problem: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Weighed {
-    text: String,
-    share: f32,
-    percent: String,
 }
 
 /// What an address may say after its question mark.
@@ -83,10 +74,10 @@ fn language(wish: Wished, headers: &HeaderMap) -> Language {
 }
 
 impl Pages {
-    pub(crate) fn new() -> Result<Self, Error> {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let mut templates = Environment::new();
         templates.add_template(TEMPLATE, include_str!("page.html"))?;
-        Ok(Self { templates, texts: Texts::new()? })
+        Ok(Self { templates, texts: Texts::new(options)? })
     }
 
     fn draw(
@@ -98,7 +89,11 @@ impl Pages {
         let languages =
             Language::ALL.map(|code| LanguageLink { code, name: self.texts.get(code, "name") });
         let t = self.texts.of(language);
-        let view = View { language, languages: languages.into(), t, shown, model };
+        let scores = model.scores.iter();
+        let scores = scores
+            .map(|(name, score)| (name.as_str(), language.decimal(&format!("{score:.1}"))))
+            .collect();
+        let view = View { language, languages: languages.into(), t, shown, model, scores };
         let page = self.templates.get_template(TEMPLATE)?.render(Serde(&view))?;
         let headers =
             [(header::CONTENT_LANGUAGE, language.code()), (header::VARY, "Accept-Language")];
@@ -106,14 +101,15 @@ impl Pages {
     }
 
     /// What became of a photo, for people.
-    fn shown(&self, language: Language, photo: &Bytes, answer: Result<Answer, Error>) -> Shown {
+    fn shown(&self, language: Language, answer: Result<&Answer, &Error>) -> Shown {
         match answer {
             Ok(answer) => {
-                let weighed = weighed(&answer.found.captions, language);
-                let caption = weighed.first().map_or_else(String::new, |best| best.text.clone());
-                Shown { photo: data_address(photo), caption, weighed, problem: None }
+                let captions = &answer.found.captions;
+                let caption = captions.first().map(|best| sentence(&best.text));
+                let (caption, weighed) = (caption.unwrap_or_default(), weighed(captions, language));
+                Shown { caption, weighed, problem: None }
             }
-            Err(error) => self.problem(language, &error),
+            Err(error) => self.problem(language, error),
         }
     }
 
@@ -142,21 +138,18 @@ pub(crate) async fn submit(
 ) -> Result<Response, Error> {
     let language = language(wish, &headers);
     let (pages, backend) = (&shared.pages, &shared.backend);
-    let (status, shown) = match photos {
+    let (status, shown, rooms) = match photos {
         Ok(Uploads(photos)) => {
-            let bytes = |photo: &Result<Photo, _>| photo.as_ref().map_or_else(|_| Bytes::new(), |photo| photo.bytes.clone());
-            let sent = photos.iter().map(bytes).collect::<Vec<_>>();
             let answers = backend.caption_all(photos).await;
             let status = status_of(&answers);
-            let shown = sent
-                .iter()
-                .zip(answers)
-                .map(|(photo, answer)| pages.shown(language, photo, answer));
-            (status, shown.collect())
+            let shown = answers.iter().map(|answer| pages.shown(language, answer.as_ref()));
+            let shown = shown.collect::<Vec<_>>();
+            (status, shown, rooms_of(answers))
         }
-        Err(error) => (error.status(), vec![pages.problem(language, &error)]),
+        Err(error) => (error.status(), vec![pages.problem(language, &error)], Vec::new()),
     };
-    Ok((status, pages.draw(backend.info(), language, &shown)?).into_response())
+    let page = pages.draw(backend.info(), language, &shown)?;
+    Ok(until_sent((status, page).into_response(), rooms))
 }
 
 /// That of the first error if there is no caption at all.
@@ -164,28 +157,4 @@ fn status_of(answers: &[Result<Answer, Error>]) -> StatusCode {
     let refused = |answer: &Result<Answer, Error>| answer.as_ref().err().map(Error::status);
     let refused = answers.iter().map(refused).collect::<Option<Vec<_>>>();
     refused.and_then(|refused| refused.first().copied()).unwrap_or(StatusCode::OK)
-}
-
-fn weighed(captions: &[Caption], language: Language) -> Vec<Weighed> {
-    let best = captions.first().map_or(0.0, |best| best.log_probability);
-    let beside_best = |caption: &Caption| (caption.log_probability - best).exp();
-    let all = captions.iter().map(beside_best).sum::<f32>();
-    let weighed = captions.iter().map(|caption| {
-        let share = beside_best(caption) / all;
-        let percent = language.decimal(&format!("{:.1} %", 100.0 * share));
-        Weighed { text: sentence(&caption.text), share, percent }
-    });
-    weighed.collect()
-}
-
-/// The words as a sentence: first letter large, a full stop.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    first.chain(letters).chain(['.']).collect()
-}
-
-/// The image as an address that holds it. Browsers look at the bytes to tell its format.
-fn data_address(image: &Bytes) -> String {
-    format!("data:image/*;base64,{}", STANDARD.encode(image))
 }

@@ -12,23 +12,47 @@ const template = document.querySelector("#result").content;
 const errors = document.querySelector("#errors").content;
 const texts = captions.dataset;
 
-class Refusal extends Error {}
+const PAYLOAD_TOO_LARGE = 413;
+const TOO_MANY_REQUESTS = 429;
+// Statuses after which the same photo may have better luck.
+const PASSING = [408, TOO_MANY_REQUESTS, 500, 502, 503, 504];
+
+// Why there is no caption, for people, and whether it is worth another try.
+class Refusal extends Error {
+  constructor(message, again) {
+    super(message);
+    this.again = again;
+  }
+}
+
+// What an answer without a caption says. One that is not this server's is of a proxy on the way.
+function refusal({ status }, error) {
+  const again = PASSING.includes(status);
+  if (error?.code) {
+    const known = errors.querySelector(`[data-code="${CSS.escape(error.code)}"]`);
+    return new Refusal(known?.textContent ?? error.message, again);
+  }
+  if (status === PAYLOAD_TOO_LARGE) return new Refusal(texts.refusedOnTheWay, false);
+  return new Refusal(texts.elsewhere.replace("{status}", status), again);
+}
 
 // The caption of a photo from the server. A full queue is waited for.
 async function ask(photo, waits = WAITS) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const response = await fetch("/api/caption", { method: "POST", body: photo, headers });
-  const answer = await response.json();
-  if (response.ok) return answer;
-  if (response.status === 429 && waits > 0) {
-    await new Promise((done) => setTimeout(done, 1000 * response.headers.get("Retry-After")));
+  const response = await fetch("api/caption", { method: "POST", body: photo, headers });
+  const answer = await response.json().catch(() => undefined);
+  if (response.ok && answer?.captions) return answer;
+  if (response.status === TOO_MANY_REQUESTS && waits > 0) {
+    const seconds = Number(response.headers.get("Retry-After")) || 1;
+    await new Promise((done) => setTimeout(done, 1000 * seconds));
     return ask(photo, waits - 1);
   }
-  const known = errors.querySelector(`[data-code="${answer.error.code}"]`);
-  throw new Refusal(known?.textContent ?? answer.error.message);
+  throw refusal(response, answer?.error);
 }
 
-const format = new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumSignificantDigits: 2 });
+const percent = (options) => new Intl.NumberFormat(document.documentElement.lang, { style: "percent", ...options });
+const format = percent({ maximumSignificantDigits: 2 });
+const shareFormat = percent({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 function showWords(article, answer) {
   const attention = new Attention(article.querySelector("canvas"), answer.seen);
@@ -42,15 +66,18 @@ function showWords(article, answer) {
   });
 }
 
-// All captions, with their shares of the probability that they have together.
-function showWeighed(article, weighed) {
-  const probabilities = weighed.map((caption) => Math.exp(caption.log_probability - weighed[0].log_probability));
-  const all = probabilities.reduce((sum, probability) => sum + probability);
-  const items = weighed.map((caption, at) => {
+// The captions that the best was chosen from, weighed by the number that orders them, as the page without JavaScript
+// weighs them.
+function showWeighed(article, captions) {
+  const [best] = captions;
+  const alike = captions.filter((caption) => caption.finished === best.finished);
+  const weights = alike.map((caption) => Math.exp(caption.score - best.score));
+  const all = weights.reduce((sum, weight) => sum + weight);
+  const items = alike.map((caption, at) => {
     const [item, text, share] = ["li", "span", "data"].map((name) => document.createElement(name));
     text.textContent = sentence(caption.words).join(" ");
-    share.value = probabilities[at] / all;
-    share.textContent = format.format(share.value);
+    share.value = weights[at] / all;
+    share.textContent = shareFormat.format(share.value);
     item.append(text, " ", share);
     return item;
   });
@@ -82,18 +109,23 @@ function showAnswer(article, answer) {
 }
 
 // An article for the photo, above the others, while its caption is not known.
-function begin(photo) {
+function begin(name) {
   const article = template.querySelector("article").cloneNode(true);
+  const file = article.querySelector(".file");
+  file.textContent = name;
+  file.hidden = !name;
+  captions.prepend(article);
+  return article;
+}
+
+// Shows the photo, if the browser can.
+function preview(article, photo) {
   const image = article.querySelector("img");
   image.addEventListener("error", () => {
     article.querySelector(".photo").hidden = true;
-    article.querySelector(".no-preview").hidden = false;
+    article.classList.add("unseen");
   });
   image.src = URL.createObjectURL(photo);
-  article.ariaBusy = "true";
-  state(article, texts.working);
-  captions.prepend(article);
-  return article;
 }
 
 function state(article, text, isProblem = false) {
@@ -101,25 +133,47 @@ function state(article, text, isProblem = false) {
   element.textContent = text;
   element.hidden = text === "";
   element.classList.toggle("problem", isProblem);
-  announcement.textContent = text;
+  const name = article.querySelector(".file").textContent;
+  announcement.textContent = isProblem && name ? `${name}: ${text}` : text;
 }
 
-async function show(photo) {
-  const article = begin(photo);
-  try {
-    const answer = await ask(photo);
-    state(article, "");
-    showAnswer(article, answer);
-  } catch (error) {
-    state(article, error instanceof Refusal ? error.message : texts.unreachable, true);
-  }
-  article.ariaBusy = "false";
+// Captions the photo that `load` gives, and offers another try where that may help.
+async function show(name, load) {
+  const article = begin(name);
+  const again = article.querySelector(".again");
+  const run = async () => {
+    again.hidden = true;
+    article.ariaBusy = "true";
+    state(article, texts.working);
+    try {
+      const photo = await load();
+      if (!article.querySelector("img").hasAttribute("src")) preview(article, photo);
+      const answer = await ask(photo);
+      state(article, "");
+      article.classList.add("captioned");
+      showAnswer(article, answer);
+    } catch (error) {
+      const isRefusal = error instanceof Refusal;
+      if (!isRefusal) console.error(error);
+      state(article, isRefusal ? error.message : texts.unreachable, true);
+      again.hidden = isRefusal && !error.again;
+    }
+    article.ariaBusy = "false";
+  };
+  again.querySelector("button").addEventListener("click", run);
+  await run();
 }
 
 function take(files) {
   const photos = [...files];
-  photos.forEach(show);
+  photos.forEach((photo) => show(photo.name, () => photo));
   if (photos.length > 0) captions.scrollIntoView({ block: "nearest" });
+}
+
+async function fetchSample(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw refusal(response);
+  return response.blob();
 }
 
 function takeChosen(event) {
@@ -131,7 +185,8 @@ document.documentElement.classList.add("scripted");
 for (const element of document.querySelectorAll(".samples, .invite, .camera")) element.hidden = false;
 for (const input of form.querySelectorAll("input")) input.addEventListener("change", takeChosen);
 for (const button of document.querySelectorAll("[data-sample]")) {
-  button.addEventListener("click", async () => take([await (await fetch(button.dataset.sample)).blob()]));
+  const name = button.querySelector("img").alt;
+  button.addEventListener("click", () => show(name, () => fetchSample(button.dataset.sample)));
 }
 document.addEventListener("paste", (event) => take(event.clipboardData.files));
 document.addEventListener("dragover", (event) => {

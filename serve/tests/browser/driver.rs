@@ -42,6 +42,11 @@ pub(crate) const DESKTOP: Window =
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let small = || {
             let model = folder.path().join("small");
@@ -53,6 +58,7 @@ impl Server {
         let mut process = Command::new(env!("CARGO_BIN_EXE_serve"))
             .args(["--port", "0", "--log", "warn", "--model"])
             .arg(&model)
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -6,9 +6,16 @@ mod driver;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _};
 use fantoccini::Locator;
 use fantoccini::key::Key;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use self::driver::{Browser, DESKTOP, Server, Window};
@@ -64,11 +71,12 @@ async fn a_photo_gets_a_caption_and_words_show_where_the_network_looked() {
     let downloads = tempfile::tempdir().unwrap();
     browser.download_to(downloads.path()).await;
     browser.client.find(Locator::Css(".json-file")).await.unwrap().click().await.unwrap();
-    let document = downloaded(&downloads.path().join("caption.json")).await;
-    let document: Value = serde_json::from_str(&document).unwrap();
+    let document = downloads.path().join("caption.json");
+    let document = whole(&document, |text| serde_json::from_str::<Value>(text).ok()).await;
     assert_eq!(document["captions"].as_array().unwrap().len(), weighed.len());
     browser.client.find(Locator::Css(".text-file")).await.unwrap().click().await.unwrap();
-    assert_eq!(downloaded(&downloads.path().join("caption.txt")).await, format!("{caption}\n"));
+    let expected = format!("{caption}\n");
+    whole(&downloads.path().join("caption.txt"), |text| (text == expected).then_some(())).await;
     let hosts = "return performance.getEntriesByType('resource').every((entry) =>
         entry.name.startsWith(location.origin) || entry.name.startsWith('blob:'))";
     assert_eq!(browser.run(hosts).await, true, "the page asks another host");
@@ -76,15 +84,47 @@ async fn a_photo_gets_a_caption_and_words_show_where_the_network_looked() {
     drop(server);
 }
 
-/// The text of a file that the browser is about to write.
-async fn downloaded(path: &Path) -> String {
-    for _ in 0..100 {
-        if let Ok(text) = std::fs::read_to_string(path) {
-            return text;
+/// What `read` makes of a file once the browser has written all of it: an empty or a cut-off one may be there before.
+async fn whole<T>(path: &Path, read: impl Fn(&str) -> Option<T>) -> T {
+    let mut text = String::new();
+    for _ in 0..200 {
+        text = std::fs::read_to_string(path).unwrap_or_default();
+        if let Some(found) = read(&text) {
+            return found;
         }
         sleep(Duration::from_millis(100)).await;
     }
-    panic!("{} was not written", path.display());
+    panic!("{} was not written: {text:?}", path.display());
+}
+
+/// The weights on the page: they are the same with and without JavaScript, and fall from caption to caption.
+async fn weights(browser: &Browser) -> Vec<(String, String)> {
+    let script = "return [...document.querySelectorAll('.weighed:not([hidden]) li')].map((item) =>
+        [item.querySelector('span').textContent, item.querySelector('data').textContent,
+         Number(item.querySelector('data').value)])";
+    let items = browser.run(script).await;
+    let items = serde_json::from_value::<Vec<(String, String, f64)>>(items).unwrap();
+    assert!(items.len() > 1 && items.is_sorted_by(|one, next| one.2 >= next.2), "{items:?}");
+    items.into_iter().map(|(text, percent, _)| (text, percent)).collect()
+}
+
+#[tokio::test]
+async fn captions_are_weighed_alike_with_and_without_javascript() {
+    let Some((server, browser)) = captioned(DESKTOP).await else { return };
+    browser.client.goto(&format!("{}?language=vi", server.address)).await.unwrap();
+    let photo = server.file("same.png", &photo());
+    browser.choose(&photo).await;
+    browser.text(".word").await;
+    let scripted = weights(&browser).await;
+    assert!(scripted[0].1.contains(','), "{scripted:?}");
+    browser.close().await;
+    let plain = Browser::open(Window { javascript: false, ..DESKTOP }).await.unwrap();
+    plain.client.goto(&format!("{}?language=vi", server.address)).await.unwrap();
+    plain.choose(&photo).await;
+    plain.client.find(Locator::Css("[type=submit]")).await.unwrap().click().await.unwrap();
+    plain.text(".weighed li").await;
+    assert_eq!(weights(&plain).await, scripted);
+    plain.close().await;
 }
 
 #[tokio::test]
@@ -94,6 +134,11 @@ async fn several_photos_and_one_that_is_none() {
     let files = format!("{}\n{text}", server.file("second.png", &photo()));
     browser.choose(&files).await;
     assert_eq!(browser.text(".state.problem").await, "This file is not a photo.");
+    let shown = "return [...document.querySelectorAll('.result:has(.problem) > *, .result:has(.problem) figure > *')]
+        .filter((element) => element.checkVisibility() && element.textContent.trim() !== '')
+        .map((element) => element.className).join()";
+    browser.until(&format!("return (() => {{ {shown} }})() === 'file,state problem'")).await;
+    assert_eq!(browser.text(".result:has(.problem) .file").await, "notes.txt");
     let two = "return document.querySelectorAll('.result:has(.word)').length === 2";
     browser.until(two).await;
     assert_eq!(browser.run("return document.querySelectorAll('.result').length").await, 3);
@@ -105,18 +150,134 @@ async fn several_photos_and_one_that_is_none() {
     browser.close().await;
 }
 
+/// The answers of a machine in front of the server, and of none at all.
 #[tokio::test]
-async fn a_server_that_is_gone_is_told() {
+async fn answers_that_are_not_the_servers_are_told_apart() {
     let Some((server, browser)) = captioned(DESKTOP).await else { return };
-    let again = server.file("again.png", &photo());
     let kept = tempfile::tempdir().unwrap();
-    let copy = kept.path().join("again.png");
-    std::fs::copy(again, &copy).unwrap();
+    let photo = kept.path().join("again.png");
+    std::fs::copy(server.file("again.png", &crate::photo()), &photo).unwrap();
+    let photo = photo.to_str().unwrap();
+    let elsewhere = "Something between this page and Showtell answered instead of it";
+    for (status, body, problem, again) in [
+        (413, "<html>413 Request Entity Too Large</html>", "A proxy in front of Showtell", false),
+        (502, "<html>502 Bad Gateway</html>", elsewhere, true),
+        (200, "<html>Please log in</html>", elsewhere, false),
+        (403, "{\"message\": \"Forbidden\"}", elsewhere, false),
+    ] {
+        // A page of the server whose questions somebody else answers.
+        let answer = format!(
+            "window.fetch = async () => new Response(arguments[0], {{ status: {status} }})"
+        );
+        browser.client.execute(&answer, vec![body.into()]).await.unwrap();
+        browser.choose(photo).await;
+        let told = browser.text(".result:first-child .state.problem").await;
+        assert!(told.starts_with(problem), "{status}: {told}");
+        let offered = "return document.querySelector('.result .again').checkVisibility()";
+        assert_eq!(browser.run(offered).await, again, "{status}");
+    }
+    browser.client.refresh().await.unwrap();
     drop(server);
-    browser.choose(copy.to_str().unwrap()).await;
-    let problem = browser.text(".state.problem").await;
-    assert_eq!(problem, "The server does not answer. Is it still running?");
+    let gone = "The server does not answer. Is it still running?";
+    browser.choose(photo).await;
+    assert_eq!(browser.text(".state.problem").await, gone);
+    browser.client.find(Locator::Css("[data-sample]")).await.unwrap().click().await.unwrap();
+    browser.until("return document.querySelectorAll('.result .state.problem').length === 2").await;
+    assert_eq!(browser.text(".result:first-child .state.problem").await, gone);
     browser.close().await;
+}
+
+#[tokio::test]
+async fn another_try_may_succeed() {
+    let Some((server, browser)) = captioned(DESKTOP).await else { return };
+    let fail = "window.sent = window.fetch; window.fetch = async () => { throw new TypeError('offline'); }";
+    browser.run(fail).await;
+    browser.choose(&server.file("late.png", &photo())).await;
+    browser.text(".result:first-child .state.problem").await;
+    browser.run("window.fetch = window.sent").await;
+    browser.client.find(Locator::Css(".again button")).await.unwrap().click().await.unwrap();
+    browser.until("return document.querySelectorAll('.result:has(.word)').length === 2").await;
+    let left = "return document.querySelector('.result:first-child .problem, .again:not([hidden])') === null";
+    assert_eq!(browser.run(left).await, true);
+    browser.close().await;
+}
+
+/// A page of another site sends a photo with a key, for which browsers ask the server first.
+#[tokio::test]
+async fn a_page_of_another_site_may_use_the_interface_if_it_is_named() {
+    let Some(browser) = Browser::open(DESKTOP).await else { return };
+    let site = site().await;
+    let named = Server::start_with(&["--api-key", "s3cret", "--cors-origin", &site]);
+    let all = Server::start_with(&["--cors-origin", "*"]);
+    let none = Server::start_with(&["--cors-origin", "https://example.org"]);
+    browser.client.goto(&site).await.unwrap();
+    let script = "
+        const [address, key, length, done] = arguments;
+        const size = Number(length);
+        const canvas = new OffscreenCanvas(40, 30);
+        canvas.getContext('2d').fillRect(0, 0, 40, 30);
+        const photo = async () => size ? new Blob([new Uint8Array(size)], { type: 'image/jpeg' })
+            : canvas.convertToBlob({ type: 'image/png' });
+        photo().then((body) => fetch(`${address}api/caption`, { method: 'POST', body, headers: { Authorization: `Bearer ${key}` } }))
+            .then((answer) => answer.json()).then((answer) => done(answer.error?.code ?? typeof answer.caption), (error) => done(error.name))";
+    for (server, key, length, expected) in [
+        (&named, "s3cret", 0, "string"),
+        (&named, "wrong", 0, "no_key"),
+        (&named, "s3cret", 12_000_000, "body_too_large"),
+        (&all, "none", 0, "string"),
+        (&none, "none", 0, "TypeError"),
+    ] {
+        let asked = vec![server.address.clone().into(), key.into(), length.into()];
+        let told = browser.client.execute_async(script, asked).await.unwrap();
+        assert_eq!(told, expected, "{key} {length}");
+    }
+    browser.close().await;
+}
+
+/// A site with one empty page; gives its name.
+async fn site() -> String {
+    let app = axum::Router::new().route("/", axum::routing::get(async || Html("<!doctype html>")));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let site = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    site
+}
+
+/// A proxy has the page at a path of its own.
+#[tokio::test]
+async fn it_works_below_a_path_of_a_proxy() {
+    let Some(browser) = Browser::open(DESKTOP).await else { return };
+    let server = Server::start();
+    let below = format!("{}/cap/", proxy(server.address.clone()).await);
+    browser.client.goto(&below).await.unwrap();
+    browser.choose(&server.file("photo.png", &photo())).await;
+    browser.text(".word").await;
+    browser.client.find(Locator::Css("[data-sample]")).await.unwrap().click().await.unwrap();
+    browser.until("return document.querySelectorAll('.result:has(.word)').length === 2").await;
+    browser.client.find(Locator::LinkText("Tiếng Việt")).await.unwrap().click().await.unwrap();
+    assert_eq!(browser.run("return document.documentElement.lang").await, "vi");
+    let pictures = "return [...document.images].filter((image) => image.src).every((image) => image.complete && image.naturalWidth > 0)";
+    browser.until(pictures).await;
+    let address = browser.client.current_url().await.unwrap();
+    assert_eq!(address.as_str(), format!("{below}?language=vi"));
+    browser.close().await;
+}
+
+/// A proxy that takes the path `/cap/` off; gives where it is.
+async fn proxy(server: String) -> String {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
+    let forward = async move |mut request: Request| {
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        let Some(path) = path.strip_prefix("/cap/") else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        *request.uri_mut() = format!("{server}{path}").parse().unwrap();
+        client.request(request).await.unwrap().into_response()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(forward)).await });
+    address
 }
 
 #[tokio::test]
@@ -128,7 +289,7 @@ async fn it_works_without_javascript() {
     browser.choose(&server.file("photo.png", &photo())).await;
     browser.picture("plain-form").await;
     browser.client.find(Locator::Css("[type=submit]")).await.unwrap().click().await.unwrap();
-    assert!(browser.text("figcaption").await.ends_with('.'));
+    assert!(browser.text("p.caption").await.ends_with('.'));
     assert!(!browser.text(".weighed li").await.is_empty());
     assert!(browser.text(".claim").await.starts_with("Đưa"));
     browser.picture("plain-answer").await;

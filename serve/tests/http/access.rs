@@ -1,17 +1,14 @@
 //! The key, and the pages of other sites.
 
-use axum::http::{Request, StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serve::Options;
 
 use crate::{app, app_with, ask, get, header_of, photo, raw};
 
-fn with(
-    mut request: Request<axum::body::Body>,
-    name: header::HeaderName,
-    value: &str,
-) -> Request<axum::body::Body> {
+fn with(mut request: Request<Body>, name: header::HeaderName, value: &str) -> Request<Body> {
     request.headers_mut().insert(name, value.parse().unwrap());
     request
 }
@@ -46,17 +43,81 @@ async fn a_server_with_a_key_answers_only_who_has_it() {
     }
 }
 
+const SITE: &str = "https://a.example";
+
+fn from(site: &str, request: Request<Body>) -> Request<Body> {
+    with(request, header::ORIGIN, site)
+}
+
+/// The question of a browser before it sends a photo and a key.
+fn preflight(site: &str, path: &str) -> Request<Body> {
+    Request::options(path)
+        .header(header::ORIGIN, site)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type")
+        .body(Body::empty())
+        .unwrap()
+}
+
+fn allowed(response: &Response<Body>) -> &str {
+    header_of(response, "access-control-allow-origin")
+}
+
+fn open_to(sites: &[&str]) -> Options {
+    let cors_origin = sites.iter().map(|site| site.parse().unwrap()).collect();
+    Options { cors_origin, ..Options::default() }
+}
+
 #[tokio::test]
-async fn other_sites_are_let_in_only_where_they_are_named() {
-    let from = |request| with(request, header::ORIGIN, "https://a.example");
-    let allowed = |response: &axum::response::Response| {
-        header_of(response, "access-control-allow-origin").to_owned()
-    };
-    assert_eq!(allowed(&ask(&app(), from(raw(photo()))).await), "");
-    let options =
-        Options { cors_origin: vec!["https://a.example".parse().unwrap()], ..Options::default() };
-    let app = app_with(options);
-    assert_eq!(allowed(&ask(&app, from(raw(photo()))).await), "https://a.example");
-    let other = with(raw(photo()), header::ORIGIN, "https://b.example");
-    assert_eq!(allowed(&ask(&app, other).await), "");
+async fn browsers_that_ask_first_are_told_what_a_site_may_send() {
+    let key = Some("s3cret".parse().unwrap());
+    for options in
+        [open_to(&[SITE]), Options { api_key: key, ..open_to(&["https://b.example", SITE]) }]
+    {
+        let app = app_with(options);
+        for path in ["/api/caption", "/api/captions", "/api/openapi.json", "/nothing"] {
+            let told = ask(&app, preflight(SITE, path)).await;
+            assert_eq!((told.status(), allowed(&told)), (StatusCode::OK, SITE), "{path}");
+            let headers = header_of(&told, "access-control-allow-headers");
+            assert!(headers.contains("authorization") && headers.contains("content-type"));
+            assert!(header_of(&told, "access-control-allow-methods").contains("POST"));
+            assert_eq!(header_of(&told, "access-control-max-age"), "7200");
+            for other in ["https://c.example", "http://a.example", "https://a.example:8443"] {
+                assert_eq!(allowed(&ask(&app, preflight(other, path)).await), "", "{other}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_may_read_answers_and_errors_only_where_they_are_named() {
+    let key = Some("s3cret".parse().unwrap());
+    let named = app_with(Options { api_key: key, queue: 1, ..open_to(&[SITE]) });
+    let with_key = |request| with(request, header::AUTHORIZATION, "Bearer s3cret");
+    for (request, status) in [
+        (raw(photo()), 401),
+        (with_key(raw(photo())), 200),
+        (with_key(raw(b"text".to_vec())), 400),
+        (with_key(raw(vec![0; (10 << 20) + 1])), 413),
+        (with_key(get("/api/caption")), 405),
+        (get("/nothing"), 404),
+    ] {
+        let answer = ask(&named, from(SITE, request)).await;
+        assert_eq!((answer.status().as_u16(), allowed(&answer)), (status, SITE));
+        assert!(header_of(&answer, "access-control-expose-headers").contains("retry-after"));
+    }
+    let answer = ask(&named, from("https://b.example", with_key(raw(photo())))).await;
+    assert_eq!((answer.status().as_u16(), allowed(&answer)), (200, ""));
+
+    let closed = app();
+    assert_eq!(allowed(&ask(&closed, from(SITE, raw(photo()))).await), "");
+    let refused = ask(&closed, preflight(SITE, "/api/caption")).await;
+    assert_eq!((refused.status().as_u16(), allowed(&refused)), (405, ""));
+
+    for sites in [&["*"][..], &[SITE, "*"]] {
+        let open = app_with(open_to(sites));
+        for request in [preflight(SITE, "/api/caption"), from(SITE, raw(photo()))] {
+            assert_eq!(allowed(&ask(&open, request).await), "*");
+        }
+    }
 }

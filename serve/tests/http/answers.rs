@@ -65,7 +65,7 @@ async fn clients_wait_for_the_same_photo_together() {
 }
 
 #[tokio::test]
-async fn the_page_shows_the_photo_and_its_caption() {
+async fn the_page_shows_captions_and_sends_no_photo_back() {
     let app = app();
     let empty = ask(&app, get("/")).await;
     assert_eq!(empty.status(), StatusCode::OK);
@@ -79,7 +79,8 @@ async fn the_page_shows_the_photo_and_its_caption() {
     let shown = text(ask(&app, form("/", &[("image", &photo())])).await).await;
     let sentence = shown.split("class=\"caption\">").nth(1).unwrap().split('<').next().unwrap();
     assert_eq!(sentence.to_lowercase(), format!("{}.", caption.as_str().unwrap()));
-    assert!(shown.contains("src=\"data:image/"), "{shown}");
+    assert!(shown.contains(&format!("<title>{sentence} · Showtell</title>")), "{shown}");
+    assert!(!shown.contains("data:image/"), "{shown}");
     assert!(!shown.contains("x.png"), "the client's file name is on the page");
 
     let refused = ask(&app, form("/", &[("image", b"<script>alert(1)</script>")])).await;
@@ -90,7 +91,61 @@ async fn the_page_shows_the_photo_and_its_caption() {
     let both = ask(&app, form("/", &[("image", b"text"), ("image", &photo())])).await;
     assert_eq!(both.status(), StatusCode::OK);
     let both = text(both).await;
-    assert!(both.contains("role=\"alert\"") && both.contains("src=\"data:image/"), "{both}");
+    let at = |text: &str| both.find(text).unwrap_or_else(|| panic!("{text} is not in {both}"));
+    let order = [at("Photo 1<"), at("role=\"alert\""), at("Photo 2<"), at("<p class=\"caption\">")];
+    assert!(order.is_sorted(), "{order:?}");
+    assert!(both.contains("<title>This file is not a photo. · Showtell</title>"), "{both}");
+}
+
+/// However large what was sent is, the answer is small.
+#[tokio::test]
+async fn the_page_with_many_photos_stays_small() {
+    let noise = |seed: u32| {
+        let mut state = seed;
+        let image = image::RgbImage::from_fn(300, 300, |_, _| {
+            image::Rgb([0; 3].map(|_: u8| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            }))
+        });
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
+    let photos = (1..=8).map(noise).collect::<Vec<_>>();
+    let sent = photos.iter().map(Vec::len).sum::<usize>();
+    let fields = photos.iter().map(|photo| ("image", photo.as_slice())).collect::<Vec<_>>();
+    let app = app();
+    let empty = text(ask(&app, get("/")).await).await;
+    let page = text(ask(&app, form("/", &fields)).await).await;
+    assert!(sent > 1_000_000 && page.len() < empty.len() + 8 * 2000, "{} bytes", page.len());
+}
+
+/// Captions are ordered, in answers and on the page, by the number that weighs them.
+#[tokio::test]
+async fn captions_are_in_the_order_of_their_weights() {
+    let app = app();
+    for colour in [[140, 90, 20], [200, 90, 60], [0, 0, 0], [10, 20, 200]] {
+        let answer = json(ask(&app, raw(png(40, 30, colour))).await).await;
+        let captions = answer["captions"].as_array().unwrap();
+        let best = &captions[0];
+        assert_eq!(answer["caption"], best["text"]);
+        let alike = captions.iter().filter(|caption| caption["finished"] == best["finished"]);
+        let scores = alike.map(|caption| caption["score"].as_f64().unwrap()).collect::<Vec<_>>();
+        assert!(scores.is_sorted_by(|one, next| one >= next), "{scores:?}");
+
+        let page = text(ask(&app, form("/", &[("image", &png(40, 30, colour))])).await).await;
+        let main = page.split("<template").next().unwrap();
+        let shares = main.split("<data value=\"").skip(1);
+        let shares = shares.map(|rest| rest.split('"').next().unwrap().parse::<f64>().unwrap());
+        let shares = shares.collect::<Vec<_>>();
+        assert_eq!(shares.len(), scores.len());
+        let sum = scores.iter().map(|score| score.exp()).sum::<f64>();
+        for (share, score) in shares.iter().zip(&scores) {
+            assert!((share - score.exp() / sum).abs() < 1e-6, "{shares:?} of {scores:?}");
+        }
+        assert!(shares.is_sorted_by(|one, next| one >= next), "{shares:?}");
+    }
 }
 
 #[tokio::test]
@@ -102,7 +157,8 @@ async fn the_page_speaks_the_language_that_is_wished() {
     assert_eq!(header_of(&page, "content-language"), "vi");
     assert!(text(page).await.contains("Chọn ảnh"));
     let page = text(ask(&app, get("/?language=vi")).await).await;
-    assert!(page.contains("action=\"/?language=vi\""), "{page}");
+    assert!(page.contains("action=\"?language=vi\""), "{page}");
+    assert!(page.contains("CIDEr 12,3"), "{page}");
     let refused = text(ask(&app, form("/?language=vi", &[("image", b"text")])).await).await;
     assert!(refused.contains("Tệp này không phải là ảnh."), "{refused}");
     for unknown in ["/?language=xx", "/?language=vi&language=en", "/?%"] {
@@ -115,11 +171,41 @@ async fn the_page_speaks_the_language_that_is_wished() {
 async fn the_parts_of_the_page_are_there() {
     let app = app();
     let page = text(ask(&app, get("/")).await).await;
-    let parts = page.split("/assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let parts = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
     for part in parts {
         let response = ask(&app, get(&format!("/assets/{part}"))).await;
         assert_eq!(response.status(), StatusCode::OK, "{part}");
         assert!(!header_of(&response, "content-type").is_empty());
     }
     assert_eq!(ask(&app, get("/assets/..%2Fpage.html")).await.status(), StatusCode::NOT_FOUND);
+}
+
+/// Below a path of a proxy the page finds what belongs to it, for all its addresses are relative.
+#[tokio::test]
+async fn the_page_holds_no_address_of_the_root() {
+    let app = app();
+    let mut request = get("/");
+    request.headers_mut().insert("x-forwarded-prefix", "//evil.example".parse().unwrap());
+    let page = text(ask(&app, request).await).await;
+    assert!(!page.contains("evil"), "a header of the client is on the page");
+    let submitted = text(ask(&app, form("/", &[("image", &photo())])).await).await;
+    for page in [&page, &submitted] {
+        for attribute in ["href=\"", "src=\"", "action=\"", "data-sample=\""] {
+            for address in page.split(attribute).skip(1) {
+                let address = address.split('"').next().unwrap();
+                assert!(
+                    !address.starts_with('/') && !address.contains(':'),
+                    "{attribute}{address}"
+                );
+            }
+        }
+    }
+    for script in ["page.js", "caption.js", "attention.js"] {
+        let script = text(ask(&app, get(&format!("/assets/{script}"))).await).await;
+        assert!(!script.contains("\"/") && !script.contains("`/"), "{script}");
+    }
+    let document = json(ask(&app, get("/api/openapi.json")).await).await;
+    let base = url::Url::parse("https://example.org/cap/api/openapi.json").unwrap();
+    let server = base.join(document["servers"][0]["url"].as_str().unwrap()).unwrap();
+    assert_eq!(server.as_str(), "https://example.org/cap/");
 }

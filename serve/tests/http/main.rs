@@ -3,8 +3,10 @@
 
 mod access;
 mod answers;
+mod early;
 mod openapi;
 mod operations;
+mod process;
 mod refusals;
 mod sockets;
 

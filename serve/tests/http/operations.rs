@@ -70,3 +70,24 @@ async fn every_answer_has_an_id_and_keeps_the_clients() {
     request.headers_mut().insert("x-request-id", "mine".parse().unwrap());
     assert_eq!(header_of(&ask(&app, request).await, "x-request-id"), "mine");
 }
+
+#[tokio::test]
+async fn ids_of_clients_are_short_and_printable() {
+    let app = app();
+    let long = "a".repeat(5000);
+    for (given, kept) in [
+        (long.as_bytes(), &long[..128]),
+        (b"a b\tc\xffd \x80", "abcd"),
+        (b"req-1/\xc3\xa9.2", "req-1/.2"),
+    ] {
+        let mut request = get("/health");
+        let given = axum::http::HeaderValue::from_bytes(given).unwrap();
+        request.headers_mut().insert("x-request-id", given);
+        assert_eq!(header_of(&ask(&app, request).await, "x-request-id"), kept);
+    }
+    // Nothing printable: as if there were none.
+    let mut request = get("/health");
+    let blank = axum::http::HeaderValue::from_bytes(b" \xff\xfe").unwrap();
+    request.headers_mut().insert("x-request-id", blank);
+    assert_eq!(header_of(&ask(&app, request).await, "x-request-id").len(), 36);
+}

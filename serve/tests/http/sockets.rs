@@ -15,14 +15,14 @@ use tokio::time::{sleep, timeout};
 use crate::{app_with, photo, png};
 
 /// A server on a free port.
-struct Listening {
-    address: SocketAddr,
+pub(crate) struct Listening {
+    pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<bool>,
 }
 
 impl Listening {
-    async fn start(options: Options) -> Self {
+    pub(crate) async fn start(options: Options) -> Self {
         let app: Router = app_with(options.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -33,12 +33,12 @@ impl Listening {
         Self { address, stop, ended }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends bytes on a connection of its own and reads until the server closes it.
-    async fn send(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn send(&self, bytes: &[u8]) -> String {
         let mut connection = self.connect().await;
         // The server may answer and close before it has read all.
         let _ = connection.write_all(bytes).await;
@@ -46,12 +46,12 @@ impl Listening {
     }
 
     /// Whether the server captions a photo.
-    async fn is_well(&self) -> bool {
+    pub(crate) async fn is_well(&self) -> bool {
         self.send(&post(&photo())).await.starts_with("HTTP/1.1 200")
     }
 }
 
-async fn read_all(connection: &mut TcpStream) -> String {
+pub(crate) async fn read_all(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let read = timeout(Duration::from_secs(20), connection.read_to_end(&mut answer)).await;
     let _ = read.expect("the server closes the connection");

@@ -1,0 +1,263 @@
+//! Kinds of pictures that are not read, told by their bytes or by the ending of their names.
+
+use std::path::Path;
+
+use super::directory::Directory;
+
+/// A kind of picture that is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    name: &'static str,
+    advice: &'static str,
+    /// How the names of such files end.
+    extensions: &'static [&'static str],
+}
+
+const AS_JPEG: &str = "export it as JPEG";
+const DEVELOP: &str = "develop it, and save it as JPEG";
+const DRAW: &str = "export it as PNG";
+
+const fn kind(
+    name: &'static str,
+    advice: &'static str,
+    extensions: &'static [&'static str],
+) -> Kind {
+    Kind { name, advice, extensions }
+}
+
+const HEIC: Kind = kind("HEIC", AS_JPEG, &["heic", "heif", "hif", "heics", "heifs"]);
+const AVIF: Kind = kind("AVIF", AS_JPEG, &["avif", "avifs"]);
+const JPEG_XL: Kind = kind("JPEG XL", AS_JPEG, &["jxl"]);
+const JPEG_2000: Kind =
+    kind("JPEG 2000", AS_JPEG, &["jp2", "j2k", "jpf", "jpx", "jpm", "j2c", "jpc"]);
+const JPEG_XR: Kind = kind("JPEG XR", AS_JPEG, &["jxr", "hdp", "wdp"]);
+const JPEG_LS: Kind = kind("JPEG-LS", AS_JPEG, &["jls"]);
+const BIG_TIFF: Kind = kind("BigTIFF", "save it as TIFF or JPEG", &["btf", "tf8"]);
+const DNG: Kind = kind("DNG raw photo", DEVELOP, &["dng"]);
+const CANON: Kind = kind("Canon raw photo", DEVELOP, &["cr2", "cr3", "crw"]);
+const NIKON: Kind = kind("Nikon raw photo", DEVELOP, &["nef", "nrw"]);
+const SONY: Kind = kind("Sony raw photo", DEVELOP, &["arw", "sr2", "srf"]);
+const OLYMPUS: Kind = kind("Olympus raw photo", DEVELOP, &["orf", "ori"]);
+const PANASONIC: Kind = kind("Panasonic or Leica raw photo", DEVELOP, &["rw2", "rwl"]);
+const FUJIFILM: Kind = kind("Fujifilm raw photo", DEVELOP, &["raf"]);
+const PENTAX: Kind = kind("Pentax raw photo", DEVELOP, &["pef"]);
+const SAMSUNG: Kind = kind("Samsung raw photo", DEVELOP, &["srw"]);
+const SIGMA: Kind = kind("Sigma raw photo", DEVELOP, &["x3f"]);
+const MINOLTA: Kind = kind("Minolta raw photo", DEVELOP, &["mrw"]);
+const RAW: Kind = kind(
+    "raw photo",
+    DEVELOP,
+    &["3fr", "fff", "iiq", "mef", "mos", "erf", "dcr", "kdc", "raw", "gpr"],
+);
+const PHOTOSHOP: Kind = kind("Photoshop document", AS_JPEG, &["psd", "psb"]);
+const GIMP: Kind = kind("GIMP document", AS_JPEG, &["xcf"]);
+const PDF: Kind = kind("PDF document", "export its pages as PNG", &["pdf"]);
+const POSTSCRIPT: Kind = kind("PostScript document", DRAW, &["eps"]);
+const SVG: Kind = kind("SVG drawing", DRAW, &["svg", "svgz"]);
+const ICON: Kind = kind("icon", DRAW, &["ico", "cur", "icns"]);
+const EXR: Kind = kind("OpenEXR image", AS_JPEG, &["exr"]);
+const RADIANCE: Kind = kind("Radiance HDR image", AS_JPEG, &["hdr"]);
+const NETPBM: Kind = kind("Netpbm image", DRAW, &["pbm", "pgm", "ppm", "pnm", "pam"]);
+const TARGA: Kind = kind("Targa image", DRAW, &["tga"]);
+const DDS: Kind = kind("DirectDraw surface", DRAW, &["dds"]);
+const QOI: Kind = kind("QOI image", DRAW, &["qoi"]);
+const FARBFELD: Kind = kind("farbfeld image", DRAW, &["ff"]);
+const MNG: Kind = kind("MNG or JNG image", DRAW, &["mng", "jng"]);
+const DICOM: Kind = kind("DICOM image", DRAW, &["dcm"]);
+const VIDEO: Kind = kind("video", "save one of its pictures as JPEG", &[]);
+
+/// Every kind that names of files tell.
+const KINDS: [Kind; 33] = [
+    HEIC, AVIF, JPEG_XL, JPEG_2000, JPEG_XR, JPEG_LS, BIG_TIFF, DNG, CANON, NIKON, SONY, OLYMPUS,
+    PANASONIC, FUJIFILM, PENTAX, SAMSUNG, SIGMA, MINOLTA, RAW, PHOTOSHOP, GIMP, PDF, POSTSCRIPT,
+    SVG, ICON, EXR, RADIANCE, NETPBM, TARGA, DDS, QOI, MNG, DICOM,
+];
+
+/// Beginnings of files that tell their kind.
+const BEGINNINGS: &[(&[u8], Kind)] = &[
+    (b"\xFF\x0A", JPEG_XL),
+    (b"\0\0\0\x0CJXL \r\n\x87\n", JPEG_XL),
+    (b"\0\0\0\x0CjP  \r\n\x87\n", JPEG_2000),
+    (b"\xFF\x4F\xFF\x51", JPEG_2000),
+    (b"II\xBC", JPEG_XR),
+    (b"\xFF\xD8\xFF\xF7", JPEG_LS),
+    (b"II\x2B\0", BIG_TIFF),
+    (b"MM\0\x2B", BIG_TIFF),
+    (b"IIRO", OLYMPUS),
+    (b"IIRS", OLYMPUS),
+    (b"MMOR", OLYMPUS),
+    (b"IIU\0", PANASONIC),
+    (b"FUJIFILMCCD-RAW", FUJIFILM),
+    (b"FOVb", SIGMA),
+    (b"\0MRM", MINOLTA),
+    (b"II\x1A\0\0\0HEAPCCDR", CANON),
+    (b"8BPS", PHOTOSHOP),
+    (b"gimp xcf", GIMP),
+    (b"%PDF-", PDF),
+    (b"%!PS", POSTSCRIPT),
+    (b"\xC5\xD0\xD3\xC6", POSTSCRIPT),
+    (b"\0\0\x01\0", ICON),
+    (b"\0\0\x02\0", ICON),
+    (b"icns", ICON),
+    (b"\x76\x2F\x31\x01", EXR),
+    (b"#?RADIANCE", RADIANCE),
+    (b"#?RGBE", RADIANCE),
+    (b"DDS ", DDS),
+    (b"qoif", QOI),
+    (b"farbfeld", FARBFELD),
+    (b"\x8AMNG\r\n\x1A\n", MNG),
+    (b"\x8BJNG\r\n\x1A\n", MNG),
+    (b"\x1A\x45\xDF\xA3", VIDEO),
+];
+
+/// The kind of a picture that is not read, by the ending of its name: `Some("HEIC")` for `IMG_1.HEIC`.
+/// `None` for what is read, and for what is no picture.
+#[must_use]
+pub fn unread_kind(path: &Path) -> Option<&'static str> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    let kind = KINDS.iter().find(|kind| kind.extensions.contains(&extension.as_str()))?;
+    Some(kind.name)
+}
+
+/// The kind of a picture that is not read, by its bytes, whatever its name says. The first 64 KiB are enough.
+/// `None` for what is read, and for what is no picture.
+#[must_use]
+pub fn unread_kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
+    of_bytes(bytes).map(|kind| kind.name)
+}
+
+/// The kind that the bytes of a picture are of, and what to do, if it is not read.
+pub(super) fn refusal(bytes: &[u8]) -> Option<String> {
+    of_bytes(bytes).map(|Kind { name, advice, .. }| format!("{name}; {advice}"))
+}
+
+fn of_bytes(bytes: &[u8]) -> Option<Kind> {
+    let begins = BEGINNINGS.iter().find(|(beginning, _)| bytes.starts_with(beginning));
+    begins
+        .map(|(_, kind)| *kind)
+        .or_else(|| of_media_file(bytes))
+        .or_else(|| of_directory(bytes))
+        .or_else(|| of_text(bytes))
+        .or_else(|| (bytes.get(128..132) == Some(b"DICM")).then_some(DICOM))
+        .or_else(|| bytes.ends_with(b"TRUEVISION-XFILE.\0").then_some(TARGA))
+}
+
+/// HEIC and its kin: a box `ftyp` with brands.
+fn of_media_file(bytes: &[u8]) -> Option<Kind> {
+    let length =
+        u32::from_be_bytes([*bytes.first()?, *bytes.get(1)?, *bytes.get(2)?, *bytes.get(3)?]);
+    let brands = bytes.get(8..(length as usize).min(bytes.len()).max(12))?;
+    if bytes.get(4..8)? != b"ftyp" {
+        return None;
+    }
+    let brands = || brands.chunks_exact(4);
+    let any = |of: &[&[u8]]| brands().any(|brand| of.contains(&brand));
+    if any(&[b"avif", b"avis"]) {
+        Some(AVIF)
+    } else if any(&[b"crx "]) {
+        Some(CANON)
+    } else if any(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
+        Some(HEIC)
+    } else if any(&[b"jp2 ", b"jpx "]) {
+        Some(JPEG_2000)
+    } else {
+        Some(VIDEO)
+    }
+}
+
+/// Raw photos that are TIFF files, in which a small picture for display comes first.
+fn of_directory(bytes: &[u8]) -> Option<Kind> {
+    const DNG_VERSION: u16 = 50_706;
+    const MAKE: u16 = 271;
+    const SUBFILE_TYPE: u16 = 254;
+    const SUB_DIRECTORIES: u16 = 330;
+    const PHOTOMETRIC: u16 = 262;
+    let directory = Directory::first(bytes)?;
+    if directory.entry(DNG_VERSION).is_some() {
+        return Some(DNG);
+    }
+    if bytes.get(8..10) == Some(b"CR") {
+        return Some(CANON);
+    }
+    let small = directory.number(SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1);
+    let sensor =
+        directory.number(PHOTOMETRIC).is_some_and(|meaning| matches!(meaning, 32_803 | 34_892));
+    if !sensor && !(small && directory.entry(SUB_DIRECTORIES).is_some()) {
+        return None;
+    }
+    let make = directory.text(MAKE).unwrap_or_default().to_ascii_uppercase();
+    let makers: [(&[u8], Kind); 6] = [
+        (b"NIKON", NIKON),
+        (b"SONY", SONY),
+        (b"CANON", CANON),
+        (b"PENTAX", PENTAX),
+        (b"RICOH", PENTAX),
+        (b"SAMSUNG", SAMSUNG),
+    ];
+    let maker = makers.iter().find(|(name, _)| make.starts_with(name));
+    Some(maker.map_or(RAW, |(_, kind)| *kind))
+}
+
+/// SVG and Netpbm.
+fn of_text(bytes: &[u8]) -> Option<Kind> {
+    if let [b'P', b'1'..=b'7', space, ..] = bytes
+        && space.is_ascii_whitespace()
+    {
+        return Some(NETPBM);
+    }
+    let start = &bytes[..bytes.len().min(4096)];
+    let start = String::from_utf8_lossy(start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start));
+    let start = start.trim_start();
+    let is_drawing = start.starts_with("<svg")
+        || (start.starts_with("<?xml") || start.starts_with("<!")) && start.contains("<svg");
+    is_drawing.then_some(SVG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(brands: &[&[u8; 4]]) -> Vec<u8> {
+        let length = (16 + 4 * (brands.len() - 1)) as u32;
+        let mut bytes = length.to_be_bytes().to_vec();
+        bytes.extend(b"ftyp");
+        bytes.extend(brands[0]);
+        bytes.extend([0; 4]);
+        brands[1..].iter().for_each(|brand| bytes.extend(*brand));
+        bytes.extend(b"\0\0\0\x08mdat");
+        bytes
+    }
+
+    #[test]
+    fn bytes_tell_the_kind() {
+        for (bytes, expected) in [
+            (boxed(&[b"heic", b"mif1"]), "HEIC"),
+            (boxed(&[b"mif1", b"heic", b"miaf"]), "HEIC"),
+            (boxed(&[b"mif1", b"avif", b"miaf"]), "AVIF"),
+            (boxed(&[b"crx ", b"isom"]), "Canon raw photo"),
+            (boxed(&[b"qt  "]), "video"),
+            (b"\xFF\x0A\x10".to_vec(), "JPEG XL"),
+            (b"\xEF\xBB\xBF<?xml version='1.0'?>\n<svg/>".to_vec(), "SVG drawing"),
+            (b"P6\n2 2\n255\n".to_vec(), "Netpbm image"),
+            (b"%PDF-1.7".to_vec(), "PDF document"),
+        ] {
+            assert_eq!(unread_kind_of_bytes(&bytes), Some(expected));
+        }
+        for bytes in [&b""[..], b"P7", b"<html><svg/></html>", b"GIF89a", b"\xFF\xD8\xFF\xE0"] {
+            assert_eq!(unread_kind_of_bytes(bytes), None);
+        }
+    }
+
+    #[test]
+    fn names_tell_the_kind() {
+        assert_eq!(unread_kind(Path::new("a/IMG_1.HEIC")), Some("HEIC"));
+        assert_eq!(unread_kind(Path::new("DSC.nef")), Some("Nikon raw photo"));
+        for name in ["a.jpg", "a.JFIF", "notes.txt", "heic", ".heic"] {
+            assert_eq!(unread_kind(Path::new(name)), None, "{name}");
+        }
+        for kind in KINDS {
+            let read = kind.extensions.iter().any(|name| super::super::EXTENSIONS.contains(name));
+            assert!(!read, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The memory that an image's header promises is what decoding and preprocessing take, and not much more.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
+use models::decode::memory;
+use models::{Limits, Preprocess, decode};
+
+const SIDES: (u32, u32) = (2000, 1500);
+
+/// The most bytes that decoding and preprocessing hold at one time.
+fn measured(bytes: &[u8], side: u32) -> u64 {
+    let preprocess = Preprocess::imagenet([side; 2]);
+    let work = || {
+        let image = decode(bytes, &Limits::default()).unwrap();
+        let mut tensor = vec![0.0; preprocess.values()];
+        preprocess.apply(&image, &mut tensor).unwrap();
+    };
+    allocation_counter::measure(work).bytes_max
+}
+
+/// `real ≤ stated ≤ 2 × real`, and reading the header takes a small part of it.
+#[track_caller]
+fn check(name: &str, bytes: &[u8]) {
+    let limits = Limits::default();
+    let mut stated = 0;
+    let header = allocation_counter::measure(|| stated = memory(bytes, &limits).unwrap());
+    let real = measured(bytes, 512).max(measured(bytes, 224));
+    println!("{name}: {real} bytes, {stated} stated, {} for the header", header.bytes_max);
+    assert!(real <= stated, "{name}: {real} bytes are more than the stated {stated}");
+    assert!(stated <= 2 * real, "{name}: {stated} bytes are stated for {real}");
+    let file = bytes.len() as u64;
+    assert!(
+        header.bytes_max <= 3 * file + (1 << 20),
+        "{name}: {} for the header",
+        header.bytes_max
+    );
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn png(image: &DynamicImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder =
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter);
+    image.write_with_encoder(encoder).unwrap();
+    bytes
+}
+
+/// The same picture in every kind of samples.
+fn kinds() -> [(&'static str, DynamicImage); 8] {
+    let (width, height) = SIDES;
+    let deep = |x: u32, y: u32| (x * 32 + y) as u16;
+    let byte = |x: u32, _: u32| (x / 8) as u8;
+    [
+        ("grey", ImageBuffer::from_fn(width, height, |x, y| Luma([byte(x, y)])).into()),
+        ("grey-alpha", ImageBuffer::from_fn(width, height, |x, y| LumaA([byte(x, y), 9])).into()),
+        ("rgb", ImageBuffer::from_fn(width, height, |x, y| Rgb([byte(x, y), 1, 2])).into()),
+        ("rgba", ImageBuffer::from_fn(width, height, |x, y| Rgba([byte(x, y), 1, 2, 3])).into()),
+        ("grey16", ImageBuffer::from_fn(width, height, |x, y| Luma([deep(x, y)])).into()),
+        ("grey-alpha16", ImageBuffer::from_fn(width, height, |x, y| LumaA([deep(x, y), 9])).into()),
+        ("rgb16", ImageBuffer::from_fn(width, height, |x, y| Rgb([deep(x, y), 1, 2])).into()),
+        ("rgba16", ImageBuffer::from_fn(width, height, |x, y| Rgba([deep(x, y), 1, 2, 3])).into()),
+    ]
+}
+
+#[test]
+fn every_kind_of_samples_takes_what_is_stated() {
+    for (name, image) in kinds() {
+        let png = png(&image);
+        check(&format!("{name}.png"), &png);
+        // Row by row: no more than the RGB pixels and a little.
+        let rgb = u64::from(SIDES.0) * u64::from(SIDES.1) * 3;
+        assert!(measured(&png, 224) <= rgb + (4 << 20), "{name}.png");
+        for format in [ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Gif] {
+            let mut bytes = Cursor::new(Vec::new());
+            // Not every format has every kind; quantising to a GIF is slow.
+            let slow = format == ImageFormat::Gif && name != "rgb";
+            if !slow && image.write_to(&mut bytes, format).is_ok() {
+                check(&format!("{name}.{}", format.extensions_str()[0]), bytes.get_ref());
+            }
+        }
+    }
+}
+
+#[test]
+fn files_of_other_encoders_take_what_is_stated() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/codecs");
+    let mut checked = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension != "py") {
+            check(&path.display().to_string(), &fs::read(&path).unwrap());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 15, "{checked} files");
+}
+
+/// Between the width and the height of a strip lies no picture that is larger than it.
+#[test]
+fn long_strips_take_what_is_stated() {
+    for (width, height) in [(400_000, 2), (2, 400_000), (60_000, 40)] {
+        let image = RgbImage::from_pixel(width, height, Rgb([9, 99, 199]));
+        let bytes = png(&DynamicImage::from(image));
+        let stated = memory(&bytes, &Limits::default()).unwrap();
+        let real = measured(&bytes, 512);
+        assert!(real <= stated, "{width}×{height}: {real} bytes, {stated} stated");
+        assert!(stated <= 128 << 20, "{width}×{height}: {stated} bytes");
+    }
+}
+
+#[test]
+fn what_is_refused_has_no_need() {
+    let limits = Limits { max_pixels: 99 };
+    for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Jpeg, ImageFormat::Tiff] {
+        let bytes = encoded(&RgbImage::new(10, 10).into(), format);
+        assert!(memory(&bytes, &Limits { max_pixels: 100 }).is_ok(), "{format:?}");
+        for refused in [memory(&bytes, &limits).unwrap_err(), decode(&bytes, &limits).unwrap_err()]
+        {
+            assert_eq!(refused.to_string(), "10×10 pixels are more than the 99 of --max-pixels");
+        }
+    }
+    assert_eq!(memory(b"no image", &limits).unwrap_err().to_string(), "not an image");
+}

@@ -1,0 +1,146 @@
+//! `serve` as a process: its flags, its log, its output.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tests::small_model;
+
+/// A running `serve`, which ends with this value.
+struct Process {
+    child: Child,
+    address: String,
+    _model: tempfile::TempDir,
+}
+
+impl Process {
+    fn start(flags: &[&str], log: impl Into<Stdio>) -> Self {
+        let model = tempfile::tempdir().unwrap();
+        small_model::write(model.path());
+        let mut command = serve();
+        command.args(["--port", "0", "--model"]).arg(model.path()).args(flags);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, address: line.trim().to_owned(), _model: model }
+    }
+
+    fn get(&self, path: &str) {
+        let _ = ureq::get(format!("{}{path}", self.address)).header("x-request-id", "mine").call();
+    }
+
+    /// Whether it ended well when it was asked to.
+    fn stop(&mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().success()
+    }
+
+    /// The log until its end.
+    fn log(mut self) -> String {
+        assert!(self.stop());
+        let mut text = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
+    command.env_remove("NO_COLOR");
+    command
+}
+
+#[test]
+fn flags_that_would_do_nothing_are_refused_with_what_is_right() {
+    for (flag, value, advice) in [
+        ("--cors-origin", "example.org", "https://example.org"),
+        ("--cors-origin", "https://a.example,https://example.org/", "https://example.org;"),
+        ("--cors-origin", "https://example.org:443", "https://example.org;"),
+        ("--cors-origin", "null", "*"),
+        ("--log", "nonsense", "nonsense=debug"),
+        ("--log", "serve=loud", "PART=LEVEL"),
+        ("--write-time", "0", "above 0"),
+    ] {
+        let output = serve().arg(format!("{flag}={value}")).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {error}");
+        assert!(error.contains(flag) && error.contains(advice), "{error}");
+    }
+}
+
+#[test]
+fn each_request_is_one_line_of_json_and_probes_are_none() {
+    let server = Process::start(&["--log-format", "json"], Stdio::piped());
+    for path in ["health", "ready", "metrics", "api/openapi.json", "nothing"] {
+        server.get(path);
+    }
+    let log = server.log();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = lines.filter(|line| line["message"] == "answered").collect::<Vec<_>>();
+    let routes = lines.iter().map(|line| (&line["span"]["route"], &line["status"]));
+    let expected = [("/api/openapi.json".into(), 200.into()), ("none".into(), 404.into())];
+    assert_eq!(
+        routes.collect::<Vec<_>>(),
+        expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>()
+    );
+    for line in &lines {
+        assert!(line["latency_ms"].is_f64() && line["bytes"].as_u64().unwrap() > 0, "{line}");
+        assert_eq!((&line["level"], &line["span"]["id"]), (&"INFO".into(), &"mine".into()));
+        assert!(line["spans"].is_null(), "{line}");
+    }
+}
+
+#[test]
+fn a_log_that_is_no_terminal_has_no_colours_and_parts_have_levels() {
+    let server = Process::start(&["--log", "warn,showtell=debug"], Stdio::piped());
+    server.get("health");
+    let log = server.log();
+    assert!(!log.contains('\u{1b}'), "{log}");
+    assert!(log.contains("route=\"/health\"") && log.contains("DEBUG"), "{log}");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_hinders_nobody() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    for log in [Stdio::from(full), Stdio::from(closed)] {
+        let mut server = Process::start(&["--log", "debug"], log);
+        server.get("nothing");
+        assert_eq!(ureq::get(format!("{}health", server.address)).call().unwrap().status(), 200);
+        assert!(server.stop());
+    }
+}
+
+/// Its output is but its address, which those know who chose the port.
+#[test]
+fn output_that_nobody_reads_does_not_end_it() {
+    let model = tempfile::tempdir().unwrap();
+    small_model::write(model.path());
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    for output in [Stdio::from(full), Stdio::from(closed)] {
+        let mut command = serve();
+        command.args(["--port", "0", "--model"]).arg(model.path());
+        let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.split_once("listening at ").map(|(_, address)| address.to_owned())
+        });
+        let health = ureq::get(format!("{}health", address.unwrap())).call().unwrap();
+        assert_eq!(health.status(), 200);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
