@@ -1,11 +1,10 @@
 use axum::Json;
-use axum::extract::multipart::MultipartError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use models::ImageError;
 use serde::Serialize;
 
-use crate::{MAX_BYTES, MAX_PHOTOS};
+use crate::Size;
 
 /// Why a request gets no caption. Each has a status, a code for programs and a message for people.
 #[derive(Debug, thiserror::Error)]
@@ -13,12 +12,35 @@ pub enum Error {
     /// The form or body holds no image.
     #[error("No photo was sent. Choose one first (field `image`).")]
     NoImage,
-    /// The photo or the whole body is larger than allowed.
-    #[error("The upload is larger than {} MB.", MAX_BYTES / 1024 / 1024)]
-    BodyTooLarge,
+    /// A photo is larger than allowed.
+    #[error("The photo is larger than {limit}. A smaller copy will do: it is scaled down anyway.")]
+    PhotoTooLarge {
+        /// The most bytes of a photo.
+        limit: Size,
+    },
+    /// The photos of a request are larger together than allowed.
+    #[error("The photos are larger than {limit} together. Send them in several requests.")]
+    PhotosTooLarge {
+        /// The most bytes of a request.
+        limit: Size,
+    },
     /// More photos in one request than allowed.
-    #[error("More than {MAX_PHOTOS} photos were sent at once.")]
-    TooManyPhotos,
+    #[error("More than {limit} photos were sent at once. Send them in several requests.")]
+    TooManyPhotos {
+        /// The most photos of a request.
+        limit: usize,
+    },
+    /// The image needs more memory than the server gives to decoding.
+    #[error(
+        "The image needs {need} of memory to be decoded, and this server has {share} for that, three quarters of its \
+         --memory. Scale the image down first."
+    )]
+    ImageNeedsTooMuchMemory {
+        /// What it needs.
+        need: Size,
+        /// What there is for all images in work.
+        share: Size,
+    },
     /// The body cannot be read.
     #[error("The upload cannot be read: {0}")]
     BadBody(String),
@@ -49,6 +71,9 @@ pub enum Error {
     /// Too many requests wait already.
     #[error("Too many photos are waiting. Try again in a second.")]
     QueueFull,
+    /// The memory for uploads is taken.
+    #[error("Too many photos are being sent. Try again in a second.")]
+    MemoryFull,
     /// The caption did not come in time.
     #[error("The caption took too long. Try again later.")]
     Deadline,
@@ -99,14 +124,16 @@ impl Error {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge | Self::TooManyPhotos | Self::Image(ImageError::TooLarge { .. }) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            Self::PhotoTooLarge { .. }
+            | Self::PhotosTooLarge { .. }
+            | Self::TooManyPhotos { .. }
+            | Self::ImageNeedsTooMuchMemory { .. }
+            | Self::Image(ImageError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Image(ImageError::Unsupported(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Image(ImageError::Truncated | ImageError::Damaged(_)) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::QueueFull => StatusCode::TOO_MANY_REQUESTS,
+            Self::QueueFull | Self::MemoryFull => StatusCode::TOO_MANY_REQUESTS,
             Self::Model | Self::Server | Self::Page(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::Deadline => StatusCode::GATEWAY_TIMEOUT,
@@ -118,8 +145,10 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoImage => "no_image",
-            Self::BodyTooLarge => "body_too_large",
-            Self::TooManyPhotos => "too_many_photos",
+            Self::PhotoTooLarge { .. } => "body_too_large",
+            Self::PhotosTooLarge { .. } => "photos_too_large",
+            Self::TooManyPhotos { .. } => "too_many_photos",
+            Self::ImageNeedsTooMuchMemory { .. } => "image_needs_too_much_memory",
             Self::BadBody(_) => "bad_body",
             Self::SlowBody => "slow_body",
             Self::Image(ImageError::NotAnImage) => "not_an_image",
@@ -134,6 +163,7 @@ impl Error {
             Self::UriTooLong => "uri_too_long",
             Self::HeadTooLarge => "head_too_large",
             Self::QueueFull => "queue_full",
+            Self::MemoryFull => "memory_full",
             Self::Deadline => "deadline_passed",
             Self::NotReady => "not_ready",
             Self::Model => "model_failed",
@@ -150,18 +180,9 @@ impl Error {
     /// The header that tells the client what to do next, if there is one.
     fn advice(&self) -> Option<(header::HeaderName, &'static str)> {
         match self {
-            Self::QueueFull | Self::NotReady => Some((header::RETRY_AFTER, "1")),
+            Self::QueueFull | Self::MemoryFull | Self::NotReady => Some((header::RETRY_AFTER, "1")),
             Self::NoKey => Some((header::WWW_AUTHENTICATE, "Basic realm=\"Showtell\"")),
             _ => None,
-        }
-    }
-}
-
-impl From<MultipartError> for Error {
-    fn from(error: MultipartError) -> Self {
-        match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
-            _ => Self::BadBody(error.body_text()),
         }
     }
 }

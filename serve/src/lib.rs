@@ -10,12 +10,15 @@ mod body;
 mod connection;
 mod error;
 mod listen;
+mod memory;
 mod metrics;
 mod model;
 mod options;
 mod origin;
 mod page;
 mod requests;
+mod run;
+mod size;
 mod stages;
 mod state;
 mod upload;
@@ -24,7 +27,6 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse as _, Response};
@@ -39,14 +41,9 @@ pub use model::{ModelArgs, SearchArgs};
 pub use options::{ApiKey, Options, Seconds};
 pub use origin::Origin;
 use page::Pages;
+pub use run::{Ended, run};
+pub use size::Size;
 pub use state::Draining;
-
-/// The most bytes of a photo.
-pub const MAX_BYTES: usize = 10 * 1024 * 1024;
-/// The most photos of a request that may hold several.
-pub const MAX_PHOTOS: usize = 16;
-/// The most bytes of such a request.
-pub const MAX_BYTES_OF_SEVERAL: usize = 4 * MAX_BYTES;
 
 /// What every handler sees.
 #[derive(Debug)]
@@ -59,11 +56,10 @@ struct Shared {
 
 /// The addresses of the interface that `openapi.json` describes, and who answers there.
 fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 7] {
-    let several = DefaultBodyLimit::max(MAX_BYTES_OF_SEVERAL);
     [
-        ("/", get(page::show).post(page::submit).layer(several)),
-        ("/api/caption", post(api::caption).layer(DefaultBodyLimit::max(MAX_BYTES))),
-        ("/api/captions", post(api::captions).layer(several)),
+        ("/", get(page::show).post(page::submit)),
+        ("/api/caption", post(api::caption)),
+        ("/api/captions", post(api::captions)),
         ("/api/openapi.json", get(api::openapi)),
         ("/metrics", get(metrics::show)),
         ("/health", get(state::health)),
@@ -78,7 +74,8 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
 
 /// All routes over a running backend, for a server that `draining` may take out of service.
 pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Router, Error> {
-    let shared = Arc::new(Shared { backend, pages: Pages::new()?, options, draining });
+    let pages = Pages::new(&options)?;
+    let shared = Arc::new(Shared { backend, pages, options, draining });
     let is_open = |path: &str| path == "/health" || path == "/ready";
     let (open, closed): (Vec<_>, Vec<_>) =
         routes().into_iter().partition(|(path, _)| is_open(path));

@@ -7,12 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
 use data::program::{SERVE, explain, print};
 use models::SearchOptions;
 use serve::{Backend, Draining, ModelArgs, Options, SearchArgs, Seconds};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
@@ -47,13 +48,17 @@ fn main() -> ExitCode {
         // All that the beam holds: the page shows the others beside the best.
         let search = cli.search.options(cli.search.beam);
         let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        let checked = cli.options.check();
+        checked.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
         log::start(cli.log.clone(), cli.log_format);
-        run(&cli, search)?;
-        Ok(ExitCode::SUCCESS)
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let ended = runtime.block_on(run(&cli, search));
+        // A photo that is being decoded for nobody is not waited for.
+        runtime.shutdown_background();
+        ended.map(|()| ExitCode::SUCCESS)
     })
 }
 
-#[tokio::main]
 async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     // The port first: a busy one is found before the model is loaded. Whoever connects meanwhile waits.
     let address = SocketAddr::new(cli.host, cli.port);
@@ -73,6 +78,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
         cli.model.device
     );
     let backend = Backend::start(&name, captioner, search, &cli.options)?;
+    let model_ended = backend.model_ended();
     let app = serve::app(backend, cli.options.clone(), draining)?;
     let address = listener.local_addr()?;
     tracing::info!("listening at http://{address}/");
@@ -80,9 +86,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
         // Nobody reads it; those who know the address are answered.
         tracing::warn!("the address cannot be printed: {}", explain(&error));
     }
-    if !serve::listen(listener, app, &cli.options, stop).await {
-        bail!("stopped, but not all requests had ended after {} s", cli.options.shutdown_time);
-    }
+    serve::run(listener, app, &cli.options, stop, model_ended).await?;
     tracing::info!("stopped");
     Ok(())
 }

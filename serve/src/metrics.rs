@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use crate::memory::Memory;
 use crate::stages::Stages;
 use crate::{Error, Shared};
 
@@ -42,6 +43,11 @@ struct Lookup {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MemoryShare {
+    share: &'static str,
+}
+
 /// The metrics of one server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -53,6 +59,7 @@ pub(crate) struct Metrics {
     cache: Family<Lookup, Counter>,
     places: Gauge,
     in_work: Gauge,
+    memory: Family<MemoryShare, Gauge>,
 }
 
 /// A histogram of seconds: from half a millisecond to half a minute.
@@ -71,6 +78,7 @@ impl Metrics {
             cache: Family::default(),
             places: Gauge::default(),
             in_work: Gauge::default(),
+            memory: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Answered requests", metrics.requests.clone());
@@ -91,6 +99,11 @@ impl Metrics {
             "photos_in_work",
             "Photos that wait or are worked on",
             metrics.in_work.clone(),
+        );
+        registry.register(
+            "memory_taken_bytes",
+            "What photos take of --memory: uploads, decoding",
+            metrics.memory.clone(),
         );
         metrics
     }
@@ -117,6 +130,14 @@ impl Metrics {
     pub(crate) fn free_places(&self, free: usize, places: usize) {
         self.places.set(free as i64);
         self.in_work.set(places.saturating_sub(free) as i64);
+    }
+
+    /// What is taken of the memory at the moment.
+    pub(crate) fn memory_taken(&self, memory: &Memory) {
+        for (share, of) in [("uploads", &memory.uploads), ("decoding", &memory.decoding)] {
+            let taken = of.all().bytes().saturating_sub(of.free().bytes());
+            self.memory.get_or_create(&MemoryShare { share }).set(taken as i64);
+        }
     }
 
     fn answered(&self, asked: &Asked, took: Duration) {
@@ -154,6 +175,7 @@ fn known_method(method: &axum::http::Method) -> &str {
 pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Error> {
     let backend = &shared.backend;
     backend.metrics.free_places(backend.free_places(), shared.options.queue);
+    backend.metrics.memory_taken(&backend.memory);
     let mut page = String::new();
     text::encode(&mut page, &backend.metrics.registry).map_err(|_| Error::Server)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response())

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::error::ErrorKind;
 use models::bundle::MANIFEST_FILE;
-use models::{Captioner, CaptionerOptions, DeviceChoice, SearchOptions};
+use models::decode::MAX_PIXELS;
+use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, SearchOptions};
 
 /// Where `train fit` puts a model unless told otherwise.
 const TRAINED: &str = "models/flickr8k";
@@ -25,6 +26,10 @@ pub struct ModelArgs {
     /// Where the encoder runs: auto, cpu or cuda.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// The most pixels of a photo.
+    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pixels: u64,
 }
 
 impl ModelArgs {
@@ -34,7 +39,7 @@ impl ModelArgs {
             encoder: self.encoder.clone(),
             device: self.device,
             threads,
-            ..CaptionerOptions::default()
+            limits: Limits { max_pixels: self.max_pixels },
         };
         Captioner::open(self.folder(), &options)
     }

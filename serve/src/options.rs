@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
+
+use crate::memory::{self, ANSWER};
+use crate::Size;
 
 use crate::Origin;
 
@@ -53,6 +57,10 @@ impl fmt::Display for Seconds {
 }
 
 const DEFAULT: Options = Options {
+    memory: Size::mib(384),
+    decoders: None,
+    max_upload: Size::mib(10),
+    max_photos: 16,
     max_batch: 8,
     queue: 64,
     deadline: Seconds::new(30),
@@ -71,6 +79,23 @@ const DEFAULT: Options = Options {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits and access")]
 pub struct Options {
+    /// What photos in work may take of memory beside the model at rest: 3/16 for uploads and answers, 3/4 for
+    /// decoding, 1/16 for captions that are remembered. Uploads for which there is no room are refused at once (429),
+    /// images that need more than all of it for good (413).
+    #[arg(long, default_value = "384MiB", value_name = "SIZE")]
+    pub memory: Size,
+    /// The most photos that are decoded at once [default: one for each core that the process sees; in a container
+    /// with a share of the cores this is how to say how many]. More of them need more memory.
+    #[arg(long, value_name = "N",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub decoders: Option<usize>,
+    /// The largest file of a photo (413). The photos of one request may have four times as much together.
+    #[arg(long, default_value = "10MiB", value_name = "SIZE")]
+    pub max_upload: Size,
+    /// The most photos of one request (413).
+    #[arg(long, default_value_t = DEFAULT.max_photos, value_name = "N",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub max_photos: usize,
     /// The most photos that are encoded at once.
     #[arg(long, default_value_t = DEFAULT.max_batch, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
@@ -119,6 +144,42 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Refuses limits of which one leaves no room for another.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        let least = 2 * self.max_upload.bytes() + self.answers();
+        let share = memory::of_uploads(self.memory).bytes();
+        if least <= share {
+            return Ok(());
+        }
+        let memory = Size::mib((least / 3 * 16).div_ceil(1 << 20) + 1);
+        let problem = format!(
+            "--max-upload {} and --max-photos {} need --memory {memory} or more",
+            self.max_upload, self.max_photos
+        );
+        Err(clap::Error::raw(ErrorKind::ArgumentConflict, problem))
+    }
+
+    /// The most bytes of all photos of a request. While they arrive they fit into the share of uploads: what has
+    /// arrived is moved to a larger place now and then, for which one photo more is counted.
+    #[must_use]
+    pub fn max_together(&self) -> Size {
+        let share = memory::of_uploads(self.memory).bytes();
+        let fits = share.saturating_sub(self.max_upload.bytes() + self.answers());
+        Size::new(fits.min(4 * self.max_upload.bytes()))
+    }
+
+    /// How many photos are decoded at once.
+    pub(crate) fn decoders(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.decoders.unwrap_or_else(cores)
+    }
+
+    fn answers(&self) -> u64 {
+        self.max_photos as u64 * ANSWER.bytes()
+    }
+}
+
 /// A key that no log shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
@@ -141,5 +202,41 @@ impl FromStr for ApiKey {
 impl fmt::Debug for ApiKey {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("ApiKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parsed(flags: &[&str]) -> Options {
+        Cli::try_parse_from([&["serve"], flags].concat()).unwrap().options
+    }
+
+    #[test]
+    fn the_flags_say_the_defaults() {
+        let shown = |options: &Options| format!("{options:?}");
+        assert_eq!(shown(&parsed(&[])), shown(&DEFAULT));
+        assert!(DEFAULT.check().is_ok());
+        assert_eq!(DEFAULT.max_together(), Size::mib(40));
+    }
+
+    #[test]
+    fn uploads_that_never_find_room_are_refused_at_start() {
+        let small = parsed(&["--memory", "64MiB"]);
+        let problem = small.check().unwrap_err().to_string();
+        assert!(problem.contains("--memory 112 MiB") && problem.contains("--max-upload"), "{problem}");
+        let enough = parsed(&["--memory", "112 MiB"]);
+        assert!(enough.check().is_ok());
+        assert!(enough.max_together() >= enough.max_upload);
+        assert!(parsed(&["--memory=64MiB", "--max-upload=4MB"]).check().is_ok());
     }
 }

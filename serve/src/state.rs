@@ -38,9 +38,9 @@ pub(crate) async fn end_connections(
     response
 }
 
-/// `GET /health`: the process answers.
-pub(crate) async fn health() -> &'static str {
-    "ok\n"
+/// `GET /health`: the process answers, and its model's thread lives.
+pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Result<&'static str, Error> {
+    if shared.backend.is_alive() { Ok("ok\n") } else { Err(Error::NotReady) }
 }
 
 /// `GET /ready`: the model answers, and new clients are welcome. The server does not listen before it has

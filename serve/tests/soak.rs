@@ -17,6 +17,10 @@ const CLIENTS: usize = 32;
 const HOSTILE_OF: usize = 20;
 /// Parts that the time is divided into, for the memory in each.
 const PARTS: usize = 20;
+/// Photos that get a caption, at the least.
+const CAPTIONS: usize = 200;
+/// How many MiB more there may be in the last quarter than 1.05 of the first: a small model's few MiB are no measure.
+const MORE_MIB: f64 = 8.0;
 
 #[test]
 fn it_goes_on_under_load_and_attack() {
@@ -34,12 +38,17 @@ fn it_goes_on_under_load_and_attack() {
     command
         .args(["--port", "0", "--log", "error", "--queue", "24", "--cache", "20", "--model"])
         .arg(&model);
+    if let Some(encoder) = std::env::var_os("SHOWTELL_TEST_ENCODER") {
+        command.arg("--encoder").arg(encoder);
+    }
     let server = Server::start(&mut command);
     let (bodies, expected) = bodies(&server);
 
     let mut memory = Vec::new();
     let mut counts = HashMap::<_, usize>::new();
-    for _ in 0..PARTS {
+    // On a machine that has other things to do it may take more parts.
+    while memory.len() < PARTS || counts.get(&Some(200)).is_none_or(|captions| *captions < CAPTIONS) {
+        assert!(memory.len() < 20 * PARTS, "too few captions: {counts:?}");
         let answers = load::closed(&server.address, &bodies, CLIENTS, time / PARTS as u32);
         for answer in &answers {
             check(answer, &expected);
@@ -48,12 +57,11 @@ fn it_goes_on_under_load_and_attack() {
         memory.push(server.resident_mib());
     }
     eprintln!("answers by status: {counts:?}; resident MiB: {memory:.0?}");
-    assert!(counts[&Some(200)] > 0);
-    if minutes.is_some() {
-        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-        let (first, last) = (mean(&memory[..PARTS / 4]), mean(&memory[PARTS - PARTS / 4..]));
-        assert!(last <= 1.05 * first, "memory grew from {first:.0} to {last:.0} MiB: {memory:?}");
-    }
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let quarter = memory.len() / 4;
+    let (first, last) = (mean(&memory[..quarter]), mean(&memory[memory.len() - quarter..]));
+    let most = 1.05 * first + if minutes.is_some() { 0.0 } else { MORE_MIB };
+    assert!(last <= most, "memory grew from {first:.0} to {last:.0} MiB: {memory:?}");
     // And it still answers as at first. Under load whatever is sent may find no place.
     for (body, expected) in bodies.iter().zip(&expected).take(4 * HOSTILE_OF) {
         let again = load::once(&server.address, body);
@@ -111,7 +119,7 @@ fn hostile(photo: &[u8]) -> Vec<Vec<u8>> {
         b"<html><script>alert(1)</script>".to_vec(),
         bomb,
         photo[..photo.len() / 3].to_vec(),
-        vec![0xff; serve::MAX_BYTES + 1],
+        vec![0xff; (10 << 20) + 1],
         [b"GIF89a", photo].concat(),
     ]
 }

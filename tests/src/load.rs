@@ -61,12 +61,34 @@ impl Server {
     /// If it has ended.
     #[must_use]
     pub fn resident_mib(&self) -> f64 {
+        self.status("VmRSS:") / 1024.0
+    }
+
+    /// The most that its resident memory was since it began, or since [`forget_peak`](Self::forget_peak), in MiB.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn peak_mib(&self) -> f64 {
+        self.status("VmHWM:") / 1024.0
+    }
+
+    /// Begins to look for the most anew.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(path, "5").expect("the server runs");
+    }
+
+    /// A line of `/proc/PID/status` that is a number of kB.
+    fn status(&self, name: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib =
-            line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse().ok());
-        kib.map_or(0.0, |kib: f64| kib / 1024.0)
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("the kernel says it")
     }
 }
 

@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use futures_util::future::join_all;
 use models::Caption;
 use serde::Serialize;
 
-use crate::backend::Answer;
+use crate::backend::{Answer, rooms_of};
 use crate::error::Problem;
+use crate::memory::until_sent;
 use crate::stages::Stages;
 use crate::upload::{Upload, Uploads};
 use crate::{Error, ModelInfo, Shared};
@@ -82,21 +82,27 @@ pub(crate) async fn caption(
 ) -> Result<Response, Error> {
     let answer = shared.backend.caption(photo).await?;
     let told = Json(Told::of(&answer, shared.backend.info()));
-    Ok((AppendHeaders([(SERVER_TIMING, server_timing(&answer))]), told).into_response())
+    let response = (AppendHeaders([(SERVER_TIMING, server_timing(&answer))]), told).into_response();
+    Ok(until_sent(response, vec![answer.room]))
 }
 
-/// `POST /api/captions`: what cannot be captioned has an error in its place.
+/// `POST /api/captions`: what cannot be captioned has an error in its place. Where no photo finds a place, the
+/// request is refused as a whole.
 pub(crate) async fn captions(
     State(shared): State<Arc<Shared>>,
     Uploads(photos): Uploads,
-) -> Response {
-    let answers = join_all(photos.into_iter().map(|photo| shared.backend.caption(photo))).await;
+) -> Result<Response, Error> {
+    let answers = shared.backend.caption_all(photos).await;
+    if answers.iter().all(|answer| matches!(answer, Err(Error::QueueFull))) {
+        return Err(Error::QueueFull);
+    }
     let item = |answer| match answer {
         Ok(answer) => Item::Told(Told::of(answer, shared.backend.info())),
         Err(error) => Item::Refused { error: Error::problem(error) },
     };
     let results = answers.iter().map(|answer| item(answer.as_ref())).collect();
-    Json(Several { results }).into_response()
+    let response = Json(Several { results }).into_response();
+    Ok(until_sent(response, rooms_of(answers)))
 }
 
 /// `GET /api/openapi.json`.

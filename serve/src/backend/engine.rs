@@ -3,35 +3,44 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use models::captioner::{Batch, Photo};
-use models::{Caption, Captioner, SearchOptions};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::found::Found;
+use crate::memory::Room;
 use crate::metrics::Metrics;
 use crate::stages::Stages;
 use crate::{Error, Options};
+
+/// Where it is awaited what was found out about a photo.
+pub(super) type Reply = oneshot::Sender<Result<(Found, Stages), Error>>;
 
 /// A photo for the model.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) photo: Photo,
-    pub(super) reply: oneshot::Sender<Result<(Vec<Caption>, Stages), Error>>,
-    /// When it began to wait.
+    /// One of `--queue`.
+    pub(super) place: OwnedSemaphorePermit,
+    /// The memory of the photo.
+    pub(super) room: Room,
+    pub(super) reply: Reply,
+    /// How long it took until here.
+    pub(super) stages: Stages,
+    /// When it began to wait for the model.
     pub(super) since: Instant,
 }
 
-/// Starts the thread. It ends when all senders are dropped.
+/// Starts the thread, on which `caption` captions photos. It ends when all senders are dropped, or if `caption`
+/// panics: then the channel is closed, and all who wait for an answer get none.
 pub(super) fn start(
-    captioner: &Arc<Captioner>,
-    search: SearchOptions,
+    mut caption: impl FnMut(&[Photo]) -> models::Result<Batch> + Send + 'static,
     options: &Options,
     metrics: &Arc<Metrics>,
 ) -> mpsc::Sender<Job> {
     let (sender, mut jobs) = mpsc::channel::<Job>(options.queue);
-    let most = options.max_batch;
-    let (captioner, metrics) = (Arc::clone(captioner), Arc::clone(metrics));
+    let (most, metrics) = (options.max_batch, Arc::clone(metrics));
     thread::spawn(move || {
         let mut batch = Vec::new();
         while jobs.blocking_recv_many(&mut batch, most) > 0 {
@@ -39,32 +48,36 @@ pub(super) fn start(
             batch.retain(|job| !job.reply.is_closed());
             if !batch.is_empty() {
                 metrics.batch(batch.len());
-                answer(&captioner, &search, std::mem::take(&mut batch));
+                answer(&mut caption, std::mem::take(&mut batch));
             }
         }
     });
     sender
 }
 
-fn answer(captioner: &Captioner, search: &SearchOptions, jobs: Vec<Job>) {
+fn answer(caption: &mut impl FnMut(&[Photo]) -> models::Result<Batch>, jobs: Vec<Job>) {
     let start = Instant::now();
-    let mut photos = Vec::with_capacity(jobs.len());
-    let mut waiting = Vec::with_capacity(jobs.len());
-    for Job { photo, reply, since } in jobs {
+    let (mut photos, mut taken, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    for Job { photo, place, room, reply, stages, since } in jobs {
+        let queue = stages.queue + start.duration_since(since);
+        waiting.push((reply, photo.seen(), Stages { queue, ..stages }));
         photos.push(photo);
-        waiting.push((reply, start.duration_since(since)));
+        taken.push((place, room));
     }
-    match captioner.caption_all(&photos, search) {
+    let found = caption(&photos);
+    // Those who are answered find their places free.
+    drop((photos, taken));
+    match found {
         Ok(Batch { captions, encode, search }) => {
-            for ((reply, queue), captions) in waiting.into_iter().zip(captions) {
-                let stages = Stages { queue, decode: Duration::ZERO, encode, search };
-                // He may have hung up in the meantime.
-                let _ = reply.send(Ok((captions, stages)));
+            for ((reply, seen, stages), captions) in waiting.into_iter().zip(captions) {
+                let stages = Stages { encode, search, ..stages };
+                // The client may have hung up in the meantime.
+                let _ = reply.send(Ok((Found::new(captions, seen), stages)));
             }
         }
         Err(error) => {
             tracing::error!("the model failed: {error}");
-            for (reply, _) in waiting {
+            for (reply, ..) in waiting {
                 let _ = reply.send(Err(Error::Model));
             }
         }

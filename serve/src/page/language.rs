@@ -5,6 +5,8 @@ use minijinja::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::Options;
+
 /// A language that the page has texts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,8 +53,14 @@ impl Language {
 pub(super) struct Texts([Table; 2]);
 
 impl Texts {
-    pub(super) fn new() -> Result<Self, Error> {
+    /// The texts, with the limits of `options`.
+    pub(super) fn new(options: &Options) -> Result<Self, Error> {
+        let limits = [
+            ("{max_upload}", options.max_upload.to_string()),
+            ("{max_photos}", options.max_photos.to_string()),
+        ];
         let read = |text: &str| {
+            let text = limits.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
             text.parse::<Table>().map_err(|error| {
                 Error::new(ErrorKind::SyntaxError, "the texts of the page").with_source(error)
             })
@@ -94,7 +102,7 @@ mod tests {
 
     #[test]
     fn all_languages_have_the_same_texts() {
-        let texts = Texts::new().unwrap();
+        let texts = Texts::new(&Options::default()).unwrap();
         assert_eq!(keys(texts.of(Language::En)), keys(texts.of(Language::Vi)));
         for language in Language::ALL {
             assert!(!texts.get(language, "name").is_empty());

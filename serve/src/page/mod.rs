@@ -10,7 +10,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
-use futures_util::future::join_all;
 use minijinja::Environment;
 use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
@@ -18,9 +17,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::assets::asset;
 use self::language::{Language, Texts};
 use self::weighed::{Weighed, sentence, weighed};
-use crate::backend::Answer;
+use crate::backend::{Answer, rooms_of};
+use crate::memory::until_sent;
 use crate::upload::Uploads;
-use crate::{Error, ModelInfo, Shared};
+use crate::{Error, ModelInfo, Options, Shared};
 
 const TEMPLATE: &str = "page.html";
 
@@ -74,10 +74,10 @@ fn language(wish: Wished, headers: &HeaderMap) -> Language {
 }
 
 impl Pages {
-    pub(crate) fn new() -> Result<Self, Error> {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let mut templates = Environment::new();
         templates.add_template(TEMPLATE, include_str!("page.html"))?;
-        Ok(Self { templates, texts: Texts::new()? })
+        Ok(Self { templates, texts: Texts::new(options)? })
     }
 
     fn draw(
@@ -101,7 +101,7 @@ impl Pages {
     }
 
     /// What became of a photo, for people.
-    fn shown(&self, language: Language, answer: Result<Answer, Error>) -> Shown {
+    fn shown(&self, language: Language, answer: Result<&Answer, &Error>) -> Shown {
         match answer {
             Ok(answer) => {
                 let captions = &answer.found.captions;
@@ -109,7 +109,7 @@ impl Pages {
                 let (caption, weighed) = (caption.unwrap_or_default(), weighed(captions, language));
                 Shown { caption, weighed, problem: None }
             }
-            Err(error) => self.problem(language, &error),
+            Err(error) => self.problem(language, error),
         }
     }
 
@@ -138,15 +138,18 @@ pub(crate) async fn submit(
 ) -> Result<Response, Error> {
     let language = language(wish, &headers);
     let (pages, backend) = (&shared.pages, &shared.backend);
-    let (status, shown) = match photos {
+    let (status, shown, rooms) = match photos {
         Ok(Uploads(photos)) => {
-            let answers = join_all(photos.into_iter().map(|photo| backend.caption(photo))).await;
+            let answers = backend.caption_all(photos).await;
             let status = status_of(&answers);
-            (status, answers.into_iter().map(|answer| pages.shown(language, answer)).collect())
+            let shown = answers.iter().map(|answer| pages.shown(language, answer.as_ref()));
+            let shown = shown.collect::<Vec<_>>();
+            (status, shown, rooms_of(answers))
         }
-        Err(error) => (error.status(), vec![pages.problem(language, &error)]),
+        Err(error) => (error.status(), vec![pages.problem(language, &error)], Vec::new()),
     };
-    Ok((status, pages.draw(backend.info(), language, &shown)?).into_response())
+    let page = pages.draw(backend.info(), language, &shown)?;
+    Ok(until_sent((status, page).into_response(), rooms))
 }
 
 /// That of the first error if there is no caption at all.

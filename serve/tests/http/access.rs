@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serve::{MAX_BYTES, Options};
+use serve::Options;
 
 use crate::{app, app_with, ask, get, header_of, photo, raw};
 
@@ -98,7 +98,7 @@ async fn pages_of_other_sites_may_read_answers_and_errors_only_where_they_are_na
         (raw(photo()), 401),
         (with_key(raw(photo())), 200),
         (with_key(raw(b"text".to_vec())), 400),
-        (with_key(raw(vec![0; MAX_BYTES + 1])), 413),
+        (with_key(raw(vec![0; (10 << 20) + 1])), 413),
         (with_key(get("/api/caption")), 405),
         (get("/nothing"), 404),
     ] {

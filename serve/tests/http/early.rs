@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use serve::{MAX_PHOTOS, Options};
+use serve::Options;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::spawn_blocking;
@@ -36,7 +36,7 @@ fn with_key() -> Options {
 /// A form with more photos than are taken; the rest of it is long.
 fn too_many() -> Vec<u8> {
     let part = "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nx\r\n";
-    let mut body = part.repeat(MAX_PHOTOS + 1).into_bytes();
+    let mut body = part.repeat(Options::default().max_photos + 1).into_bytes();
     body.resize(LARGE, b'-');
     body
 }

@@ -10,7 +10,7 @@ use futures_util::stream;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use serde_json::Value;
-use serve::{Draining, MAX_BYTES, MAX_BYTES_OF_SEVERAL, MAX_PHOTOS, Options};
+use serve::{Draining, Options, Size};
 
 use crate::sockets::Listening;
 use crate::{app, app_with, ask, drained_app, form, get, header_of, json, photo, png, raw, text};
@@ -62,6 +62,12 @@ async fn every_error_has_its_status_its_code_and_its_texts() {
     let refused = met.add(&full, raw(png(900, 900, [4, 5, 6])), 429, "queue_full");
     let (first, ()) = tokio::join!(ask(&full, large()), refused);
     assert_eq!(first.status(), StatusCode::OK);
+
+    let small = app_with(Options { memory: Size::mib(4), ..Options::default() });
+    met.add(&small, raw(png(1200, 1000, [1, 2, 3])), 413, "image_needs_too_much_memory").await;
+    // Less than what one upload takes stands for what others have left.
+    let busy = app_with(Options { memory: Size::new(1 << 17), ..Options::default() });
+    met.add(&busy, raw(photo()), 429, "memory_full").await;
 
     let at_once = Duration::from_micros(1).into();
     let hasty = app_with(Options { deadline: at_once, ..Options::default() });
@@ -129,8 +135,9 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         .unwrap();
     // A header of the QOI format: an image, but of a kind that is not read.
     let qoi = b"qoif\0\0\0\x08\0\0\0\x08\x03\0".to_vec();
-    let many = vec![("image", b"x".as_slice()); MAX_PHOTOS + 1];
-    let large = vec![0; MAX_BYTES + 1];
+    let limits = Options::default();
+    let many = vec![("image", b"x".as_slice()); limits.max_photos + 1];
+    let large = vec![0; limits.max_upload.bytes() as usize + 1];
     let of_form = |body: &[u8]| {
         Request::post("/api/captions")
             .header(header::CONTENT_TYPE, "multipart/form-data; boundary=frontier")
@@ -156,9 +163,9 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         (raw(large.clone()), 413, "body_too_large"),
         (api(&[("image", &large)]), 413, "body_too_large"),
         (
-            form("/api/captions", &[("image", &vec![0; MAX_BYTES_OF_SEVERAL])]),
+            form("/api/captions", &[("image", &vec![0; limits.max_together().bytes() as usize])]),
             413,
-            "body_too_large",
+            "photos_too_large",
         ),
         (
             of_form(b"--frontier\r\nContent-Disposition: form-data; name=\"\xff\"\r\n\r\nx"),
@@ -185,7 +192,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
 #[tokio::test]
 async fn a_bad_upload_hinders_no_other() {
     let app = app();
-    let large = vec![0; MAX_BYTES + 1];
+    let large = vec![0; Options::default().max_upload.bytes() as usize + 1];
     // One that is too large among several does not hinder the others.
     let both = ask(&app, form("/api/captions", &[("image", &large), ("image", &photo())])).await;
     let both = json(both).await["results"].clone();
@@ -223,11 +230,67 @@ async fn a_caption_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_gives_its_place_back() {
-    let app = app_with(Options { queue: 1, ..Options::default() });
-    let hung_up = ask(&app, raw(png(3000, 3000, [1, 2, 3])));
-    assert!(tokio::time::timeout(Duration::from_micros(1), hung_up).await.is_err());
-    assert_eq!(ask(&app, raw(photo())).await.status(), StatusCode::OK);
+async fn each_limit_is_named_where_it_is_hit() {
+    let app = app_with(Options {
+        max_upload: Size::new(2000),
+        max_photos: 6,
+        memory: Size::mib(8),
+        ..Options::default()
+    });
+    let padded = |bytes: usize| {
+        let mut photo = photo();
+        photo.resize(bytes, 0);
+        photo
+    };
+    let (fits, large) = (padded(1900), padded(2001));
+    let several = |photos: usize| form("/api/captions", &vec![("image", fits.as_slice()); photos]);
+    let cases = [
+        (raw(large.clone()), "2 kB"),
+        (form("/api/caption", &[("image", &large)]), "2 kB"),
+        (several(5), "8 kB together"),
+        (form("/api/captions", &vec![("image", b"x".as_slice()); 7]), "6 photos"),
+    ];
+    for (request, limit) in cases {
+        let response = ask(&app, request).await;
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let message = json(response).await["error"]["message"].clone();
+        assert!(message.as_str().unwrap().contains(limit), "{message} does not name {limit}");
+    }
+    let fit = ask(&app, several(3)).await;
+    assert_eq!(fit.status(), StatusCode::OK);
+    // The form around a photo is not counted as the photo.
+    assert_eq!(ask(&app, form("/api/caption", &[("image", &padded(2000))])).await.status(), 200);
+    let item = json(ask(&app, form("/api/captions", &[("image", &large)])).await).await;
+    let message = &item["results"][0]["error"]["message"];
+    assert!(message.as_str().unwrap().contains("larger than 2 kB"), "{item}");
+}
+
+#[tokio::test]
+async fn an_image_that_never_finds_memory_is_refused_for_good() {
+    let app = app_with(Options { memory: Size::mib(4), ..Options::default() });
+    let response = ask(&app, raw(png(1100, 1000, [1, 2, 3]))).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let error = json(response).await["error"].clone();
+    assert_eq!(error["code"], "image_needs_too_much_memory");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("3 MiB") && message.contains("--memory"), "{message}");
+    assert_eq!(ask(&app, raw(png(300, 300, [1, 2, 3]))).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_request_may_have_more_photos_than_there_are_places() {
+    let app = app_with(Options { queue: 3, ..Options::default() });
+    let photos = (0..12).map(|at| png(40, 30, [250 - 20 * at, 90, 20 * at])).collect::<Vec<_>>();
+    let fields = photos.iter().map(|photo| ("image", photo.as_slice())).collect::<Vec<_>>();
+    for path in ["/api/captions", "/"] {
+        assert_eq!(ask(&app, form(path, &fields)).await.status(), StatusCode::OK, "{path}");
+    }
+    let results = json(ask(&app, form("/api/captions", &fields)).await).await["results"].clone();
+    for (photo, result) in photos.iter().zip(results.as_array().unwrap()) {
+        let alone = json(ask(&app, raw(photo.clone())).await).await;
+        assert_eq!(alone["captions"], result["captions"]);
+        assert!(alone["caption"].is_string(), "{alone}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use axum::Router;
-use serve::{MAX_BYTES, Options};
+use serve::Options;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -91,7 +91,7 @@ async fn a_connection_too_many_waits_for_room() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_told_so() {
     let server = Listening::start(Options::default()).await;
-    let answer = server.send(&post(&vec![0; MAX_BYTES + 1])).await;
+    let answer = server.send(&post(&vec![0; Options::default().max_upload.bytes() as usize + 1])).await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"), "{answer}");
     assert!(server.is_well().await);
 }
@@ -162,6 +162,12 @@ fn limits_that_make_no_sense_are_refused() {
         ["--header-time", "inf"],
         ["--queue", "0"],
         ["--max-batch", "0"],
+        ["--max-photos", "0"],
+        ["--decoders", "0"],
+        ["--memory", "0"],
+        ["--memory", "1MiB"],
+        ["--max-upload", "10 apples"],
+        ["--max-upload", "1GiB"],
         ["--api-key", ""],
         ["--api-key", "two words"],
     ] {
