@@ -79,7 +79,11 @@ fn check_training(training: &Training) -> Result<()> {
 }
 
 /// Refuses a value outside its range; NaN lies in none.
-fn within<T: PartialOrd + Display>(name: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+fn within<T: PartialOrd + Display + Copy>(
+    name: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<()> {
     refuse_unless(range.contains(&value), || {
         format!("{name} is {value}; it lies between {} and {}", range.start(), range.end())
     })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use data::program::warn;
+use data::program::{report_left_out, warn};
 use data::splits::folder_of;
 use data::{Captions, Splits};
 use features::{FeatureStore, shards_of};
@@ -53,7 +53,10 @@ impl Places {
             self.captions.display()
         );
         let captions = Captions::read(&self.captions)?;
+        report_left_out(&self.captions, captions.left_out());
         let splits = Splits::find(&self.splits)?;
+        report_left_out(&self.splits, splits.left_out());
+        report_left_out(&self.splits, &splits.unmatched(&captions));
         Ok(DataSet { captions, splits, store: open_store(&self.store)? })
     }
 }

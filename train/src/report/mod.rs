@@ -152,7 +152,9 @@ pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) 
     let mut environment = Environment::new();
     environment.add_template("report.html", TEMPLATE).map_err(problem)?;
     let mut left_out = LeftOut::default();
-    missing.into_iter().for_each(|(image, reason)| left_out.add(reason, image));
+    for (image, reason) in missing {
+        left_out.add(reason, image);
+    }
     let template = environment.get_template("report.html").map_err(problem)?;
     Ok(Report { html: template.render(Serde(page)).map_err(problem)?, left_out })
 }

@@ -95,7 +95,11 @@ impl Place {
         // An export has neither.
         if !arguments.starts_with("export") {
             command.args(["--device", "cpu"]);
-            command.args(if arguments.contains("--threads") { &[][..] } else { &["--threads", "1"] });
+            command.args(if arguments.contains("--threads") {
+                &[][..]
+            } else {
+                &["--threads", "1"]
+            });
         }
         let output = command.output().unwrap();
         let said = [output.stderr, output.stdout].concat();
