@@ -12,13 +12,21 @@ mod progress;
 mod run;
 mod task;
 
+use std::io::{IsTerminal as _, stderr};
 use std::process::ExitCode;
 
-use data::program::EXTRACT;
+use data::program::{EXTRACT, warn};
+use serde_json::json;
 
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
+    if !stderr().is_terminal() {
+        // A panic costs one image; what is said of it is a line like all others.
+        std::panic::set_hook(Box::new(|panic| {
+            warn(json!({ "event": "warning", "message": panic.to_string() }));
+        }));
+    }
     EXTRACT.run(|cli: Cli| {
         match cli.command {
             None => run::run(&cli.run)?,

@@ -106,7 +106,7 @@ fn decode_all<'a>(
 
 /// A panic at one image is an error of that image.
 fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(anyhow!("it cannot be processed")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(anyhow!("the program failed on it")))
 }
 
 fn decode(
@@ -233,6 +233,6 @@ mod tests {
         let images = [1_u8, 0, 2];
         let halves =
             images.map(|image| guarded(|| Ok(8 / image)).map_err(|error| error.to_string()));
-        assert_eq!(halves, [Ok(8), Err("it cannot be processed".to_owned()), Ok(4)]);
+        assert_eq!(halves, [Ok(8), Err("the program failed on it".to_owned()), Ok(4)]);
     }
 }

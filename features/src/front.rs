@@ -274,7 +274,7 @@ mod tests {
             let mut places = Vec::new();
             collect_numbers(&json, String::new(), &mut places);
             for (at, change) in &changes {
-                let value = json.pointer_mut(at.get(&places)).unwrap();
+                let value = json.pointer_mut(at.get(&places[..]).as_str()).unwrap();
                 *value = change.of(value.as_u64().unwrap()).into();
             }
             let read = decode(&serde_json::to_vec(&json).unwrap(), Path::new("store.h5"));

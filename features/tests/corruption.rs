@@ -181,7 +181,10 @@ fn a_damaged_row_is_named_and_encoded_anew() {
     let problem = "store.h5: row 2: ảnh 2.jpg: its grid `original` is damaged";
     assert!(problems[0].to_string().ends_with(problem), "{}", problems[0]);
     let error = damaged.grid(2, 0).unwrap_err().to_string();
-    assert!(error.contains("`ảnh 2.jpg` is damaged; run `extract` again"), "{error}");
+    assert!(
+        error.contains("`ảnh 2.jpg` is damaged") && error.contains("Run `extract` again"),
+        "{error}"
+    );
 
     fill(&path, &plain, &names(0..3));
     let store = FeatureStore::open(&path).unwrap();

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use data::program::warn;
+use data::program::report_left_out;
 use models::decode::EXTENSIONS;
 use models::folder::{self, Problem};
 
@@ -34,9 +34,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Photo>> {
             continue;
         }
         let listing = folder::list(path, &[]);
-        if !listing.left_out.is_empty() {
-            warn(format_args!("{}: {}", path.display(), listing.left_out));
-        }
+        report_left_out(path, &listing.left_out);
         let is_empty = listing.files.is_empty() && listing.problems.is_empty();
         let nothing = is_empty.then(|| {
             let reason = format!("no photo in it ({})", EXTENSIONS.join(", "));
