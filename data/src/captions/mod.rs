@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::names::normal;
-use crate::{Error, LeftOut, Result, text};
+use crate::{Error, LeftOut, Result, dataset, text};
 
 /// An image with all its captions, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,13 @@ impl Captions {
     /// are left out and counted.
     ///
     /// # Errors
-    /// Those of [`text::read`], [`Error::Captions`] with the line that is of neither form, and [`Error::NoCaptions`].
+    /// Those of [`text::read`], [`Error::Captions`] with the line that is of neither form, [`Error::NoCaptions`],
+    /// and [`Error::Replaced`].
     pub fn read(path: &Path) -> Result<Self> {
+        let replaced = path.with_file_name(dataset::REPLACED);
+        if path.ends_with(dataset::CAPTIONS) && !path.exists() && replaced.exists() {
+            return Err(Error::Replaced { path: path.to_path_buf(), replaced });
+        }
         let text = text::read(path)?;
         let captions = forms::read(&text, path)?;
         if captions.images.is_empty() {
