@@ -72,7 +72,9 @@ fn shares(shape: [usize; 3], axis: usize, plain: &[f32], changed: &[f32]) -> Vec
         shares[at / inner % shape[axis]] += if change.is_finite() { change } else { 0.0 };
     }
     let whole = shares.iter().sum::<f32>();
-    shares.iter_mut().for_each(|share| *share /= whole.max(f32::MIN_POSITIVE));
+    for share in &mut shares {
+        *share /= whole.max(f32::MIN_POSITIVE);
+    }
     shares
 }
 

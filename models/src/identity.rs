@@ -97,7 +97,9 @@ mod tests {
     impl Folder {
         fn with(files: &[(&str, &[u8])]) -> Self {
             let folder = Self(tempfile::tempdir().unwrap());
-            files.iter().for_each(|(name, bytes)| fs::write(folder.path(name), bytes).unwrap());
+            for (name, bytes) in files {
+                fs::write(folder.path(name), bytes).unwrap();
+            }
             folder
         }
 

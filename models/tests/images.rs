@@ -164,8 +164,8 @@ fn an_end_without_pixels_may_be_missing() {
 }
 
 /// A chunk of a PNG.
-fn chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
-    let named = [&name[..], payload].concat();
+fn chunk(name: &str, payload: &[u8]) -> Vec<u8> {
+    let named = [name.as_bytes(), payload].concat();
     let length = (payload.len() as u32).to_be_bytes();
     [&length[..], &named, &crc32fast::hash(&named).to_be_bytes()].concat()
 }
@@ -209,9 +209,9 @@ fn interlaced_pictures_are_put_together() {
         let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 1]].concat();
         let parts = [
             b"\x89PNG\r\n\x1A\n".to_vec(),
-            chunk(b"IHDR", &header),
-            chunk(b"IDAT", &stored(&rows)),
-            chunk(b"IEND", b""),
+            chunk("IHDR", &header),
+            chunk("IDAT", &stored(&rows)),
+            chunk("IEND", b""),
         ];
         assert!(decode(&parts.concat()).unwrap() == expected, "{width}×{height}");
     }

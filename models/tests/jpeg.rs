@@ -36,7 +36,8 @@ fn segments(jpeg: &[u8]) -> Vec<usize> {
 fn stray_and_fill_bytes_between_segments_are_passed_over() {
     for (path, jpeg) in photos() {
         let expected = decode(&jpeg).unwrap();
-        for at in segments(&jpeg) {
+        // Not before the first one, where the beginning of a JPEG is told by three bytes.
+        for at in segments(&jpeg).into_iter().skip(1) {
             for stray in [&b"\0"[..], b"\x00\x42\x13", b"\xFF", b"\xFF\xFF\xFF\xFF\xFF"] {
                 let with = [&jpeg[..at], stray, &jpeg[at..]].concat();
                 let found = decode(&with);

@@ -182,7 +182,8 @@ fn of_directory(bytes: &[u8]) -> Option<Kind> {
     let small = directory.number(SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1);
     let sensor =
         directory.number(PHOTOMETRIC).is_some_and(|meaning| matches!(meaning, 32_803 | 34_892));
-    if !sensor && !(small && directory.entry(SUB_DIRECTORIES).is_some()) {
+    let preview = small && directory.entry(SUB_DIRECTORIES).is_some();
+    if !sensor && !preview {
         return None;
     }
     let make = directory.text(MAKE).unwrap_or_default().to_ascii_uppercase();

@@ -76,7 +76,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn check(&self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
+    fn check(self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
         let max_pixels = self.max_pixels;
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
@@ -92,20 +92,20 @@ impl Limits {
 /// white, grey, palette, 16-bit and CMYK brought to 8-bit RGB. Of an animation the first frame.
 /// A panic in the decoder of some format is an error of that image.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
-    guarded(|| Opened::new(bytes, limits)?.decode())
+    guarded(|| Opened::new(bytes, *limits)?.decode())
 }
 
 /// The most bytes of memory that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels
 /// hold at one time, beside `bytes`, as the image's header tells. What is no image, not read or larger than
 /// `limits` is refused as [`decode`] refuses it.
 pub fn memory(bytes: &[u8], limits: &Limits) -> Result<u64, ImageError> {
-    memory_for(bytes, limits, &Preprocess::imagenet([512, 512]))
+    memory_for(bytes, *limits, &Preprocess::imagenet([512, 512]))
 }
 
 /// [`memory`] where the preprocessing is known.
 pub(crate) fn memory_for(
     bytes: &[u8],
-    limits: &Limits,
+    limits: Limits,
     preprocess: &Preprocess,
 ) -> Result<u64, ImageError> {
     guarded(|| Ok(Opened::new(bytes, limits)?.memory(preprocess)))

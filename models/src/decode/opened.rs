@@ -37,7 +37,7 @@ enum Codec<'a> {
 }
 
 impl<'a> Opened<'a> {
-    pub(super) fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
+    pub(super) fn new(bytes: &'a [u8], limits: Limits) -> Result<Self, ImageError> {
         if let Some(kind) = kinds::refusal(bytes) {
             return Err(ImageError::Unsupported(kind));
         }
@@ -51,14 +51,14 @@ impl<'a> Opened<'a> {
         }
     }
 
-    fn png(png: Png<'a>, limits: &Limits) -> Result<Self, ImageError> {
+    fn png(png: Png<'a>, limits: Limits) -> Result<Self, ImageError> {
         let (width, height) = png.dimensions();
         limits.check([width, height])?;
         let (orientation, beside) = (png.orientation(), png.beside());
         Ok(Self { width, height, orientation, beside, codec: Codec::Png(Box::new(png)) })
     }
 
-    fn gif(gif: Gif<'a>, bytes: &[u8], limits: &Limits) -> Result<Self, ImageError> {
+    fn gif(gif: Gif<'a>, bytes: &[u8], limits: Limits) -> Result<Self, ImageError> {
         let [[width, height], [across, down]] = gif.dimensions();
         limits.check([width, height])?;
         limits.check([across, down])?;
@@ -67,7 +67,7 @@ impl<'a> Opened<'a> {
         Ok(Self { width, height, orientation, beside, codec: Codec::Gif(Box::new(gif)) })
     }
 
-    fn tiff(mut tiff: Tiff<'a>, limits: &Limits) -> Result<Self, ImageError> {
+    fn tiff(mut tiff: Tiff<'a>, limits: Limits) -> Result<Self, ImageError> {
         let [[width, height], chunk] = tiff.dimensions();
         limits.check([width, height])?;
         limits.check(chunk)?;
@@ -76,7 +76,7 @@ impl<'a> Opened<'a> {
     }
 
     /// What the image crate decodes.
-    fn whole(bytes: &'a [u8], format: ImageFormat, limits: &Limits) -> Result<Self, ImageError> {
+    fn whole(bytes: &'a [u8], format: ImageFormat, limits: Limits) -> Result<Self, ImageError> {
         let mut decoder = decoder(bytes, format)?;
         let (width, height) = decoder.dimensions();
         limits.check([width, height])?;
@@ -91,7 +91,7 @@ impl<'a> Opened<'a> {
         Ok(Self { width, height, orientation, beside, codec: Codec::Whole(decoder) })
     }
 
-    fn jpeg(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
+    fn jpeg(bytes: &'a [u8], limits: Limits) -> Result<Self, ImageError> {
         let opened = Self::whole(bytes, ImageFormat::Jpeg, limits)?;
         let file = bytes.len() as u64;
         let Some(frame) = jpeg::Frame::read(bytes) else {

@@ -37,7 +37,9 @@ struct Code {
 impl Code {
     fn of_lengths(lengths: &[u8]) -> Self {
         let mut counts = [0; LONGEST + 1];
-        lengths.iter().for_each(|length| counts[usize::from(*length)] += 1);
+        for length in lengths {
+            counts[usize::from(*length)] += 1;
+        }
         counts[0] = 0;
         let of_length = |wanted: usize| {
             let symbols = (0_u16..).zip(lengths);
