@@ -106,7 +106,8 @@ fn decode_all<'a>(
 
 /// A panic at one image is an error of that image.
 fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(anyhow!("the program failed on it")))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(anyhow!("the program failed on it")))
 }
 
 fn decode(

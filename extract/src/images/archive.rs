@@ -18,17 +18,21 @@ use tar::{Entry, EntryType};
 use super::{Listing, Place};
 
 /// How the names of archives end that are read.
-pub(super) const EXTENSIONS: &[&str] = &["tar"];
+const EXTENSIONS: &[&str] = &["tar"];
 /// … and of those that are not.
-pub(super) const COMPRESSED_EXTENSIONS: [&str; 8] =
-    ["7z", "rar", "tbz", "tbz2", "tgz", "txz", "tzst", "zip"];
+const COMPRESSED_EXTENSIONS: &[&str] = &["7z", "rar", "tbz", "tbz2", "tgz", "txz", "tzst", "zip"];
 /// How the names of compressed archives end behind `.tar`.
-const COMPRESSIONS: [&str; 4] = ["bz2", "gz", "xz", "zst"];
+const COMPRESSIONS: &[&str] = &["bz2", "gz", "xz", "zst"];
 /// What is said of them.
 pub(super) const COMPRESSED: &str =
     "a compressed archive is not read; unpack it, or pack the photos as .tar";
 /// Links that lead to links, before they are taken to lead in a circle.
 const MOST_LINKS: usize = 40;
+
+/// The endings of the names of all of them.
+pub(super) fn extensions() -> Vec<&'static str> {
+    [EXTENSIONS, COMPRESSED_EXTENSIONS, COMPRESSIONS].concat()
+}
 
 /// Whether a file seems to be an archive that is read, by its name.
 pub(super) fn is_archive(path: &Path) -> bool {
@@ -38,7 +42,7 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// Whether a file seems to be an archive that is not read.
 pub(super) fn is_compressed(path: &Path) -> bool {
     let is_tar = || path.file_stem().is_some_and(|stem| is_archive(Path::new(stem)));
-    ends_in(path, &COMPRESSED_EXTENSIONS) || (ends_in(path, &COMPRESSIONS) && is_tar())
+    ends_in(path, COMPRESSED_EXTENSIONS) || (ends_in(path, COMPRESSIONS) && is_tar())
 }
 
 fn ends_in(path: &Path, extensions: &[&str]) -> bool {

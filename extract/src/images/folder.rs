@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use models::decode::has_image_extension;
 use models::folder;
 
 use super::{Listing, Place, archive};
@@ -9,7 +10,7 @@ use super::{Listing, Place, archive};
 /// Adds the images below `folder`, named by their paths there.
 pub(super) fn read(folder: &Path, listing: &mut Listing) {
     let folder::Listing { files, left_out, problems } =
-        folder::list(folder, &[archive::EXTENSIONS, &archive::COMPRESSED_EXTENSIONS].concat());
+        folder::list(folder, &archive::extensions());
     listing.left_out.extend(left_out);
     for path in files {
         let name = path.strip_prefix(folder).unwrap_or(&path);
@@ -18,6 +19,8 @@ pub(super) fn read(folder: &Path, listing: &mut Listing) {
             continue;
         }
         match name.to_str() {
+            // A file that is compressed by itself is no photo.
+            _ if !archive::is_archive(&path) && !has_image_extension(&path) => {}
             None => listing.skip(name, "its name is not UTF-8"),
             Some(name) if archive::is_archive(&path) => archive::add(&path, name, listing),
             Some(name) => listing.add(name, Place::File(path.clone())),
