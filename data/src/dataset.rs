@@ -12,7 +12,7 @@ use crate::{Error, Result, Split};
 /// The captions of a data set.
 pub(crate) const CAPTIONS: &str = "captions.txt";
 /// Where the captions of before lie while the files are replaced.
-const REPLACED: &str = "captions.txt.replaced";
+pub(crate) const REPLACED: &str = "captions.txt.replaced";
 
 /// Writes captions and split lists into `folder`, in place of all that lie there. A list that the data set does not
 /// have is removed; the names of removed lists are returned. Where all is there already nothing is changed.
@@ -88,7 +88,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-    use crate::Splits;
+    use crate::{Captions, Splits};
 
     fn list(split: Split, names: &str) -> (Split, Vec<u8>) {
         (split, names.as_bytes().to_vec())
@@ -131,6 +131,8 @@ mod tests {
         replace(folder.path(), b"second", &other).unwrap_err();
         assert!(!path(CAPTIONS).exists());
         assert_eq!(fs::read(path(REPLACED)).unwrap(), b"first");
+        let error = Captions::read(&path(CAPTIONS)).unwrap_err().to_string();
+        assert!(error.contains("captions.txt: ") && error.contains(REPLACED), "{error}");
         fs::remove_dir(path("Flickr_8k.testImages.txt")).unwrap();
         replace(folder.path(), b"second", &other).unwrap();
         assert_eq!(fs::read(path(CAPTIONS)).unwrap(), b"second");

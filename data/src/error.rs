@@ -50,6 +50,19 @@ pub enum Error {
         /// The rows that were left out.
         left_out: LeftOut,
     },
+    /// Captions were taken away to be replaced, and new ones did not come.
+    #[error(
+        "{}: not there: a command that replaces the data set was stopped\n  \
+         Run it again (captions import or captions flickr8k); the captions of before are in {}.",
+        path.display(),
+        replaced.display()
+    )]
+    Replaced {
+        /// The captions file.
+        path: PathBuf,
+        /// The captions of before.
+        replaced: PathBuf,
+    },
     /// The official lists contradict each other or are incomplete.
     #[error("{}: {problem}", path.display())]
     Splits {

@@ -64,18 +64,13 @@ impl Flickr8k {
         let fetched = folder.join("fetched");
         let archive = fetched.join(self.texts.file_name());
         self.texts.fetch(&archive, progress)?;
-        let texts = read_texts(
-            &archive,
-            &LISTS.map(|(_, list)| list).into_iter().chain([TOKENS]).collect::<Vec<_>>(),
-        )?;
+        let [(_, train), (_, dev), (_, test)] = LISTS;
+        let texts = read_texts(&archive, &[train, dev, test, TOKENS])?;
         let content = |name: &str| texts.get(name).cloned().unwrap_or_default();
         let lists = LISTS.map(|(split, list)| (split, content(list)));
         let mut listed = Vec::new();
-        for ((_, bytes), (_, list)) in lists.iter().zip(LISTS) {
-            let names = text::decode(bytes.clone(), &archive.join(list))?;
-            listed.extend(
-                names.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned),
-            );
+        for (_, list) in &lists {
+            listed.append(&mut names_in(list, &archive)?);
         }
         let images = folder.join("Images");
         if missing(&images, &listed)?.next().is_some() {
@@ -94,6 +89,13 @@ impl Flickr8k {
         }
         Ok(Fetched { photos: photos_in(&images)?.len(), captioned: captions.len(), left_out })
     }
+}
+
+/// The names in a list.
+fn names_in(list: &[u8], archive: &Path) -> Result<Vec<String>> {
+    let text = text::decode(list.to_vec(), archive)?;
+    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Those of `names` that are not in the folder, or empty there.

@@ -1,6 +1,7 @@
 //! What must hold for tokens and scores, whatever the captions.
 #![allow(clippy::unwrap_used)]
 
+use data::Captions;
 use data::metrics::bootstrap::Bootstrap;
 use data::metrics::{DocumentFrequencies, Item, NAMES, Scores, Sums, score};
 use data::tokens::tokenize;
@@ -33,6 +34,33 @@ proptest! {
     fn line_ends_in_a_caption_are_spaces(before in "[ -~]{0,20}", after in "[ -~]{0,20}") {
         let broken = tokenize(&format!("{before}\n{after}"));
         prop_assert_eq!(broken, tokenize(&format!("{before} {after}")));
+    }
+
+    #[test]
+    fn captions_that_are_written_as_csv_are_read_again(
+        rows in vec(("[a-c\u{e9}\"',]{1,4}\\.jpg", "[ -~\n\u{e9}\u{1f600}]{0,12}"), 1..8)
+    ) {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        csv.write_record(["image", "caption"]).unwrap();
+        for (image, caption) in &rows {
+            csv.write_record([image, caption]).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("captions.txt");
+        std::fs::write(&path, csv.into_inner().unwrap()).unwrap();
+        let full = rows.iter().filter(|(_, caption)| !caption.trim().is_empty());
+        match Captions::read(&path) {
+            Ok(captions) => {
+                for (image, caption) in full.clone() {
+                    let of_image = captions.of(image).unwrap();
+                    prop_assert!(of_image.iter().any(|of| of == caption.trim()), "{caption:?}");
+                }
+                let read = captions.iter().map(|of| of.captions.len()).sum::<usize>();
+                prop_assert_eq!(read, full.count());
+                prop_assert_eq!(read + captions.left_out().count(), rows.len());
+            }
+            Err(error) => prop_assert!(full.count() == 0, "{error}"),
+        }
     }
 
     #[test]

@@ -139,6 +139,14 @@ fn captions_program(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn no_more_scenes_than_numbers_are_drawn() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_captions"));
+    let most = u64::MAX.to_string();
+    let output = command.args(["scenes", "--out", "none", "--train", &most]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn attention_is_compared_with_where_objects_lie() {
     let folder = tempfile::tempdir().unwrap();
     let counts = ["--train", "4", "--dev", "2", "--test", "2", "--seed", "7"];

@@ -5,6 +5,7 @@ mod table;
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::Split;
 
@@ -51,7 +52,7 @@ pub(crate) enum Command {
         out: PathBuf,
     },
     /// Bring a data set in JSON to captions.txt and lists of its splits: Karpathy's `dataset_*.json`, or
-    /// COCO's annotations.
+    /// COCO's annotations. Captions and lists that are there already are replaced.
     Import {
         /// The data set.
         #[arg(value_name = "FILE")]
@@ -89,17 +90,22 @@ pub(crate) struct Scenes {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Scenes to train on.
-    #[arg(long, default_value_t = 1500, value_name = "N")]
+    #[arg(long, default_value_t = 1500, value_name = "N", value_parser = scenes())]
     pub(crate) train: u64,
     /// Scenes that choose the checkpoint.
-    #[arg(long, default_value_t = 200, value_name = "N")]
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = scenes())]
     pub(crate) dev: u64,
     /// Scenes that are kept for the end.
-    #[arg(long, default_value_t = 200, value_name = "N")]
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = scenes())]
     pub(crate) test: u64,
     /// What the scenes are drawn from: the same seed, the same data set.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
+}
+
+/// Numbers of scenes: their files have numbers of five digits.
+fn scenes() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(..=30_000)
 }
 
 /// A data set's captions and how its images are split.

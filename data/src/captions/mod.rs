@@ -1,0 +1,171 @@
+//! Captions files: the CSV form (`image,caption`, quoted where needed) and the original token form
+//! of Flickr8k (`name.jpg#0<TAB>caption`).
+
+mod forms;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use crate::names::normal;
+use crate::{Error, LeftOut, Result, dataset, text};
+
+/// An image with all its captions, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptionedImage {
+    /// The image's path below the folder of the images, as it is written where it occurs first.
+    pub image: String,
+    /// Its captions as written.
+    pub captions: Vec<String>,
+}
+
+/// The captions of a data set, grouped by image, in order of first appearance. Names that are the same in Unicode
+/// normal form C are one image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captions {
+    images: Vec<CaptionedImage>,
+    /// By name in normal form C.
+    index: HashMap<String, usize>,
+    left_out: LeftOut,
+}
+
+impl Captions {
+    /// Reads a captions file of either form, told apart by its first line that is not blank. Rows without a caption
+    /// are left out and counted.
+    ///
+    /// # Errors
+    /// Those of [`text::read`], [`Error::Captions`] with the line that is of neither form, [`Error::NoCaptions`],
+    /// and [`Error::Replaced`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let replaced = path.with_file_name(dataset::REPLACED);
+        if path.ends_with(dataset::CAPTIONS) && !path.exists() && replaced.exists() {
+            return Err(Error::Replaced { path: path.to_path_buf(), replaced });
+        }
+        let text = text::read(path)?;
+        let captions = forms::read(&text, path)?;
+        if captions.images.is_empty() {
+            let left_out = captions.left_out;
+            return Err(Error::NoCaptions { path: path.to_path_buf(), left_out });
+        }
+        Ok(captions)
+    }
+
+    /// Rows that were left out, and images whose name is written in several ways.
+    #[must_use]
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
+    }
+
+    /// The images with their captions.
+    pub fn iter(&self) -> std::slice::Iter<'_, CaptionedImage> {
+        self.images.iter()
+    }
+
+    /// The captions of one image.
+    #[must_use]
+    pub fn of(&self, image: &str) -> Option<&[String]> {
+        self.index.get(&*normal(image)).map(|&at| self.images[at].captions.as_slice())
+    }
+
+    /// The number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether there is no image.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// Them in the CSV form.
+    pub(crate) fn to_csv(&self) -> io::Result<Vec<u8>> {
+        let mut lines = csv::Writer::from_writer(Vec::new());
+        lines.write_record(["image", "caption"])?;
+        for of in self {
+            for caption in &of.captions {
+                lines.write_record([&of.image, caption])?;
+            }
+        }
+        lines.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+
+    pub(crate) fn add(&mut self, image: &str, caption: &str) {
+        let at = *self.index.entry(normal(image).into_owned()).or_insert_with(|| {
+            self.images.push(CaptionedImage { image: image.to_owned(), captions: Vec::new() });
+            self.images.len() - 1
+        });
+        if self.images[at].image != image {
+            let remark = "name in another Unicode form than before, taken as the same image";
+            self.left_out.note(remark, image);
+        }
+        self.images[at].captions.push(caption.to_owned());
+    }
+
+    /// Adds the caption of a row, or counts the row as left out if it has none.
+    fn add_row(&mut self, image: &str, caption: &str, line: u64) {
+        if caption.is_empty() {
+            self.left_out.add("empty caption", format!("line {line}"));
+        } else {
+            self.add(image, caption);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Captions {
+    type Item = &'a CaptionedImage;
+    type IntoIter = std::slice::Iter<'a, CaptionedImage>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Captions> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("captions.txt");
+        fs::write(&path, text).unwrap();
+        Captions::read(&path)
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let captions = read("a.jpg#0\tA dog , \"Rex\" , runs .\nb.jpg#0\tÔng ấy cười\n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("captions.txt");
+        fs::write(&path, captions.to_csv().unwrap()).unwrap();
+        assert_eq!(Captions::read(&path).unwrap(), captions);
+        assert!(fs::read_to_string(&path).unwrap().starts_with("image,caption\n"));
+    }
+
+    #[test]
+    fn captions_are_grouped_though_their_lines_are_not() {
+        let captions = read("image,caption\na.jpg,one\nb.jpg,two\na.jpg,three\n").unwrap();
+        assert_eq!(captions.len(), 2);
+        assert_eq!(captions.of("a.jpg").unwrap(), ["one", "three"]);
+        assert_eq!(captions.of("c.jpg"), None);
+    }
+
+    #[test]
+    fn names_are_one_in_both_unicode_forms_and_that_is_noted() {
+        for text in [
+            "image,caption\nma\u{301}.jpg,one\nm\u{e1}.jpg,two\n",
+            "ma\u{301}.jpg#0\tone\nm\u{e1}.jpg#1\ttwo\n",
+        ] {
+            let captions = read(text).unwrap();
+            assert_eq!(captions.iter().next().unwrap().image, "ma\u{301}.jpg");
+            for name in ["ma\u{301}.jpg", "m\u{e1}.jpg"] {
+                assert_eq!(captions.of(name).unwrap(), ["one", "two"]);
+            }
+            assert_eq!(captions.left_out().count(), 0);
+            assert!(captions.left_out().to_string().contains("m\u{e1}.jpg"));
+        }
+    }
+}
