@@ -149,11 +149,14 @@ debian() {
         fail "$part: apt-get could not install $*"
 }
 
-# Chromium, which tests drive through chromedriver, and axe-core, which judges how accessible the page is.
+# Chromium, which tests drive through chromedriver, axe-core, which judges how accessible the page is, and Node.js and
+# curl, whose requests the server must answer.
 browser() {
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
         debian browser chromium chromium-driver
     fi
+    command -v node >/dev/null || debian browser nodejs
+    command -v curl >/dev/null || debian browser curl
     install axe "axe-core of axe-playwright-python 0.1.8" \
         "By hand: put axe.min.js of axe-core into $native/axe/axe_playwright_python/" \
         --no-deps axe-playwright-python==0.1.8

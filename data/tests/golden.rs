@@ -75,7 +75,7 @@ fn scores_equal_those_of_the_reference_scorer() {
 
 #[test]
 fn meteor_equals_that_of_the_reference_scorer() {
-    let Some(jar) = tests::meteor_jar() else { return };
+    let Some(jar) = tests::meteor() else { return };
     let Some(golden) = Golden::read("truncated_dev") else { return };
     let meteor = Meteor::of(&golden.items(), &jar).unwrap();
     assert_near(meteor.score, golden.scores[meteor::NAME], meteor::NAME);

@@ -41,7 +41,7 @@ fn lines() -> impl Strategy<Value = String> {
 
 #[test]
 fn generated_text_has_the_reference_tokens() {
-    let Some(jar) = tests::meteor_jar() else { return };
+    let Some(jar) = tests::meteor() else { return };
     let jar = jar.with_file_name("../tokenizer/stanford-corenlp-3.4.1.jar");
     let mut runner = TestRunner::default();
     // Tokens are in Unicode normal form C, which the reference does not bring them to.

@@ -146,8 +146,7 @@ fn a_full_disk_loses_nothing() {
         .arg(folder.path())
         .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        assert!(!tests::in_ci(), "no tmpfs could be mounted; CI must run as root");
-        eprintln!("skipped: no tmpfs could be mounted (it takes root)");
+        tests::skip("no tmpfs could be mounted (it takes root)");
         return;
     }
     let path = folder.path().join("store.h5");

@@ -41,27 +41,6 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// The jar of METEOR 1.5 (`make setup PART=meteor`), beside which the reference tokenizer lies, for a Java that is
-/// there. `SHOWTELL_CAPTIONS_METEOR_JAR` names it. Where one is missing the answer is `None` and a line says so.
-///
-/// # Panics
-/// In continuous integration (`CI=true`) both must be there.
-#[must_use]
-pub fn meteor_jar() -> Option<PathBuf> {
-    let named = std::env::var_os("SHOWTELL_CAPTIONS_METEOR_JAR").map(PathBuf::from);
-    let in_package = || native().join("pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar");
-    let jar = named.unwrap_or_else(in_package);
-    let found = program("java").is_some() && jar.is_file();
-    if !found {
-        assert!(!in_ci(), "CI must test beside the reference: {} and Java", jar.display());
-        eprintln!(
-            "skipped: no Java, or no {} (`make setup PART=meteor` fetches it)",
-            jar.display()
-        );
-    }
-    found.then_some(jar)
-}
-
 /// What lies in a folder, in the order of the names.
 ///
 /// # Panics

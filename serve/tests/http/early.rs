@@ -221,7 +221,7 @@ async fn real_clients_see_why_they_are_refused() {
             command.args(cases.iter().flat_map(|(method, address, _)| [*method, address.as_str()]));
         }
         let Some(said) = spawn_blocking(move || run(command, script)).await.unwrap() else {
-            eprintln!("skipped: there is no {program}");
+            tests::skip(&format!("no {program} (`make setup PART=browser` installs Node.js)"));
             continue;
         };
         let statuses = said.lines().collect::<Vec<_>>();
