@@ -19,7 +19,7 @@ use super::scoring::{self, Member};
 use crate::options;
 
 pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
-    let folders = options.run.iter().map(|path| RunFolder::new(path)).collect::<Vec<_>>();
+    let folders = options.runs().map(RunFolder::new).collect::<Vec<_>>();
     for out in [&options.json, &options.hypotheses].into_iter().flatten() {
         keep_files_of_members(&folders, out)?;
     }

@@ -2,8 +2,10 @@
 
 mod changes;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::Split;
 use models::DeviceChoice;
@@ -95,9 +97,10 @@ pub(crate) struct Refine {
 
 #[derive(Args)]
 pub(crate) struct Evaluate {
-    /// The run folder; several, with commas between them, are averaged.
-    #[arg(long, default_value = "models/flickr8k", value_name = "DIR", value_delimiter = ',')]
-    pub(crate) run: Vec<PathBuf>,
+    /// The run folder. Several are averaged: repeat it, or put commas between them.
+    #[arg(long = "run", default_value = "models/flickr8k", value_name = "DIR",
+          value_parser = OsStringValueParser::new().map(Folders::of))]
+    runs: Vec<Folders>,
     #[command(flatten)]
     pub(crate) machine: Machine,
     /// Which split.
@@ -114,6 +117,28 @@ pub(crate) struct Evaluate {
     pub(crate) hypotheses: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+impl Evaluate {
+    /// The run folders.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Path> {
+        self.runs.iter().flat_map(|Folders(folders)| folders).map(PathBuf::as_path)
+    }
+}
+
+/// Folders with commas between them, or one whose name holds a comma.
+#[derive(Clone)]
+struct Folders(Vec<PathBuf>);
+
+impl Folders {
+    fn of(named: OsString) -> Self {
+        match named.to_str() {
+            Some(list) if !Path::new(list).exists() => {
+                Self(list.split(',').map(PathBuf::from).collect())
+            }
+            _ => Self(vec![named.into()]),
+        }
+    }
 }
 
 /// Where data lies.
@@ -205,5 +230,25 @@ impl From<SplitChoice> for Split {
             SplitChoice::Dev => Self::Dev,
             SplitChoice::Test => Self::Test,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_may_have_a_comma_in_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, with_comma] = ["one", "a,b"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&with_comma).unwrap();
+        let list = OsString::from(format!("{},two", one.display()));
+        let parsed = |arguments: &[OsString]| {
+            let mut all = vec!["train".into(), "evaluate".into()];
+            all.extend(arguments.iter().flat_map(|run| ["--run".into(), run.clone()]));
+            let Command::Evaluate(options) = Cli::parse_from(all).command else { panic!() };
+            options.runs().map(Path::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(parsed(&[with_comma.clone().into(), list]), [with_comma, one, "two".into()]);
     }
 }
