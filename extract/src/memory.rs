@@ -110,7 +110,7 @@ mod tests {
         const ALL: u64 = 100;
         let memory = Memory::new(ALL);
         let (taken, most, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let hold = |bytes: u64| {
+        let note = |bytes: u64| {
             let now = taken.fetch_add(bytes, Ordering::SeqCst) + bytes;
             most.fetch_max(now, Ordering::SeqCst);
             thread::yield_now();
@@ -118,7 +118,7 @@ mod tests {
         };
         thread::scope(|scope| {
             for number in 0..16_u64 {
-                let (memory, done, hold) = (&memory, &done, &hold);
+                let (memory, done, note) = (&memory, &done, &note);
                 scope.spawn(move || {
                     for step in 0..50 {
                         let (file, all) = (1 + number % 5, 5 + (number * 13 + step * 7) % 96);
@@ -127,7 +127,7 @@ mod tests {
                             drop(held);
                             held = memory.take(all).unwrap();
                         }
-                        hold(all);
+                        note(all);
                         drop(held);
                         done.fetch_add(1, Ordering::SeqCst);
                     }

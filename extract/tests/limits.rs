@@ -135,7 +135,7 @@ fn standard_error_is_json_where_it_is_no_terminal() {
         let said = workplace.run(arguments);
         assert!(said.status > 0, "{arguments:?}");
         let lines = said.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let last = lines.last().unwrap();
+        let last = lines.collect::<Vec<_>>().pop().unwrap();
         assert_eq!(last["event"], "error");
         assert!(!last["message"].as_str().unwrap().starts_with("error"));
     }

@@ -35,7 +35,7 @@ const SYSTEM_FOLDERS: [&str; 15] = [
 /// How the names of folders begin in which Linux keeps what was deleted: `.Trash-1000`.
 const TRASH: &str = ".Trash-";
 
-/// The first bytes of an AppleDouble file, in which macOS keeps what a file system has no place for.
+/// The first bytes of an `AppleDouble` file, in which macOS keeps what a file system has no place for.
 pub const APPLE_DOUBLE: [u8; 4] = [0x00, 0x05, 0x16, 0x07];
 
 /// Files that are not looked into: they lie beside photos by the thousand.

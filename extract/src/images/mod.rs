@@ -200,7 +200,7 @@ fn rest(listing: &Listing) -> String {
     let skipped = listing.skipped.iter().map(|of| format!("skipped: {}: {}", of.image, of.reason));
     let left_out = listing.left_out.to_string();
     let lines = skipped.chain(left_out.lines().map(str::to_owned));
-    lines.take(NAMED).map(|line| format!("\n  {}", on_one_line(&line))).collect()
+    lines.take(NAMED).fold(String::new(), |said, line| said + "\n  " + &on_one_line(&line))
 }
 
 /// Of a long list only so many are named.
