@@ -18,6 +18,7 @@ pub mod part;
 pub mod program;
 pub mod quotes;
 pub mod scenes;
+mod size;
 pub mod splits;
 pub mod text;
 pub mod tokens;
@@ -27,6 +28,7 @@ pub use captions::{CaptionedImage, Captions};
 pub use error::{Error, Result};
 pub use left_out::LeftOut;
 pub use part::{PartDigest, digest_of_part};
+pub use size::Size;
 pub use splits::{Split, Splits};
 pub use vocabulary::{Vocabulary, VocabularyOrigin};
 

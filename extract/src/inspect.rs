@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
+use data::names::one_line;
 use data::program::print;
 use features::{FeatureStore, Problem, State};
 use indicatif::HumanBytes;
-use models::folder::on_one_line;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let store = FeatureStore::open(&options.store)?;
     let problems = store.verify()?;
     for problem in &problems {
-        print(on_one_line(&problem.to_string()))?;
+        print(one_line(&problem.to_string()))?;
     }
     let place = options.store.display();
     if problems.is_empty() {

@@ -78,26 +78,6 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Reads a size as people write it: `512MiB`, `1.5GiB`, `800MB`; a number alone counts bytes.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 6] = [
-        ("", 1),
-        ("B", 1),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-    ];
-    let wanted = || format!("`{text}` is not a size such as 512MiB or 1.5GiB");
-    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
-    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
-    let known = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()));
-    let (_, factor) = known.ok_or_else(wanted)?;
-    let bytes = number.parse::<f64>().map_err(|_| wanted())? * *factor as f64;
-    // Above this the numbers of a float have gaps.
-    if (1.0..=2_f64.powi(53)).contains(&bytes) { Ok(bytes as u64) } else { Err(wanted()) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -138,17 +118,5 @@ mod tests {
         assert!(most.into_inner() <= ALL);
         assert!(memory.take(ALL + 1).is_none());
         assert!(memory.take(ALL).is_some());
-    }
-
-    #[test]
-    fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in
-            [("512MiB", 512 << 20), ("1.5 gib", 3 << 29), ("800MB", 800_000_000), ("4096", 4096)]
-        {
-            assert_eq!(parse_size(text), Ok(bytes), "{text}");
-        }
-        for wrong in ["", "0", "MiB", "-1MiB", "1.2.3MB", "1M", "99999999999GiB", "nan"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
     }
 }

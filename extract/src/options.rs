@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use data::Size;
 use features::{Dtype, Shard};
 use models::decode::MAX_PIXELS;
 use models::preprocess::Resize;
 use models::{DeviceChoice, Limits, View};
 
-use crate::memory::parse_size;
 use crate::task;
 
 /// Stage one: every image through the encoder, once, into the feature store.
@@ -88,8 +88,8 @@ pub(crate) struct Job {
     pub(crate) max_pixels: u64,
     /// The most memory that images take while they are read and decoded, such as 512MiB or 4GiB. An image that needs
     /// more is skipped.
-    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = parse_size)]
-    pub(crate) memory: u64,
+    #[arg(long, default_value_t = Size::mib(1024), value_name = "SIZE")]
+    pub(crate) memory: Size,
     /// Only the images whose names hash to shard I of N, counted from 0, into STORE.I-of-N.h5; as auto/N, I
     /// is the number of the task in a Kubernetes indexed job or a Slurm array.
     #[arg(long, value_name = "I/N", value_parser = task::shard)]

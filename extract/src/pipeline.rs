@@ -96,7 +96,7 @@ fn decode_all<'a>(
     pending: &'a [Pending],
     sender: Sender<Message<'a>>,
 ) {
-    let memory = Memory::new(job.memory);
+    let memory = Memory::new(job.memory.bytes());
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
         let decoded = guarded(|| decode(&pending.image, preprocess, job, &memory));

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use data::Captions;
 use data::names::normal;
+use data::names::one_line;
 use data::program::print;
 use features::{FeatureStore, GridShape, Origin, Provenance, StoreWriter};
 use indicatif::HumanDuration;
 use models::Encoder;
 use models::encoder::EncoderOptions;
-use models::folder::on_one_line;
 use serde::Serialize;
 
 use crate::compare::compare;
@@ -233,7 +233,7 @@ fn report_skipped(store: &Path, skipped: &[Skipped], progress: &Progress) -> any
 
 fn name_skipped(skipped: &[Skipped], progress: &Progress) {
     for Skipped { image, reason } in skipped.iter().take(NAMED) {
-        progress.note(&format!("skipped: {}: {reason}", on_one_line(image)));
+        progress.note(&format!("skipped: {}: {reason}", one_line(image)));
     }
 }
 

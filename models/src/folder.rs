@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use data::LeftOut;
+use data::names::one_line;
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 
@@ -98,8 +99,7 @@ impl Listing {
         }
         let is_wanted = has_image_extension(path) || has_extension(path, others);
         let name = path.strip_prefix(folder).unwrap_or(path);
-        let mut leave_out =
-            |why: String| self.left_out.add(why, on_one_line(&name.to_string_lossy()));
+        let mut leave_out = |why: String| self.left_out.add(why, one_line(&name.to_string_lossy()));
         if !is_file {
             if is_wanted || unread_kind(path).is_some() {
                 leave_out("not a regular file".to_owned());
@@ -139,20 +139,6 @@ fn left_out_for(path: &Path) -> Option<String> {
 #[must_use]
 pub fn unread(kind: &str) -> String {
     format!("{kind} is not read; save it as JPEG or PNG")
-}
-
-/// `name` on one line of text: line breaks and other control characters are escaped.
-#[must_use]
-pub fn on_one_line(name: &str) -> String {
-    let mut line = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
 }
 
 /// Whether a path leads into a folder of the system, such as `__MACOSX`.
@@ -300,10 +286,5 @@ mod tests {
 
         let absent = list(&at("absent"), &[]);
         assert_eq!(absent.problems[0].path, at("absent"));
-    }
-
-    #[test]
-    fn a_name_stays_on_its_line() {
-        assert_eq!(on_one_line("new\nline\t\u{1b}[1m ảnh.jpg"), "new\\nline\\t\\u{1b}[1m ảnh.jpg");
     }
 }

@@ -18,7 +18,6 @@ mod origin;
 mod page;
 mod requests;
 mod run;
-mod size;
 mod stages;
 mod state;
 mod upload;
@@ -35,6 +34,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 pub use backend::{Backend, ModelInfo};
+pub use data::Size;
 pub use error::Error;
 pub use listen::listen;
 pub use model::{ModelArgs, SearchArgs};
@@ -42,7 +42,6 @@ pub use options::{ApiKey, Options, Seconds};
 pub use origin::Origin;
 use page::Pages;
 pub use run::{Ended, run};
-pub use size::Size;
 pub use state::Draining;
 
 /// What every handler sees.

@@ -9,10 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use data::names::one_line;
 use models::decode::{has_image_extension, unread_kind};
-use models::folder::{
-    APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, on_one_line, unread,
-};
+use models::folder::{APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, unread};
 use tar::{Entry, EntryType};
 
 use super::{Listing, Place};
@@ -143,7 +142,7 @@ impl Members {
         if has_image_extension(&name) {
             self.images.push((name, place.clone()));
         } else if let Some(kind) = unread_kind(&name) {
-            listing.left_out.add(unread(kind), on_one_line(&name.to_string_lossy()));
+            listing.left_out.add(unread(kind), one_line(&name.to_string_lossy()));
         }
         self.found.insert(place, what);
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use data::names::one_line;
 use models::decode::has_image_extension;
 use models::folder;
 
@@ -15,7 +16,7 @@ pub(super) fn read(folder: &Path, listing: &mut Listing) {
     for path in files {
         let name = path.strip_prefix(folder).unwrap_or(&path);
         if archive::is_compressed(name) {
-            listing.left_out.add(archive::COMPRESSED, folder::on_one_line(&name.to_string_lossy()));
+            listing.left_out.add(archive::COMPRESSED, one_line(&name.to_string_lossy()));
             continue;
         }
         match name.to_str() {

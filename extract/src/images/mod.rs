@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use data::names::normal;
+use data::names::one_line;
 use data::{Captions, LeftOut};
 use features::{MAX_NAME_BYTES, Shard, Source};
 use models::decode::EXTENSIONS;
-use models::folder::on_one_line;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -200,7 +200,7 @@ fn rest(listing: &Listing) -> String {
     let skipped = listing.skipped.iter().map(|of| format!("skipped: {}: {}", of.image, of.reason));
     let left_out = listing.left_out.to_string();
     let lines = skipped.chain(left_out.lines().map(str::to_owned));
-    lines.take(NAMED).fold(String::new(), |said, line| said + "\n  " + &on_one_line(&line))
+    lines.take(NAMED).fold(String::new(), |said, line| said + "\n  " + &one_line(&line))
 }
 
 /// Of a long list only so many are named.
