@@ -180,7 +180,7 @@ fn codes_of_a_lossless_webp_are_counted() {
         bits.put(0, 1);
         bits.put(1, 8);
     }
-    bits.put(0, 64 * 8);
+    (0..64).for_each(|_| bits.put(0, 8));
     let payload = bits.0;
     let chunk = [&b"VP8L"[..], &(payload.len() as u32).to_le_bytes(), &payload].concat();
     let riff = [&b"RIFF"[..], &(chunk.len() as u32 + 4).to_le_bytes(), b"WEBP", &chunk].concat();

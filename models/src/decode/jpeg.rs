@@ -1,14 +1,9 @@
 //! What the segments of a JPEG say: the memory that decoding takes, and whether its pixels are all there.
 
-const START_OF_SCAN: u8 = 0xDA;
-const RESTART_INTERVAL: u8 = 0xDD;
+pub(super) const START_OF_SCAN: u8 = 0xDA;
+pub(super) const RESTART_INTERVAL: u8 = 0xDD;
 /// What ends an image.
 pub(super) const END: [u8; 2] = [0xFF, 0xD9];
-/// Bytes that stand for coefficients which are not there. Where a scan lacks some, they lead to other pixels
-/// than an end marker, after which decoders take zeros.
-pub(super) const OTHER_END: [u8; 18] =
-    [254, 181, 107, 218, 173, 109, 254, 91, 182, 219, 54, 205, 179, 118, 157, 167, 0xFF, 0xD9];
-
 /// The frame of a JPEG, up to its first scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -17,11 +12,10 @@ pub(super) struct Frame {
     /// Height in pixels.
     pub(super) height: u64,
     /// Whether its pixels come in scans that refine each other.
-    progressive: bool,
+    pub(super) progressive: bool,
     pub(super) components: Vec<Component>,
-    /// Units between restart markers; none if it is 0.
-    interval: u64,
-    first_scan: Scan,
+    /// Components in the first scan.
+    in_first_scan: usize,
     /// Where the data of the first scan begin.
     data: usize,
 }
@@ -29,20 +23,29 @@ pub(super) struct Frame {
 /// A component of a frame: its name, and how often it is sampled across and down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Component {
-    name: u8,
+    pub(super) name: u8,
     across: u64,
     down: u64,
 }
 
 /// What a scan holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Scan {
-    /// Which components.
-    names: Vec<u8>,
+pub(super) struct Scan {
+    /// The names of components, and the tables of their codes.
+    pub(super) parts: Vec<(u8, u8)>,
     /// The first and the last coefficient of each block.
-    coefficients: [usize; 2],
+    pub(super) coefficients: [usize; 2],
+    /// Whether earlier scans brought bits of these coefficients.
+    pub(super) refines: bool,
     /// How many bits of each coefficient are still to come.
     to_come: u8,
+}
+
+impl Component {
+    /// Blocks in a unit of a scan of several components.
+    pub(super) fn blocks(&self) -> u64 {
+        self.across * self.down
+    }
 }
 
 impl Frame {
@@ -50,7 +53,6 @@ impl Frame {
     /// are passed over, as decoders do. `None` if there is no scan.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame = None::<Self>;
-        let mut interval = 0;
         let mut at = 2;
         loop {
             let (marker, segment, next) = segment(bytes, at)?;
@@ -61,10 +63,9 @@ impl Frame {
                         marker == 0xC2 || frame.is_some_and(|frame| frame.progressive);
                     frame = Some(Self::from_segment(segment, progressive)?);
                 }
-                RESTART_INTERVAL => interval = number(segment, 0)?,
                 START_OF_SCAN => {
-                    let first_scan = Scan::from_segment(segment)?;
-                    return Some(Self { interval, first_scan, data: at, ..frame? });
+                    let in_first_scan = Scan::from_segment(segment)?.parts.len();
+                    return Some(Self { in_first_scan, data: at, ..frame? });
                 }
                 _ => (),
             }
@@ -82,8 +83,7 @@ impl Frame {
             height: number(segment, 1)?,
             progressive,
             components: components.collect(),
-            interval: 0,
-            first_scan: Scan { names: Vec::new(), coefficients: [0; 2], to_come: 0 },
+            in_first_scan: 0,
             data: 0,
         })
     }
@@ -102,7 +102,7 @@ impl Frame {
         let width = self.width.next_multiple_of(8 * across);
         let height = self.height.next_multiple_of(8 * down);
         let samples = self.components.iter().map(|part| part.across * part.down).sum::<u64>();
-        let several = self.progressive || self.first_scan.names.len() < self.components.len();
+        let several = self.progressive || self.in_first_scan < self.components.len();
         let coefficients = 2 * width * height * samples / (across * down);
         96 * width * samples.max(4) + if several { coefficients } else { 0 }
     }
@@ -112,56 +112,29 @@ impl Frame {
         bytes[self.data.min(bytes.len())..].windows(2).any(|pair| pair == END)
     }
 
-    /// Whether `bytes`, which have no end marker, may hold all there is of the image but for it: every
-    /// component has its scans, and the last one as many restarts as it should. What is missing at its end
-    /// only decoding can tell.
-    pub(super) fn may_be_whole(&self, bytes: &[u8]) -> bool {
-        let mut scans = vec![self.first_scan.clone()];
-        let (mut at, mut interval, mut restarts) = (self.data, self.interval, 0);
-        while let Some(found) = bytes.get(at..).and_then(next_marker) {
-            at += found;
-            if matches!(bytes[at + 1], 0xD0..=0xD7) {
-                restarts += 1;
-                at += 2;
-                continue;
+    /// Whether scans bring every bit of every coefficient of every component.
+    pub(super) fn is_complete(&self, scans: &[Scan]) -> bool {
+        self.components.iter().all(|component| {
+            let is_of_it = |scan: &&Scan| scan.parts.iter().any(|part| part.0 == component.name);
+            let mut of_it = scans.iter().filter(is_of_it);
+            if !self.progressive {
+                return of_it.next().is_some();
             }
-            let Some((marker, segment, next)) = segment(bytes, at) else { return false };
-            at = next;
-            match marker {
-                RESTART_INTERVAL => interval = number(segment, 0).unwrap_or(0),
-                START_OF_SCAN => {
-                    let Some(scan) = Scan::from_segment(segment) else { return false };
-                    scans.push(scan);
-                    restarts = 0;
+            let mut to_come = [u8::MAX; 64];
+            for Scan { coefficients: [first, last], to_come: left, .. } in of_it {
+                if let Some(part) = to_come.get_mut(*first..=*last) {
+                    part.fill(*left);
                 }
-                _ => (),
             }
-        }
-        let units = scans.last().map_or(0, |scan| self.units(scan));
-        let expected = if interval == 0 { 0 } else { units.div_ceil(interval).saturating_sub(1) };
-        restarts == expected && self.components.iter().all(|part| self.is_refined(part, &scans))
-    }
-
-    /// Whether scans bring every bit of every coefficient of a component.
-    fn is_refined(&self, component: &Component, scans: &[Scan]) -> bool {
-        let mut of_it = scans.iter().filter(|scan| scan.names.contains(&component.name));
-        if !self.progressive {
-            return of_it.next().is_some();
-        }
-        let mut to_come = [u8::MAX; 64];
-        for Scan { coefficients: [first, last], to_come: left, .. } in of_it {
-            if let Some(part) = to_come.get_mut(*first..=*last) {
-                part.fill(*left);
-            }
-        }
-        to_come.iter().all(|left| *left == 0)
+            to_come.iter().all(|left| *left == 0)
+        })
     }
 
     /// How many units a scan codes: blocks of a single component, or groups of blocks of several.
-    fn units(&self, scan: &Scan) -> u64 {
+    pub(super) fn units(&self, scan: &Scan) -> u64 {
         let [across, down] = self.sampled();
-        let alone = match scan.names.as_slice() {
-            [name] => self.components.iter().find(|component| component.name == *name),
+        let alone = match scan.parts.as_slice() {
+            [(name, _)] => self.components.iter().find(|component| component.name == *name),
             _ => None,
         };
         let [columns, rows] = match alone {
@@ -173,20 +146,21 @@ impl Frame {
 }
 
 impl Scan {
-    fn from_segment(segment: &[u8]) -> Option<Self> {
+    pub(super) fn from_segment(segment: &[u8]) -> Option<Self> {
         let (&count, rest) = segment.split_first()?;
-        let (names, rest) = rest.split_at_checked(2 * usize::from(count))?;
+        let (parts, rest) = rest.split_at_checked(2 * usize::from(count))?;
         let &[first, last, bits, ..] = rest else { return None };
         Some(Self {
-            names: names.chunks_exact(2).map(|name| name[0]).collect(),
+            parts: parts.chunks_exact(2).map(|part| (part[0], part[1])).collect(),
             coefficients: [first.into(), last.into()],
+            refines: bits >> 4 > 0,
             to_come: bits & 15,
         })
     }
 }
 
 /// The next marker from `at` on that has a segment, the segment, and where it ends.
-fn segment(bytes: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
+pub(super) fn segment(bytes: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
     loop {
         at += next_marker(bytes.get(at..)?)?;
         let marker = *bytes.get(at + 1)?;
@@ -204,6 +178,6 @@ fn next_marker(bytes: &[u8]) -> Option<usize> {
     bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn number(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])))
 }

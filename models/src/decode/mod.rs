@@ -1,6 +1,7 @@
 //! Bytes of an image file to upright RGB pixels.
 
 mod directory;
+mod entropy;
 mod gif;
 mod jpeg;
 mod kinds;

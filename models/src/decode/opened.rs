@@ -4,12 +4,11 @@ use std::io::Cursor;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
-use sha2::{Digest as _, Sha256};
 
 use super::gif::Gif;
 use super::png::Png;
 use super::tiff::Tiff;
-use super::{ImageError, Limits, jpeg, kinds, rgb, webp};
+use super::{ImageError, Limits, entropy, jpeg, kinds, rgb, webp};
 use crate::Preprocess;
 
 /// What every image needs, however small.
@@ -32,7 +31,7 @@ enum Codec<'a> {
     Tiff(Box<Tiff<'a>>),
     /// A decoder that writes all pixels at once.
     Whole(Box<dyn ImageDecoder + 'a>),
-    /// A JPEG that lacks its end marker, and perhaps more.
+    /// A JPEG that lacks nothing but its end marker.
     Endless(&'a [u8]),
 }
 
@@ -102,7 +101,7 @@ impl<'a> Opened<'a> {
         if frame.ends(bytes) {
             return Ok(Self { beside, ..opened });
         }
-        if !frame.may_be_whole(bytes) {
+        if !entropy::is_whole(&frame, bytes) {
             return Err(ImageError::Truncated);
         }
         Ok(Self { beside: beside + file, codec: Codec::Endless(bytes), ..opened })
@@ -144,7 +143,10 @@ impl<'a> Opened<'a> {
             Codec::Gif(gif) => gif.read()?,
             Codec::Tiff(tiff) => tiff.read()?,
             Codec::Whole(decoder) => whole(decoder, pixels, bytes)?,
-            Codec::Endless(jpeg) => endless(jpeg, pixels)?,
+            Codec::Endless(jpeg) => {
+                let ended = [jpeg, &jpeg::END].concat();
+                whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, bytes)?
+            }
         };
         let problem = || ImageError::Damaged("its decoder gave too few pixels".to_owned());
         let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
@@ -173,18 +175,6 @@ fn whole(
 fn is_quarter_turn(orientation: Orientation) -> bool {
     use Orientation as O;
     matches!(orientation, O::Rotate90 | O::Rotate270 | O::Rotate90FlipH | O::Rotate270FlipH)
-}
-
-/// The pixels of a JPEG that has no end marker, if its last scan is whole: then it is all the same what
-/// follows it.
-fn endless(jpeg: &[u8], pixels: usize) -> Result<Vec<u8>, ImageError> {
-    let decoded = |end: &[u8]| {
-        let ended = [jpeg, end].concat();
-        whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, 3 * pixels)
-    };
-    let other = Sha256::digest(decoded(&jpeg::OTHER_END).map_err(|_| ImageError::Truncated)?);
-    let image = decoded(&jpeg::END)?;
-    if Sha256::digest(&image) == other { Ok(image) } else { Err(ImageError::Truncated) }
 }
 
 fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
