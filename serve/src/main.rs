@@ -51,7 +51,8 @@ fn main() -> ExitCode {
         let checked = cli.options.check();
         checked.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
         log::start(cli.log.clone(), cli.log_format);
-        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let threads = cli.options.blocking_threads();
+        let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()?;
         let ended = runtime.block_on(run(&cli, search));
         // A photo that is being decoded for nobody is not waited for.
         runtime.shutdown_background();

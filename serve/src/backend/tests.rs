@@ -266,6 +266,7 @@ async fn an_answer_keeps_its_memory_until_it_is_sent() {
     let app = app_of(backend, &options);
     let request = Request::post("/api/caption").body(Body::from(png(1))).unwrap();
     let response = app.oneshot(request).await.unwrap();
+    assert!(response.headers().contains_key(header::CONTENT_LENGTH));
     let kept = || memory.uploads.all().bytes() - memory.uploads.free().bytes();
     assert_eq!(kept(), memory::ANSWER.bytes());
     let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
