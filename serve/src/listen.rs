@@ -30,7 +30,9 @@ pub async fn listen(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let mut http = http1::Builder::new();
-    http.max_buf_size(BUFFER).timer(TokioTimer::new()).header_read_timeout(Duration::from(options.header_time));
+    http.max_buf_size(BUFFER)
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from(options.header_time));
     let room = Arc::new(Semaphore::new(options.connections));
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

@@ -9,8 +9,8 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 
-use crate::memory::{self, ANSWER};
 use crate::Size;
+use crate::memory::{self, ANSWER};
 
 use crate::Origin;
 
@@ -242,7 +242,10 @@ mod tests {
     fn uploads_that_never_find_room_are_refused_at_start() {
         let small = parsed(&["--memory", "64MiB"]);
         let problem = small.check().unwrap_err().to_string();
-        assert!(problem.contains("--memory 112 MiB") && problem.contains("--max-upload"), "{problem}");
+        assert!(
+            problem.contains("--memory 112 MiB") && problem.contains("--max-upload"),
+            "{problem}"
+        );
         let enough = parsed(&["--memory", "112 MiB"]);
         assert!(enough.check().is_ok());
         assert!(enough.max_together() >= enough.max_upload);

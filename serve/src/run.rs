@@ -10,7 +10,9 @@ use crate::{Options, Seconds, listen};
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
     /// The model's thread panicked.
-    #[error("the model's thread ended by a panic, nothing is captioned any more; start the server again")]
+    #[error(
+        "the model's thread ended by a panic, nothing is captioned any more; start the server again"
+    )]
     ModelEnded,
     /// Requests went on for longer than they may.
     #[error("stopped, but not all requests had ended after {0} s")]

@@ -96,7 +96,9 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }
-        for wrong in ["", "0", "-1MiB", "MiB", "1.2.3MB", "1M", "5Mi", "1e3", "nan", "9999999999GiB"] {
+        for wrong in
+            ["", "0", "-1MiB", "MiB", "1.2.3MB", "1M", "5Mi", "1e3", "nan", "9999999999GiB"]
+        {
             assert!(wrong.parse::<Size>().is_err(), "{wrong}");
         }
     }

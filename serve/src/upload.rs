@@ -89,7 +89,8 @@ impl<'a> Reader<'a> {
         };
         let photos = timeout(self.options().body_time.into(), read).await;
         let photos = photos.map_err(|_| Error::SlowBody)??;
-        let is_empty = |photo: &Result<Photo, _>| photo.as_ref().is_ok_and(|photo| photo.bytes.is_empty());
+        let is_empty =
+            |photo: &Result<Photo, _>| photo.as_ref().is_ok_and(|photo| photo.bytes.is_empty());
         if photos.iter().all(is_empty) { Err(Error::NoImage) } else { Ok(photos) }
     }
 

@@ -114,7 +114,15 @@ fn memory_stays_within_its_budget_and_comes_back() {
 
 fn start(folder: &std::path::Path, log: &std::path::Path) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
-    command.args(["--port", "0", "--memory", &format!("{MEMORY_MIB}MiB"), "--log", "info", "--model"]);
+    command.args([
+        "--port",
+        "0",
+        "--memory",
+        &format!("{MEMORY_MIB}MiB"),
+        "--log",
+        "info",
+        "--model",
+    ]);
     if let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) {
         command.arg(model);
     } else {
@@ -193,7 +201,9 @@ fn numbered(png: &[u8], number: usize) -> Vec<u8> {
 }
 
 fn head(path: &str, kind: &str, length: usize) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 fn connect(place: &str) -> TcpStream {
@@ -247,7 +257,9 @@ fn large_form() -> Vec<u8> {
         let mut bytes = std::io::Cursor::new(Vec::new());
         let image = image::RgbImage::from_pixel(40, 30, image::Rgb([shade, 1, 2]));
         image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        form.extend(b"--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"x.png\"\r\n\r\n");
+        form.extend(
+            b"--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"x.png\"\r\n\r\n",
+        );
         form.extend(with_chunk(&bytes.into_inner(), &vec![0; 9_000_000]));
         form.extend(b"\r\n");
     }

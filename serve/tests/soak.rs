@@ -47,7 +47,8 @@ fn it_goes_on_under_load_and_attack() {
     let mut memory = Vec::new();
     let mut counts = HashMap::<_, usize>::new();
     // On a machine that has other things to do it may take more parts.
-    while memory.len() < PARTS || counts.get(&Some(200)).is_none_or(|captions| *captions < CAPTIONS) {
+    while memory.len() < PARTS || counts.get(&Some(200)).is_none_or(|captions| *captions < CAPTIONS)
+    {
         assert!(memory.len() < 20 * PARTS, "too few captions: {counts:?}");
         let answers = load::closed(&server.address, &bodies, CLIENTS, time / PARTS as u32);
         for answer in &answers {

@@ -165,7 +165,8 @@ impl Backend {
         photos: Vec<Result<Photo, Error>>,
     ) -> Vec<Result<Answer, Error>> {
         let turn = if self.free_places() > 0 { Turn::Wait } else { Turn::Now };
-        let captions = photos.into_iter().map(async |photo| self.caption_in_turn(photo?, turn).await);
+        let captions =
+            photos.into_iter().map(async |photo| self.caption_in_turn(photo?, turn).await);
         stream::iter(captions).buffered(self.together).collect().await
     }
 

@@ -3,11 +3,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use ::tests::small_model;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use models::{Caption, CaptionerOptions};
-use tests::small_model;
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
@@ -29,7 +29,13 @@ fn png(shade: u8) -> Vec<u8> {
 }
 
 fn captions(photos: &[Prepared]) -> Batch {
-    let caption = Caption { text: "a dog".into(), log_probability: -1.0, finished: true, words: vec![] };
+    let caption = Caption {
+        text: "a dog".into(),
+        log_probability: -1.0,
+        score: -1.0,
+        finished: true,
+        words: vec![],
+    };
     let captions = vec![vec![caption]; photos.len()];
     Batch { captions, encode: Duration::ZERO, search: Duration::ZERO }
 }
@@ -153,18 +159,22 @@ async fn photos_of_one_request_wait_for_places_and_others_do_not() {
     let options = Options { queue: 2, ..Options::default() };
     let (backend, go) = held(&options);
     let photos = |from: u8| (from..from + 5).map(|shade| Ok(backend.upload(shade))).collect();
-    let (all, refused, ()) = tokio::join!(backend.caption_all(photos(0)), async {
-        until(|| backend.free_places() < 2).await;
-        let one = backend.caption(backend.upload(100)).await;
-        let none_free = until(|| backend.free_places() == 0);
-        tokio::time::timeout(Duration::from_millis(50), none_free).await.ok();
-        one
-    }, async {
-        for _ in 0..6 {
-            sleep(Duration::from_millis(20)).await;
-            let _ = go.send(());
+    let (all, refused, ()) = tokio::join!(
+        backend.caption_all(photos(0)),
+        async {
+            until(|| backend.free_places() < 2).await;
+            let one = backend.caption(backend.upload(100)).await;
+            let none_free = until(|| backend.free_places() == 0);
+            tokio::time::timeout(Duration::from_millis(50), none_free).await.ok();
+            one
+        },
+        async {
+            for _ in 0..6 {
+                sleep(Duration::from_millis(20)).await;
+                let _ = go.send(());
+            }
         }
-    });
+    );
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     // A request takes half of the places: the other is for others.
     assert!(refused.is_ok(), "{refused:?}");
@@ -216,9 +226,10 @@ async fn an_upload_without_room_is_refused_before_it_is_read() {
     let all = uploads.uploads.free().bytes();
     let mut taken = uploads.uploads.try_take(all).unwrap();
     let unread = || {
-        let unread = futures_util::stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, Error>>> {
-            panic!("the body is read")
-        });
+        let unread =
+            futures_util::stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, Error>>> {
+                panic!("the body is read")
+            });
         Body::from_stream(unread)
     };
     let request = |path: &str, body, length: Option<u64>| {

@@ -83,7 +83,9 @@ impl Decoders {
             return Err(Error::ImageNeedsTooMuchMemory { need, share });
         }
         let reply = &mut work.reply;
-        let room = async { select! { room = share.take(need) => room, () = reply.closed() => None } };
+        let room = async {
+            select! { room = share.take(need) => room, () = reply.closed() => None }
+        };
         let Some(mut room) = Handle::current().block_on(room) else { return Ok(None) };
         let (queue, start) = (work.since.elapsed(), Instant::now());
         let photo = self.captioner.prepare(bytes).map_err(Error::of_model)?;

@@ -60,7 +60,9 @@ impl Texts {
             ("{max_photos}", options.max_photos.to_string()),
         ];
         let read = |text: &str| {
-            let text = limits.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
+            let text = limits
+                .iter()
+                .fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
             text.parse::<Table>().map_err(|error| {
                 Error::new(ErrorKind::SyntaxError, "the texts of the page").with_source(error)
             })

@@ -91,7 +91,8 @@ async fn a_connection_too_many_waits_for_room() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_told_so() {
     let server = Listening::start(Options::default()).await;
-    let answer = server.send(&post(&vec![0; Options::default().max_upload.bytes() as usize + 1])).await;
+    let answer =
+        server.send(&post(&vec![0; Options::default().max_upload.bytes() as usize + 1])).await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"), "{answer}");
     assert!(server.is_well().await);
 }
