@@ -20,7 +20,7 @@ use crate::connection::Unread;
 /// The rest of a body is read before its answer is sent if it has at most so many bytes and they come in so short a
 /// time, as those do that were sent together with the head: then the connection lives on.
 const SMALL_REST: u64 = 64 * 1024;
-const REST_TIME: Duration = Duration::from_millis(100);
+const REST_TIME: Duration = Duration::from_secs(1);
 
 /// A body that comes back when nobody wants it any more.
 struct Lent {

@@ -65,7 +65,7 @@ fn parse(directive: &str) -> Result<Vec<Directive>, String> {
             )),
         },
         Some(("", _)) => Err(format!("`{directive}` names no part of the program")),
-        Some((_, level)) if level.is_empty() => Err(format!("`{directive}` has no level")),
+        Some((_, "")) => Err(format!("`{directive}` has no level")),
         Some(("showtell", level)) => {
             PARTS.iter().map(|part| of(&format!("{part}={level}"))).collect()
         }

@@ -10,7 +10,7 @@ use url::{ParseError, Url};
 use crate::requests::ID;
 
 /// How long browsers may remember what is allowed; none does for longer.
-const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+const MAX_AGE: Duration = Duration::from_hours(2);
 
 /// A web site as browsers name it in the header `Origin`, or all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

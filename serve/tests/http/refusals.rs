@@ -121,6 +121,9 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
     bomb[16..24].copy_from_slice(&[0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0]);
     let checksum = crc32fast::hash(&bomb[12..29]).to_be_bytes();
     bomb[29..33].copy_from_slice(&checksum);
+    let mut damaged = photo();
+    // The first block of the compressed pixels has a type that there is not.
+    damaged[43] = 0xff;
     let cut = photo();
     let cut = cut[..cut.len() / 2].to_vec();
     let broken = |body: &'static str| {
@@ -160,6 +163,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         (raw(qoi), 415, "unsupported_image"),
         (raw(bomb), 413, "too_many_pixels"),
         (raw(cut), 422, "truncated_image"),
+        (raw(damaged), 422, "damaged_image"),
         (raw(large.clone()), 413, "body_too_large"),
         (api(&[("image", &large)]), 413, "body_too_large"),
         (
