@@ -1,15 +1,14 @@
 //! A model folder: which parts belong together.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use data::{Vocabulary, digest};
+use data::{Vocabulary, text};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::MADE_OF;
 use crate::onnx::outline::Outline;
-use crate::{Error, Preprocess, Result};
+use crate::{Error, Preprocess, Result, identity};
 
 /// File name of the manifest in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -23,7 +22,8 @@ pub const FORMAT: &str = "showtell model 1";
 pub struct Part {
     /// The file's name, without folder.
     pub file: String,
-    /// The SHA-256 of the file; of the vocabulary, that of its words.
+    /// The SHA-256 of the file; of the vocabulary, that of its words; of a network with weights in other files,
+    /// its [identity](identity::of_network).
     pub sha256: String,
 }
 
@@ -65,8 +65,7 @@ impl Manifest {
             let problem = "no model here; train one (`make train`) or export it (`train export`)";
             return Err(Error::bundle(&path, problem));
         }
-        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let manifest: Self = serde_json::from_str(&text)
+        let manifest: Self = serde_json::from_str(&text::read(&path)?)
             .map_err(|error| Error::bundle(&path, format!("not a manifest: {error}")))?;
         if manifest.format != FORMAT {
             let problem = format!("the format is `{}`, not `{FORMAT}`", manifest.format);
@@ -87,7 +86,7 @@ impl Manifest {
     pub fn check_decoder(&self, folder: &Path) -> Result<()> {
         for part in [&self.decoder_init, &self.decoder_step] {
             let path = folder.join(&part.file);
-            check(&path, &digest::of_file(&path)?, &part.sha256)?;
+            check(&path, &identity::of_network(&path)?, &part.sha256)?;
         }
         Ok(())
     }
@@ -103,7 +102,7 @@ impl Manifest {
             None => vec![folder.join(name), above],
         };
         if let Some(place) = places.iter().find(|place| place.exists()) {
-            let sha256 = digest::of_file(place)?;
+            let sha256 = identity::of_network(place)?;
             let expected = &self.encoder.sha256;
             if sha256 != *expected && Outline::read(place)?.metadata(MADE_OF) != Some(expected) {
                 check(place, &sha256, expected)?;

@@ -174,7 +174,7 @@ impl Captioner {
     /// The most bytes of memory that [`prepare`](Self::prepare) holds at one time beside `bytes`, as the
     /// header of the image tells. What is no image, not read or too large is refused.
     pub fn decode_memory(&self, bytes: &[u8]) -> Result<u64> {
-        Ok(memory_for(bytes, &self.limits, &self.preprocess)?)
+        Ok(memory_for(bytes, self.limits, &self.preprocess)?)
     }
 
     /// Decodes the image whose file holds `bytes`.

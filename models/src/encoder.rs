@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use data::digest;
 use ort::memory::AllocationDevice;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
+use crate::axes::{self, Strip};
 use crate::bound::Bound;
 use crate::preprocess::{METADATA_KEY, Resize};
-use crate::{Device, DeviceChoice, Error, Preprocess, Result, runtime};
+use crate::{Device, DeviceChoice, Error, Preprocess, Result, identity, runtime};
 
 /// What a user may choose about an encoder.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,11 +68,10 @@ impl Planes {
 impl Encoder {
     /// Opens the ONNX file at `path` and runs it once, which tells the grid and warms it up.
     pub fn open(path: &Path, options: &EncoderOptions) -> Result<Self> {
-        fs::metadata(path).map_err(Error::io(path))?;
-        Self::open_hashed(path, digest::of_file(path)?, options)
+        Self::open_hashed(path, identity::of_network(path)?, options)
     }
 
-    /// The same for a file whose SHA-256 is known.
+    /// The same for a network whose identity is known.
     pub(crate) fn open_hashed(
         path: &Path,
         sha256: String,
@@ -106,6 +104,7 @@ impl Encoder {
             preprocess,
         };
         encoder.grid = encoder.probe()?;
+        encoder.check_axes()?;
         Ok(encoder)
     }
 
@@ -123,6 +122,29 @@ impl Encoder {
                 found: format!("an output of shape {shape:?} for {images} image(s)"),
             }),
         }
+    }
+
+    /// Refuses a network whose grids have the channels last. Where their shape leaves it open, some runs on
+    /// images that differ at one of their sides tell.
+    fn check_axes(&mut self) -> Result<()> {
+        let size = self.preprocess.size.map(|side| side as usize);
+        let [height, width, channels] = self.grid;
+        let shape = [channels, height, width];
+        if axes::shape_tells(shape, size) {
+            return Ok(());
+        }
+        let images = self.fixed_batch.unwrap_or(1);
+        let mut grid_of = |strip: Option<Strip>| {
+            let (_, mut grids) = self.run(&axes::image(size, strip).repeat(images), images)?;
+            grids.truncate(shape.iter().product());
+            Ok::<_, Error>(grids)
+        };
+        let plain = grid_of(None)?;
+        let [top, bottom, left, right] = Strip::ALL.map(|strip| grid_of(Some(strip)));
+        if axes::channels_are_last(shape, &plain, &[top?, bottom?, left?, right?]) {
+            return Err(Error::ChannelsLast { path: self.path.clone(), grid: shape });
+        }
+        Ok(())
     }
 
     /// The grids of `images` tensors, `images × cells × channels`.
@@ -187,7 +209,7 @@ impl Encoder {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The SHA-256 of the file.
+    /// The network's [identity](identity::of_network): the SHA-256 of its file, if all weights lie in it.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256

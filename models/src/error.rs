@@ -30,6 +30,20 @@ pub enum Error {
         /// What ONNX Runtime said.
         problem: String,
     },
+    /// Weights of a network lie in another file, which is not there or is another one.
+    #[error(
+        "{}: its weights lie in `{location}`: {problem}\n  \
+         Put the file that belongs to it beside it, or make one file of both with `encoder adapt`.",
+        path.display()
+    )]
+    Weights {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The other file, as the network names it.
+        location: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// ONNX Runtime failed while it ran a network.
     #[error("{network} failed: {problem}")]
     Run {
@@ -50,6 +64,18 @@ pub enum Error {
         path: PathBuf,
         /// Its inputs and outputs.
         found: String,
+    },
+    /// A network gives grids in another order than `[N,C,h,w]`.
+    #[error(
+        "{}: the axes of its grid `[N,{},{},{}]` are in the order [N,h,w,C], channels last\n  \
+         Turn it by `encoder adapt FILE --out FILE`, or end the network in a Transpose with perm [0,3,1,2].",
+        path.display(), grid[0], grid[1], grid[2]
+    )]
+    ChannelsLast {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The sides of the grid after the number of images.
+        grid: [usize; 3],
     },
     /// An encoder that cannot be brought to integers.
     #[error(

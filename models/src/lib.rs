@@ -3,6 +3,7 @@
 //! Everything here runs on ONNX Runtime alone. Arrays cross the border of this crate as slices with
 //! their shapes.
 
+mod axes;
 mod bound;
 pub mod bundle;
 pub mod calibration;
@@ -13,6 +14,7 @@ pub mod decoder;
 pub mod device;
 pub mod encoder;
 mod error;
+pub mod identity;
 pub mod onnx;
 mod overlay;
 pub mod preprocess;

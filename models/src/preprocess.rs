@@ -218,6 +218,48 @@ mod tests {
         assert_eq!(width_of_white(Resize::Crop), 224);
     }
 
+    /// The centre is what resizing the whole image and cutting it out would give, without the whole.
+    #[test]
+    fn the_centre_is_that_of_the_whole() {
+        let preprocess = Preprocess { resize: Resize::Crop, ..Preprocess::imagenet([64, 64]) };
+        for (width, height) in [(500, 375), (333, 500), (64, 200), (1000, 37), (2, 3)] {
+            let value = |x: u32, y: u32, channel: u32| {
+                ((x * x * 3 + x * y * 7 + channel * 91) / 4 % 256) as u8
+            };
+            let image = RgbImage::from_fn(width, height, |x, y| {
+                image::Rgb([0, 1, 2].map(|c| value(x, y, c)))
+            });
+            let [left, top, across, down] = preprocess.seen(width, height);
+            let [inner_width, inner_height] = [(64.0 / across).round(), (64.0 / down).round()];
+            let part = [0.0, 0.0, width.into(), height.into()];
+            let inner = resize(&image, part, [inner_width as u32, inner_height as u32]).unwrap();
+            let cut = |at: usize| {
+                let (x, y) = (at / 3 % 64, at / 192);
+                let x = x + (left * inner_width).round() as usize;
+                let y = y + (top * inner_height).round() as usize;
+                inner[(y * inner_width as usize + x) * 3 + at % 3]
+            };
+            let found = preprocess.resized(&image).unwrap();
+            let largest = (0..found.len()).map(|at| found[at].abs_diff(cut(at))).max();
+            assert!(largest <= Some(1), "{width}×{height}: off by {largest:?}");
+        }
+    }
+
+    /// Which side is brought to its size first does not show.
+    #[test]
+    fn a_strip_looks_the_same_whichever_side_comes_first() {
+        let strip = RgbImage::from_fn(60_000, 40, |x, y| {
+            image::Rgb([(x / 240) as u8, (y * 6) as u8, (x / 512 * 4) as u8])
+        });
+        assert!(across_first(60_000, 40, 224));
+        let found = Preprocess::imagenet([224, 224]).resized(&strip).unwrap();
+        let mut expected = Image::new(224, 224, PixelType::U8x3);
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        Resizer::new().resize(&strip, &mut expected, &options).unwrap();
+        let pairs = found.iter().zip(expected.buffer());
+        assert!(pairs.map(|(a, b)| a.abs_diff(*b)).max() <= Some(1));
+    }
+
     #[test]
     fn json_comes_back_and_unknown_orders_are_refused() {
         let preprocess = Preprocess::imagenet([224, 224]);

@@ -25,7 +25,59 @@ enum Pool {
     Mean([i64; 2]),
     /// `ReduceMean` over channels-last cells, after a transpose.
     MeanChannelsLast,
+    /// The same with an operator on single values between them.
+    MeanAfterRelu,
+    /// `ReduceMean` whose axes are an input, spelled in some way.
+    MeanOver(Axes),
+    /// Over columns, then over rows.
+    TwoMeans,
+    /// Over rows and columns in one axis.
+    MeanOfFlat,
     None,
+}
+
+/// How a graph spells a constant list.
+#[derive(Clone, Copy)]
+enum Axes {
+    Weight,
+    Constant,
+    /// One number, made a list, twice.
+    Numbers,
+    /// A list that is passed on.
+    PassedOn,
+}
+
+/// Adds the axes 2 and 3 as `axes`.
+fn axes(graph: &mut Graph, spelled: Axes) {
+    let constant =
+        |graph: &mut Graph, name: &str, value| graph.node("Constant", &[], &[name], &[value]);
+    match spelled {
+        Axes::Weight => graph.integers("axes", &[2, 3]),
+        Axes::Constant => constant(graph, "axes", Attribute::Ints("value_ints", &[-2, -1])),
+        Axes::Numbers => {
+            graph.integers("first", &[0]);
+            for (name, value) in [("two", 2), ("three", 3)] {
+                constant(graph, name, Attribute::Int("value_int", value));
+                graph.node("Unsqueeze", &[name, "first"], &[&format!("{name}.list")], &[]);
+            }
+            graph.node(
+                "Concat",
+                &["two.list", "three.list"],
+                &["axes"],
+                &[Attribute::Int("axis", 0)],
+            );
+        }
+        Axes::PassedOn => {
+            constant(graph, "written", Attribute::Ints("value_ints", &[3, 2]));
+            graph.node("Identity", &["written"], &["named"], &[]);
+            graph.node(
+                "Cast",
+                &["named"],
+                &["axes"],
+                &[Attribute::Int("to", ElementType::Int64 as i64)],
+            );
+        }
+    }
 }
 
 fn weights(values: usize) -> Vec<f32> {
@@ -58,6 +110,26 @@ fn classifier(batch: Dimension, pool: Pool) -> Vec<u8> {
             let perm = [Attribute::Ints("perm", &[0, 2, 3, 1])];
             graph.node("Transpose", &["cells"], &["turned"], &perm);
             graph.node("ReduceMean", &["turned"], &["pooled"], &[Attribute::Ints("axes", &[1, 2])]);
+        }
+        Pool::MeanAfterRelu => {
+            let perm = [Attribute::Ints("perm", &[0, 2, 3, 1])];
+            graph.node("Transpose", &["cells"], &["turned"], &perm);
+            graph.node("Relu", &["turned"], &["again"], &[]);
+            graph.node("ReduceMean", &["again"], &["pooled"], &[Attribute::Ints("axes", &[1, 2])]);
+        }
+        Pool::MeanOver(spelled) => {
+            axes(&mut graph, spelled);
+            graph.node("ReduceMean", &["cells", "axes"], &["pooled"], &[]);
+        }
+        Pool::TwoMeans => {
+            let over = |axis| [Attribute::Ints("axes", axis), Attribute::Int("keepdims", 0)];
+            graph.node("ReduceMean", &["cells"], &["rows"], &over(&[3]));
+            graph.node("ReduceMean", &["rows"], &["pooled"], &over(&[-1]));
+        }
+        Pool::MeanOfFlat => {
+            graph.integers("cells in a row", &[0, CHANNELS as i64, -1]);
+            graph.node("Reshape", &["cells", "cells in a row"], &["lists"], &[]);
+            graph.node("ReduceMean", &["lists"], &["pooled"], &[Attribute::Ints("axes", &[2])]);
         }
         Pool::None => graph.node("Identity", &["cells"], &["pooled"], &[]),
     }
@@ -111,8 +183,19 @@ fn expected(tensors: &[f32], images: usize) -> Vec<f32> {
 
 #[test]
 fn the_grid_before_the_pool_becomes_the_output() {
-    let pools =
-        [Pool::GlobalAverage, Pool::Mean([2, 3]), Pool::Mean([-1, -2]), Pool::MeanChannelsLast];
+    let pools = [
+        Pool::GlobalAverage,
+        Pool::Mean([2, 3]),
+        Pool::Mean([-1, -2]),
+        Pool::MeanChannelsLast,
+        Pool::MeanAfterRelu,
+        Pool::MeanOver(Axes::Weight),
+        Pool::MeanOver(Axes::Constant),
+        Pool::MeanOver(Axes::Numbers),
+        Pool::MeanOver(Axes::PassedOn),
+        Pool::TwoMeans,
+        Pool::MeanOfFlat,
+    ];
     for pool in pools {
         for batch in [Symbolic("batch"), Fixed(1), Fixed(8)] {
             let workplace = Workplace::new(&classifier(batch, pool));
@@ -184,6 +267,59 @@ fn what_cannot_be_cut_is_refused_and_nothing_is_written() {
         assert!(error.contains(reason), "no `{reason}` in {error}");
         assert_eq!(fs::read_dir(workplace.0.path()).unwrap().count(), 1, "something was written");
     }
+}
+
+/// The trunk, with its grid brought to channels last by `turn`, which names its output.
+fn channels_last(turn: impl Fn(&mut Graph) -> &'static str) -> Vec<u8> {
+    let mut graph = trunk(Symbolic("N"));
+    let output = turn(&mut graph);
+    graph.output(output, Float, &[Symbolic("N"), Fixed(4), Fixed(4), Fixed(CHANNELS)]);
+    graph.into_bytes(&[])
+}
+
+#[test]
+fn channels_that_are_last_are_turned_or_refused() {
+    let perm = [Attribute::Ints("perm", &[0, 2, 3, 1])];
+    let plain = channels_last(|graph| {
+        graph.node("Transpose", &["cells"], &["last"], &perm);
+        "last"
+    });
+    let with_relu = channels_last(|graph| {
+        graph.node("Transpose", &["cells"], &["turned"], &perm);
+        graph.node("Relu", &["turned"], &["last"], &[]);
+        "last"
+    });
+    let options = EncoderOptions::default();
+    for network in [plain, with_relu] {
+        let workplace = Workplace::new(&network);
+        let error = Encoder::open(&workplace.path("classifier.onnx"), &options).unwrap_err();
+        assert!(error.to_string().contains("[N,h,w,C], channels last"), "{error}");
+        workplace.adapt(&[]).unwrap();
+        let mut encoder = open(&workplace.path("encoder.onnx"));
+        let tensors = weights(encoder.preprocess().values());
+        assert_eq!(encoder.encode(&tensors, 1).unwrap(), expected(&tensors, 1));
+    }
+    // A product over the channels hides the turn from whoever reads the graph, but not from whoever runs it.
+    let hidden = channels_last(|graph| {
+        graph.node("Transpose", &["cells"], &["turned"], &perm);
+        graph.weight("mixing", &[CHANNELS, CHANNELS], &weights(CHANNELS * CHANNELS));
+        graph.node("MatMul", &["turned", "mixing"], &["last"], &[]);
+        "last"
+    });
+    let workplace = Workplace::new(&hidden);
+    let error = workplace.adapt(&[]).unwrap_err();
+    assert!(error.contains("[N,h,w,C], channels last"), "{error}");
+    // Turned back they are first.
+    let turned_back = channels_last(|graph| {
+        graph.node("Transpose", &["cells"], &["turned"], &perm);
+        graph.weight("mixing", &[CHANNELS, CHANNELS], &weights(CHANNELS * CHANNELS));
+        graph.node("MatMul", &["turned", "mixing"], &["mixed"], &[]);
+        graph.node("Transpose", &["mixed"], &["first"], &[Attribute::Ints("perm", &[0, 3, 1, 2])]);
+        "first"
+    });
+    let workplace = Workplace::new(&turned_back);
+    workplace.adapt(&[]).unwrap();
+    assert_eq!(open(&workplace.path("classifier.onnx")).grid(), [4, 4, CHANNELS]);
 }
 
 /// A convolution from `inputs` channels, with a square kernel of that side.

@@ -128,3 +128,111 @@ fn huge_images_are_refused_before_they_are_decoded() {
     let error = decode(&png).unwrap_err();
     assert!(matches!(error, ImageError::TooLarge { width: 100_000, .. }), "{error}");
 }
+
+#[test]
+fn kinds_that_are_not_read_are_named() {
+    let heic = b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic\0\0\0\x08mdat";
+    for (bytes, expected) in [
+        (&heic[..], "HEIC; export it as JPEG"),
+        (b"\xFF\x0A\0\0", "JPEG XL; export it as JPEG"),
+        (b"MM\0\x2B\0\x08\0\0", "BigTIFF; save it as TIFF or JPEG"),
+        (b"8BPS\0\x01", "Photoshop document; export it as JPEG"),
+    ] {
+        let error = decode(bytes).unwrap_err();
+        assert!(matches!(&error, ImageError::Unsupported(kind) if kind == expected), "{error}");
+    }
+}
+
+/// What other decoders read without the end of the file is read here as well.
+#[test]
+fn an_end_without_pixels_may_be_missing() {
+    let image = DynamicImage::from(RgbImage::from_fn(40, 30, |x, y| {
+        Rgb([(x * y % 251) as u8, (x * 6) as u8, (y * x * 7 % 241) as u8])
+    }));
+    // Twelve bytes of a PNG and one of a GIF come after their pixels.
+    for (format, end) in [(ImageFormat::Png, 12), (ImageFormat::Gif, 1)] {
+        let bytes = encoded(&image, format);
+        let whole = decode(&bytes).unwrap();
+        assert!(decode(&bytes[..bytes.len() - end]).unwrap() == whole, "{format:?}");
+    }
+    for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::Tiff] {
+        let bytes = encoded(&image, format);
+        for length in (0..bytes.len() * 9 / 10).step_by(97) {
+            assert!(decode(&bytes[..length]).is_err(), "{format:?}: {length} of {}", bytes.len());
+        }
+    }
+}
+
+/// A chunk of a PNG.
+fn chunk(name: &str, payload: &[u8]) -> Vec<u8> {
+    let named = [name.as_bytes(), payload].concat();
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[..], &named, &crc32fast::hash(&named).to_be_bytes()].concat()
+}
+
+/// Bytes as zlib keeps them uncompressed.
+fn stored(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let sum = |(low, high): (u32, u32), byte: &u8| {
+        let low = (low + u32::from(*byte)) % 65_521;
+        (low, (high + low) % 65_521)
+    };
+    let (low, high) = bytes.iter().fold((1, 0), sum);
+    let block = [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes];
+    [&block.concat()[..], &(high << 16 | low).to_be_bytes()].concat()
+}
+
+#[test]
+fn interlaced_pictures_are_put_together() {
+    let image = |width, height| {
+        RgbImage::from_fn(width, height, |x, y| Rgb([(x * 20) as u8, (y * 30) as u8, 7]))
+    };
+    let passes = [
+        (0, 8, 0, 8),
+        (4, 8, 0, 8),
+        (0, 4, 4, 8),
+        (2, 4, 0, 4),
+        (0, 2, 2, 4),
+        (1, 2, 0, 2),
+        (0, 1, 1, 2),
+    ];
+    for (width, height) in [(11, 7), (1, 1), (3, 8), (8, 2)] {
+        let expected = image(width, height);
+        let mut rows = Vec::new();
+        for (left, across, top, down) in passes {
+            for y in (top..height).step_by(down).filter(|_| left < width) {
+                rows.push(0);
+                let pixels = (left..width).step_by(across);
+                rows.extend(pixels.flat_map(|x| expected.get_pixel(x, y).0));
+            }
+        }
+        let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 1]].concat();
+        let parts = [
+            b"\x89PNG\r\n\x1A\n".to_vec(),
+            chunk("IHDR", &header),
+            chunk("IDAT", &stored(&rows)),
+            chunk("IEND", b""),
+        ];
+        assert!(decode(&parts.concat()).unwrap() == expected, "{width}×{height}");
+    }
+}
+
+#[test]
+fn pictures_of_other_encoders_are_whole() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/codecs");
+    let read = |name: &str| decode(&std::fs::read(folder.join(name)).unwrap()).unwrap();
+    // A gradient: red grows to the right, green down, blue falls to the right.
+    for (name, tolerance) in
+        [("cmyk.tif", 34), ("jpeg.tif", 40), ("palette.png", 24), ("lossless.webp", 1)]
+    {
+        let image = read(name);
+        assert_eq!(image.dimensions(), (2000, 1500), "{name}");
+        for (x, y) in [(10, 10), (1990, 20), (1000, 750), (15, 1490), (1980, 1480)] {
+            let [across, down] = [(x * 255 / 1999) as u8, (y * 255 / 1499) as u8];
+            assert_colour(&image, (x, y), [across, down, 255 - across], tolerance);
+        }
+    }
+    let fax = read("fax.tif");
+    assert_colour(&fax, (10, 10), [0; 3], 0);
+    assert_colour(&fax, (1000, 1490), [255; 3], 0);
+}

@@ -131,3 +131,62 @@ fn what_is_refused_has_no_need() {
     }
     assert_eq!(memory(b"no image", &limits).unwrap_err().to_string(), "not an image");
 }
+
+/// Bits, the lowest of a byte first.
+#[derive(Default)]
+struct Bits(Vec<u8>, usize);
+
+impl Bits {
+    fn put(&mut self, value: usize, count: usize) {
+        for at in 0..count {
+            if self.1.is_multiple_of(8) {
+                self.0.push(0);
+            }
+            let last = self.0.last_mut().unwrap();
+            *last |= ((value >> at & 1) as u8) << (self.1 % 8);
+            self.1 += 1;
+        }
+    }
+
+    /// A code of a single symbol.
+    fn single(&mut self, symbol: usize) {
+        self.put(0b001, 2);
+        self.put(1, 1);
+        self.put(symbol, 8);
+    }
+}
+
+/// A lossless WebP of a few pixels whose stream says that it has 65,536 groups of codes: each takes memory, and
+/// that is stated.
+#[test]
+fn codes_of_a_lossless_webp_are_counted() {
+    let mut bits = Bits::default();
+    bits.put(0x2F, 8);
+    bits.put(8 - 1, 14);
+    bits.put(8 - 1, 14);
+    bits.put(0, 4);
+    // No transform, no cache of colours; a picture of groups, 2×2 blocks, of the one colour 0xFFFF.
+    bits.put(0, 2);
+    bits.put(1, 1);
+    bits.put(0, 3);
+    bits.put(0, 1);
+    for symbol in [255, 255, 0, 0, 0] {
+        bits.single(symbol);
+    }
+    // Each group: codes of two symbols, of which the decoder keeps tables and trees.
+    for _ in 0..65_536 * 5 {
+        bits.put(0b11, 2);
+        bits.put(0, 1);
+        bits.put(0, 1);
+        bits.put(1, 8);
+    }
+    bits.put(0, 64 * 8);
+    let payload = bits.0;
+    let chunk = [&b"VP8L"[..], &(payload.len() as u32).to_le_bytes(), &payload].concat();
+    let riff = [&b"RIFF"[..], &(chunk.len() as u32 + 4).to_le_bytes(), b"WEBP", &chunk].concat();
+    let stated = memory(&riff, &Limits::default()).unwrap();
+    let real = measured(&riff, 64);
+    println!("{} bytes of a file: {real} bytes, {stated} stated", riff.len());
+    assert!(real > 20 << 20, "{real} bytes: the codes are not there");
+    assert!((real..=2 * real).contains(&stated), "{real} bytes, {stated} stated");
+}

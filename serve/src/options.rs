@@ -243,10 +243,10 @@ mod tests {
         let small = parsed(&["--memory", "64MiB"]);
         let problem = small.check().unwrap_err().to_string();
         assert!(
-            problem.contains("--memory 112 MiB") && problem.contains("--max-upload"),
+            problem.contains("--memory 113 MiB") && problem.contains("--max-upload"),
             "{problem}"
         );
-        let enough = parsed(&["--memory", "112 MiB"]);
+        let enough = parsed(&["--memory", "113 MiB"]);
         assert!(enough.check().is_ok());
         assert!(enough.max_together() >= enough.max_upload);
         assert!(parsed(&["--memory=64MiB", "--max-upload=4MB"]).check().is_ok());

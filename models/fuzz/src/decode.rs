@@ -14,6 +14,7 @@ fuzz_target!(
         let Ok(image) = models::decode(bytes, &limits) else { return };
         let pixels = u64::from(image.width()) * u64::from(image.height());
         assert!(pixels <= limits.max_pixels, "{pixels} pixels were let in");
+        assert!(models::decode::memory(bytes, &limits).is_ok(), "its need is unknown");
         let preprocess = Preprocess::imagenet([64, 64]);
         let mut tensor = vec![0.0; preprocess.values()];
         if preprocess.apply(&image, &mut tensor).is_ok() {

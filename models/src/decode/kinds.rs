@@ -182,7 +182,8 @@ fn of_directory(bytes: &[u8]) -> Option<Kind> {
     let small = directory.number(SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1);
     let sensor =
         directory.number(PHOTOMETRIC).is_some_and(|meaning| matches!(meaning, 32_803 | 34_892));
-    if !sensor && !(small && directory.entry(SUB_DIRECTORIES).is_some()) {
+    let preview = small && directory.entry(SUB_DIRECTORIES).is_some();
+    if !sensor && !preview {
         return None;
     }
     let make = directory.text(MAKE).unwrap_or_default().to_ascii_uppercase();
@@ -246,6 +247,37 @@ mod tests {
         for bytes in [&b""[..], b"P7", b"<html><svg/></html>", b"GIF89a", b"\xFF\xD8\xFF\xE0"] {
             assert_eq!(unread_kind_of_bytes(bytes), None);
         }
+    }
+
+    /// A TIFF file with entries of one 32-bit number each, and the maker's name.
+    fn tiff(numbers: &[(u16, u32)], make: &[u8]) -> Vec<u8> {
+        let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+        bytes.extend((numbers.len() as u16 + 1).to_le_bytes());
+        for (tag, value) in numbers {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(b"\x04\0\x01\0\0\0");
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend(271_u16.to_le_bytes());
+        bytes.extend(b"\x02\0");
+        bytes.extend((make.len() as u32).to_le_bytes());
+        bytes.extend((bytes.len() as u32 + 4).to_le_bytes());
+        bytes.extend(make);
+        bytes
+    }
+
+    #[test]
+    fn raw_photos_are_no_tiff() {
+        for (numbers, make, expected) in [
+            (&[(254, 1), (330, 999)][..], &b"NIKON CORPORATION\0"[..], "Nikon raw photo"),
+            (&[(254, 1), (330, 999)], b"SONY\0", "Sony raw photo"),
+            (&[(262, 32_803)], b"PENTAX Corporation\0", "Pentax raw photo"),
+            (&[(262, 32_803)], b"Some other maker\0", "raw photo"),
+            (&[(50_706, 1)], b"Google\0", "DNG raw photo"),
+        ] {
+            assert_eq!(unread_kind_of_bytes(&tiff(numbers, make)), Some(expected));
+        }
+        assert_eq!(unread_kind_of_bytes(&tiff(&[(254, 0), (262, 2)], b"NIKON scanner\0")), None);
     }
 
     #[test]

@@ -4,32 +4,25 @@ mod directory;
 mod gif;
 mod jpeg;
 mod kinds;
+mod opened;
 mod png;
 mod rgb;
 mod tiff;
+mod vp8l;
 mod webp;
 
-use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use image::ImageError as Cause;
 pub use image::RgbImage;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError as Cause, ImageFormat, ImageReader};
 
-use sha2::{Digest as _, Sha256};
-
-use self::gif::Gif;
 pub use self::kinds::{unread_kind, unread_kind_of_bytes};
-use self::png::Png;
-use self::tiff::Tiff;
+use self::opened::Opened;
 use crate::Preprocess;
 
 /// The most pixels an image may have where nobody says otherwise.
 pub const MAX_PIXELS: u64 = 50_000_000;
-
-/// What every image needs, however small.
-const FIXED: u64 = 1 << 19;
 
 /// How the names of image files end.
 pub const EXTENSIONS: [&str; 11] =
@@ -83,7 +76,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn check(&self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
+    fn check(self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
         let max_pixels = self.max_pixels;
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
@@ -99,20 +92,20 @@ impl Limits {
 /// white, grey, palette, 16-bit and CMYK brought to 8-bit RGB. Of an animation the first frame.
 /// A panic in the decoder of some format is an error of that image.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
-    guarded(|| Opened::new(bytes, limits)?.decode())
+    guarded(|| Opened::new(bytes, *limits)?.decode())
 }
 
 /// The most bytes of memory that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels
 /// hold at one time, beside `bytes`, as the image's header tells. What is no image, not read or larger than
 /// `limits` is refused as [`decode`] refuses it.
 pub fn memory(bytes: &[u8], limits: &Limits) -> Result<u64, ImageError> {
-    memory_for(bytes, limits, &Preprocess::imagenet([512, 512]))
+    memory_for(bytes, *limits, &Preprocess::imagenet([512, 512]))
 }
 
 /// [`memory`] where the preprocessing is known.
 pub(crate) fn memory_for(
     bytes: &[u8],
-    limits: &Limits,
+    limits: Limits,
     preprocess: &Preprocess,
 ) -> Result<u64, ImageError> {
     guarded(|| Ok(Opened::new(bytes, limits)?.memory(preprocess)))
@@ -121,180 +114,6 @@ pub(crate) fn memory_for(
 fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
     let panicked = |_| Err(ImageError::Damaged("its decoder gave up".to_owned()));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
-}
-
-/// An image whose header was read.
-struct Opened<'a> {
-    width: u32,
-    height: u32,
-    orientation: Orientation,
-    /// The most bytes that the codec holds beside the pixels that it writes.
-    beside: u64,
-    codec: Codec<'a>,
-}
-
-/// What decodes it.
-enum Codec<'a> {
-    Png(Box<Png<'a>>),
-    Gif(Box<Gif<'a>>),
-    Tiff(Box<Tiff<'a>>),
-    /// A decoder that writes all pixels at once.
-    Whole(Box<dyn ImageDecoder + 'a>),
-    /// A JPEG that lacks its end marker, and perhaps more.
-    Endless(&'a [u8]),
-}
-
-impl<'a> Opened<'a> {
-    fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
-        if let Some(kind) = kinds::refusal(bytes) {
-            return Err(ImageError::Unsupported(kind));
-        }
-        let format = image::guess_format(bytes).map_err(|_| ImageError::NotAnImage)?;
-        match format {
-            ImageFormat::Png => Self::png(Png::open(bytes)?, limits),
-            ImageFormat::Gif => Self::gif(Gif::open(bytes)?, bytes, limits),
-            ImageFormat::Tiff => Self::tiff(Tiff::open(bytes)?, limits),
-            ImageFormat::Jpeg => Self::jpeg(bytes, limits),
-            _ => Self::whole(bytes, format, limits),
-        }
-    }
-
-    fn png(png: Png<'a>, limits: &Limits) -> Result<Self, ImageError> {
-        let (width, height) = png.dimensions();
-        limits.check([width, height])?;
-        let (orientation, beside) = (png.orientation(), png.beside());
-        Ok(Self { width, height, orientation, beside, codec: Codec::Png(Box::new(png)) })
-    }
-
-    fn gif(gif: Gif<'a>, bytes: &[u8], limits: &Limits) -> Result<Self, ImageError> {
-        let [[width, height], [across, down]] = gif.dimensions();
-        limits.check([width, height])?;
-        limits.check([across, down])?;
-        let beside = u64::from(across) * u64::from(down) + 2 * bytes.len() as u64;
-        let orientation = Orientation::NoTransforms;
-        Ok(Self { width, height, orientation, beside, codec: Codec::Gif(Box::new(gif)) })
-    }
-
-    fn tiff(mut tiff: Tiff<'a>, limits: &Limits) -> Result<Self, ImageError> {
-        let [[width, height], chunk] = tiff.dimensions();
-        limits.check([width, height])?;
-        limits.check(chunk)?;
-        let (orientation, beside) = (tiff.orientation(), tiff.beside()?);
-        Ok(Self { width, height, orientation, beside, codec: Codec::Tiff(Box::new(tiff)) })
-    }
-
-    /// What the image crate decodes.
-    fn whole(bytes: &'a [u8], format: ImageFormat, limits: &Limits) -> Result<Self, ImageError> {
-        let mut decoder = decoder(bytes, format)?;
-        let (width, height) = decoder.dimensions();
-        limits.check([width, height])?;
-        let (pixels, file) = (u64::from(width) * u64::from(height), bytes.len() as u64);
-        let beside = match format {
-            ImageFormat::WebP => {
-                file + webp::beside(bytes, pixels, decoder.color_type().has_alpha())?
-            }
-            _ => file + 16 * u64::from(width),
-        };
-        let orientation = decoder.orientation()?;
-        Ok(Self { width, height, orientation, beside, codec: Codec::Whole(decoder) })
-    }
-
-    fn jpeg(bytes: &'a [u8], limits: &Limits) -> Result<Self, ImageError> {
-        let opened = Self::whole(bytes, ImageFormat::Jpeg, limits)?;
-        let file = bytes.len() as u64;
-        let Some(frame) = jpeg::Frame::read(bytes) else {
-            return Err(ImageError::Truncated);
-        };
-        // The bytes are copied, and what they hold beside the picture once more.
-        let beside = 3 * file + frame.beside();
-        if frame.ends(bytes) {
-            return Ok(Self { beside, ..opened });
-        }
-        if !frame.may_be_whole(bytes) {
-            return Err(ImageError::Truncated);
-        }
-        Ok(Self { beside: beside + file, codec: Codec::Endless(bytes), ..opened })
-    }
-
-    fn pixels(&self) -> u64 {
-        u64::from(self.width) * u64::from(self.height)
-    }
-
-    /// Bytes of the buffer that the pixels are decoded into, and become RGB in.
-    fn buffer(&self) -> u64 {
-        match &self.codec {
-            Codec::Whole(decoder) => {
-                self.pixels() * rgb::bytes_per_pixel(decoder.color_type()) as u64
-            }
-            // Transparency is unknown to JPEG.
-            _ => self.pixels() * 3,
-        }
-    }
-
-    fn memory(&self, preprocess: &Preprocess) -> u64 {
-        let (buffer, upright) = (self.buffer(), 3 * self.pixels());
-        let turned = is_quarter_turn(self.orientation);
-        let [width, height] =
-            if turned { [self.height, self.width] } else { [self.width, self.height] };
-        let decoding = buffer + self.beside;
-        let turning = if turned { buffer + upright } else { 0 };
-        let held = if turned { upright } else { buffer };
-        decoding.max(turning).max(held + preprocess.memory(width, height)) + FIXED
-    }
-
-    fn decode(self) -> Result<RgbImage, ImageError> {
-        let (width, height, orientation) = (self.width, self.height, self.orientation);
-        let (pixels, bytes) = (self.pixels() as usize, self.buffer() as usize);
-        let buffer = match self.codec {
-            Codec::Png(png) => png.read()?,
-            Codec::Gif(gif) => gif.read()?,
-            Codec::Tiff(tiff) => tiff.read()?,
-            Codec::Whole(decoder) => whole(decoder, pixels, bytes)?,
-            Codec::Endless(jpeg) => endless(jpeg, pixels)?,
-        };
-        let problem = || ImageError::Damaged("its decoder gave too few pixels".to_owned());
-        let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
-        let mut image = DynamicImage::from(image);
-        image.apply_orientation(orientation);
-        Ok(image.into_rgb8())
-    }
-}
-
-/// The pixels of an image whose decoder writes them all at once, brought to RGB where they lie.
-fn whole(
-    decoder: Box<dyn ImageDecoder + '_>,
-    pixels: usize,
-    bytes: usize,
-) -> Result<Vec<u8>, ImageError> {
-    let color = decoder.color_type();
-    let mut buffer = vec![0; bytes];
-    decoder.read_image(&mut buffer[..pixels * usize::from(color.bytes_per_pixel())])?;
-    let unknown = || ImageError::Unsupported(format!("pixels of {color:?}"));
-    rgb::in_place(&mut buffer, pixels, color).ok_or_else(unknown)?;
-    buffer.truncate(3 * pixels);
-    Ok(buffer)
-}
-
-/// Whether width and height change places, for which the pixels are copied.
-fn is_quarter_turn(orientation: Orientation) -> bool {
-    use Orientation as O;
-    matches!(orientation, O::Rotate90 | O::Rotate270 | O::Rotate90FlipH | O::Rotate270FlipH)
-}
-
-/// The pixels of a JPEG that has no end marker, if its last scan is whole: then it is all the same what
-/// follows it.
-fn endless(jpeg: &[u8], pixels: usize) -> Result<Vec<u8>, ImageError> {
-    let decoded = |end: &[u8]| {
-        let ended = [jpeg, end].concat();
-        whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, 3 * pixels)
-    };
-    let other = Sha256::digest(decoded(&jpeg::OTHER_END).map_err(|_| ImageError::Truncated)?);
-    let image = decoded(&jpeg::END)?;
-    if Sha256::digest(&image) == other { Ok(image) } else { Err(ImageError::Truncated) }
-}
-
-fn decoder(bytes: &[u8], format: ImageFormat) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
-    Ok(Box::new(ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?))
 }
 
 impl From<Cause> for ImageError {

@@ -75,9 +75,9 @@ pub(super) fn each<const N: usize>(
         buffer[at * 3..(at + 1) * 3].copy_from_slice(&rgb(pixel));
     };
     if N < 3 {
-        (0..pixels).rev().for_each(&mut convert)
+        (0..pixels).rev().for_each(&mut convert);
     } else {
-        (0..pixels).for_each(&mut convert)
+        (0..pixels).for_each(&mut convert);
     }
 }
 

@@ -83,7 +83,7 @@ impl Samples {
             }
             Self::Cmyk8 => rgb::each(row, pixels, rgb::of_cmyk),
             Self::Cmyk16 => {
-                rgb::each(row, pixels, |pixel: [u8; 8]| rgb::of_cmyk(rgb::shorts(&pixel)))
+                rgb::each(row, pixels, |pixel: [u8; 8]| rgb::of_cmyk(rgb::shorts(&pixel)));
             }
             Self::YCbCr => rgb::each(row, pixels, rgb::of_ycbcr),
         }

@@ -1,13 +1,15 @@
 //! From a classifier to a grid encoder: the network is cut where its grid enters the global pool.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
 use prost::Message as _;
 
 use super::blocks;
-use super::paths::{attribute, producers, reaches};
+use super::graph::{Attribute, Graph};
+use super::outline::{EXTERNAL, ExternalData};
+use super::paths::{producers, reaches};
+use super::pools::{Grid, Network};
 use super::proto::{
     Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType, Type, ValueInfo,
 };
@@ -15,10 +17,6 @@ use crate::Preprocess;
 use crate::preprocess::METADATA_KEY;
 
 const FLOAT: i32 = 1;
-const INT64: i32 = 7;
-/// A tensor whose values lie in another file.
-const EXTERNAL: i32 = 1;
-const GLOBAL_POOLS: [&str; 3] = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"];
 
 /// Cuts a classifier, the bytes of an ONNX file in `folder`, before the global pool it ends in: gives an ONNX file whose one
 /// output is the tensor that entered the pool, with a free number of images, whose weights are all
@@ -36,7 +34,9 @@ pub fn adapt(
     let mut model = Model::decode(classifier).map_err(|_| "it is no ONNX file".to_owned())?;
     let mut graph = model.graph.take().ok_or("it holds no network")?;
     let input = image_input(&graph)?;
-    let mut grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
+    take_in_all(&mut graph, folder)?;
+    let grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
+    let mut grid = channels_first(&mut graph, grid);
     preprocess.size = input_size(&graph, &input).unwrap_or(preprocess.size);
     let preprocess = serde_json::to_string(&preprocess).map_err(|error| error.to_string())?;
     if blocks > 1 {
@@ -46,17 +46,30 @@ pub fn adapt(
     }
     cut(&mut graph, &grid);
     free_batch(&mut graph, &input);
-    graph.initializer.iter_mut().try_for_each(|weight| take_in(weight, folder))?;
     model.graph = Some(graph);
     model.metadata_props.retain(|entry| entry.key != METADATA_KEY);
     model.metadata_props.push(Entry { key: METADATA_KEY.to_owned(), value: preprocess });
     Ok(model.encode_to_vec())
 }
 
-/// The output, if it is a grid `[N,C,h,w]` already.
-fn cut_before(graph: &GraphMessage) -> Option<String> {
+/// The output, if it is a grid already.
+fn cut_before(graph: &GraphMessage) -> Option<Grid> {
     let [output] = &graph.output[..] else { return None };
-    (sides(output)?.len() == 4).then(|| output.name.clone())
+    let network = Network { graph, producers: producers(graph) };
+    (sides(output)?.len() == 4).then(|| network.with_order(&output.name))
+}
+
+/// The name of the grid `[N,C,h,w]`, which is turned to that order if it has another.
+fn channels_first(graph: &mut GraphMessage, grid: Grid) -> String {
+    let turned = match grid {
+        Grid::ChannelsFirst(name) => return name,
+        Grid::ChannelsLast(name) => name,
+    };
+    let mut longer = Graph::from(std::mem::take(graph));
+    let order = [Attribute::Ints("perm", &[0, 3, 1, 2])];
+    longer.node("Transpose", &[&turned], &["showtell.turned"], &order);
+    *graph = longer.into();
+    "showtell.turned".to_owned()
 }
 
 /// Height and width of the input, where the file fixes them.
@@ -91,7 +104,7 @@ fn image_input(graph: &GraphMessage) -> Result<String, String> {
 }
 
 /// The sides of a float tensor's shape, `None` where they are free.
-fn sides(value: &ValueInfo) -> Option<Vec<Option<i64>>> {
+pub(super) fn sides(value: &ValueInfo) -> Option<Vec<Option<i64>>> {
     let tensor = value.r#type.as_ref()?.tensor_type.as_ref()?;
     let side = |side: &Side| match side.value {
         Some(SideValue::Fixed(length)) => Some(length),
@@ -103,74 +116,24 @@ fn sides(value: &ValueInfo) -> Option<Vec<Option<i64>>> {
 
 /// The tensor that enters the global pool through which everything on the way from `input` to the
 /// first output goes. Pools inside the network (squeeze and excitation) can be passed by.
-fn pooled(graph: &GraphMessage, input: &str) -> Result<String, String> {
+fn pooled(graph: &GraphMessage, input: &str) -> Result<Grid, String> {
     let output = graph.output.first().ok_or("it has no output")?;
-    let producers = producers(graph);
+    let network = Network { graph, producers: producers(graph) };
+    let producers = &network.producers;
     let mut found = Vec::new();
     let mut waiting = VecDeque::from([output.name.as_str()]);
     let mut seen = HashSet::new();
     while let Some(value) = waiting.pop_front() {
         let Some(node) = producers.get(value) else { continue };
-        found.extend(grid_of_pool(node, graph, &producers).map(|grid| (value, grid)));
+        found.extend(network.pooled_by(node).map(|grid| (value, grid)));
         let inputs = node.input.iter().map(String::as_str);
         waiting.extend(inputs.filter(|value| seen.insert(*value)));
     }
-    let through = |pool: &str| !reaches(&producers, &output.name, input, pool);
+    let through = |pool: &str| !reaches(producers, &output.name, input, pool);
     let grid = found.into_iter().find(|(pool, _)| through(pool)).map(|(_, grid)| grid);
     grid.ok_or_else(|| {
         format!("no global pool lies between its input `{input}` and its output `{}`", output.name)
     })
-}
-
-/// The grid that enters a node, channels first, if the node is a global pool.
-fn grid_of_pool(
-    node: &Node,
-    graph: &GraphMessage,
-    producers: &HashMap<&str, &Node>,
-) -> Option<String> {
-    let grid = node.input.first()?;
-    if GLOBAL_POOLS.contains(&node.op_type.as_str()) {
-        return Some(grid.clone());
-    }
-    if node.op_type != "ReduceMean" && node.op_type != "ReduceMax" {
-        return None;
-    }
-    let mut axes = attribute(node, "axes")
-        .map(|axes| axes.ints.clone())
-        .or_else(|| integers(node.input.get(1)?, graph, producers))?;
-    for axis in &mut axes {
-        *axis = axis.rem_euclid(4);
-    }
-    axes.sort_unstable();
-    match axes[..] {
-        [2, 3] => Some(grid.clone()),
-        // Channels last, as TensorFlow has them; before the turn they were first.
-        [1, 2] => {
-            let turn = producers.get(grid.as_str()).filter(|turn| turn.op_type == "Transpose")?;
-            let to_last = attribute(turn, "perm").is_some_and(|perm| perm.ints == [0, 2, 3, 1]);
-            to_last.then(|| turn.input.first().cloned()).flatten()
-        }
-        _ => None,
-    }
-}
-
-/// The values of a constant list of integers.
-fn integers(
-    name: &str,
-    graph: &GraphMessage,
-    producers: &HashMap<&str, &Node>,
-) -> Option<Vec<i64>> {
-    let weight = graph.initializer.iter().find(|weight| weight.name == name).cloned();
-    let constant = || {
-        let node = producers.get(name).filter(|node| node.op_type == "Constant")?;
-        Tensor::decode(&attribute(node, "value")?.t.as_ref()?[..]).ok()
-    };
-    let tensor = weight.or_else(constant).filter(|tensor| tensor.data_type == INT64)?;
-    if !tensor.int64_data.is_empty() {
-        return Some(tensor.int64_data);
-    }
-    let number = |bytes: &[u8]| Some(i64::from_le_bytes(bytes.try_into().ok()?));
-    tensor.raw_data.chunks(size_of::<i64>()).map(number).collect()
 }
 
 /// Keeps what `grid` depends on and makes it the output.
@@ -233,24 +196,32 @@ fn symbolic(name: &str) -> Side {
     Side { value: Some(SideValue::Symbolic(name.to_owned())), ..Side::default() }
 }
 
+/// Takes the values of the weights of a graph into the file, those of inner graphs and of nodes as well.
+fn take_in_all(graph: &mut GraphMessage, folder: &Path) -> Result<(), String> {
+    graph.initializer.iter_mut().try_for_each(|weight| take_in(weight, folder))?;
+    for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
+        if let Some(bytes) = &mut attribute.t {
+            let mut tensor = Tensor::decode(&bytes[..]).map_err(|error| error.to_string())?;
+            if tensor.data_location == EXTERNAL {
+                take_in(&mut tensor, folder)?;
+                *bytes = tensor.encode_to_vec();
+            }
+        }
+        let inner = attribute.g.as_deref_mut().into_iter().chain(&mut attribute.graphs);
+        inner.into_iter().try_for_each(|graph| take_in_all(graph, folder))?;
+    }
+    Ok(())
+}
+
 /// Takes the values of a weight into the file, where they lie in another one beside it.
 fn take_in(weight: &mut Tensor, folder: &Path) -> Result<(), String> {
     if weight.data_location != EXTERNAL {
         return Ok(());
     }
-    let value = |key| weight.external_data.iter().find(|entry| entry.key == key);
-    let location = value("location").map(|entry| entry.value.clone()).unwrap_or_default();
-    let number = |key| value(key).and_then(|entry| entry.value.parse::<usize>().ok());
-    let problem = |problem: String| format!("its weights lie in `{location}`: {problem}");
-    // A file that says where its weights are must not lead to other folders.
-    if Path::new(&location).file_name() != Some(location.as_ref()) {
-        return Err(problem("that is not beside it".to_owned()));
-    }
-    let bytes = fs::read(folder.join(&location)).map_err(|error| problem(error.to_string()))?;
-    let start = number("offset").unwrap_or(0);
-    let end = number("length").map_or(Some(bytes.len()), |length| start.checked_add(length));
-    let values = end.and_then(|end| bytes.get(start..end));
-    weight.raw_data = values.ok_or_else(|| problem("that file is too short".to_owned()))?.to_vec();
+    let part = ExternalData::read(&weight.external_data).ok_or("its weights lie nowhere")?;
+    weight.raw_data = part
+        .read_from(folder)
+        .map_err(|error| format!("its weights lie in `{}`: {error}", part.location))?;
     weight.external_data.clear();
     weight.data_location = 0;
     Ok(())

@@ -3,12 +3,14 @@
 
 mod adapt;
 mod blocks;
+mod constants;
 mod graph;
 mod half_weights;
 mod integer_products;
 pub(crate) mod integers;
 pub(crate) mod outline;
 mod paths;
+mod pools;
 mod proto;
 
 pub use adapt::adapt;

@@ -1,11 +1,11 @@
 //! The encoders that are made by name.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use data::download::Source;
+use data::text;
 use models::Preprocess;
 use serde::Deserialize;
 
@@ -40,8 +40,7 @@ pub(crate) type Catalogue = BTreeMap<String, Entry>;
 pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Catalogue> {
     let Some(path) = path else { return Ok(toml::from_str(OWN)?) };
     let place = || path.display().to_string();
-    let text = fs::read_to_string(path).with_context(place)?;
-    toml::from_str(&text).with_context(place)
+    toml::from_str(&text::read(path)?).with_context(place)
 }
 
 /// The encoder called `name`.

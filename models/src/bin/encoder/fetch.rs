@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use data::download;
 use data::program::{print, warn};
-use data::{digest, download};
+use models::identity;
 use zip::ZipArchive;
 
 use crate::catalogue::{self, Entry};
@@ -88,7 +89,7 @@ pub(crate) fn list(options: &CatalogueOptions) -> anyhow::Result<()> {
 fn check(out: &Path, name: &str, entry: &Entry) -> anyhow::Result<()> {
     let Some(expected) = &entry.encoder else { return Ok(()) };
     ensure!(
-        digest::of_file(out)? == *expected,
+        identity::of_network(out)? == *expected,
         "{}: it is not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
         out.display()
     );

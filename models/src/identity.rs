@@ -1,0 +1,164 @@
+//! What a network is: its graph, and the weights that lie in other files beside it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use data::digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::onnx::outline::{ExternalData, Outline};
+use crate::{Error, Result};
+
+/// Keeps the digests of networks of several files apart from those of files.
+const OF_SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
+
+/// The identity of the network whose ONNX file lies at `path`, as 64 hexadecimal digits.
+///
+/// It is the SHA-256 of that file where all weights lie in it. Else it is one over the SHA-256 of the file
+/// and, for each part of another file that holds weights, the place that the graph names (file, offset and
+/// length) and the SHA-256 of the bytes there; parts are ordered by these places.
+///
+/// # Errors
+/// If a file is missing, is shorter than the graph says, or lies outside the folder of the ONNX file.
+pub fn of_network(path: &Path) -> Result<String> {
+    let file = fs::read(path).map_err(Error::io(path))?;
+    let of_graph = digest::of_bytes(&file);
+    let parts = Outline::of_bytes(&file).external_data();
+    drop(file);
+    if parts.is_empty() {
+        return Ok(of_graph);
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut whole = Sha256::new();
+    whole.update(OF_SEVERAL_FILES);
+    whole.update(of_graph);
+    // As numbers, so that the order is that of the places and not of how they are written.
+    for part in parts.into_iter().collect::<BTreeSet<_>>() {
+        let refuse = |problem: String| Error::Weights {
+            path: path.to_path_buf(),
+            location: part.location.clone(),
+            problem,
+        };
+        let content = content(folder, &part).map_err(|error| refuse(error.to_string()))?;
+        let length = part.length.map_or_else(|| "end".to_owned(), |length| length.to_string());
+        whole.update((part.location.len() as u64).to_le_bytes());
+        whole.update(&part.location);
+        whole.update(format!("\n{}\n{length}\n{content}\n", part.offset));
+    }
+    Ok(hex::encode(whole.finalize()))
+}
+
+/// The SHA-256 of a part of a file in `folder`.
+fn content(folder: &Path, part: &ExternalData) -> io::Result<String> {
+    let (file, length) = part.open(folder)?;
+    let mut file = file.take(length);
+    let mut digest = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            read => digest.update(&piece[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A field of bytes in a protocol buffer.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(bytes.len()).unwrap();
+        [&[number << 3 | 2, length], bytes].concat()
+    }
+
+    fn entry(key: &str, value: &str) -> Vec<u8> {
+        field(13, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat())
+    }
+
+    /// A weight whose values lie elsewhere.
+    fn weight(entries: &[(&str, &str)]) -> Vec<u8> {
+        let entries = entries.iter().flat_map(|(key, value)| entry(key, value));
+        entries.chain([14 << 3, 1]).collect()
+    }
+
+    /// A network with such a weight, among the graph's own or as the constant of a node.
+    fn network(weight: &[u8], in_node: bool) -> Vec<u8> {
+        let graph = if in_node { field(1, &field(5, &field(5, weight))) } else { field(5, weight) };
+        field(7, &graph)
+    }
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn with(files: &[(&str, &[u8])]) -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            for (name, bytes) in files {
+                fs::write(folder.path(name), bytes).unwrap();
+            }
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn identity(&self) -> String {
+            of_network(&self.path("n.onnx")).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_network_in_one_file_is_its_file() {
+        for file in [&network(b"", false)[..], b"", b"<html>"] {
+            let folder = Folder::with(&[("n.onnx", file)]);
+            assert_eq!(folder.identity(), digest::of_bytes(file));
+        }
+    }
+
+    #[test]
+    fn weights_beside_it_belong_to_it() {
+        let part = [("location", "n.data"), ("offset", "4"), ("length", "4")];
+        for in_node in [false, true] {
+            let file = network(&weight(&part), in_node);
+            let whole =
+                |values: &[u8]| Folder::with(&[("n.onnx", &file), ("n.data", values)]).identity();
+            let identity = whole(b"headTAILmore");
+            assert_eq!(identity.len(), 64);
+            assert_ne!(identity, digest::of_bytes(&file));
+            assert_eq!(
+                identity,
+                whole(b"HEADTAIL"),
+                "what the network does not use is no part of it"
+            );
+            assert_ne!(identity, whole(b"headtail"));
+        }
+        let other = network(&weight(&[("location", "n.data"), ("length", "4")]), false);
+        let folder = Folder::with(&[("n.onnx", &other), ("n.data", b"TAIL")]);
+        let same = network(&weight(&[("location", "n.data")]), false);
+        let longer = Folder::with(&[("n.onnx", &same), ("n.data", b"TAIL")]);
+        assert_ne!(folder.identity(), longer.identity());
+    }
+
+    #[test]
+    fn weights_that_are_not_there_are_named() {
+        for (location, part, problem) in [
+            ("n.data", "", "No such file"),
+            ("../n.data", "", "not beside it"),
+            ("/etc/passwd", "", "not beside it"),
+            ("", "", "not beside it"),
+            ("n.onnx", "5000", "too short"),
+        ] {
+            let part = [("location", location), ("length", part)];
+            let part = if part[1].1.is_empty() { &part[..1] } else { &part[..] };
+            let folder = Folder::with(&[("n.onnx", &network(&weight(part), false))]);
+            let error = of_network(&folder.path("n.onnx")).unwrap_err().to_string();
+            assert!(error.contains("n.onnx: its weights lie in `"), "{error}");
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+}
