@@ -18,6 +18,9 @@ use crate::Options;
 use crate::body::answer;
 use crate::connection::{Stream, Unread, linger};
 
+/// The most bytes that are read of a connection before they are taken; also the largest head of a request.
+const BUFFER: usize = 128 * 1024;
+
 /// Answers connections until `stop` is done; then takes no more of them and lets the requests in work
 /// end, for as long as the options say. Says whether all of them did.
 pub async fn listen(
@@ -27,7 +30,9 @@ pub async fn listen(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(Duration::from(options.header_time));
+    http.max_buf_size(BUFFER)
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from(options.header_time));
     let room = Arc::new(Semaphore::new(options.connections));
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

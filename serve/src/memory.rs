@@ -13,11 +13,13 @@
 //!
 //! Not counted: what the model takes at rest, and a few KiB for each connection.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
-use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Size;
@@ -111,11 +113,35 @@ impl Room {
 /// An answer that keeps these rooms until its bytes are sent, or the client is given up.
 pub(crate) fn until_sent(answer: Response, rooms: Vec<Room>) -> Response {
     let rooms = Arc::new(rooms);
-    answer.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            frame.map_data(|bytes| Bytes::from_owner(Kept { bytes, _rooms: Arc::clone(&rooms) }))
-        }))
-    })
+    answer.map(|body| Body::new(Keeping { body, rooms }))
+}
+
+/// A body whose bytes keep rooms.
+struct Keeping {
+    body: Body,
+    rooms: Arc<Vec<Room>>,
+}
+
+impl HttpBody for Keeping {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let keep = |bytes| Bytes::from_owner(Kept { bytes, _rooms: Arc::clone(&self.rooms) });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(keep))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Bytes on their way to the client.

@@ -80,12 +80,12 @@ const DEFAULT: Options = Options {
 #[command(next_help_heading = "Limits and access")]
 pub struct Options {
     /// What photos in work may take of memory beside the model at rest: 3/16 for uploads and answers, 3/4 for
-    /// decoding, 1/16 for captions that are remembered. Uploads for which there is no room are refused at once (429),
-    /// images that need more than all of it for good (413).
+    /// decoding, 1/16 for captions that are remembered. An upload for which there is no room is refused at once (429),
+    /// an image that needs more than the 3/4 for good (413).
     #[arg(long, default_value = "384MiB", value_name = "SIZE")]
     pub memory: Size,
-    /// The most photos that are decoded at once [default: one for each core that the process sees; in a container
-    /// with a share of the cores this is how to say how many]. More of them need more memory.
+    /// The most photos that are decoded at once [default: one for each core that the process may use. A limit of CPU
+    /// is seen, a request of Kubernetes is not].
     #[arg(long, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub decoders: Option<usize>,
@@ -171,13 +171,22 @@ impl Options {
 
     /// How many photos are decoded at once.
     pub(crate) fn decoders(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.decoders.unwrap_or_else(cores)
+    }
+
+    /// Threads for decoding, and some for hashing beside it.
+    #[must_use]
+    pub fn blocking_threads(&self) -> usize {
+        self.decoders() + cores()
     }
 
     fn answers(&self) -> u64 {
         self.max_photos as u64 * ANSWER.bytes()
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A key that no log shows.
@@ -234,10 +243,10 @@ mod tests {
         let small = parsed(&["--memory", "64MiB"]);
         let problem = small.check().unwrap_err().to_string();
         assert!(
-            problem.contains("--memory 112 MiB") && problem.contains("--max-upload"),
+            problem.contains("--memory 113 MiB") && problem.contains("--max-upload"),
             "{problem}"
         );
-        let enough = parsed(&["--memory", "112 MiB"]);
+        let enough = parsed(&["--memory", "113 MiB"]);
         assert!(enough.check().is_ok());
         assert!(enough.max_together() >= enough.max_upload);
         assert!(parsed(&["--memory=64MiB", "--max-upload=4MB"]).check().is_ok());

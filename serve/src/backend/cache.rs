@@ -64,7 +64,8 @@ mod tests {
 
     fn found(letters: usize) -> Arc<Found> {
         let text = "a".repeat(letters);
-        let caption = Caption { text, log_probability: -1.0, finished: true, words: Vec::new() };
+        let caption =
+            Caption { text, log_probability: -1.0, score: -1.0, finished: true, words: Vec::new() };
         Arc::new(Found::new(vec![caption], [0.0, 0.0, 1.0, 1.0]))
     }
 

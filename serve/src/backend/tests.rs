@@ -3,11 +3,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use ::tests::small_model;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use models::{Caption, CaptionerOptions};
-use tests::small_model;
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
@@ -29,8 +29,13 @@ fn png(shade: u8) -> Vec<u8> {
 }
 
 fn captions(photos: &[Prepared]) -> Batch {
-    let caption =
-        Caption { text: "a dog".into(), log_probability: -1.0, finished: true, words: vec![] };
+    let caption = Caption {
+        text: "a dog".into(),
+        log_probability: -1.0,
+        score: -1.0,
+        finished: true,
+        words: vec![],
+    };
     let captions = vec![vec![caption]; photos.len()];
     Batch { captions, encode: Duration::ZERO, search: Duration::ZERO }
 }
@@ -272,6 +277,7 @@ async fn an_answer_keeps_its_memory_until_it_is_sent() {
     let app = app_of(backend, &options);
     let request = Request::post("/api/caption").body(Body::from(png(1))).unwrap();
     let response = app.oneshot(request).await.unwrap();
+    assert!(response.headers().contains_key(header::CONTENT_LENGTH));
     let kept = || memory.uploads.all().bytes() - memory.uploads.free().bytes();
     assert_eq!(kept(), memory::ANSWER.bytes());
     let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
