@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         let headers = request.headers().clone();
         let body = request.into_body();
         let read = async {
-            if self.is_form { self.from_form(&headers, body).await } else { self.whole(body).await }
+            if self.is_form { self.form(&headers, body).await } else { self.whole(body).await }
         };
         let photos = timeout(self.options().body_time.into(), read).await;
         let photos = photos.map_err(|_| Error::SlowBody)??;
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         Ok(vec![Ok(photo.arrived())])
     }
 
-    async fn from_form(
+    async fn form(
         &self,
         headers: &HeaderMap,
         body: Body,
