@@ -83,6 +83,8 @@ fn kubernetes_takes_its_files() {
 #[test]
 fn files_for_clusters_name_variables_that_programs_know() {
     let help = ["extract", "serve"].map(|name| run(program(name).arg("--help")).0).concat();
+    // Help is wrapped to the width of a terminal.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut found = 0;
     for path in [deploy("kubernetes"), deploy("slurm")].concat() {
         let text = fs::read_to_string(&path).unwrap();
