@@ -126,13 +126,13 @@ fn advice(store: &FeatureStore, problems: &[Problem]) -> Vec<&'static str> {
     for problem in problems {
         advice.insert(match problem {
             Problem::Description { path, .. } | Problem::Metadata { path } if is_merged(path) => {
-                "Run `extract merge` again, which writes the file of the merged store anew."
+                "Run `extract merge` again, which rewrites the merged file."
             }
             Problem::Metadata { .. } => {
                 "Extract into a new store (--store FILE): nothing can be added where HDF5 metadata is damaged."
             }
             Problem::Row { .. } | Problem::Description { .. } => {
-                "Run `extract` again as before (for a shard with --shard I/N): it encodes damaged rows anew. Add --prune for photos that are gone or unreadable: it removes their rows."
+                "Run `extract` again as before (for a shard with --shard I/N): it re-encodes damaged rows. Add --prune for photos that are gone or unreadable: it removes their rows."
             }
         });
     }

@@ -186,7 +186,7 @@ pub enum Error {
     /// A grid does not fit its checksum.
     #[error(
         "{}: the grid of `{name}` is damaged\n  \
-         Run `extract` again, which encodes it anew; if the photo is gone, with --prune, which removes it.",
+         Run `extract` again, which re-encodes it; if the photo is gone, with --prune, which removes it.",
         path.display()
     )]
     Checksum {

@@ -164,7 +164,7 @@ fn vocabulary(path: &Path, data: &DataSet, min_count: usize) -> anyhow::Result<V
         ensure!(
             found.sha256() == vocabulary.sha256(),
             "{}: this vocabulary was counted {other}\n  \
-             Remove it, and it is counted anew; or name another folder (--run DIR).",
+             Remove it to count it again, or name another folder (--run DIR).",
             path.display()
         );
     }
