@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::names::normal;
+use crate::tokens::is_wordless;
 use crate::{Captions, Error, LeftOut, Result, Split, dataset, text};
 
 /// Entries named in a message about what occurs twice.
@@ -174,7 +175,7 @@ fn captions_and_splits(
         let own = image.sentences.iter().map(|sentence| sentence.raw.clone());
         let annotated = image.id.and_then(|id| by_id.remove(&id)).unwrap_or_default();
         for caption in own.chain(annotated).map(|caption| one_line(&caption)) {
-            if caption.is_empty() {
+            if is_wordless(&caption) {
                 left_out.add("empty caption", &name);
             } else {
                 captions.add(&name, &caption);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::metrics::Item;
 use crate::names::normal;
-use crate::tokens::tokenize;
+use crate::tokens::{is_wordless, tokenize};
 use crate::{Error, LeftOut, Result, text};
 
 /// Ids named in a message; the others are counted.
@@ -104,7 +104,7 @@ fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String
     let mut captions = Vec::with_capacity(values.len());
     for value in values {
         match value {
-            Value::String(caption) if caption.trim().is_empty() => {
+            Value::String(caption) if is_wordless(&caption) => {
                 left_out.add("empty caption", id);
             }
             Value::String(caption) => captions.push(caption),

@@ -9,6 +9,7 @@ mod backend;
 mod body;
 mod connection;
 mod error;
+mod form;
 mod listen;
 mod memory;
 mod metrics;

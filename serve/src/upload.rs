@@ -11,6 +11,7 @@ use futures_util::{Stream, StreamExt as _};
 use multer::{Field, Multipart};
 use tokio::time::timeout;
 
+use crate::form::{MOST_KEPT, Parts, Used};
 use crate::memory::{ANSWER, Room, Share};
 use crate::{Error, Options, Shared};
 
@@ -142,10 +143,15 @@ impl<'a> Reader<'a> {
         body: Body,
     ) -> Result<Vec<Result<Photo, Error>>, Error> {
         let boundary = multer::parse_boundary(text_of(headers, header::CONTENT_TYPE))?;
-        let mut form = Multipart::new(self.parts(body), boundary);
+        let _kept = self.share().try_take(MOST_KEPT).ok_or(Error::MemoryFull)?;
+        let used = Used::default();
+        let parts = Parts::new(Box::pin(self.parts(body)), used.clone());
+        let mut form = Multipart::new(parts, boundary);
         let mut photos = Vec::new();
-        while let Some(field) = form.next_field().await? {
+        while let Some(mut field) = form.next_field().await? {
+            used.add_head();
             if field.name() != Some("image") {
+                skip(&mut field, &used).await?;
                 continue;
             }
             if photos.len() == if self.one { 1 } else { self.options().max_photos } {
@@ -153,22 +159,34 @@ impl<'a> Reader<'a> {
                 let limit = self.options().max_photos;
                 return if self.one { Ok(photos) } else { Err(Error::TooManyPhotos { limit }) };
             }
-            photos.push(match self.field(field).await {
+            photos.push(match self.field(&mut field, &used).await {
                 Ok(photo) => Ok(photo),
-                Err(error @ Error::PhotoTooLarge { .. }) if !self.one => Err(error),
+                Err(error @ Error::PhotoTooLarge { .. }) if !self.one => {
+                    skip(&mut field, &used).await?;
+                    Err(error)
+                }
                 Err(error) => return Err(error),
             });
         }
         Ok(photos)
     }
 
-    async fn field(&self, mut field: Field<'_>) -> Result<Photo, Error> {
+    async fn field(&self, field: &mut Field<'_>, used: &Used) -> Result<Photo, Error> {
         let mut photo = Arriving::new(self)?;
         while let Some(part) = field.chunk().await? {
+            used.add(part.len());
             photo.add(&part)?;
         }
         Ok(photo.arrived())
     }
+}
+
+/// Passes over the rest of a field.
+async fn skip(field: &mut Field<'_>, used: &Used) -> Result<(), Error> {
+    while let Some(part) = field.chunk().await? {
+        used.add(part.len());
+    }
+    Ok(())
 }
 
 fn text_of(headers: &HeaderMap, name: header::HeaderName) -> &str {

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::names::normal;
+use crate::tokens::is_wordless;
 use crate::{Error, LeftOut, Result, dataset, text};
 
 /// An image with all its captions, in the order of the file.
@@ -105,7 +106,7 @@ impl Captions {
 
     /// Adds the caption of a row, or counts the row as left out if it has none.
     fn add_row(&mut self, image: &str, caption: &str, line: u64) {
-        if caption.is_empty() {
+        if is_wordless(caption) {
             self.left_out.add("empty caption", format!("line {line}"));
         } else {
             self.add(image, caption);

@@ -173,7 +173,7 @@ pub(crate) struct Score {
     )]
     pub(crate) meteor_jar: PathBuf,
     /// Sets of images drawn for the intervals.
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) resamples: u32,
     /// The seed of the draws.
     #[arg(long, default_value_t = 1, value_name = "N")]

@@ -35,9 +35,25 @@ pub fn tokenize(caption: &str) -> Vec<String> {
     tokens
 }
 
+/// Whether a caption has no word: it is empty, or punctuation alone.
+#[must_use]
+pub fn is_wordless(caption: &str) -> bool {
+    !caption.chars().any(char::is_alphanumeric) && tokenize(caption).is_empty()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::tokenize;
+    use super::{is_wordless, tokenize};
+
+    #[test]
+    fn punctuation_alone_is_no_word() {
+        for caption in ["", "  ", ".", " ... ", "?!", "-"] {
+            assert!(is_wordless(caption), "{caption:?}");
+        }
+        for caption in ["a", "7", "$", "ảnh", "."] {
+            assert_eq!(is_wordless(caption), tokenize(caption).is_empty(), "{caption:?}");
+        }
+    }
 
     #[test]
     fn a_word_is_the_same_however_its_marks_were_typed() {

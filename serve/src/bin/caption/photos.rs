@@ -1,14 +1,17 @@
 //! The photos that are asked for.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use data::program::report_left_out;
 use models::decode::EXTENSIONS;
 use models::folder::{self, Problem};
+
+/// The most bytes of a photo.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The path that means standard input.
 const STDIN: &str = "-";
@@ -72,11 +75,9 @@ impl Photo {
             bail!("{problem}");
         }
         if self.path == Path::new(STDIN) {
-            let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
-            return Ok(bytes);
+            return read_whole(io::stdin().lock()).context("standard input");
         }
-        Ok(fs::read(&self.path)?)
+        read_whole(File::open(&self.path)?)
     }
 
     /// Where results about it lie below a folder: as it lies in the folder that was asked for.
@@ -87,4 +88,12 @@ impl Photo {
         let in_folder = self.folder.as_ref().and_then(|of| self.path.strip_prefix(of).ok());
         in_folder.unwrap_or_else(|| Path::new(self.path.file_name().unwrap_or(OsStr::new("photo"))))
     }
+}
+
+/// All bytes, if they are no more than a photo may have: a device may give bytes without end.
+fn read_whole(from: impl Read) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= MOST_BYTES, "more than 1 GiB, which is too large for a photo");
+    Ok(bytes)
 }
