@@ -67,8 +67,14 @@ impl Splits {
     /// twice are counted.
     ///
     /// # Errors
-    /// Those of [`text::read`], and [`Error::Splits`] if a list is missing or two of them hold the same name.
+    /// Those of [`text::read`], and [`Error::Splits`] if the folder or a list is missing, or two lists hold the same
+    /// name.
     pub fn find(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            let problem =
+                "no such folder of split lists; name the one they are in, or none".to_owned();
+            return Err(Error::Splits { path: folder.to_path_buf(), problem });
+        }
         let Some((_, one)) = LISTS.iter().find(|(_, list)| folder.join(list).exists()) else {
             return Ok(Self::Hashed);
         };
@@ -195,6 +201,8 @@ mod tests {
     fn official_lists_go_first_and_must_not_overlap() {
         let folder = tempfile::tempdir().unwrap();
         let write = |list: &str, names: &str| fs::write(folder.path().join(list), names).unwrap();
+        let absent = Splits::find(&folder.path().join("absent")).unwrap_err().to_string();
+        assert!(absent.contains("absent: no such folder"), "{absent}");
         assert_eq!(Splits::find(folder.path()).unwrap(), Splits::Hashed);
         write("Flickr_8k.trainImages.txt", "a.jpg\n\nb.jpg\n");
         assert!(Splits::find(folder.path()).unwrap_err().to_string().contains("devImages"));

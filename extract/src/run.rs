@@ -170,6 +170,11 @@ fn bytes(provenance: &Provenance, images: usize) -> u64 {
 fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
     let threads = job.threads.map(usize::from);
     let options = EncoderOptions { device: job.device, threads, resize: job.resize };
+    ensure!(
+        job.encoder.exists(),
+        "{}: no such encoder\n  Make one with `encoder fetch NAME` (make: make encoder NAME=NAME), or name another with --encoder FILE (make: NAME=NAME or ENCODER=FILE).",
+        job.encoder.display()
+    );
     let encoder = Encoder::open(&job.encoder, &options)?;
     let [height, width, channels] = encoder.grid();
     progress.note(&format!(

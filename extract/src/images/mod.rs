@@ -4,6 +4,7 @@ mod archive;
 mod folder;
 mod list;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -210,15 +211,28 @@ pub(crate) const NAMED: usize = 20;
 pub(crate) fn report_captions(images: &[Image], captions: &Captions, progress: &Progress) {
     let present = images.iter().map(|image| image.name.as_str()).collect::<HashSet<_>>();
     let captioned = captions.iter().map(|of| normal(&of.image)).collect::<HashSet<_>>();
-    let absent = captioned.iter().filter(|image| !present.contains(image.as_ref())).count();
-    let bare = present.iter().filter(|&&image| !captioned.contains(image)).count();
-    if absent > 0 {
+    let absent = captions.iter().map(|of| normal(&of.image));
+    let absent = absent.filter(|image| !present.contains(image.as_ref())).collect::<Vec<_>>();
+    let bare = images.iter().filter(|image| !captioned.contains(image.name.as_str()));
+    let bare = bare.map(|image| Cow::from(&image.name)).collect::<Vec<_>>();
+    if !absent.is_empty() {
         progress.note(&format!(
-            "{absent} captioned images are not among the images; their captions are not used"
+            "{} captioned images are not among the images; their captions are not used ({})",
+            absent.len(),
+            examples(&absent)
         ));
     }
-    if bare > 0 {
-        progress
-            .note(&format!("{bare} images have no caption; they are extracted but not trained on"));
+    if !bare.is_empty() {
+        progress.note(&format!(
+            "{} images have no caption; they are extracted but not trained on ({})",
+            bare.len(),
+            examples(&bare)
+        ));
     }
+}
+
+/// Some of the names.
+fn examples(names: &[Cow<str>]) -> String {
+    let some = names.iter().take(3).map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > 3 { some + ", …" } else { some }
 }

@@ -45,6 +45,10 @@ fn train(
         "{}: holds a run already\n  Go on with it (--resume), or name another folder (--run DIR).",
         folder.path().display()
     );
+    if may_go_on && !begun {
+        let place = folder.path().display();
+        warn(format_args!("{place}: no run to go on with is there; a new one begins"));
+    }
     let lock = begun.then(|| folder.lock()).transpose()?;
     let device = choose_device(machine)?;
     let prepared = prepare(begun)?;
