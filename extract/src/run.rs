@@ -39,7 +39,7 @@ struct Summary {
 pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let job = &options.job;
     let mut progress = Progress::new();
-    let Listing { images, skipped, left_out, .. } = images::list(&job.images, job.shard)?;
+    let Listing { images, skipped, left_out, missed, .. } = images::list(&job.images, job.shard)?;
     progress.left_out(&job.images, &left_out);
     if let Some(path) = &options.captions {
         let captions = Captions::read(path)?;
@@ -58,15 +58,7 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
         let todo = work.encode.len();
         progress.note(&format!("{place}: {done} images are extracted already, {todo} to go"));
     }
-    if options.prune {
-        store.remove(&work.gone)?;
-    } else if !work.gone.is_empty() {
-        let gone = work.gone.len();
-        progress.note(&format!(
-            "{gone} images of the store are no longer there (--prune removes them)"
-        ));
-    }
-    let removed = if options.prune { work.gone.len() } else { 0 };
+    let removed = prune(&mut store, work.gone, missed, options.prune, &progress)?;
     if work.encode.is_empty() {
         store.finish()?;
         report_skipped(&file, &skipped, &progress)?;
@@ -86,6 +78,45 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
     store.finish()?;
     report(job, &pending, done, removed, skipped, outcome, &progress)
+}
+
+/// Removes the rows of images that are gone, if `wanted`, and says how many. As long as entries could not be looked at,
+/// nobody knows what is gone: then only rows that do not fit their checksums are removed.
+fn prune(
+    store: &mut StoreWriter,
+    mut gone: Vec<String>,
+    missed: usize,
+    wanted: bool,
+    progress: &Progress,
+) -> features::Result<usize> {
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    if !wanted {
+        let gone = gone.len();
+        progress.note(&format!(
+            "{gone} images of the store are no longer there (--prune removes them)"
+        ));
+        return Ok(0);
+    }
+    if missed > 0 {
+        let all = gone.len();
+        let mut damaged = Vec::new();
+        for image in gone {
+            if store.intact_source(&image)?.is_none() {
+                damaged.push(image);
+            }
+        }
+        gone = damaged;
+        let kept = all - gone.len();
+        if kept > 0 {
+            progress.note(&format!(
+                "{kept} images of the store were not found and are kept: they may lie where {missed} entries could not be looked at (see `skipped`); mend or remove those entries, then run with --prune again"
+            ));
+        }
+    }
+    store.remove(&gone)?;
+    Ok(gone.len())
 }
 
 /// Removes the rows of images that could not be encoded, if they do not fit their checksums: nobody can use them.

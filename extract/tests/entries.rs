@@ -250,3 +250,120 @@ fn a_store_with_names_in_another_form_goes_on() {
     );
     assert_eq!(names(&workplace), [DECOMPOSED]);
 }
+
+/// A header of a member, which may be called `../up.jpg`.
+fn header(kind: EntryType, name: &str, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_cksum();
+    header
+}
+
+#[test]
+fn archives_with_headers_without_end_are_refused() {
+    const CLAIMED: u64 = 1 << 33;
+    let workplace = Workplace::new(1);
+    let bytes = photo(&workplace, 0);
+    let block = |bytes: &[u8]| {
+        let mut block = bytes.to_vec();
+        block.resize(bytes.len().next_multiple_of(512), 0);
+        block
+    };
+    let member =
+        [header(EntryType::Regular, "in.png", bytes.len() as u64).as_bytes(), &*block(&bytes)]
+            .concat();
+    // What follows the second header lies elsewhere for who does not read the records of the first.
+    let moved = [
+        header(EntryType::XHeader, "x", 9).as_bytes(),
+        &*block(b"9 size=0\n"),
+        header(EntryType::Regular, "moved.txt", CLAIMED).as_bytes(),
+    ]
+    .concat();
+    let kinds = [b'L', b'K', b'x', b'g'].map(EntryType::new);
+    let before = [&[][..], &moved];
+    for (at, before) in before.iter().enumerate() {
+        for (number, kind) in kinds.into_iter().enumerate() {
+            let start = [&member, *before, header(kind, "long", CLAIMED).as_bytes()].concat();
+            let path = workplace.path(&format!("Images/{at}{number}.tar"));
+            fs::write(path, &start).unwrap();
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_len(start.len() as u64 + CLAIMED + 1024).unwrap();
+        }
+    }
+    let said = extract(&workplace, "Images", &[]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("8 skipped"), "{} {}", said.stdout, said.stderr);
+    for name in ["00", "01", "02", "03", "10", "11", "12", "13"] {
+        says(&said, &[&format!("skipped: {name}.tar: ")]);
+    }
+    let reason = "the archive is damaged: one of its headers has more than 1 MiB";
+    assert_eq!(said.stderr.matches(reason).count(), 8, "{}", said.stderr);
+    assert_eq!(names(&workplace), ["000.png"]);
+}
+
+#[test]
+fn members_that_lead_out_or_are_no_files_are_counted() {
+    let workplace = Workplace::new(1);
+    let bytes = photo(&workplace, 0);
+    let mut archive = Builder::new(File::create(workplace.path("a.tar")).unwrap());
+    for name in ["in.png", "../up.jpg", "a/../../b.jpg", "../up.txt"] {
+        archive.append(&header(EntryType::Regular, name, bytes.len() as u64), &*bytes).unwrap();
+    }
+    for (kind, name) in [
+        (EntryType::Fifo, "pipe.jpg"),
+        (EntryType::Char, "device.heic"),
+        (EntryType::Fifo, "pipe"),
+        (EntryType::Directory, "folder.jpg"),
+    ] {
+        archive.append(&header(kind, name, 0), &[][..]).unwrap();
+    }
+    archive.finish().unwrap();
+    let said = extract(&workplace, "a.tar", &[]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    says(
+        &said,
+        &[
+            "2 left out: its name leads out of the archive (../up.jpg, a/../../b.jpg)",
+            "2 left out: not a regular file (pipe.jpg, device.heic)",
+        ],
+    );
+    assert_eq!(names(&workplace), ["in.png"]);
+}
+
+#[test]
+fn photos_that_could_not_be_looked_at_are_not_pruned() {
+    let workplace = Workplace::new(3);
+    let at = |name: &str| workplace.path(name);
+    fs::create_dir(at("disk")).unwrap();
+    fs::rename(at("Images/001.png"), at("disk/far.png")).unwrap();
+    symlink("../disk", at("Images/sub")).unwrap();
+    let bytes = photo(&workplace, 0);
+    let mut archive = Builder::new(File::create(at("Images/a.tar")).unwrap());
+    archive.append(&header(EntryType::Regular, "in.png", bytes.len() as u64), &*bytes).unwrap();
+    archive.into_inner().unwrap();
+    assert_eq!(extract(&workplace, "Images", &[]).status, 0);
+    let all = ["000.png", "002.png", "in.png", "sub/far.png"];
+    assert_eq!(names(&workplace), all);
+
+    fs::remove_file(at("Images/002.png")).unwrap();
+    fs::rename(at("disk"), at("away")).unwrap();
+    let said = extract(&workplace, "Images", &["--prune"]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    says(
+        &said,
+        &["2 images of the store were not found and are kept", "then run with --prune again"],
+    );
+    assert_eq!(names(&workplace), all);
+
+    fs::rename(at("away"), at("disk")).unwrap();
+    let whole = fs::read(at("Images/a.tar")).unwrap();
+    fs::write(at("Images/a.tar"), &whole[..530]).unwrap();
+    assert_eq!(extract(&workplace, "Images", &["--prune"]).status, 0);
+    assert_eq!(names(&workplace), all);
+
+    fs::write(at("Images/a.tar"), whole).unwrap();
+    assert_eq!(extract(&workplace, "Images", &["--prune"]).status, 0);
+    assert_eq!(names(&workplace), ["000.png", "in.png", "sub/far.png"]);
+}

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use data::names::one_line;
 use models::decode::{has_image_extension, unread_kind};
 use models::folder::{APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, unread};
@@ -25,6 +25,9 @@ const COMPRESSIONS: &[&str] = &["bz2", "gz", "xz", "zst"];
 /// What is said of them.
 pub(super) const COMPRESSED: &str =
     "a compressed archive is not read; unpack it, or pack the photos as .tar";
+/// Bytes of a header that holds a long name or PAX records. Real ones have a few hundred; the reader of archives holds
+/// them in memory.
+const MOST_HEADER_BYTES: u64 = 1 << 20;
 /// Links that lead to links, before they are taken to lead in a circle.
 const MOST_LINKS: usize = 40;
 
@@ -56,7 +59,7 @@ pub(super) fn add(path: &Path, name: &str, listing: &mut Listing) {
         return;
     }
     if let Err(error) = read(path, listing, true) {
-        listing.skip(Path::new(name), data::program::explain(&error));
+        listing.miss(Path::new(name), data::program::explain(&error));
     }
 }
 
@@ -67,11 +70,13 @@ pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::R
     let end = file.metadata().with_context(wrong)?.len();
     let bytes = file.try_clone().with_context(wrong)?;
     let mut members = Members::default();
-    for member in tar::Archive::new(file).entries_with_seek().with_context(wrong)? {
+    for member in
+        tar::Archive::new(Headers { file, read: 0 }).entries_with_seek().with_context(wrong)?
+    {
         let goes_on = match member {
             Ok(member) if member.raw_file_position().saturating_add(member.size()) > end => {
                 let name = member.path().with_context(wrong)?;
-                listing.skip(&path.join(name), "the archive ends before it does");
+                listing.miss(&path.join(name), "the archive ends before it does");
                 Ok(false)
             }
             Ok(mut member) => members.add(&mut member, &bytes, listing).map(|()| true),
@@ -80,15 +85,48 @@ pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::R
         match goes_on {
             Ok(true) => {}
             Ok(false) => break,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                bail!("{}: the archive is damaged: {error}", path.display());
+            }
             Err(error) if members.found.is_empty() => return Err(error).with_context(wrong),
             Err(error) => {
-                listing.skip(path, format!("the archive cannot be read any further: {error}"));
+                listing.miss(path, format!("the archive cannot be read any further: {error}"));
                 break;
             }
         }
     }
     members.tell(path, listing, whole);
     Ok(())
+}
+
+/// An archive of which only headers are read, up to the most bytes each. A header is whatever is read from one place on:
+/// its size as it is written does not tell, as PAX records move what follows.
+struct Headers {
+    file: File,
+    /// Bytes that were read since the last seek.
+    read: u64,
+}
+
+impl io::Read for Headers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read > MOST_HEADER_BYTES {
+            return Err(too_long());
+        }
+        let read = self.file.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Headers {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.read = 0;
+        self.file.seek(to)
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "one of its headers has more than 1 MiB")
 }
 
 /// What an archive holds.
@@ -120,9 +158,13 @@ impl Members {
         bytes: &File,
         listing: &mut Listing,
     ) -> io::Result<()> {
+        let kind = member.header().entry_type();
+        if kind == EntryType::XGlobalHeader && member.size() > MOST_HEADER_BYTES {
+            return Err(too_long());
+        }
         let path = member.path()?.into_owned();
         let (at, length) = (member.raw_file_position(), member.size());
-        let what = match member.header().entry_type() {
+        let what = match kind {
             EntryType::Regular | EntryType::Continuous if is_sparse(member)? => SPARSE,
             EntryType::GNUSparse => SPARSE,
             EntryType::Regular | EntryType::Continuous => Member::File { at, length },
@@ -130,7 +172,8 @@ impl Members {
             EntryType::Symlink => {
                 Member::Link(target(member, path.parent().unwrap_or(Path::new("")))?)
             }
-            _ => return Ok(()),
+            EntryType::Directory | EntryType::XGlobalHeader => return Ok(()),
+            _ => Member::Unread(NOT_REGULAR),
         };
         if is_in_system_folder(&path)
             || (is_called_as_side_file(&path) && is_side_file(&what, bytes))
@@ -138,7 +181,16 @@ impl Members {
             return Ok(());
         }
         let name = path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
-        let Some(place) = plain(&path) else { return Ok(()) };
+        let place = plain(&path);
+        let is_other = matches!(what, Member::Unread(NOT_REGULAR));
+        let Some(place) = place.filter(|_| !is_other) else {
+            if has_image_extension(&name) || unread_kind(&name).is_some() {
+                let reason =
+                    if is_other { NOT_REGULAR } else { "its name leads out of the archive" };
+                listing.left_out.add(reason, one_line(&name.to_string_lossy()));
+            }
+            return Ok(());
+        };
         if has_image_extension(&name) {
             self.images.push((name, place.clone()));
         } else if let Some(kind) = unread_kind(&name) {
@@ -155,7 +207,7 @@ impl Members {
             let place = match self.resolve(path) {
                 Ok((at, length)) => Place::Member { archive: Arc::clone(&shared), at, length },
                 Err(reason) => {
-                    listing.skip(&archive.join(name), reason);
+                    listing.miss(&archive.join(name), reason);
                     continue;
                 }
             };
@@ -182,6 +234,9 @@ impl Members {
         Err("a link that leads in a circle".to_owned())
     }
 }
+
+/// What is said of pipes and devices, in folders too.
+const NOT_REGULAR: &str = "not a regular file";
 
 const SPARSE: Member =
     Member::Unread("a sparse file; pack the archive again without tar's option --sparse");

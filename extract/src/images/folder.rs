@@ -28,6 +28,6 @@ pub(super) fn read(folder: &Path, listing: &mut Listing) {
         }
     }
     for folder::Problem { path, reason } in problems {
-        listing.skip(path.strip_prefix(folder).unwrap_or(&path), reason);
+        listing.miss(path.strip_prefix(folder).unwrap_or(&path), reason);
     }
 }

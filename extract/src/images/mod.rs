@@ -105,10 +105,12 @@ pub(crate) struct Skipped {
 pub(crate) struct Listing {
     /// In order of their names, no two of one name.
     pub(crate) images: Vec<Image>,
-    /// What could not be looked at.
+    /// What is not encoded, with the reason.
     pub(crate) skipped: Vec<Skipped>,
     /// What looks like a photo and is not read, and rows of a list that name nothing.
     pub(crate) left_out: LeftOut,
+    /// Entries among the skipped that could not be looked at. Photos may lie behind them that are not listed.
+    pub(crate) missed: usize,
     shard: Option<Shard>,
 }
 
@@ -139,6 +141,12 @@ impl Listing {
     fn skip(&mut self, image: &Path, reason: impl Into<String>) {
         let image = image.to_string_lossy().into_owned();
         self.skipped.push(Skipped { image, reason: reason.into() });
+    }
+
+    /// Skips an entry that could not be looked at.
+    fn miss(&mut self, entry: &Path, reason: impl Into<String>) {
+        self.missed += 1;
+        self.skip(entry, reason);
     }
 
     /// In order, the second of two images of one name left out, and then those of other shards.
