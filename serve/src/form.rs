@@ -36,7 +36,7 @@ impl Used {
 /// The parts of a form. It is an error if the parser keeps more than [`MOST_KEPT`] and can use nothing of it, as in a
 /// form without a boundary.
 pub(crate) struct Parts<S> {
-    parts: S,
+    inner: S,
     arrived: u64,
     used: Used,
     /// What was used, and how often the parser has asked for more since though it kept too much.
@@ -45,7 +45,7 @@ pub(crate) struct Parts<S> {
 
 impl<S> Parts<S> {
     pub(crate) fn new(parts: S, used: Used) -> Self {
-        Self { parts, arrived: 0, used, asked: (0, 0) }
+        Self { inner: parts, arrived: 0, used, asked: (0, 0) }
     }
 }
 
@@ -66,7 +66,7 @@ impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for Parts<S> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let part = Pin::new(&mut self.parts).poll_next(context);
+        let part = Pin::new(&mut self.inner).poll_next(context);
         if let Poll::Ready(Some(Ok(bytes))) = &part {
             self.arrived += bytes.len() as u64;
         }
