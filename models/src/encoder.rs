@@ -10,7 +10,7 @@ use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use crate::axes::{self, Strip};
 use crate::bound::Bound;
-use crate::preprocess::{METADATA_KEY, Resize};
+use crate::preprocess::{METADATA_KEY, Resize, check_sides};
 use crate::{Device, DeviceChoice, Error, Preprocess, Result, identity, runtime};
 
 /// What a user may choose about an encoder.
@@ -88,6 +88,7 @@ impl Encoder {
             })?,
             None => Preprocess::imagenet([height.unwrap_or(224), width.unwrap_or(224)]),
         };
+        preprocess.check().map_err(Error::onnx(path))?;
         if let Some(resize) = options.resize {
             preprocess.resize = resize;
         }
@@ -259,9 +260,15 @@ fn check_interface(path: &Path, session: &Session) -> Result<[Option<u32>; 3]> {
     let ([input], [output]) = (session.inputs(), session.outputs()) else {
         return Err(refuse());
     };
+    let usable = |sides: [i64; 2]| {
+        // What is free has no length yet, or a negative one.
+        let sides = sides.map(|side| if side < 0 { 1 } else { side });
+        check_sides(sides).map_err(Error::onnx(path))
+    };
     let fixed = |side: i64| u32::try_from(side).ok().filter(|&side| side > 0);
     match (float_shape(input), float_shape(output)) {
         (Some(&[batch, 3, height, width]), Some(&[_, _, _, _])) => {
+            usable([height, width])?;
             Ok([fixed(batch), fixed(height), fixed(width)])
         }
         _ => Err(refuse()),

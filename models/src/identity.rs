@@ -161,4 +161,16 @@ mod tests {
             assert!(error.contains(problem), "{error}");
         }
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn weights_in_a_pipe_are_refused() {
+        let weight = weight(&[("location", "w")]);
+        let folder = Folder::with(&[("n.onnx", &network(&weight, false))]);
+        assert!(
+            std::process::Command::new("mkfifo").arg(folder.path("w")).status().unwrap().success()
+        );
+        let error = of_network(&folder.path("n.onnx")).unwrap_err().to_string();
+        assert!(error.contains("no regular file"), "{error}");
+    }
 }

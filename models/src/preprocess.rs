@@ -14,6 +14,9 @@ const CROP_MARGIN: f64 = 256.0 / 224.0;
 /// image itself.
 const MOST_BETWEEN: u64 = 32 << 20;
 
+/// The most pixels an input may be high or wide.
+const MOST_SIDE: i64 = 4096;
+
 /// The key under which an encoder's ONNX metadata carries its preprocessing as JSON.
 pub const METADATA_KEY: &str = "showtell.preprocess";
 
@@ -73,6 +76,14 @@ pub struct Preprocess {
     pub exif_orientation: ExifOrientation,
 }
 
+/// Refuses an input of that height and width, if it has no pixels or far too many.
+pub(crate) fn check_sides([height, width]: [i64; 2]) -> Result<(), String> {
+    let usable = [height, width].iter().all(|side| (1..=MOST_SIDE).contains(side));
+    let problem =
+        || format!("its input is {height}×{width} pixels; 1 to {MOST_SIDE} each are possible");
+    usable.then_some(()).ok_or_else(problem)
+}
+
 impl Preprocess {
     /// The preprocessing of ImageNet classifiers in their usual training code.
     #[must_use]
@@ -85,6 +96,16 @@ impl Preprocess {
             channel_order: ChannelOrder::Rgb,
             exif_orientation: ExifOrientation::Applied,
         }
+    }
+
+    /// Refuses what no images can be brought to.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        check_sides(self.size.map(i64::from))?;
+        let usable = self.std.iter().all(|std| std.is_finite() && *std != 0.0)
+            && self.mean.iter().all(|mean| mean.is_finite());
+        let Self { mean, std, .. } = self;
+        let problem = || format!("no values come of mean {mean:?} and std {std:?}");
+        usable.then_some(()).ok_or_else(problem)
     }
 
     /// Width of the input in pixels.

@@ -236,3 +236,48 @@ fn pictures_of_other_encoders_are_whole() {
     assert_colour(&fax, (10, 10), [0; 3], 0);
     assert_colour(&fax, (1000, 1490), [255; 3], 0);
 }
+
+#[test]
+fn chunks_of_a_webp_lie_in_it() {
+    let plain = encoded(&DynamicImage::from(drawing()), ImageFormat::WebP);
+    let file = |claimed: u32| {
+        let mut bytes = b"RIFF\xFF\0\0\0WEBPVP8X\x0A\0\0\0\x08\0\0\0\x1F\0\0\x0F\0\0".to_vec();
+        bytes.extend(&plain[12..]);
+        bytes.extend(b"EXIF");
+        bytes.extend(claimed.to_le_bytes());
+        bytes.extend(b"II*\0");
+        bytes
+    };
+    assert!(decode(&file(4)).is_ok());
+    assert!(matches!(decode(&file(u32::MAX - 1)), Err(ImageError::Truncated)));
+}
+
+/// Where the entry of a tag lies in a TIFF of little-endian numbers.
+fn tiff_entry(tiff: &[u8], tag: u16) -> usize {
+    let start = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize + 2;
+    (0..).map(|at| start + 12 * at).find(|&at| tiff[at..at + 2] == tag.to_le_bytes()).unwrap()
+}
+
+#[test]
+fn strips_of_a_tiff_lie_in_it() {
+    let mut tiff = include_bytes!("fixtures/codecs/jpeg.tif").to_vec();
+    let at = tiff_entry(&tiff, 279);
+    let count = u32::from_le_bytes(tiff[at + 4..at + 8].try_into().unwrap()) as usize;
+    let bytes = if tiff[at + 2] == 3 { 2 } else { 4 };
+    let values = u32::from_le_bytes(tiff[at + 8..at + 12].try_into().unwrap()) as usize;
+    tiff[values..values + bytes * count].fill(0xFF);
+    let error = decode(&tiff).unwrap_err().to_string();
+    assert!(error.contains("strips do not fit"), "{error}");
+}
+
+#[test]
+fn no_limit_overflows() {
+    let limits = Limits { max_pixels: u64::MAX };
+    let mut tiff = encoded(&DynamicImage::from(drawing()), ImageFormat::Tiff);
+    for tag in [256, 257] {
+        let at = tiff_entry(&tiff, tag);
+        tiff[at + 2..at + 12].copy_from_slice(b"\x04\0\x01\0\0\0\xFE\xFF\xFF\xFF");
+    }
+    let error = models::decode::memory(&tiff, &limits).unwrap_err().to_string();
+    assert!(!error.contains("gave up"), "{error}");
+}

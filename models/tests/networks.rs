@@ -169,3 +169,25 @@ fn parts_of_different_models_are_refused_by_name() {
     refused("manifest.json", &|path| fs::remove_file(path).unwrap());
     refused("manifest.json", &|path| fs::write(path, "{}").unwrap());
 }
+
+#[test]
+fn inputs_that_no_image_becomes_are_refused() {
+    let of = |side: usize, metadata: &[(&str, &str)]| {
+        let mut graph = Graph::new("pooled");
+        let sides = [Dimension::Symbolic("N"), Dimension::Fixed(3)];
+        let input = [sides[0], sides[1], Dimension::Fixed(side), Dimension::Fixed(side)];
+        graph.input("image", ElementType::Float, &input);
+        graph.node("Identity", &["image"], &["grid"], &[]);
+        graph.output("grid", ElementType::Float, &input);
+        graph.into_bytes(metadata)
+    };
+    let error = encoder(&of(5000, &[])).unwrap_err().to_string();
+    assert!(error.contains("5000×5000"), "{error}");
+    let preprocess = models::Preprocess { std: [0.0; 3], ..models::Preprocess::imagenet([8, 8]) };
+    let classifier = of(5000, &[]);
+    let adapted = models::onnx::adapt(&classifier, Path::new(""), preprocess.clone(), 1);
+    assert!(adapted.unwrap_err().contains("5000×5000"));
+    let stated = serde_json::to_string(&preprocess).unwrap();
+    let error = encoder(&of(8, &[("showtell.preprocess", &stated)])).unwrap_err().to_string();
+    assert!(error.contains("std"), "{error}");
+}

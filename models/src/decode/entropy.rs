@@ -5,6 +5,9 @@ use super::jpeg::{Frame, RESTART_INTERVAL, START_OF_SCAN, Scan, number, segment}
 
 const TABLES: u8 = 0xC4;
 const LONGEST: usize = 16;
+/// The most scans that are read over, and how often each block may come in them.
+const MOST_SCANS: usize = 64;
+const MOST_VISITS: u64 = 32;
 
 /// Whether every scan in `bytes` has all its units, and the scans bring every bit of every coefficient.
 pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
@@ -14,6 +17,7 @@ pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
         codes: Default::default(),
         interval: 0,
         known: vec![Vec::new(); frame.components.len()],
+        left: MOST_VISITS.saturating_mul(frame.blocks()),
     };
     let scans = reading.scans();
     scans.is_some_and(|scans| frame.is_complete(&scans))
@@ -95,6 +99,8 @@ struct Reading<'a> {
     interval: u64,
     /// For each block of each component, which of its coefficients earlier scans made known.
     known: Vec<Vec<u64>>,
+    /// How many more blocks are read over.
+    left: u64,
 }
 
 impl Reading<'_> {
@@ -108,6 +114,9 @@ impl Reading<'_> {
                 RESTART_INTERVAL => self.interval = number(segment, 0)?,
                 START_OF_SCAN => {
                     let scan = Scan::from_segment(segment)?;
+                    if scans.len() == MOST_SCANS || scan.parts.len() > 4 {
+                        return None;
+                    }
                     self.scan(&scan)?;
                     scans.push(scan);
                 }
@@ -144,6 +153,7 @@ impl Reading<'_> {
                 let blocks =
                     if scan.parts.len() == 1 { 1 } else { self.frame.components[at].blocks() };
                 for _ in 0..blocks {
+                    self.left = self.left.checked_sub(1)?;
                     self.block(scan, [at, unit as usize], tables, &mut run)?;
                 }
             }
@@ -269,12 +279,28 @@ fn refined(
         at += 1;
     }
     if *run > 0 {
-        for at in at..=last {
-            if is_known(*known, at) {
-                bits.bit()?;
-            }
+        let rest = if at > last { 0 } else { *known >> at << at << (63 - last) };
+        for _ in 0..rest.count_ones() {
+            bits.bit()?;
         }
         *run -= 1;
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scans_are_bounded() {
+        let mut bytes = b"\xFF\xD8\xFF\xC2\0\x0B\x08\0\x08\0\x08\x01\x01\x11\0".to_vec();
+        for _ in 0..MOST_SCANS {
+            bytes.extend(b"\xFF\xDA\0\x08\x01\x01\0\0\x3F\x10\0");
+        }
+        let whole = |bytes: &[u8]| is_whole(&Frame::read(bytes).unwrap(), bytes);
+        assert!(whole(&bytes));
+        bytes.extend(b"\xFF\xDA\0\x08\x01\x01\0\0\x3F\x10\0");
+        assert!(!whole(&bytes));
+    }
 }

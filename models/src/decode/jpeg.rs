@@ -130,6 +130,13 @@ impl Frame {
         })
     }
 
+    /// The blocks of all components.
+    pub(super) fn blocks(&self) -> u64 {
+        let [across, down] = self.sampled();
+        let units = self.width.div_ceil(8 * across) * self.height.div_ceil(8 * down);
+        units * self.components.iter().map(Component::blocks).sum::<u64>()
+    }
+
     /// How many units a scan codes: blocks of a single component, or groups of blocks of several.
     pub(super) fn units(&self, scan: &Scan) -> u64 {
         let [across, down] = self.sampled();

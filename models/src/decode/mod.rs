@@ -25,6 +25,9 @@ use crate::Preprocess;
 /// The most pixels an image may have where nobody says otherwise.
 pub const MAX_PIXELS: u64 = 50_000_000;
 
+/// What no limit goes beyond, so that numbers of bytes stay numbers.
+const MOST_PIXELS: u64 = 1 << 40;
+
 /// How the names of image files end.
 pub const EXTENSIONS: [&str; 11] =
     ["apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
@@ -78,7 +81,7 @@ impl Default for Limits {
 
 impl Limits {
     fn check(self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
-        let max_pixels = self.max_pixels;
+        let max_pixels = self.max_pixels.min(MOST_PIXELS);
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
             pixels if pixels > max_pixels => {

@@ -76,13 +76,16 @@ impl<'a> Opened<'a> {
 
     /// What the image crate decodes.
     fn whole(bytes: &'a [u8], format: ImageFormat, limits: Limits) -> Result<Self, ImageError> {
+        if format == ImageFormat::WebP {
+            webp::check(bytes)?;
+        }
         let mut decoder = decoder(bytes, format)?;
         let (width, height) = decoder.dimensions();
         limits.check([width, height])?;
-        let (pixels, file) = (u64::from(width) * u64::from(height), bytes.len() as u64);
+        let file = bytes.len() as u64;
         let beside = match format {
             ImageFormat::WebP => {
-                file + webp::beside(bytes, pixels, decoder.color_type().has_alpha())?
+                file + webp::beside(bytes, [width, height], decoder.color_type().has_alpha())?
             }
             _ => file + 16 * u64::from(width),
         };

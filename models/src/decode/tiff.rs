@@ -146,16 +146,17 @@ impl<'a> Tiff<'a> {
     pub(super) fn beside(&mut self) -> Result<u64, ImageError> {
         let [across, down] = self.chunk.map(|side| side as usize);
         let planes = if self.planes > 1 { 2 } else { 1 };
-        let chunk = planes * self.samples.row(across) * down;
+        let chunk = self.samples.row(across).saturating_mul(planes).saturating_mul(down);
         let rows = 4 * rgb::MOST_BYTES * across;
-        let directory = 128 * self.chunks() as usize * self.planes as usize;
-        Ok((chunk + rows + directory) as u64 + self.of_jpegs()?)
+        let directory = (self.chunks() as usize).saturating_mul(128 * self.planes as usize);
+        let known = chunk.saturating_add(rows).saturating_add(directory) as u64;
+        Ok(known.saturating_add(self.of_jpegs()?))
     }
 
     /// Strips or tiles of a plane.
     fn chunks(&self) -> u32 {
         let [across, down] = self.chunk;
-        self.width.div_ceil(across) * self.height.div_ceil(down)
+        self.width.div_ceil(across.max(1)).saturating_mul(self.height.div_ceil(down.max(1)))
     }
 
     /// What decoding of a strip or tile needs that is a JPEG. One that is larger than it may be is an error.
@@ -164,13 +165,21 @@ impl<'a> Tiff<'a> {
         if CompressionMethod::from_u16_exhaustive(method) != CompressionMethod::ModernJPEG {
             return Ok(0);
         }
-        let tag = match self.decoder.get_chunk_type() {
-            ChunkType::Strip => Tag::StripOffsets,
-            ChunkType::Tile => Tag::TileOffsets,
+        let (offsets, counts) = match self.decoder.get_chunk_type() {
+            ChunkType::Strip => (Tag::StripOffsets, Tag::StripByteCounts),
+            ChunkType::Tile => (Tag::TileOffsets, Tag::TileByteCounts),
         };
+        let offsets = self.decoder.get_tag_u64_vec(offsets)?;
+        let counts = self.decoder.get_tag_u64_vec(counts)?;
+        let together = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        if together > self.bytes.len() as u64 || counts.len() != offsets.len() {
+            return Err(ImageError::Damaged("its strips do not fit into it".to_owned()));
+        }
         let mut most = 0;
-        for offset in self.decoder.get_tag_u64_vec(tag)? {
-            let jpeg = usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..));
+        for (offset, count) in offsets.into_iter().zip(counts) {
+            let end = usize::try_from(offset.saturating_add(count)).ok();
+            let place = usize::try_from(offset).ok().zip(end);
+            let jpeg = place.and_then(|(start, end)| self.bytes.get(start..end));
             let frame = jpeg.and_then(jpeg::Frame::read);
             let frame =
                 frame.ok_or_else(|| ImageError::Damaged("a strip has no JPEG".to_owned()))?;

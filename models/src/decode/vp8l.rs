@@ -14,10 +14,11 @@ const NODE: u64 = 16;
 
 /// The most bytes that the decoder's codes take, as far as `stream` goes: what comes after the header of a
 /// lossless picture, or of an alpha chunk, of that width and height.
-pub(super) fn codes(stream: &[u8], width: u32, height: u32) -> u64 {
-    let mut reader = Reader { stream, bit: 0, bytes: 0 };
+/// `None` if a transform is repeated, of which each may come once.
+pub(super) fn codes(stream: &[u8], [width, height]: [u32; 2]) -> Option<u64> {
+    let mut reader = Reader { stream, bit: 0, bytes: 0, transforms: [false; 4], repeated: false };
     let _ = reader.picture(u64::from(width), u64::from(height));
-    reader.bytes
+    (!reader.repeated).then_some(reader.bytes)
 }
 
 /// Bits, the lowest of a byte first.
@@ -26,6 +27,9 @@ struct Reader<'a> {
     bit: usize,
     /// Bytes of codes so far.
     bytes: u64,
+    /// Which transforms came.
+    transforms: [bool; 4],
+    repeated: bool,
 }
 
 /// A prefix code: how many symbols have each length, and the symbols in the order of their codes.
@@ -71,7 +75,12 @@ impl Reader<'_> {
     /// The transforms and the codes of the picture itself.
     fn picture(&mut self, mut width: u64, height: u64) -> Option<()> {
         while self.bits(1)? == 1 {
-            match self.bits(2)? {
+            let transform = self.bits(2)?;
+            if std::mem::replace(&mut self.transforms[transform], true) {
+                self.repeated = true;
+                return None;
+            }
+            match transform {
                 0 | 1 => {
                     let side = self.bits(3)? + 2;
                     self.inner(width.div_ceil(1 << side), height.div_ceil(1 << side))?;
@@ -111,6 +120,7 @@ impl Reader<'_> {
         let [green, red, blue, alpha, distance] = &group;
         let (mut at, mut largest) = (0, 0);
         while at < width * height {
+            let start = self.bit;
             at += match self.symbol(green)? {
                 value @ ..256 => {
                     largest = largest.max(self.symbol(red)? << 8 | value);
@@ -126,13 +136,21 @@ impl Reader<'_> {
                 }
                 _ => 1,
             };
+            if self.bit == start {
+                // No code has a choice: the rest is the same.
+                break;
+            }
         }
         Some(largest)
     }
 
     /// How many colours a cache adds to the symbols.
     fn cache(&mut self) -> Option<usize> {
-        if self.bits(1)? == 0 { Some(0) } else { Some(1 << self.bits(4)?) }
+        if self.bits(1)? == 0 {
+            return Some(0);
+        }
+        let bits = self.bits(4)?;
+        (1..=11).contains(&bits).then_some(1 << bits)
     }
 
     fn group(&mut self, cache: usize) -> Option<[Code; 5]> {
@@ -210,5 +228,16 @@ impl Reader<'_> {
         }
         let bits = (symbol - 2) >> 1;
         Some(((2 + (symbol & 1)) << bits) + self.bits(bits)? + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transform_comes_once() {
+        assert!(codes(&[0b101], [8, 8]).is_some());
+        assert!(codes(&[0b10_1101], [8, 8]).is_none());
     }
 }

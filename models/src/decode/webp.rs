@@ -20,11 +20,12 @@ const BORDER: u64 = 2 * 16 * 16_384;
 
 /// The most bytes that the decoder holds beside the pixels that it gives: `canvas` of them, with or without
 /// transparency. A picture that is larger than the canvas is an error.
-pub(super) fn beside(bytes: &[u8], canvas: u64, transparent: bool) -> Result<u64, ImageError> {
+pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result<u64, ImageError> {
     let mut picture = Picture::default();
     picture.read(bytes.get(12..).unwrap_or_default());
     let Picture { lossy, lossless, alpha, animated } = picture;
     let area = |[width, height]: [u32; 2]| u64::from(width) * u64::from(height);
+    let canvas = area(sides);
     let pixels = lossy.or(lossless.map(|(sides, _)| sides)).map_or(canvas, area);
     if pixels > canvas {
         return Err(ImageError::Damaged("its picture is larger than it says".to_owned()));
@@ -40,15 +41,96 @@ pub(super) fn beside(bytes: &[u8], canvas: u64, transparent: bool) -> Result<u64
     };
     let of_alpha = if alpha.is_some() { 5 * pixels } else { 0 };
     // Coarser pictures that steer a lossless one, and its codes.
-    let codes = match (lossless, lossy, alpha) {
-        (_, Some(sides), Some([info, stream @ ..])) if info & 3 == 1 => {
-            pixels + vp8l::codes(stream, sides[0], sides[1])
-        }
-        (Some((sides, stream)), None, _) => pixels + vp8l::codes(stream, sides[0], sides[1]),
-        _ => 0,
+    let codes = match most_codes(bytes, sides)? {
+        0 => 0,
+        codes => pixels + codes,
     };
     let laid = if animated { 4 * canvas } else { 0 };
     Ok(planes + frame + of_alpha + codes + laid)
+}
+
+/// The most bytes of codes that any lossless stream in the file has, wherever it stands: which of several the
+/// decoder takes is its own affair.
+fn most_codes(bytes: &[u8], canvas: [u32; 2]) -> Result<u64, ImageError> {
+    let mut most = 0;
+    let mut count = |name: &[u8], payload: &[u8], frame: [u32; 2]| {
+        let streams = match (name, payload) {
+            (b"VP8L", _) => lossless(payload).map(|(sides, stream)| (stream, [sides, sides])),
+            (b"ALPH", [info, stream @ ..]) if info & 3 == 1 => Some((stream, [canvas, frame])),
+            _ => None,
+        };
+        let Some((stream, [one, other])) = streams else { return Ok::<_, ImageError>(()) };
+        for sides in std::iter::once(one).chain((one != other).then_some(other)) {
+            let codes = vp8l::codes(stream, sides);
+            let repeated = || ImageError::Damaged("it repeats a transform".to_owned());
+            most = most.max(codes.ok_or_else(repeated)?);
+        }
+        Ok(())
+    };
+    for Chunk { name, payload, .. } in Chunks(bytes.get(12..).unwrap_or_default()) {
+        match (name, payload.split_at_checked(16)) {
+            (b"ANMF", Some((header, inner))) => {
+                let side = |at: usize| {
+                    1 + u32::from_le_bytes([header[at], header[at + 1], header[at + 2], 0])
+                };
+                for Chunk { name, payload, .. } in Chunks(inner) {
+                    count(name, payload, [side(6), side(9)])?;
+                }
+            }
+            _ => count(name, payload, canvas)?,
+        }
+    }
+    Ok(most)
+}
+
+/// A chunk, as far as its bytes are there.
+struct Chunk<'a> {
+    name: &'a [u8],
+    payload: &'a [u8],
+    whole: bool,
+}
+
+/// The chunks in some bytes.
+struct Chunks<'a>(&'a [u8]);
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Chunk<'a>;
+
+    fn next(&mut self) -> Option<Chunk<'a>> {
+        let (header, rest) = self.0.split_first_chunk::<8>()?;
+        let name = &self.0[..4];
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        let whole = length <= rest.len();
+        let payload = &rest[..length.min(rest.len())];
+        self.0 = rest.get(length.saturating_add(length % 2)..).unwrap_or_default();
+        Some(Chunk { name, payload, whole })
+    }
+}
+
+/// Refuses a file with a chunk that claims more bytes than there are: the decoder would make room for them.
+/// What comes after the file's own end is no chunk, unless the decoder takes it for one.
+pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
+    const KNOWN: [&[u8]; 9] =
+        [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "];
+    let length = bytes
+        .get(4..8)
+        .map_or(0, |size| u32::from_le_bytes([size[0], size[1], size[2], size[3]]) as usize);
+    let mut chunks = Chunks(bytes.get(12..).unwrap_or_default());
+    let extended = chunks.0.starts_with(b"VP8X");
+    loop {
+        let at = bytes.len() - chunks.0.len();
+        let Some(Chunk { name, payload, whole }) = chunks.next() else { return Ok(()) };
+        let inside = at < length.saturating_add(8);
+        let inner = if name == b"ANMF" { payload.get(16..).unwrap_or_default() } else { &[] };
+        let cut_off = !whole || Chunks(inner).any(|chunk| !chunk.whole);
+        if cut_off && (inside || KNOWN.contains(&name)) {
+            return Err(ImageError::Truncated);
+        }
+        // Without this header, the first chunk is all that is read.
+        if !extended {
+            return Ok(());
+        }
+    }
 }
 
 impl<'a> Picture<'a> {
@@ -87,4 +169,25 @@ fn lossless(payload: &[u8]) -> Option<([u32; 2], &[u8])> {
     let header = payload.get(1..5)?;
     let header = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
     Some(([(header & 0x3FFF) + 1, (header >> 14 & 0x3FFF) + 1], &payload[5..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+        let padding = vec![0; payload.len() % 2];
+        [&name[..], &(payload.len() as u32).to_le_bytes(), payload, &padding].concat()
+    }
+
+    #[test]
+    fn the_streams_of_every_frame_are_looked_at() {
+        let stream = |transforms: u8| chunk(b"VP8L", &[0x2F, 7, 0xC0, 1, 0, transforms]);
+        let frame = |transforms| chunk(b"ANMF", &[vec![0; 16], stream(transforms)].concat());
+        let file = |second| [b"RIFF\0\0\0\0WEBP".to_vec(), frame(0b101), second].concat();
+        assert!(most_codes(&file(frame(0b101)), [8, 8]).is_ok());
+        for repeated in [frame(0b10_1101), stream(0b10_1101)] {
+            assert!(most_codes(&file(repeated), [8, 8]).is_err());
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::proto::{
     Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType, Type, ValueInfo,
 };
 use crate::Preprocess;
-use crate::preprocess::METADATA_KEY;
+use crate::preprocess::{METADATA_KEY, check_sides};
 
 const FLOAT: i32 = 1;
 
@@ -34,10 +34,15 @@ pub fn adapt(
     let mut model = Model::decode(classifier).map_err(|_| "it is no ONNX file".to_owned())?;
     let mut graph = model.graph.take().ok_or("it holds no network")?;
     let input = image_input(&graph)?;
+    let sides = graph.input.iter().find(|value| value.name == input).and_then(sides);
+    if let Some([_, _, height, width]) = sides.as_deref() {
+        check_sides([height, width].map(|side| side.filter(|side| *side >= 0).unwrap_or(1)))?;
+    }
     take_in_all(&mut graph, folder)?;
     let grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
     let mut grid = channels_first(&mut graph, grid);
     preprocess.size = input_size(&graph, &input).unwrap_or(preprocess.size);
+    preprocess.check()?;
     let preprocess = serde_json::to_string(&preprocess).map_err(|error| error.to_string())?;
     if blocks > 1 {
         let opset = model.opset_import.iter().find(|of| of.domain.is_empty());

@@ -115,7 +115,12 @@ impl ExternalData {
         if self.location.is_empty() || !location.components().all(is_below) {
             return Err(io::Error::other("that is not beside it"));
         }
-        let mut file = File::open(folder.join(location))?;
+        let place = folder.join(location);
+        // Opening a pipe would wait for whoever writes into it.
+        if !fs::metadata(&place)?.is_file() {
+            return Err(io::Error::other("that is no regular file"));
+        }
+        let mut file = File::open(place)?;
         let size = file.metadata()?.len();
         let length = self.length.unwrap_or_else(|| size.saturating_sub(self.offset));
         if self.offset.checked_add(length).is_none_or(|end| end > size) {
