@@ -5,9 +5,8 @@ use super::jpeg::{Frame, RESTART_INTERVAL, START_OF_SCAN, Scan, number, segment}
 
 const TABLES: u8 = 0xC4;
 const LONGEST: usize = 16;
-/// The most scans that are read over, and how often each block may come in them.
+/// The most scans that are read over, and so how often each block may come.
 const MOST_SCANS: usize = 64;
-const MOST_VISITS: u64 = 32;
 
 /// Whether every scan in `bytes` has all its units, and the scans bring every bit of every coefficient.
 pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
@@ -17,7 +16,7 @@ pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
         codes: Default::default(),
         interval: 0,
         known: vec![Vec::new(); frame.components.len()],
-        left: MOST_VISITS.saturating_mul(frame.blocks()),
+        left: frame.blocks().saturating_mul(MOST_SCANS as u64),
     };
     let scans = reading.scans();
     scans.is_some_and(|scans| frame.is_complete(&scans))
