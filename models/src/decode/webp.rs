@@ -175,9 +175,9 @@ fn lossless(payload: &[u8]) -> Option<([u32; 2], &[u8])> {
 mod tests {
     use super::*;
 
-    fn chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+    fn chunk(name: &[u8], payload: &[u8]) -> Vec<u8> {
         let padding = vec![0; payload.len() % 2];
-        [&name[..], &(payload.len() as u32).to_le_bytes(), payload, &padding].concat()
+        [name, &(payload.len() as u32).to_le_bytes(), payload, &padding].concat()
     }
 
     #[test]
