@@ -175,15 +175,15 @@ fn lossless(payload: &[u8]) -> Option<([u32; 2], &[u8])> {
 mod tests {
     use super::*;
 
-    fn chunk(name: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    fn chunk(name: &[u8], payload: &[u8]) -> Vec<u8> {
         let padding = vec![0; payload.len() % 2];
-        [&name[..], &(payload.len() as u32).to_le_bytes(), payload, &padding].concat()
+        [name, &(payload.len() as u32).to_le_bytes(), payload, &padding].concat()
     }
 
     #[test]
     fn the_streams_of_every_frame_are_looked_at() {
-        let stream = |transforms: u8| chunk(*b"VP8L", &[0x2F, 7, 0xC0, 1, 0, transforms]);
-        let frame = |transforms| chunk(*b"ANMF", &[vec![0; 16], stream(transforms)].concat());
+        let stream = |transforms: u8| chunk(b"VP8L", &[0x2F, 7, 0xC0, 1, 0, transforms]);
+        let frame = |transforms| chunk(b"ANMF", &[vec![0; 16], stream(transforms)].concat());
         let file = |second| [b"RIFF\0\0\0\0WEBP".to_vec(), frame(0b101), second].concat();
         assert!(most_codes(&file(frame(0b101)), [8, 8]).is_ok());
         for repeated in [frame(0b10_1101), stream(0b10_1101)] {
