@@ -117,7 +117,21 @@ pub(crate) fn memory_for(
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
     let panicked = |_| Err(ImageError::Damaged("its decoder gave up".to_owned()));
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked).map_err(shortened)
+}
+
+/// An error on one short line: messages of decoders may hold parts of the file.
+fn shortened(error: ImageError) -> ImageError {
+    const MOST_LETTERS: usize = 300;
+    let shorten = |text: String| {
+        let start = text.chars().take(MOST_LETTERS).collect::<String>();
+        start.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    match error {
+        ImageError::Damaged(text) => ImageError::Damaged(shorten(text)),
+        ImageError::Unsupported(text) => ImageError::Unsupported(shorten(text)),
+        error => error,
+    }
 }
 
 impl From<Cause> for ImageError {
@@ -129,5 +143,17 @@ impl From<Cause> for ImageError {
             }
             error => Self::Damaged(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_decoders_stay_short_and_on_one_line() {
+        let long = ImageError::Damaged("no\n tag ".to_owned() + &"7".repeat(1_000_000));
+        let error = guarded(|| Err::<(), _>(long)).unwrap_err().to_string();
+        assert!(error.contains("no tag 777") && error.len() < 400, "{error}");
     }
 }
