@@ -1,6 +1,7 @@
 //! The one thread that owns the model. It takes all photos that wait, up to a limit, at once: alone a
 //! photo waits for nobody, and many are captioned in less time than one after the other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -48,14 +49,20 @@ pub(super) fn start(
             batch.retain(|job| !job.reply.is_closed());
             if !batch.is_empty() {
                 metrics.batch(batch.len());
-                answer(&mut caption, std::mem::take(&mut batch));
+                answer(&mut caption, std::mem::take(&mut batch), || jobs.close());
             }
         }
     });
     sender
 }
 
-fn answer(caption: &mut impl FnMut(&[Photo]) -> models::Result<Batch>, jobs: Vec<Job>) {
+/// Captions and answers jobs. If `caption` panics, the channel is closed by `close` before the jobs are dropped: who
+/// waits for them then sees that the model is gone.
+fn answer(
+    caption: &mut impl FnMut(&[Photo]) -> models::Result<Batch>,
+    jobs: Vec<Job>,
+    close: impl FnOnce(),
+) {
     let start = Instant::now();
     let (mut photos, mut taken, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for Job { photo, place, room, reply, stages, since } in jobs {
@@ -64,7 +71,10 @@ fn answer(caption: &mut impl FnMut(&[Photo]) -> models::Result<Batch>, jobs: Vec
         photos.push(photo);
         taken.push((place, room));
     }
-    let found = caption(&photos);
+    let found = catch_unwind(AssertUnwindSafe(|| caption(&photos))).unwrap_or_else(|panic| {
+        close();
+        resume_unwind(panic)
+    });
     // Those who are answered find their places free.
     drop((photos, taken));
     match found {
