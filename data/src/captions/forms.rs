@@ -97,16 +97,8 @@ fn shorten(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    fn read(text: &str) -> Result<Captions> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("captions.txt");
-        fs::write(&path, text).unwrap();
-        Captions::read(&path)
-    }
+    use crate::captions::tests::read;
 
     #[test]
     fn csv_with_quotes_and_token_form_agree() {

@@ -129,7 +129,8 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<Captions> {
+    /// What is read from a captions file with this text.
+    pub(super) fn read(text: &str) -> Result<Captions> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("captions.txt");
         fs::write(&path, text).unwrap();
