@@ -30,11 +30,12 @@ mod writer;
 /// The view that every store should have: the image as it is.
 pub const ORIGINAL: &str = "original";
 
+pub use common::GridShape;
 pub use error::{Error, Result};
 pub use merge::{merge, merge_copy};
 pub use name::MAX_NAME_BYTES;
 pub use problem::Problem;
-pub use provenance::{Dtype, GridShape, Provenance};
+pub use provenance::{Dtype, Provenance};
 pub use reader::FeatureStore;
 pub use rows::{Source, State};
 pub use shard::{Shard, shards_of};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use common::GridShape;
 use half::f16;
 use serde::{Deserialize, Serialize};
 
@@ -67,34 +68,9 @@ impl std::str::FromStr for Dtype {
     }
 }
 
-/// Height, width and channels of a grid. In the store it is a row of `cells() × channels` values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GridShape {
-    /// Cells from top to bottom.
-    pub height: usize,
-    /// Cells from left to right.
-    pub width: usize,
-    /// Values in each cell.
-    pub channels: usize,
-}
-
-impl GridShape {
-    /// The number of cells.
-    #[must_use]
-    pub fn cells(self) -> usize {
-        self.height * self.width
-    }
-
-    /// The number of values in a grid.
-    #[must_use]
-    pub fn values(self) -> usize {
-        self.cells() * self.channels
-    }
-
-    fn is_sane(self) -> bool {
-        let sides = [self.height, self.width, self.channels];
-        sides.iter().all(|&side| side > 0 && side < 1 << 20) && self.height * self.width < 1 << 20
-    }
+fn is_in_range(shape: GridShape) -> bool {
+    let sides = <[usize; 3]>::from(shape);
+    sides.iter().all(|&side| side > 0 && side < 1 << 20) && shape.height * shape.width < 1 << 20
 }
 
 /// Which encoder made the grids, and from which pixels. One store has one of these.
@@ -157,7 +133,7 @@ impl Provenance {
         };
         let distinct = (1..self.views.len()).all(|at| !self.views[..at].contains(&self.views[at]));
         let views = !self.views.is_empty() && self.views.iter().all(plain) && distinct;
-        views && self.grid.is_sane() && self.grid_bytes() <= MAX_GRID_BYTES
+        views && is_in_range(self.grid) && self.grid_bytes() <= MAX_GRID_BYTES
     }
 }
 
