@@ -209,19 +209,24 @@ async fn a_bad_upload_hinders_no_other() {
 #[tokio::test]
 async fn a_full_queue_is_told_at_once_and_empties() {
     let app = app_with(Options { queue: 1, ..Options::default() });
-    let (first, second) = tokio::join!(
-        ask(&app, raw(png(900, 900, [1, 2, 3]))),
-        ask(&app, raw(png(900, 900, [4, 5, 6]))),
-    );
-    assert_eq!([first.status().as_u16(), second.status().as_u16()], [200, 429]);
-    assert_eq!(header_of(&second, "retry-after"), "1");
-    assert_eq!(json(second).await["error"]["code"], "queue_full");
-    // What is known is answered however full it is, and the place was given back.
-    let (again, other) = tokio::join!(
-        ask(&app, raw(png(900, 900, [1, 2, 3]))),
-        ask(&app, raw(png(900, 900, [4, 5, 6]))),
-    );
-    assert_eq!([again.status().as_u16(), other.status().as_u16()], [200, 200]);
+    // On a busy machine the first photo may be done before the second one is looked at.
+    for attempt in 0..50 {
+        let [one, other] = [1, 2].map(|shade| png(900, 900, [attempt, shade, 3]));
+        let (first, second) =
+            tokio::join!(ask(&app, raw(one.clone())), ask(&app, raw(other.clone())));
+        assert_eq!(first.status(), StatusCode::OK);
+        if second.status() == StatusCode::OK {
+            continue;
+        }
+        assert_eq!(second.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(header_of(&second, "retry-after"), "1");
+        assert_eq!(json(second).await["error"]["code"], "queue_full");
+        // What is known is answered however full it is, and the permit was given back.
+        let (again, other) = tokio::join!(ask(&app, raw(one)), ask(&app, raw(other)));
+        assert_eq!([again.status(), other.status()], [StatusCode::OK; 2]);
+        return;
+    }
+    panic!("a queue of one photo is never full");
 }
 
 #[tokio::test]
