@@ -22,12 +22,12 @@ check_machine() {
             "On Debian: apt-get install python3 python3-pip (or PYTHON=/path/to/python3)"
 }
 
-# install PART STAMP HINT REQUIREMENT...: unpacks wheels into $native/PART, whole or not at all.
+# install PART STAMP HINT REQUIREMENTS: unpacks the wheels of tools/requirements/REQUIREMENTS.txt, each compared with its
+# SHA-256, into $native/PART, whole or not at all.
 # The wheels are never imported, so one Python tag serves every Python. Where the CUDA form of the
 # same version lies already, it serves the CPU as well.
 install() {
-    local part=$1 stamp=$2 hint=$3 target=$native/$1 staging log status=0
-    shift 3
+    local part=$1 stamp=$2 hint=$3 requirements=$4 target=$native/$1 staging log status=0
     local found
     found=$(cat "$target/.stamp" 2>/dev/null || true)
     if [ "$found" = "$stamp" ] || [ "$found" = "$stamp with CUDA" ]; then
@@ -46,8 +46,8 @@ install() {
     done
     "$python" -m pip install --quiet --no-cache-dir --disable-pip-version-check \
         --target "$staging" --only-binary=:all: --implementation cp --python-version 3.11 \
-        "${platforms[@]}" --platform manylinux2014_x86_64 \
-        "$@" >"$log" 2>&1 || status=$?
+        "${platforms[@]}" --platform manylinux2014_x86_64 --no-deps \
+        --require-hashes --requirement "$root/tools/requirements/$requirements.txt" >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
         local why
         why=$(grep -m1 '^ERROR' "$log" || tail -n 1 "$log")
@@ -68,10 +68,10 @@ onnxruntime() {
     fi
     local hint="By hand: unpack an ONNX Runtime release and set ORT_DYLIB_PATH=/path/to/libonnxruntime.so"
     if [ -n "$gpu" ]; then
-        install onnxruntime "onnxruntime 1.32.0 with CUDA" "$hint" \
-            "onnxruntime-gpu[cuda,cudnn]==1.32.0"
+        # The newest one that is published with CUDA.
+        install onnxruntime "onnxruntime 1.31.1 with CUDA" "$hint" onnxruntime-gpu
     else
-        install onnxruntime "onnxruntime 1.32.0" "$hint" --no-deps onnxruntime==1.32.0
+        install onnxruntime "onnxruntime 1.32.0" "$hint" onnxruntime
     fi
 }
 
@@ -84,11 +84,9 @@ libtorch() {
     fi
     local hint="By hand: unpack libtorch 2.13.0 and set LIBTORCH=/path/to/libtorch (with lib/ and include/)"
     if [ -n "$gpu" ]; then
-        install libtorch "torch 2.13.0 with CUDA" "$hint" torch==2.13.0
+        install libtorch "torch 2.13.0 with CUDA" "$hint" libtorch-gpu
     else
-        # The library is linked against two small parts of CUDA even where it runs on the CPU.
-        install libtorch "torch 2.13.0" "$hint" \
-            --no-deps torch==2.13.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+        install libtorch "torch 2.13.0" "$hint" libtorch
     fi
 }
 
@@ -98,8 +96,7 @@ cmake() {
         say "cmake: using $program"
     else
         install cmake "cmake 4.1.2" \
-            "By hand: install cmake so that it is on the PATH (Debian: apt-get install cmake)" \
-            --no-deps cmake==4.1.2
+            "By hand: install cmake so that it is on the PATH (Debian: apt-get install cmake)" cmake
         program=$native/cmake/cmake/data/bin/cmake
     fi
     mkdir -p "$native/bin"
@@ -110,31 +107,34 @@ cmake() {
 meteor() {
     install pycocoevalcap "pycocoevalcap 1.2" \
         "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz beside it, and set SHOWTELL_CAPTIONS_METEOR_JAR" \
-        --no-deps pycocoevalcap==1.2
+        meteor
     command -v java >/dev/null || debian meteor default-jre-headless
 }
 
-# environment PART VARIABLE SIZE PACKAGE...: a virtual environment with these packages at $native/PART.
+# environment PART VARIABLE SIZE: a virtual environment at $native/PART with the packages of tools/requirements/PART.txt,
+# each compared with its SHA-256.
 environment() {
-    local part=$1 variable=$2 size=$3 target=$native/$1 stamp="${*:4}"
-    shift 3
+    local part=$1 variable=$2 size=$3 target=$native/$1 stamp
+    local requirements=$root/tools/requirements/$part.txt
+    stamp=$(sha256sum <"$requirements")
     if [ "$(cat "$target/.stamp" 2>/dev/null || true)" = "$stamp" ]; then
         say "$part: in place"
         return
     fi
     check_machine
-    say "$part: fetching $stamp into $target ($size)"
+    say "$part: fetching the packages of $requirements into $target ($size)"
     rm -rf "$target"
     "$python" -m venv "$target" || fail "$part: no virtual environment" "On Debian: apt-get install python3-venv"
-    "$target/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
+    "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --require-hashes --requirement "$requirements" ||
         fail "$part: pip could not fetch them" "Or name a Python that has them: $variable=/path/to/python"
     printf '%s\n' "$stamp" >"$target/.stamp"
 }
 
-# What examples/caption.py needs, and the checkers of ONNX and Kubernetes files; tests run all.
+# Packages of examples/caption.py, checkers of ONNX and Kubernetes files, and tools that rewrite HDF5 files; tests run all.
 python() {
-    environment python SHOWTELL_PYTHON "360 MB" onnx==1.23.2 onnxruntime==1.32.0 pillow==13.0.0 numpy==2.4.6 \
-        kubernetes-validate==1.37.0
+    environment python SHOWTELL_PYTHON "370 MB"
+    command -v h5repack >/dev/null || debian python hdf5-tools
 }
 
 # debian PART PACKAGE...: installs Debian packages, or says how.
@@ -158,8 +158,7 @@ browser() {
     command -v node >/dev/null || debian browser nodejs
     command -v curl >/dev/null || debian browser curl
     install axe "axe-core of axe-playwright-python 0.1.8" \
-        "By hand: put axe.min.js of axe-core into $native/axe/axe_playwright_python/" \
-        --no-deps axe-playwright-python==0.1.8
+        "By hand: put axe.min.js of axe-core into $native/axe/axe_playwright_python/" axe
 }
 
 # haproxy, behind which tests put two servers.
@@ -188,14 +187,21 @@ audit() {
 
 # What the programs in benches/peers need; a whole PyTorch, so only on request.
 peers() {
-    environment peers SHOWTELL_PEERS "6 GB" torch==2.13.0 torchvision==0.28.0 onnxruntime==1.32.0 \
-        flask==3.1.3 pillow==13.0.0 h5py==3.16.0 numpy==2.4.6 pycocoevalcap==1.2
+    environment peers SHOWTELL_PEERS "6 GB"
 }
+
+# One set-up at a time: a second one waits, and finds everything in place.
+mkdir -p "$native"
+exec 9>"$native/.lock"
+if ! flock --nonblock 9; then
+    say "waiting for another set-up of $native"
+    flock 9
+fi
 
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
         onnxruntime | libtorch | cmake | meteor | python | browser | balancer | lint | audit | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests of what is written in it, browser for tests of the page, balancer for tests of replicas, lint for shellcheck, audit for cargo-deny, peers for benches" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, lint for shellcheck, audit for cargo-deny, peers for benches" ;;
     esac
 done
