@@ -1,82 +1,100 @@
-//! What a store holds of the images that there are.
+//! Which images a store lacks.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use data::names::normal;
-use features::{FeatureStore, Source, StoreWriter};
+use features::{Rows, Stamp};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::Image;
+use crate::progress::Progress;
 
-/// What a store needs to hold the images.
+/// How thoroughly images are compared with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// By size and time of modification; where these differ, by SHA-256.
+    Stamps,
+    /// By SHA-256, and rows with their checksums: every file and every row is read.
+    Contents,
+}
+
+/// Work that a store needs to hold the images.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     /// Images to encode: new ones, changed ones, and those whose rows are damaged.
     pub(crate) encode: Vec<Image>,
-    /// Of these, how many have an intact row of another content.
+    /// Number of those that have an intact row of another content.
     pub(crate) changed: usize,
-    /// Images that the store has and that are no longer there.
+    /// Rows whose images have the same content and another stamp.
+    pub(crate) restamp: Vec<(usize, Stamp)>,
+    /// Images of the store that are no longer there.
     pub(crate) gone: Vec<String>,
 }
 
-/// What a store holds of an image.
+/// The row of an image, compared with its file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Its grids.
     Held,
-    /// The grids of another file of its name.
+    /// Held, under another stamp.
+    Touched(usize, Stamp),
+    /// The grids are those of another content.
     Changed,
-    /// Nothing, or nothing intact.
+    /// Without an intact row.
     Lacking,
 }
 
-/// Compares images with what a store says of each: the SHA-256 of the file that an
-/// intact row was encoded from. Reads all files and all rows, which takes less than a hundredth of
-/// the time that encoding them does.
-pub(crate) fn compare(images: &[Image], held: &impl Held) -> anyhow::Result<Work> {
+/// Compares images with the rows of a store.
+pub(crate) fn compare(
+    images: &[Image],
+    rows: &Rows,
+    check: Check,
+    progress: &Progress,
+) -> anyhow::Result<Work> {
+    let compared = AtomicUsize::new(0);
     let state = |image: &Image| {
-        let Some(source) = held.intact_source(&image.name)? else { return Ok(State::Lacking) };
-        let same = image.digest().is_ok_and(|digest| digest == source);
-        Ok(if same { State::Held } else { State::Changed })
+        let state = state(image, rows, check);
+        let done = compared.fetch_add(1, Ordering::Relaxed) + 1;
+        progress.compared(done, images.len());
+        state
     };
     let states = images.par_iter().map(state).collect::<features::Result<Vec<_>>>()?;
-    let encode = images.iter().zip(&states).filter(|(_, state)| **state != State::Held);
+    let encode = images.iter().zip(&states);
+    let encode = encode.filter(|(_, state)| matches!(state, State::Changed | State::Lacking));
     let present = images.iter().map(|image| image.name.as_str()).collect::<HashSet<_>>();
-    let mut gone = held.images();
+    let mut gone = rows.images().into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
     gone.retain(|image| !present.contains(&*normal(image)));
-    gone.sort_unstable();
     Ok(Work {
-        changed: states.iter().filter(|state| **state == State::Changed).count(),
         encode: encode.map(|(image, _)| image.clone()).collect(),
+        changed: states.iter().filter(|state| **state == State::Changed).count(),
+        restamp: states
+            .iter()
+            .filter_map(|state| match *state {
+                State::Touched(row, stamp) => Some((row, stamp)),
+                _ => None,
+            })
+            .collect(),
         gone,
     })
 }
 
-/// A store, open for writing or reading, or not there yet.
-pub(crate) trait Held: Sync {
-    /// The images that have a grid.
-    fn images(&self) -> Vec<String>;
-    /// The SHA-256 of the file that the intact row of an image was encoded from.
-    fn intact_source(&self, image: &str) -> features::Result<Option<Source>>;
-}
-
-impl Held for StoreWriter {
-    fn images(&self) -> Vec<String> {
-        StoreWriter::images(self).map(str::to_owned).collect()
+fn state(image: &Image, rows: &Rows, check: Check) -> features::Result<State> {
+    let Some(row) = rows.find(&image.name) else { return Ok(State::Lacking) };
+    if check == Check::Contents && !rows.is_intact(row)? {
+        return Ok(State::Lacking);
     }
-
-    fn intact_source(&self, image: &str) -> features::Result<Option<Source>> {
-        self.intact_source(image)
+    // Before the content is read: what changes meanwhile has another stamp.
+    let stamp = image.stamp();
+    let is_known =
+        |stamp: Stamp| stamp.modified != 0 && rows.stamp(row).is_ok_and(|of| of == stamp);
+    if check == Check::Stamps && is_known(stamp) {
+        return Ok(State::Held);
     }
-}
-
-impl Held for Option<FeatureStore> {
-    fn images(&self) -> Vec<String> {
-        let images = self.iter().flat_map(|store| store.images());
-        images.map(|(image, _)| image.to_owned()).collect()
-    }
-
-    fn intact_source(&self, image: &str) -> features::Result<Option<Source>> {
-        self.as_ref().map_or(Ok(None), |store| store.intact_source(image))
-    }
+    let source = rows.source(row)?;
+    Ok(match image.digest() {
+        Ok(digest) if digest != source => State::Changed,
+        Ok(_) if rows.stamp(row)? == stamp => State::Held,
+        Ok(_) => State::Touched(row, stamp),
+        Err(_) => State::Changed,
+    })
 }

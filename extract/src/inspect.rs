@@ -1,17 +1,20 @@
 //! What is in a store, and whether it is whole.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use data::names::one_line;
 use data::program::print;
-use features::{FeatureStore, Problem, State};
+use features::{FeatureStore, State};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::options::{Inspect, Verify};
+
+/// How damaged rows are repaired.
+const REPAIR: &str = "Run `extract --check` as before (for a shard with --shard I/N): it re-encodes damaged rows. Add --prune for photos that are gone or unreadable: it removes their rows.";
 
 /// What `inspect` says.
 #[derive(Serialize)]
@@ -26,8 +29,8 @@ struct Report<'a> {
     encoder_name: &'a str,
     encoder_sha256: &'a str,
     preprocess: Value,
-    /// The files it is in, if it is in several.
-    shards: Vec<&'a Path>,
+    /// The files with its rows.
+    files: &'a [PathBuf],
     devices: BTreeSet<&'a str>,
     created_by: &'a str,
     content_digest: Option<String>,
@@ -50,7 +53,7 @@ impl<'a> Report<'a> {
             encoder_sha256: &provenance.encoder_sha256,
             preprocess: serde_json::from_str(preprocess)
                 .unwrap_or_else(|_| Value::String(preprocess.clone())),
-            shards: store.shards(),
+            files: store.files(),
             devices: store.devices().collect(),
             created_by: &provenance.created_by,
             content_digest: None,
@@ -70,8 +73,8 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let [height, width, channels] = report.grid;
     let bytes = store.provenance().grid_bytes() * report.views.len() * report.rows;
     print(format_args!("store       {}", options.store.display()))?;
-    for shard in &report.shards {
-        print(format_args!("shard       {}", shard.display()))?;
+    for file in report.files.iter().filter(|file| **file != options.store) {
+        print(format_args!("file        {}", file.display()))?;
     }
     print(format_args!("images      {} complete", report.complete))?;
     print(format_args!(
@@ -107,34 +110,12 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     if problems.is_empty() {
         let waiting = store.len() - Report::of(&store).removed - store.complete();
         print(format_args!(
-            "{place}: {} images, all as written; {waiting} rows wait for theirs",
+            "{place}: {} images, all intact; {waiting} rows not yet extracted",
             store.complete()
         ))?;
     } else {
         print(format_args!("{place}: {} problems", problems.len()))?;
-        for advice in advice(&store, &problems) {
-            print(format_args!("  {advice}"))?;
-        }
+        print(format_args!("  {REPAIR}"))?;
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// What repairs a store with these problems.
-fn advice(store: &FeatureStore, problems: &[Problem]) -> Vec<&'static str> {
-    let is_merged = |path: &Path| path == store.path() && !store.shards().is_empty();
-    let mut advice = BTreeSet::new();
-    for problem in problems {
-        advice.insert(match problem {
-            Problem::Description { path, .. } | Problem::Metadata { path } if is_merged(path) => {
-                "Run `extract merge` again, which rewrites the merged file."
-            }
-            Problem::Metadata { .. } => {
-                "Extract into a new store (--store FILE): nothing can be added where HDF5 metadata is damaged."
-            }
-            Problem::Row { .. } | Problem::Description { .. } => {
-                "Run `extract` again as before (for a shard with --shard I/N): it re-encodes damaged rows. Add --prune for photos that are gone or unreadable: it removes their rows."
-            }
-        });
-    }
-    advice.into_iter().collect()
 }

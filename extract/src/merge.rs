@@ -2,12 +2,12 @@
 
 use anyhow::ensure;
 use data::program::print;
-use features::{State, merge, merge_copy, shards_of};
+use features::{FeatureStore, State, merge, merge_copy, shards_of};
 
 use crate::options::Merge;
 use crate::run::created_by;
 
-/// Makes one store of shards.
+/// Merges shards, or the files of a store.
 pub(crate) fn run(options: &Merge) -> anyhow::Result<()> {
     let place = options.store.display();
     let shards =
@@ -20,7 +20,11 @@ pub(crate) fn run(options: &Merge) -> anyhow::Result<()> {
     let store = make(&options.store, &shards, &created_by())?;
     let waiting = (0..store.len()).filter(|&row| store.state(row) == State::Empty).count();
     let how = if options.copy { "copied from" } else { "in" };
-    print(format_args!("{place}: {} images {how} {} shards", store.complete(), shards.len()))?;
+    let parts = match shards.len() {
+        1 => format!("{} files", FeatureStore::open(&shards[0])?.files().len()),
+        shards => format!("{shards} shards"),
+    };
+    print(format_args!("{place}: {} images {how} {parts}", store.complete()))?;
     if waiting > 0 {
         print(format_args!(
             "{waiting} images have no grid yet; `extract --shard I/N` goes on with them"

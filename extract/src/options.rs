@@ -9,6 +9,7 @@ use models::decode::MAX_PIXELS;
 use models::preprocess::Resize;
 use models::{DeviceChoice, Limits, View};
 
+use crate::compare::Check;
 use crate::task;
 
 /// Stage one: every image through the encoder, once, into the feature store.
@@ -27,7 +28,7 @@ pub(crate) enum Command {
     Run(Run),
     /// Say how many images, bytes and minutes a run would take, and change nothing.
     Plan(Plan),
-    /// Make one store of shards.
+    /// Make one store of shards, or of the files of a store.
     Merge(Merge),
     /// Say what is in a store, made by which encoder, from which preprocessing.
     Inspect(Inspect),
@@ -57,6 +58,9 @@ pub(crate) struct Job {
     /// The encoder: an ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
     #[arg(long, default_value = "models/resnet50.onnx", value_name = "FILE")]
     pub(crate) encoder: PathBuf,
+    /// Read every image and every row again, instead of trusting size and time of modification.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// The feature store to fill.
     #[arg(long, default_value = "features/flickr8k.h5", value_name = "FILE")]
     pub(crate) store: PathBuf,
@@ -64,7 +68,7 @@ pub(crate) struct Job {
     /// bottom-left, bottom-right.
     #[arg(long, default_value = "original", value_name = "LIST", value_delimiter = ',')]
     pub(crate) views: Vec<View>,
-    /// Type of the stored values: f16 or f32.
+    /// Type of the stored values.
     #[arg(long, default_value_t, value_name = "TYPE")]
     pub(crate) dtype: Dtype,
     /// Where the encoder runs: auto, cpu or cuda.
@@ -102,6 +106,11 @@ impl Job {
         Limits { max_pixels: self.max_pixels }
     }
 
+    /// How images are compared with the store.
+    pub(crate) fn check(&self) -> Check {
+        if self.check { Check::Contents } else { Check::Stamps }
+    }
+
     /// The file that is filled.
     pub(crate) fn file(&self) -> PathBuf {
         self.shard.map_or_else(|| self.store.clone(), |shard| shard.path(&self.store))
@@ -122,10 +131,10 @@ pub(crate) struct Merge {
     /// The store to make.
     #[arg(value_name = "STORE")]
     pub(crate) store: PathBuf,
-    /// Its shards [default: the files STORE.I-of-N.h5 beside it].
+    /// Its shards, or a store to which rows were added [default: the files STORE.I-of-N.h5 beside it].
     #[arg(value_name = "SHARD")]
     pub(crate) shards: Vec<PathBuf>,
-    /// Copy the grids, instead of pointing to the shards.
+    /// Copy the grids, instead of pointing to their files.
     #[arg(long)]
     pub(crate) copy: bool,
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use data::program::explain;
-use features::{Dtype, Encoded, Source, StoreWriter};
+use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
 use indicatif::HumanBytes;
 use models::{Encoder, Planes, Preprocess, View};
+use ndarray::{ArrayView3, ArrayView4, Axis};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
@@ -35,9 +36,10 @@ pub(crate) struct Pending {
     pub(crate) image: Image,
 }
 
-/// A decoded image: the SHA-256 of its file and its tensors, one view after the other.
+/// A decoded image: SHA-256 and stamp of its file, and its tensors, one view after the other.
 struct Decoded {
     source: Source,
+    stamp: Stamp,
     tensors: Vec<f32>,
 }
 
@@ -47,13 +49,13 @@ type Message<'a> = (&'a Pending, Result<Decoded, String>);
 /// Images on their way through the encoder.
 #[derive(Default)]
 struct Batch<'a> {
-    images: Vec<(&'a Pending, Source)>,
+    images: Vec<(&'a Pending, Source, Stamp)>,
     tensors: Vec<f32>,
 }
 
 /// Encoded images on their way to the store.
 struct Finished<'a> {
-    images: Vec<(&'a Pending, Source)>,
+    images: Vec<(&'a Pending, Source, Stamp)>,
     planes: Planes,
 }
 
@@ -124,7 +126,8 @@ fn decode(
             format!("it needs {} of memory, more than --memory", HumanBytes(bytes))
         })
     };
-    let length = image.length()?;
+    // Before the bytes are read: a change meanwhile makes the stamp another one.
+    let (stamp, length) = (image.stamp(), image.length()?);
     let mut held = take(length)?;
     let mut bytes = image.read()?;
     let need = length + tensors + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
@@ -140,7 +143,7 @@ fn decode(
         view.apply(&image, preprocess, tensor)?;
     }
     drop(held);
-    Ok(Decoded { source: digest(&bytes), tensors })
+    Ok(Decoded { source: digest(&bytes), stamp, tensors })
 }
 
 /// What an image takes while views of its corners are cut out: four fifths of its sides, beside the whole.
@@ -178,8 +181,8 @@ fn encode_all<'a>(
     for (pending, image) in decoded {
         progress.advance(image.is_err());
         match image {
-            Ok(Decoded { source, tensors }) => {
-                batch.images.push((pending, source));
+            Ok(Decoded { source, stamp, tensors }) => {
+                batch.images.push((pending, source, stamp));
                 batch.tensors.extend(tensors);
             }
             Err(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
@@ -200,17 +203,20 @@ fn write_all(
     finished: Receiver<Finished>,
 ) -> features::Result<Vec<Skipped>> {
     let mut skipped = Vec::new();
-    let provenance = store.provenance();
-    let values = provenance.views.len() * provenance.grid.values();
-    let dtype = provenance.dtype;
+    let dtype = store.provenance().dtype;
+    let (views, grid) = (store.provenance().views.len(), store.provenance().grid);
+    let (cells, channels, values) = (grid.cells(), grid.channels, views * grid.values());
     for Finished { images, planes } in finished {
-        // Grids behind those of the images are of none.
         let grids = planes.to_grids();
+        let grids = ArrayView4::from_shape((grids.len() / values, views, cells, channels), &grids);
+        let Ok(grids) = grids else { continue };
         let mut batch = Vec::with_capacity(images.len());
-        for ((pending, source), grids) in images.into_iter().zip(grids.chunks_exact(values)) {
-            match out_of_range(grids, dtype) {
+        for (number, (pending, source, stamp)) in images.into_iter().enumerate() {
+            // Grids after those of the images are padding.
+            let grids = grids.index_axis_move(Axis(0), number);
+            match out_of_range(&grids, dtype) {
                 Some(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
-                None => batch.push(Encoded { row: pending.row, source, grids: grids.to_vec() }),
+                None => batch.push(Encoded { row: pending.row, source, stamp, grids }),
             }
         }
         store.write(&batch)?;
@@ -219,7 +225,7 @@ fn write_all(
 }
 
 /// Why grids cannot be stored, if they cannot.
-fn out_of_range(grids: &[f32], dtype: Dtype) -> Option<String> {
+fn out_of_range(grids: &ArrayView3<f32>, dtype: Dtype) -> Option<String> {
     let too_large = |value: &&f32| value.is_nan() || value.abs() > dtype.max();
     let value = grids.iter().find(too_large)?;
     Some(format!("the encoder gave {value}, which {dtype} cannot hold"))

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, stderr};
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use data::LeftOut;
@@ -19,6 +20,8 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     start: Instant,
     last: Instant,
+    /// When the last line about comparing was written.
+    compared: Mutex<Instant>,
     images: usize,
     done: usize,
     skipped: usize,
@@ -29,7 +32,15 @@ impl Progress {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let bar = stderr().is_terminal().then(ProgressBar::hidden);
-        Self { bar, start: now, last: now, images: 0, done: 0, skipped: 0 }
+        Self {
+            bar,
+            start: now,
+            last: now,
+            compared: Mutex::new(now),
+            images: 0,
+            done: 0,
+            skipped: 0,
+        }
     }
 
     /// Says something once.
@@ -51,6 +62,22 @@ impl Progress {
     pub(crate) fn record(&self, event: &str, what: &impl Serialize) {
         if self.bar.is_none() {
             warn(format_args!("{}", json!({"event": event, event: what})));
+        }
+    }
+
+    /// Says how many images were compared with the store, if that takes long.
+    pub(crate) fn compared(&self, done: usize, images: usize) {
+        let Ok(mut last) = self.compared.try_lock() else { return };
+        if last.elapsed() < INTERVAL {
+            return;
+        }
+        *last = Instant::now();
+        match &self.bar {
+            Some(_) => self.note(&format!("{done} of {images} images compared with the store")),
+            None => warn(format_args!(
+                "{}",
+                json!({"event": "comparing", "images": images, "done": done})
+            )),
         }
     }
 

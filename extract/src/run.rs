@@ -1,16 +1,14 @@
 //! `extract run` and `extract plan`.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use data::Captions;
-use data::names::normal;
 use data::names::one_line;
 use data::program::print;
-use features::{FeatureStore, GridShape, Origin, Provenance, StoreWriter};
+use features::{FeatureStore, GridShape, Origin, Provenance, Rows, StoreWriter};
 use indicatif::HumanDuration;
 use models::Encoder;
 use models::encoder::EncoderOptions;
@@ -51,7 +49,10 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let provenance = provenance(job, &encoder)?;
     let file = job.file();
     let mut store = StoreWriter::open_shard(&file, job.shard, &provenance, origin)?;
-    let work = compare(&images, &store)?;
+    let work = compare(&images, &store, job.check(), &progress)?;
+    for (row, stamp) in work.restamp {
+        store.set_stamp(row, stamp)?;
+    }
     let place = file.display();
     let done = images.len() - work.encode.len();
     if done > 0 && !work.encode.is_empty() {
@@ -103,7 +104,7 @@ fn prune(
         let all = gone.len();
         let mut damaged = Vec::new();
         for image in gone {
-            if store.intact_source(&image)?.is_none() {
+            if is_damaged(store, &image)? {
                 damaged.push(image);
             }
         }
@@ -119,13 +120,17 @@ fn prune(
     Ok(gone.len())
 }
 
+/// Whether an image has a row that does not match its checksums.
+fn is_damaged(store: &StoreWriter, image: &str) -> features::Result<bool> {
+    store.find(image).map_or(Ok(false), |row| Ok(!store.is_intact(row)?))
+}
+
 /// Removes the rows of images that could not be encoded, if they do not fit their checksums: nobody can use them.
 /// Says how many there were.
 fn prune_damaged(store: &mut StoreWriter, outcome: &Outcome) -> features::Result<usize> {
-    let held = store.images().map(|image| normal(image).into_owned()).collect::<HashSet<_>>();
     let mut damaged = Vec::new();
-    for Skipped { image, .. } in outcome.skipped.iter().filter(|of| held.contains(&of.image)) {
-        if store.intact_source(image)?.is_none() {
+    for Skipped { image, .. } in &outcome.skipped {
+        if is_damaged(store, image)? {
             damaged.push(image.clone());
         }
     }
@@ -178,11 +183,13 @@ pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     let file = job.file();
     let mut encoder = open_encoder(job, &progress)?;
     let provenance = provenance(job, &encoder)?;
-    let store = file.exists().then(|| FeatureStore::open(&file)).transpose()?;
-    if let Some(store) = &store {
+    let work = if file.exists() {
+        let store = FeatureStore::open(&file)?;
         store.provenance().check(&provenance, &file)?;
-    }
-    let work = compare(&images, &store)?;
+        compare(&images, &store, job.check(), &progress)?
+    } else {
+        compare(&images, &Rows::default(), job.check(), &progress)?
+    };
     let speed = plan::speed(&mut encoder, usize::from(job.batch), job.views.len())?;
     let bytes = bytes(&provenance, work.encode.len());
     let plan = Plan::new(&work, images.len(), bytes, plan::free_bytes(&file)?, speed);

@@ -121,7 +121,7 @@ fn links_and_names_in_archives() {
     let expected = [COMPOSED, &long, "one/a.png", "one/blob.png", "two/again.png", "two/hard.png"];
     assert_eq!(names(&workplace), expected);
     let store = FeatureStore::open(workplace.path("s.h5")).unwrap();
-    let source = |name: &str| store.intact_source(name).unwrap().unwrap();
+    let source = |name: &str| store.source(store.find(name).unwrap()).unwrap();
     assert_eq!(source("two/again.png"), <[u8; 32]>::from(Sha256::digest(photo(&workplace, 0))));
     assert_eq!(source("two/hard.png"), source("one/a.png"));
     says(
@@ -236,10 +236,10 @@ fn a_store_with_names_in_another_form_goes_on() {
     let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
     let mut writer = StoreWriter::open(old, store.provenance(), origin).unwrap();
     let row = writer.rows_for(&[DECOMPOSED.to_owned()]).unwrap()[0];
-    let mut grids = vec![0.0; store.grid_shape().values()];
-    store.read(0, 0, &mut grids).unwrap();
-    let source = store.intact_source(COMPOSED).unwrap().unwrap();
-    writer.write(&[Encoded { row, source, grids }]).unwrap();
+    let grid = store.read(0, 0).unwrap();
+    let grids = grid.view().insert_axis(ndarray::Axis(0));
+    let (source, stamp) = (store.source(0).unwrap(), store.stamp(0).unwrap());
+    writer.write(&[Encoded { row, source, stamp, grids }]).unwrap();
     writer.finish().unwrap();
     fs::rename(old, workplace.path("s.h5")).unwrap();
     let said = extract(&workplace, "Images", &["--prune"]);

@@ -4,9 +4,12 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use assert_cmd::Command;
 use common::Workplace;
+use features::FeatureStore;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tests::small_model::{self, ENCODER_FILE};
@@ -33,7 +36,7 @@ fn a_second_run_does_nothing_and_a_third_only_what_is_new() {
     let after = workplace.store();
     assert!(after.find("more/ảnh mới.png").is_some());
     for row in 0..11 {
-        assert_eq!(after.grid(row, 0).unwrap(), store.grid(row, 0).unwrap());
+        assert_eq!(after.read(row, 0).unwrap(), store.read(row, 0).unwrap());
     }
 }
 
@@ -148,10 +151,7 @@ fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
     let store = workplace.store();
     assert_eq!((store.len(), store.complete()), (7, 6));
     let row = store.find("002.png").unwrap();
-    let mut grids = [vec![0.0; 147], vec![0.0; 147]];
-    for (view, grid) in grids.iter_mut().enumerate() {
-        store.read(row, view, grid).unwrap();
-    }
+    let grids = [0, 1].map(|view| store.read(row, view).unwrap().into_raw_vec_and_offset().0);
     // Seven cells a line, three values a cell: the flipped view runs the other way.
     for (line, flipped) in grids[0].chunks(21).zip(grids[1].chunks(21)) {
         assert!(line[0] < line[18], "{line:?}");
@@ -198,9 +198,11 @@ fn a_run_is_planned_reported_inspected_and_verified() {
     assert_eq!(json["content_digest"], workplace.store().content_digest().unwrap());
 
     let verified = workplace.run(&["verify", "features/s.h5"]);
-    assert!(verified.status == 0 && verified.stdout.contains("7 images, all as written"));
+    assert!(verified.status == 0 && verified.stdout.contains("7 images, all intact"));
     let mut bytes = fs::read(workplace.path("features/s.h5")).unwrap();
-    let last = workplace.store().grid(6, 0).unwrap();
+    let store = workplace.store();
+    let mut last = vec![0; store.provenance().grid_bytes()];
+    store.read_bytes(6, 0, &mut last).unwrap();
     let at = bytes.windows(last.len()).rposition(|window| window == last).unwrap();
     bytes[at + 9] ^= 1;
     fs::write(workplace.path("features/s.h5"), bytes).unwrap();
@@ -211,7 +213,70 @@ fn a_run_is_planned_reported_inspected_and_verified() {
         "{}",
         verified.stdout
     );
-    assert!(workplace.extract(&[]).stdout.contains(": 1 images in"), "damage is mended");
+    let said = workplace.extract(&[]);
+    assert!(said.stdout.contains("nothing to do"), "rows are not read again: {}", said.stdout);
+    let said = workplace.extract(&["--check"]);
+    assert!(said.stdout.contains(": 1 images in"), "damage is mended: {}", said.stdout);
     assert_eq!(workplace.run(&["verify", "features/s.h5"]).status, 0);
     assert!(workplace.run(&["verify", "absent.h5"]).stderr.contains("absent.h5"));
+}
+
+/// Sets the time of modification of a photo to a minute ago, as it is of most photos.
+fn age(path: &Path) -> SystemTime {
+    let time = SystemTime::now() - Duration::from_mins(1);
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    time
+}
+
+#[test]
+fn a_photo_with_the_same_size_and_time_is_not_read_again() {
+    let workplace = Workplace::new(2);
+    let photo = workplace.path("Images/000.png");
+    let time = age(photo);
+    age(workplace.path("Images/001.png"));
+    assert_eq!(workplace.extract(&[]).status, 0);
+    let stamp = workplace.store().stamp(0).unwrap();
+    let size = photo.metadata().unwrap().len();
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    assert_eq!((stamp.size, stamp.modified), (size, since));
+
+    // Other bytes under the same size and time are seen by the thorough comparison alone.
+    let mut bytes = fs::read(photo).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(photo, &bytes).unwrap();
+    let file = fs::File::options().write(true).open(photo).unwrap();
+    file.set_modified(time).unwrap();
+    assert!(workplace.extract(&[]).stdout.contains("nothing to do"));
+    let said = workplace.extract(&["--check"]);
+    assert!(said.stdout.contains(": 1 images in") || said.stderr.contains("skipped"));
+
+    // The same bytes under another time are read, recognized and recorded.
+    let other = workplace.path("Images/001.png");
+    let time = time - Duration::from_mins(1);
+    fs::File::options().write(true).open(other).unwrap().set_modified(time).unwrap();
+    assert!(workplace.extract(&[]).stdout.contains("nothing to do"));
+    let store = workplace.store();
+    let row = store.find("001.png").unwrap();
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    assert_eq!(store.stamp(row).unwrap().modified, since);
+}
+
+#[test]
+fn images_that_are_added_get_a_file_that_inspect_and_merge_know() {
+    let workplace = Workplace::new(3);
+    assert_eq!(workplace.extract(&[]).status, 0);
+    let copy = workplace.path("Images/more/copy.png");
+    fs::copy(workplace.path("Images/000.png"), copy).unwrap();
+    assert_eq!(workplace.extract(&[]).status, 0);
+    let said = workplace.run(&["inspect", "features/s.h5"]);
+    assert!(said.stdout.contains("file        features/s+1.h5"), "{}", said.stdout);
+    let digest = workplace.store().content_digest().unwrap();
+    for (merged, copy) in [("linked.h5", None), ("copied.h5", Some("--copy"))] {
+        let arguments = ["merge", merged, "features/s.h5"].into_iter().chain(copy);
+        let said = workplace.run(&arguments.collect::<Vec<_>>());
+        assert!(said.status == 0 && said.stdout.contains("4 images"), "{}", said.stderr);
+        let store = FeatureStore::open(workplace.path(merged)).unwrap();
+        assert_eq!(store.content_digest().unwrap(), digest);
+    }
 }

@@ -97,7 +97,7 @@ fn tasks_fill_shards_that_are_the_store_of_one_run() {
     assert!(said.stdout.contains("t.h5: 20 images in 4 shards"), "{} {}", said.stdout, said.stderr);
     assert_eq!(digest(&workplace, "t.h5"), whole);
     let said = workplace.run(&["inspect", "t.h5"]);
-    assert!(said.stdout.contains("shard       t.3-of-4.h5"), "{}", said.stdout);
+    assert!(said.stdout.contains("file        t.3-of-4.h5"), "{}", said.stdout);
     let said = workplace.run(&["merge", "u.h5", "t.0-of-4.h5"]);
     assert!(said.stderr.contains("u.h5: 3 of its 4 shards are missing"), "{}", said.stderr);
     let shards = [0, 1, 2, 3].map(|index| format!("t.{index}-of-4.h5"));

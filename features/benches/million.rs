@@ -10,9 +10,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use features::{
-    Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Shard, StoreWriter, merge,
+    Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Shard, Stamp, StoreWriter, merge,
     shards_of,
 };
+use ndarray::{Array3, Axis};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tests::median;
@@ -131,11 +132,13 @@ fn fill(path: &Path, shard: Option<Shard>, names: &[String]) {
     let mut writer = StoreWriter::open_shard(path, shard, &provenance, origin).unwrap();
     let rows = writer.rows_for(names).unwrap();
     for rows in rows.chunks(10_000) {
-        let batch = rows.iter().map(|&row| {
+        let shape = [rows.len(), GRID.cells(), GRID.channels];
+        let grids = Array3::from_shape_simple_fn(shape, || random.random_range(0.0..9.0));
+        let batch = rows.iter().zip(grids.outer_iter()).map(|(&row, grid)| {
             let mut source = [0; 32];
             random.fill_bytes(&mut source);
-            let grids = (0..GRID.values()).map(|_| random.random_range(0.0..9.0)).collect();
-            Encoded { row, source, grids }
+            let grids = grid.insert_axis(Axis(0));
+            Encoded { row, source, stamp: Stamp::default(), grids }
         });
         writer.write(&batch.collect::<Vec<_>>()).unwrap();
     }

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, StoreWriter};
+use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Stamp, StoreWriter};
+use ndarray::Array3;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -43,8 +44,10 @@ fn main() {
     let mut writer = StoreWriter::open(&path, &provenance, origin).unwrap();
     let names = (0..ROWS).map(|row| format!("{row:09}_0123456789.jpg")).collect::<Vec<_>>();
     for row in writer.rows_for(&names).unwrap() {
-        let grids = (0..grid.values()).map(|_| random.random_range(0.0..9.0)).collect();
-        writer.write(&[Encoded { row, source: [0; 32], grids }]).unwrap();
+        let shape = [1, grid.cells(), grid.channels];
+        let grids = Array3::from_shape_simple_fn(shape, || random.random_range(0.0..9.0));
+        let (source, stamp) = ([0; 32], Stamp::default());
+        writer.write(&[Encoded { row, source, stamp, grids: grids.view() }]).unwrap();
     }
     writer.finish().unwrap();
 
@@ -58,8 +61,10 @@ fn main() {
         if round == 0 {
             assert_eq!(store.verify().unwrap(), []);
         }
+        let mut grid = vec![0; provenance.grid_bytes()];
         for row in 0..ROWS {
-            black_box(store.grid(row, 0).unwrap());
+            store.read_bytes(row, 0, &mut grid).unwrap();
+            black_box(&grid);
         }
         let rows = (0..BATCHES).map(|_| [(); 32].map(|()| random.random_range(0..ROWS)));
         let rows = rows.collect::<Vec<_>>();

@@ -1,203 +1,129 @@
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with a feature store. Each error names the file and the next step.
+use crate::{Field, Shard};
+
+/// Errors of a feature store. Each names the file and the next step.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the messages")]
 pub enum Error {
     /// The file cannot be read or written.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The store.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There is no store.
-    #[error("{}: no feature store is there\n  Fill it first with `extract` (make extract), or name another one.", path.display())]
-    Missing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// The file has no front page that could be understood.
-    #[error("{}: not a feature store: {problem}\n  Name another one, or move it away and run `extract` again.", path.display())]
-    NotAStore {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        problem: String,
-    },
+    Io { path: PathBuf, source: std::io::Error },
+    /// The store does not exist.
+    #[error("{}: feature store not found\n  Fill it with `extract` (make extract), or name another one.", path.display())]
+    Missing { path: PathBuf },
+    /// The file is not a feature store, or its metadata is damaged.
+    #[error("{}: not a feature store: {reason}\n  Name another one, or move it away and run `extract` again.", path.display())]
+    NotAStore { path: PathBuf, reason: String },
     /// The store was written in another version of the format.
+    #[error("{}: feature store of format version {found}; this program reads versions 2 and 3", path.display())]
+    Version { path: PathBuf, found: u64 },
+    /// A merged store of version 2.
+    #[error("{}: merged by an earlier version\n  Merge again: extract merge {}", path.display(), path.display())]
+    OldMerged { path: PathBuf },
+    /// A tool rewrote the store with datasets in chunks, which have no fixed addresses.
     #[error(
-        "{}: feature store of format version {found}; this program reads version {expected}",
-        path.display()
+        "{}: dataset `{dataset}` is {storage}, not contiguous\n  \
+         Undo it: h5repack -l CONTI -f NONE {} contiguous.h5", path.display(), path.display()
     )]
-    Version {
-        /// The store.
-        path: PathBuf,
-        /// Its version.
-        found: u32,
-        /// The version this program reads.
-        expected: u32,
-    },
-    /// The store was filled by another encoder or with other preprocessing.
+    Rewritten { path: PathBuf, dataset: String, storage: &'static str },
+    /// A tool was killed, or still runs, while it had the store open for writing.
     #[error(
-        "{}: its {what} is {found}, but {expected} is asked for\n  \
-         Use the encoder that filled it, or name another store.",
-        path.display()
+        "{}: marked as open for writing by another tool\n  \
+         Close it there; if it was killed, clear the mark: h5clear -s {}", path.display(), path.display()
     )]
-    OtherProvenance {
-        /// The store.
-        path: PathBuf,
-        /// Which part of the provenance differs.
-        what: &'static str,
-        /// What the store says.
-        found: String,
-        /// What was asked for.
-        expected: String,
-    },
+    LeftOpen { path: PathBuf },
+    /// The store was filled by another encoder or with other settings.
+    #[error("{}: its {field} is {found}, but {expected} was requested\n  {}", path.display(), field.hint(found))]
+    OtherProvenance { path: PathBuf, field: Field, found: String, expected: String },
     /// Another program has the store open.
-    #[error(
-        "{}: the store is in use: {holder}\n  Wait until it is closed there, or name another store.",
-        path.display()
-    )]
-    Busy {
-        /// The store.
-        path: PathBuf,
-        /// Which program has it, as far as that is known, and what for.
-        holder: String,
-    },
+    #[error("{}: the store is in use: {holder}\n  Wait until it is closed there, or name another store.", path.display())]
+    Busy { path: PathBuf, holder: String },
     /// Something is larger than a store can hold.
     #[error("{}: {what}; a feature store cannot hold it", path.display())]
-    OutOfRange {
-        /// The store.
-        path: PathBuf,
-        /// What is too large.
-        what: String,
-    },
+    OutOfRange { path: PathBuf, what: String },
     /// The file ends too early.
     #[error(
-        "{}: cut off after {length} of {expected} bytes\n  \
-         Run `extract` again: it encodes the images that are lost.",
-        path.display()
+        "{}: truncated: {length} of {expected} bytes\n  \
+         Run `extract` again, which re-encodes the lost images.", path.display()
     )]
-    CutOff {
-        /// The store.
-        path: PathBuf,
-        /// Bytes of the file.
-        length: u64,
-        /// Bytes it should have.
-        expected: u64,
-    },
-    /// The names of the images do not fit their checksum.
-    #[error("{}: the names of its images are damaged; extract into a new store", path.display())]
-    Names {
-        /// The store.
-        path: PathBuf,
-    },
-    /// The metadata of HDF5 does not fit its checksum, so nothing can be added.
+    CutOff { path: PathBuf, length: u64, expected: u64 },
+    /// The attributes of the file and the names of its images do not match their checksum.
+    #[error("{}: the names of its images or its attributes are damaged; extract into a new store", path.display())]
+    Names { path: PathBuf },
+    /// Each append adds a file, and there are too many.
     #[error(
-        "{}: its HDF5 metadata is damaged, so no image can be added; extract into a new store",
-        path.display()
+        "{}: images were added {count} times\n  \
+         Copy all rows into one file: extract merge --copy NEW.h5 {}", path.display(), path.display()
     )]
-    Metadata {
-        /// The store.
-        path: PathBuf,
-    },
-    /// The front page has no room to say where everything is.
+    TooManyFiles { path: PathBuf, count: u64 },
+    /// A file between the first and the last one of a store is absent.
     #[error(
-        "{}: images were added too often, or it has too many shards; extract into a new store",
-        path.display()
+        "{}: not found, but {} belongs to the same store\n  \
+         Bring it back, or move the other one away and run `extract` again.", path.display(), next.display()
     )]
-    Full {
-        /// The store.
-        path: PathBuf,
-    },
-    /// A store of shards was to be filled.
+    MissingFile { path: PathBuf, next: PathBuf },
+    /// A file has another number or shard than its name says.
+    #[error("{}: a file of another store lies under that name; move it away", path.display())]
+    Misplaced { path: PathBuf },
+    /// A merged store cannot be written to.
     #[error(
-        "{}: a store that was merged of shards\n  \
-         Add images to its shards (--shard I/{shards}), or name another store.",
-        path.display()
+        "{}: a merged store, the index of {files} files\n  \
+         Add images to its shards (--shard I/{files}) or to the store it was merged from, or name another store.", path.display()
     )]
-    OfShards {
-        /// The store.
-        path: PathBuf,
-        /// How many shards it has.
-        shards: usize,
-    },
-    /// Files that were to make one store do not.
-    #[error("{}: {problem}", path.display())]
-    Shards {
-        /// The store.
-        path: PathBuf,
-        /// What is wrong, with the files, and what to do.
-        problem: String,
-    },
-    /// Two shards of a store differ in something that their grids depend on.
+    Merged { path: PathBuf, files: usize },
+    /// A merge would replace a store with rows of its own.
+    #[error("{}: a store with rows of its own is there\n  Move it away, or name another file for the merged one.", path.display())]
+    WouldReplace { path: PathBuf },
+    /// Several stores can be merged only if they are shards.
+    #[error("{}: {} is not a shard of a store\n  Shards are filled by `extract --shard I/N`.", path.display(), file.display())]
+    NotAShard { path: PathBuf, file: PathBuf },
+    /// Shards with different counts.
     #[error(
-        "{}: its {what} is {found}, but that of {} is {expected}\n  \
-         Extract one of them again: all shards of a store come from one encoder and preprocessing.",
-        path.display(),
-        other.display()
+        "{}: {} and {} are of two sets, {} and {}\n  Move the files of one away.",
+        path.display(), one.0.display(), other.0.display(), one.1, other.1
     )]
-    OtherShard {
-        /// The shard.
-        path: PathBuf,
-        /// The one it was compared with.
-        other: PathBuf,
-        /// What differs.
-        what: &'static str,
-        /// What the shard says.
-        found: String,
-        /// What the other one says.
-        expected: String,
-    },
+    TwoSets { path: PathBuf, one: (PathBuf, Shard), other: (PathBuf, Shard) },
+    /// Two files of one shard.
+    #[error("{}: {} and {} are both shard {shard}\n  Name one of them.", path.display(), one.display(), other.display())]
+    SameShard { path: PathBuf, one: PathBuf, other: PathBuf, shard: Shard },
+    /// Shards are absent.
+    #[error(
+        "{}: {} of its {count} shards are missing: {}\n  \
+         Run `extract` for each of them, beginning with --shard {}/{count}.",
+        path.display(), missing.len(), list(missing), missing.first().unwrap_or(&0)
+    )]
+    MissingShards { path: PathBuf, missing: Vec<u32>, count: u32 },
+    /// Two files of a store differ in something that their grids depend on.
+    #[error(
+        "{}: its {field} is {found}, but that of {} is {expected}\n  \
+         Extract one of them again: all files of a store come from one encoder and preprocessing.",
+        path.display(), other.display()
+    )]
+    OtherFile { path: PathBuf, other: PathBuf, field: Field, found: String, expected: String },
     /// Two shards of a store hold the same image.
     #[error(
         "`{name}` is in both {} and {}\n  \
          Remove the file that should not hold it, and run `extract` for that shard again.",
-        path.display(),
-        other.display()
+        path.display(), other.display()
     )]
-    Overlap {
-        /// The image.
-        name: String,
-        /// A shard.
-        path: PathBuf,
-        /// Another one.
-        other: PathBuf,
-    },
-    /// The store has no such view.
-    #[error("{}: no view `{view}` in it, only {views}; extract it into a new store", path.display())]
-    NoView {
-        /// The store.
-        path: PathBuf,
-        /// What was asked for.
-        view: String,
-        /// What there is.
-        views: String,
-    },
+    Overlap { name: String, path: PathBuf, other: PathBuf },
+    /// The store does not have the view.
+    #[error("{}: view `{view}` not found, only {views}; extract it into a new store", path.display())]
+    NoView { path: PathBuf, view: String, views: String },
     /// The grid of an image was never written.
     #[error("{}: `{name}` is not extracted yet; run `extract` again", path.display())]
-    Incomplete {
-        /// The store.
-        path: PathBuf,
-        /// The image.
-        name: String,
-    },
-    /// A grid does not fit its checksum.
+    Incomplete { path: PathBuf, name: String },
+    /// A grid does not match its checksum.
     #[error(
         "{}: the grid of `{name}` is damaged\n  \
-         Run `extract` again, which re-encodes it; if the photo is gone, with --prune, which removes it.",
+         Run `extract --check`, which re-encodes it; if the photo is gone, add --prune, which removes it.",
         path.display()
     )]
-    Checksum {
-        /// The store.
-        path: PathBuf,
-        /// The image.
-        name: String,
-    },
+    Checksum { path: PathBuf, name: String },
 }
 
-/// A result of this room.
+/// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -206,7 +132,14 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn not_a_store(path: &Path, problem: impl Into<String>) -> Self {
-        Self::NotAStore { path: path.to_path_buf(), problem: problem.into() }
+    pub(crate) fn not_a_store(path: &Path, reason: impl Into<String>) -> Self {
+        Self::NotAStore { path: path.to_path_buf(), reason: reason.into() }
     }
+}
+
+/// The first of the numbers of shards.
+fn list(shards: &[u32]) -> String {
+    const LISTED: usize = 20;
+    let listed = shards.iter().take(LISTED).map(u32::to_string).collect::<Vec<_>>().join(", ");
+    if shards.len() > LISTED { listed + ", …" } else { listed }
 }

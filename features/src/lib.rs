@@ -1,42 +1,44 @@
-//! The feature store: one grid an image, encoded once and read by every experiment.
+//! The feature store: one grid per image and view, encoded once and read by every experiment.
 //!
-//! A store is a plain HDF5 file with a *front page* before it: a checked description of where
-//! everything lies. libhdf5 lays rows out, in a scratch file; rows themselves are written and read
-//! at their byte addresses. So the library's one global lock is never in the way, no hostile file
-//! reaches it, and a killed extraction leaves a store that opens.
+//! A store is a list of plain HDF5 files. Each is laid out whole by libhdf5 under a temporary name and renamed; after that,
+//! rows are written and read at fixed byte addresses. Reading parses HDF5 metadata in safe Rust, so neither the
+//! library's global lock nor a damaged file is in the way.
 //!
-//! `FORMAT.md` beside this crate writes the format down.
+//! `FORMAT.md` beside this crate specifies the format.
 
-mod append;
-mod description;
+mod block;
+mod encoded;
 mod error;
-mod front;
+mod files;
+mod header;
 mod index;
 mod layout;
 mod lock;
 mod merge;
 mod name;
 mod part;
-mod problem;
+mod plain;
 mod provenance;
-mod reader;
 mod rows;
 mod scratch;
-mod set;
 mod shard;
+mod store;
 mod verify;
+mod version2;
 mod writer;
 
 /// The view that every store should have: the image as it is.
 pub const ORIGINAL: &str = "original";
 
 pub use common::GridShape;
+pub use encoded::Encoded;
 pub use error::{Error, Result};
 pub use merge::{merge, merge_copy};
 pub use name::MAX_NAME_BYTES;
-pub use problem::Problem;
-pub use provenance::{Dtype, Provenance};
-pub use reader::FeatureStore;
-pub use rows::{Source, State};
+pub use part::{Source, Stamp, State};
+pub use provenance::{Dtype, Field, Provenance};
+pub use rows::Rows;
 pub use shard::{Shard, shards_of};
-pub use writer::{Encoded, Origin, StoreWriter};
+pub use store::FeatureStore;
+pub use verify::Problem;
+pub use writer::{Origin, StoreWriter};

@@ -1,71 +1,65 @@
-//! One writer at a time.
+//! Who may write a file: one process at a time.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::front;
 use crate::{Error, Result};
 
-/// A file that this process alone may write, until it is dropped.
+/// A file that only this process may write, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock(File);
+pub(crate) struct Lock(Arc<File>);
 
 impl Lock {
-    pub(crate) fn file(&self) -> &File {
+    /// Locks a file; `path` is named in errors.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another program has it locked, for reading or for writing.
+    pub(crate) fn new(file: Arc<File>, path: &Path) -> Result<Self> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::Busy { path: path.to_path_buf(), holder: holder(&file) })
+            }
+            Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),
+        }
+    }
+
+    pub(crate) fn file(&self) -> &Arc<File> {
         &self.0
     }
 }
 
 impl Drop for Lock {
-    /// Lets go of the lock at once. Closing the file would keep it for as long as a child that is
-    /// just being started holds a copy. Where it fails, the end of the process lets go.
+    /// Unlocks at once. Closing the file would keep the lock for as long as a child that is just being started holds a
+    /// copy. If it fails, the end of the process unlocks.
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
 }
 
-/// Takes a file for this process alone; `path` is named in errors.
-///
-/// # Errors
-/// [`Error::Busy`] if another program has it locked, for reading or for writing.
-pub(crate) fn lock(file: File, path: &Path) -> Result<Lock> {
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::Busy { path: path.to_path_buf(), holder: who_holds(&file) })
-        }
-        Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),
-    }
-}
-
-/// Who has a file that cannot be locked. A program that only reads it shares its lock.
-fn who_holds(file: &File) -> String {
+/// The program that has a file locked, as far as the kernel says.
+fn holder(file: &File) -> String {
     if file.try_lock_shared().is_ok() {
         let _ = file.unlock();
         return "another program has it open for reading".to_owned();
     }
-    match front::read_holder(file).filter(|holder| is_alive(holder)) {
-        Some(holder) => format!("{holder} is writing it"),
+    match writer(file) {
+        Some(process) => format!("process {process} is writing it"),
         None => "another program is writing it".to_owned(),
     }
 }
 
-/// This process, as it is named in a store that it writes.
-pub(crate) fn this_process() -> String {
-    format!("process {} on {}", std::process::id(), host())
-}
-
-/// Whether a process that left its name runs on this machine.
-fn is_alive(holder: &str) -> bool {
-    let Some((process, of)) = holder.strip_prefix("process ").and_then(|of| of.split_once(" on "))
-    else {
-        return false;
+/// The process with an exclusive lock, of `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 fe:00:131 0 EOF`.
+fn writer(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let is_writer = |fields: &Vec<&str>| {
+        fields.get(1) == Some(&"FLOCK")
+            && fields.get(3) == Some(&"WRITE")
+            && fields.get(5).and_then(|place| place.rsplit(':').next()) == Some(&*inode)
     };
-    let number = process.parse::<u32>();
-    of == host() && number.is_ok_and(|number| Path::new(&format!("/proc/{number}")).exists())
-}
-
-fn host() -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    host.trim().to_owned()
+    let mut lines = locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines.find(is_writer)?.get(4)?.parse().ok()
 }

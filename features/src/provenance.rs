@@ -1,18 +1,21 @@
-//! Who made the grids of a store, and from what.
+//! The encoder of a store, and how its input was prepared.
 
+use std::fmt;
 use std::path::Path;
 
+use clap::ValueEnum;
 use common::GridShape;
 use half::f16;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Error, Result};
 
-/// The most bytes of a grid.
+/// Maximum bytes of a grid.
 pub(crate) const MAX_GRID_BYTES: usize = 256 << 20;
 
 /// The type of a grid's values, little-endian in the store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// 16-bit floating point: half the size; ResNet50's values keep three digits.
@@ -41,6 +44,11 @@ impl Dtype {
         }
     }
 
+    /// The type with that name in a store.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::F16, Self::F32].into_iter().find(|dtype| dtype.name() == name)
+    }
+
     /// The name in the store.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -57,30 +65,19 @@ impl std::fmt::Display for Dtype {
     }
 }
 
-impl std::str::FromStr for Dtype {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::F16, Self::F32]
-            .into_iter()
-            .find(|dtype| dtype.name() == text)
-            .ok_or_else(|| format!("`{text}` is not one of f16, f32"))
-    }
-}
-
 fn is_in_range(shape: GridShape) -> bool {
     let sides = <[usize; 3]>::from(shape);
     sides.iter().all(|&side| side > 0 && side < 1 << 20) && shape.height * shape.width < 1 << 20
 }
 
-/// Which encoder made the grids, and from which pixels. One store has one of these.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Which encoder made the grids, and from which pixels. All files of a store share it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Provenance {
-    /// The encoder's file name.
+    /// File name of the encoder.
     pub encoder_name: String,
-    /// The SHA-256 of the encoder's file.
+    /// Identity of the encoder: the SHA-256 of its file, or of graph and external data.
     pub encoder_sha256: String,
-    /// The preprocessing, as JSON.
+    /// The preprocessing, as JSON. It is compared as a value, not as text.
     pub preprocess: String,
     /// The shape of each grid.
     pub grid: GridShape,
@@ -92,54 +89,119 @@ pub struct Provenance {
     pub created_by: String,
 }
 
+/// Something that the grids of a store depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The identity of the encoder.
+    Encoder,
+    /// How images are prepared for it.
+    Preprocessing,
+    /// The shape of a grid.
+    Grid,
+    /// The type of the values.
+    Dtype,
+    /// The views of each image, in order.
+    Views,
+    /// The shard of the store.
+    Shard,
+}
+
+impl Field {
+    /// What to do if a store has the value `found` and another one was requested.
+    pub(crate) fn hint(self, found: &str) -> String {
+        let option = match self {
+            Self::Encoder | Self::Preprocessing | Self::Grid => {
+                return "Use the encoder and preprocessing that filled it, or name another store."
+                    .to_owned();
+            }
+            Self::Dtype => "dtype",
+            Self::Views => "views",
+            Self::Shard => "shard",
+        };
+        let found = found.replace(", ", ",");
+        format!("Run with --{option} {found}, or name another store.")
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Encoder => "encoder (SHA-256)",
+            Self::Preprocessing => "preprocessing",
+            Self::Grid => "grid",
+            Self::Dtype => "type of values",
+            Self::Views => "list of views",
+            Self::Shard => "shard",
+        })
+    }
+}
+
 impl Provenance {
-    /// The bytes of one grid.
+    /// Bytes of one grid.
     #[must_use]
     pub fn grid_bytes(&self) -> usize {
         self.grid.values() * self.dtype.bytes()
     }
 
-    /// Refuses an `expected` provenance that differs in anything the grids depend on.
+    /// Compares everything that the grids depend on with an `expected` provenance.
+    ///
+    /// # Errors
+    /// [`Error::OtherProvenance`] names the first difference.
     pub fn check(&self, expected: &Self, path: &Path) -> Result<()> {
         match self.difference(expected) {
             None => Ok(()),
-            Some(Difference { what, found, expected }) => {
+            Some(Difference { field, found, expected }) => {
                 let path = path.to_path_buf();
-                Err(Error::OtherProvenance { path, what, found, expected })
+                Err(Error::OtherProvenance { path, field, found, expected })
             }
         }
     }
 
-    /// The first thing that the grids depend on in which this differs from an `expected` one.
+    /// The first field that differs from an `expected` one.
     pub(crate) fn difference(&self, expected: &Self) -> Option<Difference> {
-        let parts = |of: &Self| {
+        let fields = |of: &Self| {
             [
-                ("encoder (SHA-256)", of.encoder_sha256.clone()),
-                ("preprocessing", of.preprocess.clone()),
-                ("grid", format!("{}×{}×{}", of.grid.height, of.grid.width, of.grid.channels)),
-                ("type of values", of.dtype.to_string()),
-                ("list of views", of.views.join(", ")),
+                (Field::Encoder, of.encoder_sha256.clone()),
+                (Field::Grid, of.grid.to_string()),
+                (Field::Dtype, of.dtype.to_string()),
+                (Field::Views, of.views.join(", ")),
             ]
         };
-        let mut pairs = parts(self).into_iter().zip(parts(expected));
-        let ((what, found), (_, expected)) = pairs.find(|(found, expected)| found != expected)?;
-        Some(Difference { what, found, expected })
+        let mut pairs = fields(self).into_iter().zip(fields(expected));
+        if let Some(((field, found), (_, expected))) =
+            pairs.find(|(found, expected)| found != expected)
+        {
+            return Some(Difference { field, found, expected });
+        }
+        let [found, expected] = [self, expected].map(|of| &of.preprocess);
+        let value = |text: &str| serde_json::from_str::<Value>(text).ok();
+        let is_same =
+            found == expected || value(found).is_some_and(|of| value(expected) == Some(of));
+        (!is_same).then(|| Difference {
+            field: Field::Preprocessing,
+            found: found.clone(),
+            expected: expected.clone(),
+        })
     }
 
-    pub(crate) fn is_sane(&self) -> bool {
-        let plain = |name: &String| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-            !name.is_empty() && name.bytes().all(allowed)
+    pub(crate) fn is_in_range(&self) -> bool {
+        let is_plain = |name: &String| {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+            !name.is_empty() && name.bytes().all(is_allowed)
         };
-        let distinct = (1..self.views.len()).all(|at| !self.views[..at].contains(&self.views[at]));
-        let views = !self.views.is_empty() && self.views.iter().all(plain) && distinct;
-        views && is_in_range(self.grid) && self.grid_bytes() <= MAX_GRID_BYTES
+        let is_new = |at: usize| !self.views[..at].contains(&self.views[at]);
+        let views = &self.views;
+        !views.is_empty()
+            && views.iter().all(is_plain)
+            && (0..views.len()).all(is_new)
+            && is_in_range(self.grid)
+            && self.grid_bytes() <= MAX_GRID_BYTES
     }
 }
 
-/// Something in which two provenances differ.
+/// A field in which two provenances differ.
 pub(crate) struct Difference {
-    pub(crate) what: &'static str,
+    pub(crate) field: Field,
     pub(crate) found: String,
     pub(crate) expected: String,
 }

@@ -1,53 +1,49 @@
-//! Files beside a store to write into before they take its place.
+//! Files beside a store that are written whole before they take its place.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempPath;
 
-use crate::append::folder_of;
-use crate::lock::{Lock, lock};
+use crate::lock::Lock;
 use crate::{Error, Result};
 
-/// The name of the scratch file of a store for some purpose, such as `.flickr8k.h5.layout` beside it. A file of that
-/// name is removed when the answer is dropped.
-pub(crate) fn scratch_name(path: &Path, purpose: &str) -> io::Result<TempPath> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".");
-    name.push(purpose);
-    TempPath::try_from_path(path.with_file_name(name))
-}
-
-/// A scratch file that one process has for itself. What a killed process left there is overwritten.
+/// A scratch file, such as `.flickr8k.h5.new` beside `flickr8k.h5`, which one process has for itself. A file that a killed
+/// process left is overwritten; after an error it is removed.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: TempPath,
-    /// Let go after the file has been removed or renamed, so that nobody else takes it before.
-    _lock: Lock,
+    target: PathBuf,
+    /// Dropped after the file has been removed or renamed, so that no other process takes it before.
+    lock: Lock,
 }
 
 impl Scratch {
-    /// The scratch file of the store at `path`, empty.
+    /// The scratch file for `target`, empty.
     ///
     /// # Errors
     /// [`Error::Busy`] if another process has it.
-    pub(crate) fn open(path: &Path, purpose: &str) -> Result<Self> {
+    pub(crate) fn new(target: &Path) -> Result<Self> {
+        let folder = folder_of(target);
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let mut name = OsString::from(".");
+        name.push(target.file_name().unwrap_or_default());
+        name.push(".new");
+        let path = target.with_file_name(name);
         loop {
-            let name = scratch_name(path, purpose).map_err(Error::io(path))?;
             let mut options = File::options();
-            let file = options.read(true).write(true).create(true).truncate(false).open(&name);
-            // The name is not ours to remove before the lock is.
-            let name = name.keep().map_err(|error| Error::io(path)(error.error))?;
-            let lock = lock(file.map_err(Error::io(&name))?, path)?;
+            let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+            let lock = Lock::new(Arc::new(file.map_err(Error::io(&path))?), target)?;
             // The process that had it before may have renamed or removed it since it was opened.
-            if is_at(lock.file(), &name).map_err(Error::io(&name))? {
-                lock.file().set_len(0).map_err(Error::io(&name))?;
-                let path = TempPath::try_from_path(name).map_err(Error::io(path))?;
-                return Ok(Self { path, _lock: lock });
+            if is_at(lock.file(), &path).map_err(Error::io(&path))? {
+                lock.file().set_len(0).map_err(Error::io(&path))?;
+                let target = target.to_path_buf();
+                let path = TempPath::try_from_path(path).map_err(Error::io(&target))?;
+                return Ok(Self { path, target, lock });
             }
         }
     }
@@ -56,19 +52,38 @@ impl Scratch {
         &self.path
     }
 
-    /// Puts the file in the place of the one at `path`, for good.
-    pub(crate) fn persist(self, path: &Path) -> Result<()> {
-        self.path.persist(path).map_err(|error| Error::io(path)(error.error))?;
-        let folder = folder_of(path);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+    pub(crate) fn file(&self) -> &Arc<File> {
+        self.lock.file()
+    }
+
+    /// Syncs the file and renames it to its target, which it replaces. It stays locked.
+    ///
+    /// # Errors
+    /// [`Error::Io`]. Whether the target is the old or the new file, it is whole.
+    pub(crate) fn persist(self) -> Result<Lock> {
+        let Self { path, target, lock } = self;
+        lock.file().sync_all().map_err(Error::io(&target))?;
+        path.persist(&target).map_err(|error| Error::io(&target)(error.error))?;
+        let folder = folder_of(&target);
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))?;
+        Ok(lock)
     }
 }
 
+/// Whether `file` is the one at `path`.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let of_file = file.metadata()?;
+    let held = file.metadata()?;
     match fs::metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (of_file.dev(), of_file.ino())),
+        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// The folder of a file.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }

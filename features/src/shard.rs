@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::append::folder_of;
+use crate::scratch::folder_of;
 use crate::{Error, Result};
 
 /// One of so many shards. An image belongs to the shard that its name hashes to, whatever other images there
@@ -110,52 +110,4 @@ pub fn shards_of(store: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found.into_iter().map(|(_, path)| path).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_dealt_to_one_shard_each_about_evenly() {
-        let shards = (0..7).map(|index| Shard::new(index, 7).unwrap()).collect::<Vec<_>>();
-        let mut held = [0; 7];
-        for number in 0..7000 {
-            let name = format!("{number}.jpg");
-            let of = shards.iter().filter(|shard| shard.holds(&name)).collect::<Vec<_>>();
-            assert_eq!(of.len(), 1, "{name}");
-            held[of[0].index() as usize] += 1;
-        }
-        assert!(held.iter().all(|&names| (900..1100).contains(&names)), "{held:?}");
-    }
-
-    /// Stores outlive programs: where a name belongs must never change.
-    #[test]
-    fn where_a_name_belongs_stays() {
-        let of = |name: &str| (0..8).find(|&index| Shard::new(index, 8).unwrap().holds(name));
-        assert_eq!(["a.jpg", "b.jpg", "ảnh.png"].map(of), [Some(7), Some(2), Some(2)]);
-    }
-
-    #[test]
-    fn shards_are_known_by_their_paths() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("photos.v2.h5");
-        for name in [
-            "photos.v2.1-of-2.h5",
-            "photos.v2.0-of-2.h5",
-            "photos.v2.2-of-2.h5",
-            "photos.v2.01-of-2.h5",
-            "photos.0-of-2.h5",
-            "photos.v2.0-of-2.skipped.jsonl",
-        ] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        let shards = shards_of(&store).unwrap();
-        assert_eq!(shards, [0, 1].map(|index| Shard::new(index, 2).unwrap().path(&store)));
-        assert_eq!(shards_of(Path::new("nowhere/at/all.h5")).unwrap(), Vec::<PathBuf>::new());
-        assert_eq!("3/8".parse::<Shard>(), Ok(Shard { index: 3, count: 8 }));
-        for wrong in ["8/8", "1", "-1/3", "a/b", "0/0", ""] {
-            assert!(wrong.parse::<Shard>().unwrap_err().contains("I/N"), "{wrong}");
-        }
-    }
 }

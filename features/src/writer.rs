@@ -1,68 +1,88 @@
 //! Filling a store.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use half::f16;
-use half::slice::HalfFloatSliceExt as _;
+use ndarray::Axis;
 
-use crate::append::{self, folder_of};
-use crate::description::{Description, Segment};
-use crate::front::{self, Page};
-use crate::index::Index;
-use crate::lock::{Lock, lock, this_process};
-use crate::name::normal;
-use crate::rows::{self, Rows, Source, State};
-use crate::{Dtype, Error, GridShape, MAX_NAME_BYTES, Provenance, Result, Shard};
+use crate::encoded::write_row;
+use crate::files::{self, Access, Files, numbered};
+use crate::header::{Header, Kind};
+use crate::layout;
+use crate::lock::Lock;
+use crate::name::{MAX_NAME_BYTES, normal};
+use crate::part::{Part, Stamp, State};
+use crate::provenance::Field;
+use crate::rows::Rows;
+use crate::scratch::Scratch;
+use crate::shard::Shard;
+use crate::{Encoded, Error, Provenance, Result};
 
-/// Where and by what rows are being encoded; kept with them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Rows are synced at least so often …
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+/// … and after so many bytes.
+const SYNC_BYTES: u64 = 256 << 20;
+/// Maximum number of files of a store: each is one that readers hold open.
+const MAX_FILES: u64 = 512;
+
+/// Who fills a store.
+#[derive(Debug, Clone)]
 pub struct Origin {
     /// The program and its version.
     pub created_by: String,
-    /// Where the encoder really runs.
+    /// Where the encoder runs.
     pub device: String,
 }
 
-/// An image to be written: its row, the SHA-256 of its file, and its grids, one view after the
-/// other (views × cells × channels).
-#[derive(Debug, Clone)]
-pub struct Encoded {
-    /// The row.
-    pub row: usize,
-    /// The SHA-256 of the image's file.
-    pub source: Source,
-    /// Views × cells × channels.
-    pub grids: Vec<f32>,
-}
-
-/// Writes grids into a store, which it holds locked against a second writer.
+/// A store open for writing, by this process alone. It dereferences to its [`Rows`].
 ///
-/// What survives an error, a SIGKILL or a power loss at any moment: everything that was complete.
-/// The grids of a batch are written and handed to the disk before their states say so, a complete
-/// row is never written again, and rows are added in one step (see `FORMAT.md`).
+/// New images get a file of their own, laid out whole before it takes its name. A row is complete once its grids are
+/// synced: an error, a kill or a power loss loses the rows of the last 5 s or 256 MiB, and nothing else. Complete
+/// rows are never written again, so readers are not disturbed.
 #[derive(Debug)]
 pub struct StoreWriter {
     path: PathBuf,
-    file: File,
-    description: Description,
-    origin: Origin,
+    header: Header,
     rows: Rows,
-    /// The row that counts for each image: its last complete one.
-    index: Index,
-    _lock: Option<Lock>,
+    locks: Vec<Lock>,
+    /// The name of the first file, until it is laid out.
+    reserved: Option<Scratch>,
+    unsynced: Unsynced,
+}
+
+/// Rows whose grids are written and not yet synced.
+#[derive(Debug)]
+struct Unsynced {
+    /// Each with the row that it supersedes.
+    rows: Vec<(usize, Option<usize>)>,
+    bytes: u64,
+    since: Instant,
+}
+
+impl Unsynced {
+    fn new() -> Self {
+        Self { rows: Vec::new(), bytes: 0, since: Instant::now() }
+    }
 }
 
 impl StoreWriter {
-    /// Opens the store at `path`, or creates it without a row. A store that is there must have the
-    /// same provenance. An append that was interrupted is brought to its end.
+    /// Opens the store at `path`, or begins a new one.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another program has it open, [`Error::OtherProvenance`] if it was filled in another way,
+    /// [`Error::Merged`] for a merged store, and what is wrong with its files.
     pub fn open(path: &Path, provenance: &Provenance, origin: Origin) -> Result<Self> {
         Self::open_shard(path, None, provenance, origin)
     }
 
-    /// The same for a shard of a store, which lies at `path` (see [`Shard::path`]).
+    /// Opens a shard of a store, whose file is `path`.
+    ///
+    /// # Errors
+    /// As [`Self::open`], also for another shard.
     pub fn open_shard(
         path: &Path,
         shard: Option<Shard>,
@@ -70,81 +90,113 @@ impl StoreWriter {
         origin: Origin,
     ) -> Result<Self> {
         check_range(path, provenance)?;
-        fs::create_dir_all(folder_of(path)).map_err(Error::io(folder_of(path)))?;
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(path).map_err(Error::io(path))?;
-        let lock = lock(file.try_clone().map_err(Error::io(path))?, path)?;
-        Self::fill(path, file, Some(lock), shard, provenance, origin)
+        let header = new_header(provenance, origin, shard);
+        match Access::Write.open(path) {
+            Ok(_) => Self::open_existing(path, header),
+            Err(Error::Missing { .. }) => {
+                let next = numbered(path, 1);
+                if next.exists() {
+                    return Err(Error::MissingFile { path: path.to_path_buf(), next });
+                }
+                let scratch = Scratch::new(path)?;
+                // Another writer may have laid it out since.
+                if path.exists() {
+                    drop(scratch);
+                    return Self::open_existing(path, header);
+                }
+                Ok(Self::empty(path, header, Some(scratch)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Opens a file that nobody else writes: because of `lock`, or of one that the caller holds meanwhile.
-    pub(crate) fn fill(
-        path: &Path,
-        file: File,
-        lock: Option<Lock>,
-        shard: Option<Shard>,
-        provenance: &Provenance,
-        origin: Origin,
-    ) -> Result<Self> {
-        let length = file.metadata().map_err(Error::io(path))?.len();
-        let description = if length == 0 {
-            Description::empty(provenance.clone(), shard)
-        } else {
-            existing(&file, path)?
-        };
-        description.provenance.check(provenance, path)?;
-        check_shard(description.shard, shard, path)?;
-        if length > 0 && length < description.length {
-            // What was cut off becomes zeros, which no checksum fits.
-            file.set_len(description.length).map_err(Error::io(path))?;
+    fn empty(path: &Path, header: Header, reserved: Option<Scratch>) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            header,
+            rows: Rows::default(),
+            locks: Vec::new(),
+            reserved,
+            unsynced: Unsynced::new(),
         }
-        let description = append::settle(&file, path, description)?;
-        front::write_holder(&file, &this_process()).map_err(Error::io(path))?;
-        let rows = Rows::read(&file, path, &description)?;
-        let (path, index) = (path.to_path_buf(), rows.index());
-        let mut writer = Self { path, file, description, origin, rows, index, _lock: lock };
-        writer.set_states(&writer.useless(), State::Removed)?;
+    }
+
+    fn open_existing(path: &Path, header: Header) -> Result<Self> {
+        let mut writer = Self::empty(path, header, None);
+        // Before anything is read: what another writer appends must be seen.
+        writer.lock(Arc::new(Access::Write.open(path)?), path)?;
+        let Files { header: found, parts, count } = files::open_rows(path, Access::Write)?;
+        found.provenance.check(&writer.header.provenance, path)?;
+        check_shard(found.shard, writer.header.shard, path)?;
+        for number in 1..count {
+            let path = numbered(path, number);
+            writer.lock(Arc::new(Access::Write.open(&path)?), &path)?;
+        }
+        writer.header.number = count;
+        writer.rows = Rows::new(parts, |_, _, _| {});
+        writer.set_states(&writer.superseded_rows(), State::Removed)?;
         Ok(writer)
     }
 
-    /// Rows that no longer serve: complete ones that a later row of the same image has replaced, and
-    /// those whose state is none.
-    fn useless(&self) -> Vec<usize> {
-        let useless = |row: &usize| match self.rows.state(*row) {
-            State::Complete => self.find(self.rows.name(*row)) != Some(*row),
+    fn lock(&mut self, file: Arc<std::fs::File>, path: &Path) -> Result<()> {
+        self.locks.push(Lock::new(file, path)?);
+        Ok(())
+    }
+
+    /// Begins a store with a row for each of `names`, in their order, in a scratch file that takes its place at
+    /// [`Self::finish`].
+    pub(crate) fn create(
+        path: &Path,
+        scratch: Scratch,
+        provenance: &Provenance,
+        origin: Origin,
+        names: &[String],
+    ) -> Result<Self> {
+        let mut writer = Self::empty(path, new_header(provenance, origin, None), None);
+        let part = lay_out(&scratch, &writer.header, names)?;
+        writer.rows.push(part);
+        writer.reserved = Some(scratch);
+        Ok(writer)
+    }
+
+    /// Rows that are superseded by a later row of the same image, and damaged ones.
+    fn superseded_rows(&self) -> Vec<usize> {
+        let is_superseded = |row: &usize| match self.rows.state(*row) {
+            State::Complete => self.rows.find(self.rows.name(*row)) != Some(*row),
             State::Damaged => true,
             State::Empty | State::Removed => false,
         };
-        (0..self.rows.len()).filter(useless).collect()
-    }
-
-    /// The row that counts for an image.
-    fn find(&self, image: &str) -> Option<usize> {
-        self.index.find(image, |row| self.rows.name(row))
+        (0..self.rows.len()).filter(is_superseded).collect()
     }
 
     /// Which encoder makes the grids, and from which pixels.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
-        &self.description.provenance
+        &self.header.provenance
     }
 
-    /// The images that have a grid, in no order.
-    pub fn images(&self) -> impl Iterator<Item = &str> {
-        self.index.rows().map(|row| self.rows.name(row))
+    /// Records that a file with the same content has another stamp now.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    ///
+    /// # Panics
+    /// If the row does not exist.
+    pub fn set_stamp(&mut self, row: usize, stamp: Stamp) -> Result<()> {
+        let (part, row) = self.rows.part(row);
+        match part.stamp_at(row) {
+            Some(at) => {
+                part.file.write_all_at(&stamp.to_bytes(), at).map_err(Error::io(&part.path))
+            }
+            None => Ok(()),
+        }
     }
 
-    /// The SHA-256 of the file from which an image was encoded; `None` where it has no grid, or one
-    /// that does not fit its checksum. Reads the whole row.
-    pub fn intact_source(&self, image: &str) -> Result<Option<Source>> {
-        let Some(row) = self.find(image) else { return Ok(None) };
-        self.rows.intact_source(&self.file, row).map_err(Error::io(&self.path))
-    }
-
-    /// Rows for images that are to be encoded, in their order. A row that waits for its image is
-    /// taken again; the others are added. The old row of an image counts until its new one is
-    /// complete. A name is [`MAX_NAME_BYTES`] long at most.
+    /// Rows for images that are to be encoded, in their order. Empty rows of the same images are reused; for the others a
+    /// file is added. The old row of an image counts until its new one is complete.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a name longer than [`MAX_NAME_BYTES`], [`Error::TooManyFiles`], [`Error::Io`].
     pub fn rows_for(&mut self, images: &[String]) -> Result<Vec<usize>> {
         let empty = (0..self.rows.len()).filter(|&row| self.rows.state(row) == State::Empty);
         let empty = empty.map(|row| (normal(self.rows.name(row)).into_owned(), row));
@@ -164,118 +216,157 @@ impl StoreWriter {
         Ok(images.iter().map(row).collect())
     }
 
+    /// Adds a file with a row for each name.
     fn append(&mut self, names: &[String]) -> Result<()> {
         if let Some(name) = names.iter().find(|name| name.len() > MAX_NAME_BYTES) {
             let what = format!("a name is {} bytes long", name.len());
             return Err(Error::OutOfRange { path: self.path.clone(), what });
         }
-        let segment = Segment {
-            rows: names.len(),
-            name_bytes: names.iter().map(String::len).max().unwrap_or(1),
-            created_by: self.origin.created_by.clone(),
-            device: self.origin.device.clone(),
-            ..Segment::default()
+        let number = self.header.number;
+        if number >= MAX_FILES {
+            return Err(Error::TooManyFiles { path: self.path.clone(), count: number });
+        }
+        let path = numbered(&self.path, number);
+        let scratch = match self.reserved.take() {
+            Some(reserved) => reserved,
+            None => Scratch::new(&path)?,
         };
-        let old = &self.description;
-        self.description = append::append(&self.file, &self.path, old, segment, names)?;
-        self.rows = Rows::read(&self.file, &self.path, &self.description)?;
-        self.index = self.rows.index();
+        let laid_out = lay_out(&scratch, &self.header, names);
+        let mut part = match laid_out {
+            Ok(part) => part,
+            Err(error) => {
+                // The first name stays reserved.
+                self.reserved = (number == 0).then_some(scratch);
+                return Err(error);
+            }
+        };
+        self.locks.push(scratch.persist()?);
+        part.path = path;
+        self.rows.push(part);
+        self.header.number += 1;
         Ok(())
     }
 
-    /// Writes the grids of a batch and marks their rows complete; older rows of the same images no
-    /// longer count.
+    /// Writes the grids of a batch. Their rows are complete after the next [`Self::sync`], which happens by itself every
+    /// 5 s or 256 MiB; then older rows of the same images are superseded.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     ///
     /// # Panics
-    /// If a row does not exist or its grids are of another size: both come from this store.
+    /// If a row does not exist or its grids have another shape: both come from this store.
     pub fn write(&mut self, batch: &[Encoded]) -> Result<()> {
         let mut bytes = Vec::new();
         for encoded in batch {
-            self.write_row(encoded, &mut bytes).map_err(Error::io(&self.path))?;
+            let (part, row) = self.rows.part(encoded.row);
+            write_row(part, row, encoded, self.provenance(), &mut bytes)
+                .map_err(Error::io(&part.path))?;
+            let old = self.rows.find(self.rows.name(encoded.row));
+            self.rows.set_state(encoded.row, State::Complete);
+            self.unsynced.rows.push((encoded.row, old.filter(|&old| old != encoded.row)));
+            self.unsynced.bytes += (bytes.len() * encoded.grids.len_of(Axis(0))) as u64;
         }
-        self.file.sync_data().map_err(Error::io(&self.path))?;
-        let rows = batch.iter().map(|encoded| encoded.row).collect::<Vec<_>>();
-        let replaced = rows.iter().filter_map(|&row| self.find(self.rows.name(row)));
-        let replaced = replaced.collect::<Vec<_>>();
-        self.set_states(&rows, State::Complete)?;
-        self.set_states(&replaced, State::Removed)
+        let Unsynced { bytes, since, .. } = self.unsynced;
+        if bytes >= SYNC_BYTES || since.elapsed() >= SYNC_INTERVAL { self.sync() } else { Ok(()) }
     }
 
-    fn write_row(&self, encoded: &Encoded, bytes: &mut Vec<u8>) -> std::io::Result<()> {
-        let Encoded { row, source, grids } = encoded;
-        let Provenance { grid, dtype, views, .. } = self.provenance();
-        assert_eq!(grids.len(), views.len() * grid.values(), "grids of another size");
-        self.file.write_all_at(source, self.rows.source_at(*row))?;
-        for (view, values) in grids.chunks_exact(grid.values()).enumerate() {
-            bytes.clear();
-            match dtype {
-                Dtype::F16 => {
-                    let mut rounded = vec![f16::ZERO; values.len()];
-                    rounded.convert_from_f32_slice(values);
-                    bytes.extend_from_slice(bytemuck::cast_slice(&rounded));
-                }
-                Dtype::F32 => bytes.extend_from_slice(bytemuck::cast_slice(values)),
-            }
-            let checksum = rows::checksum(source, bytes).to_le_bytes();
-            self.file.write_all_at(bytes, self.rows.grid_at(*row, view))?;
-            self.file.write_all_at(&checksum, self.rows.checksum_at(*row, view))?;
+    /// Syncs what was written, and then marks the rows complete.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&mut self) -> Result<()> {
+        let Unsynced { rows, .. } = std::mem::replace(&mut self.unsynced, Unsynced::new());
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut parts = rows.iter().map(|(row, _)| self.rows.place(*row).0).collect::<Vec<_>>();
+        parts.sort_unstable();
+        parts.dedup();
+        for part in parts {
+            let part = &self.rows.parts[part];
+            part.file.sync_data().map_err(Error::io(&part.path))?;
+        }
+        let complete = rows.iter().map(|(row, _)| *row).collect::<Vec<_>>();
+        let superseded = rows.iter().filter_map(|(_, old)| *old).collect::<Vec<_>>();
+        self.set_states(&complete, State::Complete)?;
+        self.set_states(&superseded, State::Removed)
     }
 
-    /// Marks the rows of images that are gone; their bytes stay where they are.
+    /// Marks the rows of images that are gone. Their bytes stay where they are.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn remove(&mut self, images: &[String]) -> Result<()> {
+        self.sync()?;
         let rows = images.iter().filter_map(|image| self.find(image)).collect::<Vec<_>>();
         self.set_states(&rows, State::Removed)
     }
 
     fn set_states(&mut self, rows: &[usize], state: State) -> Result<()> {
         for &row in rows {
-            self.file
-                .write_all_at(&[state.byte()], self.rows.state_at(row))
-                .map_err(Error::io(&self.path))?;
+            let (part, at) = self.rows.part(row);
+            part.file
+                .write_all_at(&[state.byte()], part.block.states + at as u64)
+                .map_err(Error::io(&part.path))?;
             self.rows.set_state(row, state);
-            if state == State::Complete {
-                self.index.insert(row, |row| self.rows.name(row));
-            } else {
-                self.index.remove(row, |row| self.rows.name(row));
-            }
         }
         Ok(())
     }
 
-    /// Hands everything to the disk and lets go of the store.
-    pub fn finish(self) -> Result<()> {
-        self.file.sync_all().map_err(Error::io(&self.path))
+    /// Syncs everything and unlocks the store. A store without images is an empty file of rows.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(mut self) -> Result<()> {
+        self.sync()?;
+        if let Some(scratch) = self.reserved.take() {
+            if self.rows.parts.is_empty() {
+                lay_out(&scratch, &self.header, &[])?;
+            }
+            self.locks.push(scratch.persist()?);
+        }
+        for part in &self.rows.parts {
+            part.file.sync_all().map_err(Error::io(&part.path))?;
+        }
+        Ok(())
+    }
+}
+
+impl Deref for StoreWriter {
+    type Target = Rows;
+
+    fn deref(&self) -> &Rows {
+        &self.rows
     }
 }
 
 impl Drop for StoreWriter {
-    /// Takes this process's name off the store. After a kill it stays; then nobody has the store locked.
+    /// Keeps what was written before an error.
     fn drop(&mut self) {
-        let _ = front::write_holder(&self.file, "");
+        let _ = self.sync();
     }
+}
+
+fn new_header(provenance: &Provenance, origin: Origin, shard: Option<Shard>) -> Header {
+    let Origin { created_by, device } = origin;
+    let provenance = Provenance { created_by, ..provenance.clone() };
+    Header { kind: Kind::Rows, provenance, device, shard, number: 0 }
+}
+
+/// Lays out a scratch file with a row for each name.
+fn lay_out(scratch: &Scratch, header: &Header, names: &[String]) -> Result<Part> {
+    let block = layout::create(scratch, header, names)?;
+    Part::read(scratch.path(), Arc::clone(scratch.file()), &header.provenance, block)
 }
 
 /// Refuses what a reader would refuse.
 fn check_range(path: &Path, provenance: &Provenance) -> Result<()> {
-    if provenance.is_sane() {
+    if provenance.is_in_range() {
         return Ok(());
     }
-    let GridShape { height, width, channels } = provenance.grid;
-    let views = provenance.views.join(", ");
-    let what = format!("a grid is {height}×{width}×{channels}, of the views {views}");
+    let what =
+        format!("a grid is {}, of the views {}", provenance.grid, provenance.views.join(", "));
     Err(Error::OutOfRange { path: path.to_path_buf(), what })
-}
-
-/// The description of a store that is there.
-fn existing(file: &File, path: &Path) -> Result<Description> {
-    match front::read(file, path)?.page {
-        Page::Rows(description) => Ok(description),
-        Page::Shards(set) => {
-            Err(Error::OfShards { path: path.to_path_buf(), shards: set.shards.len() })
-        }
-    }
 }
 
 /// Refuses to fill one shard with the images of another.
@@ -286,7 +377,7 @@ fn check_shard(found: Option<Shard>, expected: Option<Shard>, path: &Path) -> Re
     let name = |shard: Option<Shard>| shard.map_or("none".to_owned(), |shard| shard.to_string());
     Err(Error::OtherProvenance {
         path: path.to_path_buf(),
-        what: "shard",
+        field: Field::Shard,
         found: name(found),
         expected: name(expected),
     })

@@ -4,14 +4,10 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use common::{GRID, fill, fill_shard, names, origin, provenance, rounded, values};
-use features::{
-    Error, FeatureStore, Problem, Provenance, Shard, StoreWriter, merge, merge_copy, shards_of,
-};
-use hdf5::types::FixedUnicode;
+use features::{Error, FeatureStore, Provenance, Shard, StoreWriter, merge, merge_copy, shards_of};
 use tempfile::TempDir;
 
 const IMAGES: usize = 30;
@@ -20,20 +16,18 @@ fn shard(index: u32, count: u32) -> Shard {
     Shard::new(index, count).unwrap()
 }
 
-/// Fills a shard of the store at `path` with those of the images that belong there, in two steps.
-fn fill_one(path: &Path, shard: Shard, provenance: &Provenance) {
-    let images = names(0..IMAGES);
-    let images = images.into_iter().filter(|name| shard.holds(name)).collect::<Vec<_>>();
-    let file = shard.path(path);
-    fill_shard(&file, Some(shard), provenance, &images[..images.len() / 2]);
-    fill_shard(&file, Some(shard), provenance, &images);
+/// Fills a shard of the store at `path` with those of the first `images` images that belong there.
+fn fill_one(path: &Path, shard: Shard, provenance: &Provenance, images: usize) {
+    let images = names(0..images).into_iter().filter(|name| shard.holds(name)).collect::<Vec<_>>();
+    fill_shard(&shard.path(path), Some(shard), provenance, &images);
 }
 
+/// Three shards, to the last of which rows were added.
 fn three_shards() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.h5");
-    for index in 0..3 {
-        fill_one(&path, shard(index, 3), &provenance(&["original", "flip"]));
+    for (index, images) in [(0, IMAGES), (1, IMAGES), (2, IMAGES / 2), (2, IMAGES)] {
+        fill_one(&path, shard(index, 3), &provenance(&["original", "flip"]), images);
     }
     (folder, path)
 }
@@ -56,7 +50,7 @@ fn assert_whole(store: &FeatureStore) {
         assert_eq!(store.name(row), name);
         let grid = &common::grids(number, 2)[GRID.values()..];
         assert_eq!(values(store, row, 1), rounded(grid));
-        assert_eq!(store.intact_source(name).unwrap(), Some(common::source(number)));
+        assert_eq!(store.source(row).map(Some).unwrap(), Some(common::source(number)));
     }
 }
 
@@ -65,19 +59,21 @@ fn shards_are_one_store_as_they_lie_merged_and_copied() {
     let (_folder, path) = three_shards();
     let files = shards_of(&path).unwrap();
     let as_they_lie = FeatureStore::open(&path).unwrap();
-    assert_eq!(as_they_lie.shards(), files);
+    let added = path.with_file_name("store.2-of-3+1.h5");
+    let all = [&files[..], std::slice::from_ref(&added)].concat();
+    assert_eq!(as_they_lie.files(), all);
     assert_whole(&as_they_lie);
     let merged = merged(&path).unwrap();
-    assert_eq!(merged.shards(), files);
+    assert_eq!(merged.files(), all);
     assert_whole(&merged);
     assert!(fs::metadata(&path).unwrap().len() < 3 << 20, "a merged store holds no grids");
 
     // A copy needs no shards any more, and is a store like any other.
     let copied = merge_copy(&path, &files, "test").unwrap();
-    for file in files {
+    for file in all {
         fs::remove_file(file).unwrap();
     }
-    assert!(copied.shards().is_empty());
+    assert_eq!(copied.files(), [path.as_path()]);
     assert_whole(&FeatureStore::open(&path).unwrap());
     fill(&path, &provenance(&["original", "flip"]), &names(0..IMAGES + 1));
     assert_eq!(FeatureStore::open(&path).unwrap().complete(), IMAGES + 1);
@@ -89,31 +85,12 @@ fn other_programs_read_a_merged_store_as_one() {
     let store = merged(&path).unwrap();
     let moved = folder.path().join("moved");
     fs::create_dir(&moved).unwrap();
-    for file in [vec![path.as_path()], store.shards()].concat() {
+    for file in std::iter::once(&path).chain(store.files()) {
         fs::rename(file, moved.join(file.file_name().unwrap())).unwrap();
     }
     let store = FeatureStore::open(&moved.join("store.h5")).unwrap();
     let file = hdf5::File::open(store.path()).unwrap();
-    assert_eq!(file.group("segments").unwrap().member_names().unwrap(), ["00000"]);
-    let all = file.group("segments/00000").unwrap();
-    let names = all.dataset("name").unwrap().read_raw::<FixedUnicode<12>>().unwrap();
-    let states = all.dataset("state").unwrap().read_raw::<u8>().unwrap();
-    let sources = all.dataset("source_sha256").unwrap().read_raw::<u8>().unwrap();
-    let checksums = all.dataset("checksum").unwrap().read_raw::<u32>().unwrap();
-    assert_eq!((states.len(), checksums.len()), (IMAGES, 2 * IMAGES));
-    for (view, name) in ["original", "flip"].iter().enumerate() {
-        let grids = all.dataset(&format!("grids/{name}")).unwrap().read_raw::<half::f16>().unwrap();
-        for row in 0..IMAGES {
-            assert_eq!((names[row].as_str(), states[row]), (store.name(row), b'C'));
-            let grid = &grids[row * GRID.values()..(row + 1) * GRID.values()];
-            let bytes = grid.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
-            assert_eq!(bytes, store.grid(row, view).unwrap());
-            let mut hasher = crc32fast::Hasher::new();
-            hasher.update(&sources[row * 32..(row + 1) * 32]);
-            hasher.update(&bytes);
-            assert_eq!(hasher.finalize(), checksums[2 * row + view]);
-        }
-    }
+    assert_eq!(common::compare_with_hdf5(&store, &file, 0), IMAGES);
 }
 
 #[test]
@@ -134,29 +111,31 @@ fn what_does_not_belong_together_is_refused_with_its_names() {
     refused(&["store.h5: 1 of its 3 shards are missing: 1", "--shard 1/3"]);
 
     let other = Provenance { encoder_sha256: "cd".repeat(32), ..provenance(&["original", "flip"]) };
-    fill_one(&path, shard(1, 3), &other);
+    fill_one(&path, shard(1, 3), &other, IMAGES);
     refused(&["store.1-of-3.h5: its encoder (SHA-256) is cdcd", "store.0-of-3.h5 is abab"]);
     fs::remove_file(file(1, 3)).unwrap();
-    fill_one(&path, shard(1, 3), &provenance(&["flip", "original"]));
+    fill_one(&path, shard(1, 3), &provenance(&["flip", "original"]), IMAGES);
     refused(&["store.1-of-3.h5: its list of views is flip, original"]);
     fs::write(file(1, 3), &one).unwrap();
 
     let stray = names(0..IMAGES).into_iter().find(|name| shard(0, 3).holds(name)).unwrap();
     let two = provenance(&["original", "flip"]);
     fill_shard(&file(1, 3), Some(shard(1, 3)), &two, std::slice::from_ref(&stray));
-    refused(&[&format!("`{stray}` is in both"), "store.1-of-3.h5", "store.0-of-3.h5"]);
+    refused(&[&format!("`{stray}` is in both"), "store.1-of-3+1.h5", "store.0-of-3.h5"]);
+    fs::remove_file(file(1, 3).with_file_name("store.1-of-3+1.h5")).unwrap();
     fs::write(file(1, 3), &one).unwrap();
 
     fs::copy(file(1, 3), file(0, 2)).unwrap();
     refused(&["store.0-of-2.h5 and", "are both shard 1/3"]);
     fs::remove_file(file(0, 2)).unwrap();
-    fill_one(&path, shard(0, 2), &two);
+    fill_one(&path, shard(0, 2), &two, IMAGES);
     refused(&["are of two sets, 0/2 and 0/3"]);
     fs::remove_file(file(0, 2)).unwrap();
 
     fs::remove_file(file(2, 3)).unwrap();
+    fs::remove_file(file(2, 3).with_file_name("store.2-of-3+1.h5")).unwrap();
     fill(&file(2, 3), &two, &names(0..1));
-    refused(&["store.2-of-3.h5 is no shard"]);
+    refused(&["store.2-of-3.h5 is not a shard"]);
 }
 
 #[test]
@@ -180,14 +159,14 @@ fn nothing_that_was_filled_is_replaced_or_filled_by_mistake() {
     merged(&path).unwrap();
     merged(&path).unwrap();
     let error = StoreWriter::open(&path, &two, origin()).unwrap_err();
-    assert!(matches!(error, Error::OfShards { shards: 3, .. }), "{error}");
+    assert!(matches!(error, Error::Merged { files: 3, .. }), "{error}");
     let file = shard(1, 3).path(&path);
     for wrong in [None, Some(shard(0, 3)), Some(shard(1, 4))] {
         let error = StoreWriter::open_shard(&file, wrong, &two, origin()).unwrap_err().to_string();
         assert!(error.contains("store.1-of-3.h5: its shard is 1/3"), "{error}");
     }
     let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
-    assert_eq!(left, 3 + 3, "only shards, the merged store and the two others are left");
+    assert_eq!(left, 4 + 3, "only shards, the merged store and the two others are left");
 }
 
 #[test]
@@ -202,16 +181,9 @@ fn a_shard_that_goes_on_is_seen_and_damage_is_named() {
     assert_eq!(store.find(&new), None, "a reader shows the store as it was");
     assert!(FeatureStore::open(&path).unwrap().find(&new).is_some());
 
-    let last = fs::metadata(&path).unwrap().len() - 1;
-    let damaged = fs::File::options().write(true).open(&path).unwrap();
-    damaged.write_all_at(&[0xFF], last).unwrap();
-    damaged.write_all_at(b"x", 20).unwrap();
-    let problems = FeatureStore::open(&path).unwrap().verify().unwrap();
-    let description = Problem::Description { path: path.clone(), number: 1 };
-    assert_eq!(problems, [description, Problem::Metadata { path: path.clone() }]);
     fs::remove_file(&file).unwrap();
     let error = FeatureStore::open(&path).unwrap_err().to_string();
-    assert!(error.contains("store.2-of-3.h5") && error.contains("No such file"), "{error}");
+    assert!(error.contains("store.2-of-3.h5: feature store not found"), "{error}");
 }
 
 #[test]
@@ -219,7 +191,7 @@ fn merges_at_once_do_not_disturb_each_other() {
     let (_folder, path) = three_shards();
     let files = shards_of(&path).unwrap();
     // What a merge that was killed has left.
-    let left = path.with_file_name(".store.h5.merging");
+    let left = path.with_file_name(".store.h5.new");
     fs::write(&left, vec![7; 3 << 20]).unwrap();
     let done = std::thread::scope(|scope| {
         let merges = (0..8).map(|_| scope.spawn(|| merge(&path, &files, "test")));
@@ -242,7 +214,7 @@ fn merges_at_once_do_not_disturb_each_other() {
     });
     assert!(done.iter().any(Result::is_ok));
     for error in done.into_iter().filter_map(Result::err) {
-        assert!(matches!(error, Error::Busy { .. } | Error::Shards { .. }), "{error}");
+        assert!(matches!(error, Error::Busy { .. } | Error::WouldReplace { .. }), "{error}");
     }
     assert!(!left.exists());
     assert_eq!(FeatureStore::open(&path).unwrap().verify().unwrap(), []);
@@ -260,9 +232,73 @@ fn a_name_in_two_unicode_forms_in_two_shards_is_one_image() {
         let file = shard.path(&path);
         let mut writer = StoreWriter::open_shard(&file, Some(shard), &plain, origin()).unwrap();
         let rows = writer.rows_for(&[name.to_owned()]).unwrap();
-        writer.write(&[common::encoded(rows[0], index, 1)]).unwrap();
+        common::write(&mut writer, &[(rows[0], index)]).unwrap();
         writer.finish().unwrap();
     }
     let store = FeatureStore::open(&path).unwrap();
     assert_eq!((store.complete(), store.find("cafe\u{301}.jpg")), (1, Some(1)));
+}
+
+#[test]
+fn rows_that_were_added_are_merged_into_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, linked, copied] =
+        ["store.h5", "linked.h5", "copied.h5"].map(|name| folder.path().join(name));
+    let two = provenance(&["original", "flip"]);
+    for images in [10, 20, IMAGES] {
+        fill(&path, &two, &names(0..images));
+    }
+    let stores = std::slice::from_ref(&path);
+    let merged = merge(&linked, stores, "test").unwrap();
+    assert_eq!((merged.files().len(), merged.complete()), (3, IMAGES));
+    let file = hdf5::File::open(&linked).unwrap();
+    assert_eq!(common::compare_with_hdf5(&merged, &file, 0), IMAGES);
+    let copy = merge_copy(&copied, stores, "test").unwrap();
+    assert_eq!(copy.files(), [copied.as_path()]);
+    let digest = FeatureStore::open(&path).unwrap().content_digest().unwrap();
+    assert_eq!(copy.content_digest().unwrap(), digest);
+    assert_eq!(merged.content_digest().unwrap(), digest);
+}
+
+#[test]
+fn names_are_dealt_to_one_shard_each_about_evenly() {
+    let shards = (0..7).map(|index| Shard::new(index, 7).unwrap()).collect::<Vec<_>>();
+    let mut held = [0; 7];
+    for number in 0..7000 {
+        let name = format!("{number}.jpg");
+        let of = shards.iter().filter(|shard| shard.holds(&name)).collect::<Vec<_>>();
+        assert_eq!(of.len(), 1, "{name}");
+        held[of[0].index() as usize] += 1;
+    }
+    assert!(held.iter().all(|&names| (900..1100).contains(&names)), "{held:?}");
+}
+
+/// Stores outlive programs: where a name belongs must never change.
+#[test]
+fn where_a_name_belongs_stays() {
+    let of = |name: &str| (0..8).find(|&index| Shard::new(index, 8).unwrap().holds(name));
+    assert_eq!(["a.jpg", "b.jpg", "ảnh.png"].map(of), [Some(7), Some(2), Some(2)]);
+}
+
+#[test]
+fn shards_are_known_by_their_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("photos.v2.h5");
+    for name in [
+        "photos.v2.1-of-2.h5",
+        "photos.v2.0-of-2.h5",
+        "photos.v2.2-of-2.h5",
+        "photos.v2.01-of-2.h5",
+        "photos.0-of-2.h5",
+        "photos.v2.0-of-2.skipped.jsonl",
+    ] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let shards = shards_of(&store).unwrap();
+    assert_eq!(shards, [0, 1].map(|index| Shard::new(index, 2).unwrap().path(&store)));
+    assert_eq!(shards_of(Path::new("nowhere/at/all.h5")).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!("3/8".parse::<Shard>(), Ok(Shard::new(3, 8).unwrap()));
+    for wrong in ["8/8", "1", "-1/3", "a/b", "0/0", ""] {
+        assert!(wrong.parse::<Shard>().unwrap_err().contains("I/N"), "{wrong}");
+    }
 }

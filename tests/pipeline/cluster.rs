@@ -64,7 +64,7 @@ fn killed_and_requeued_tasks_end_with_the_store_of_one_run() {
     let [single, shards] =
         ["single.h5", "shards.h5"].map(|name| inspect(&folder.path().join(name)));
     assert_eq!(shards["complete"], PHOTOS);
-    assert_eq!(shards["shards"].as_array().unwrap().len(), SHARDS);
+    assert_eq!(shards["files"].as_array().unwrap().len(), SHARDS);
     assert_eq!(shards["content_digest"], single["content_digest"]);
 }
 

@@ -84,6 +84,13 @@ pub fn python() -> Option<PathBuf> {
     or_skip(environment("python", "SHOWTELL_PYTHON"), "no Python (`make setup PART=python`)")
 }
 
+/// A tool of HDF5 such as `h5repack` (`make setup PART=python`). Where it is missing the answer is `None`, and the test
+/// is [skipped](skip).
+#[must_use]
+pub fn hdf5_tool(name: &str) -> Option<PathBuf> {
+    or_skip(program(name), "no HDF5 tools (`make setup PART=python` installs them)")
+}
+
 /// Chromium and its driver (`make setup PART=browser`). Where one is missing the answer is `None`, and the test is
 /// [skipped](skip).
 #[must_use]

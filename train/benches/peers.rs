@@ -82,8 +82,10 @@ fn write_for_peers(material: &Material, folder: &Path) {
     let mut sizes = serde_json::to_value(sizes).unwrap();
     sizes.as_object_mut().unwrap().remove("heads");
     let (mut grids, mut images) = (Vec::new(), Vec::new());
+    let mut grid = vec![0; material.store.provenance().grid_bytes()];
     for image in &material.training {
-        grids.extend(material.store.grid(image.row, image.view).unwrap());
+        material.store.read_bytes(image.row, image.view, &mut grid).unwrap();
+        grids.extend_from_slice(&grid);
         let captions = image.captions.iter().map(|caption| [&[START], &caption.words[..]].concat());
         images.push(captions.collect::<Vec<_>>());
     }

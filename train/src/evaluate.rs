@@ -109,7 +109,7 @@ fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
     let mut grids = vec![0.0; images.len() * values];
     let view = store.view(ORIGINAL)?;
     for (image, grid) in images.iter().zip(grids.chunks_exact_mut(values)) {
-        store.read(image.row, view, grid)?;
+        grid.copy_from_slice(store.read(image.row, view)?.as_slice().unwrap_or_default());
     }
     Ok(grids)
 }

@@ -10,12 +10,13 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use data::names::normal;
 use data::names::one_line;
 use data::{Captions, LeftOut};
-use features::{MAX_NAME_BYTES, Shard, Source};
+use features::{MAX_NAME_BYTES, Shard, Source, Stamp};
 use models::decode::EXTENSIONS;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -44,6 +45,25 @@ impl Image {
     /// The number of bytes of its file.
     pub(crate) fn length(&self) -> io::Result<u64> {
         self.open().map(|bytes| bytes.limit())
+    }
+
+    /// Size and time of modification of its file; for a member of an archive, the time of the archive. The time is
+    /// unknown if it is so near that another change might not show.
+    pub(crate) fn stamp(&self) -> Stamp {
+        /// Resolution of the times of coarse file systems.
+        const NEAR: Duration = Duration::from_secs(2);
+        let (path, size) = match &self.place {
+            Place::File(path) => (&**path, None),
+            Place::Member { archive, length, .. } => (&**archive, Some(*length)),
+        };
+        let Ok(metadata) = path.metadata() else { return Stamp::default() };
+        let modified = metadata
+            .modified()
+            .ok()
+            .filter(|&time| SystemTime::now().duration_since(time).is_ok_and(|age| age >= NEAR));
+        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since.map_or(0, |since| since.as_nanos() as u64);
+        Stamp { size: size.unwrap_or(metadata.len()), modified }
     }
 
     /// The bytes of its file.

@@ -31,9 +31,12 @@ fn teacher_forcing_and_single_steps_agree() {
         let alone = TrainingImage { captions: vec![image.captions[0].clone()], ..image.clone() };
         let batch = Batch::new(&[&alone], &material.store, Device::Cpu).unwrap();
         let expected = network.loss(&batch, &mut Pass::plain()).cross_entropy;
-        let mut grid = vec![0.0; GRID.values()];
-        material.store.read(image.row, image.view, &mut grid).unwrap();
-        let grid = Tensor::from_slice(&grid).view([1, GRID.cells() as i64, GRID.channels as i64]);
+        let grid = material.store.read(image.row, image.view).unwrap();
+        let grid = Tensor::from_slice(grid.as_slice().unwrap()).view([
+            1,
+            GRID.cells() as i64,
+            GRID.channels as i64,
+        ]);
         let mut held = network.start(&grid);
         let mut before = START;
         let mut total = 0.0;
@@ -148,7 +151,7 @@ fn written(run: &RunFolder, material: &Material, form: &Form) -> (Agreement, u64
 fn grids(material: &Material) -> Vec<f32> {
     let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
     for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
-        material.store.read(row, 0, grid).unwrap();
+        grid.copy_from_slice(material.store.read(row, 0).unwrap().as_slice().unwrap());
     }
     grids
 }
@@ -169,8 +172,7 @@ fn an_ensemble_averages_probabilities() {
     let run = train(folder.path(), &material, Recipe::Adaptive, &[6]);
     let other = train(folder.path(), &material, Recipe::ShowAttendTell, &[6]);
     let (one, two) = (run.open_best(Device::Cpu).unwrap(), other.open_best(Device::Cpu).unwrap());
-    let mut grid = vec![0.0; GRID.values()];
-    material.store.read(0, 0, &mut grid).unwrap();
+    let grid = material.store.read(0, 0).unwrap().into_raw_vec_and_offset().0;
     let first_word = |networks: &[&dyn Network]| {
         let mut decoder = TorchDecoder::new(networks, GRID.channels as i64, Device::Cpu);
         decoder.start(&grid, 1).unwrap();

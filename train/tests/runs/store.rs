@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use features::{
-    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, Shard, StoreWriter,
+    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, Shard, Stamp,
+    StoreWriter,
 };
 use models::Preprocess;
+use ndarray::Array3;
 
 /// A store at `path` as if an encoder of that name had filled it; `value` gives the values of a row.
 pub(crate) fn store(
@@ -52,9 +54,11 @@ pub(crate) fn fill(
     let mut writer = StoreWriter::open_shard(path, shard, provenance, origin).unwrap();
     let rows = writer.rows_for(names).unwrap();
     for (row, name) in rows.into_iter().zip(names) {
-        let values = provenance.views.len() * provenance.grid.values();
-        let grids = (0..values).map(|at| value(row, at)).collect();
-        writer.write(&[Encoded { row, source: source(name), grids }]).unwrap();
+        let shape = [provenance.views.len(), provenance.grid.cells(), provenance.grid.channels];
+        let mut at = 0..;
+        let grids = Array3::from_shape_simple_fn(shape, || value(row, at.next().unwrap()));
+        let (source, stamp) = (source(name), Stamp::default());
+        writer.write(&[Encoded { row, source, stamp, grids: grids.view() }]).unwrap();
     }
     writer.finish().unwrap();
 }
