@@ -65,7 +65,7 @@ help:        ## this list
 	echo
 	echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=lint for shellcheck, PART=audit for cargo-deny, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=lint for the tools of make lint, PART=audit for cargo-deny, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.toml, or of CLASSIFIER=FILE.onnx, or of WEIGHTS=FILE.pth or .safetensors
@@ -162,7 +162,7 @@ lint:        ## formatting and lints, as CI checks them
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	cd models/fuzz && cargo fmt --check && cargo clippy --locked --all-targets -- --deny warnings
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/*.sh tests/*.sh deploy/slurm/*; else echo 'lint: no shellcheck; make setup PART=lint installs it' >&2; fi
+	tools/lint.sh
 
 audit:       ## licences, sources, duplicates and known weaknesses of the dependencies
 	tools/setup.sh audit

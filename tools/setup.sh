@@ -166,9 +166,17 @@ balancer() {
     [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || debian balancer haproxy
 }
 
-# The linter of shell scripts, for `make lint`.
+# Checkers of shell scripts and of spelling, and the oldest Rust that works, for `make lint`.
 lint() {
+    local oldest
     command -v shellcheck >/dev/null || debian lint shellcheck
+    install typos "typos 1.52.0" "By hand: install typos so that it is on the PATH (cargo install typos-cli)" typos
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+    if command -v rustup >/dev/null && ! rustup run "$oldest" rustc --version >/dev/null 2>&1; then
+        say "lint: fetching Rust $oldest with rustup"
+        rustup toolchain install "$oldest" --profile minimal >/dev/null 2>&1 ||
+            fail "lint: rustup could not fetch Rust $oldest" "By hand: rustup toolchain install $oldest"
+    fi
 }
 
 # cargo-deny, for `make audit`.
@@ -202,6 +210,6 @@ for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
         onnxruntime | libtorch | cmake | meteor | python | browser | balancer | lint | audit | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, lint for shellcheck, audit for cargo-deny, peers for benches" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, peers for benches" ;;
     esac
 done

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The lints that are not cargo's own: shell scripts, spelling, and the oldest Rust that works. `make setup PART=lint`
+# installs what they need; in continuous integration nothing may be missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+native=${SHOWTELL_NATIVE:-$PWD/.native}
+PATH=$PATH:$native/typos/bin
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
+missing() {
+    echo "lint: $1 is missing, so $2 is not checked; make setup PART=lint installs it" >&2
+    [ "${CI:-}" != true ]
+}
+
+if command -v shellcheck >/dev/null; then
+    shellcheck .ci/run tools/*.sh tests/*.sh deploy/slurm/*
+else
+    missing shellcheck "the shell"
+fi
+if command -v typos >/dev/null; then
+    typos
+else
+    missing typos "spelling"
+fi
+# Crates with native builds are left to clippy, which knows since when each function of the standard library exists.
+if rustup run "$oldest" rustc --version >/dev/null 2>&1; then
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/oldest cargo "+$oldest" check --quiet --locked --workspace --lib --bins \
+        --exclude extract --exclude features --exclude train
+else
+    missing "Rust $oldest" "the minimum version"
+fi
