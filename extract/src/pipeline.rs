@@ -10,7 +10,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use data::program::explain;
 use features::{Dtype, Encoded, Source, StoreWriter};
 use indicatif::HumanBytes;
-use models::{Encoder, Planes, Preprocess, View};
+use models::encoder::cells_last;
+use models::{Encoder, Preprocess, View};
+use ndarray::{Array4, Axis, concatenate};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
@@ -38,7 +40,8 @@ pub(crate) struct Pending {
 /// A decoded image: the SHA-256 of its file and its tensors, one view after the other.
 struct Decoded {
     source: Source,
-    tensors: Vec<f32>,
+    /// `[views, 3, H, W]`.
+    tensors: Array4<f32>,
 }
 
 /// What the decoding threads hand on.
@@ -48,13 +51,15 @@ type Message<'a> = (&'a Pending, Result<Decoded, String>);
 #[derive(Default)]
 struct Batch<'a> {
     images: Vec<(&'a Pending, Source)>,
-    tensors: Vec<f32>,
+    /// The views of each image, `[views, 3, H, W]`.
+    tensors: Vec<Array4<f32>>,
 }
 
 /// Encoded images on their way to the store.
 struct Finished<'a> {
     images: Vec<(&'a Pending, Source)>,
-    planes: Planes,
+    /// `[N, C, h, w]`, the views of an image one after the other.
+    planes: Array4<f32>,
 }
 
 /// Encodes the images of `pending` and writes their grids.
@@ -100,7 +105,7 @@ fn decode_all<'a>(
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
         let decoded = guarded(|| decode(&pending.image, preprocess, job, &memory));
-        sender.send((pending, decoded.map_err(|error| explain(&error))))
+        sender.send((pending, decoded.map_err(|error| explain(&error)))).map_err(drop)
     });
 }
 
@@ -116,8 +121,9 @@ fn decode(
     job: &Job,
     memory: &Memory,
 ) -> anyhow::Result<Decoded> {
-    let values = preprocess.values();
-    let tensors = (4 * values * job.views.len()) as u64;
+    let [channels, height, width] = preprocess.shape();
+    let mut tensors = Array4::zeros([job.views.len(), channels, height, width]);
+    let size = size_of_val(tensors.as_slice().unwrap_or_default()) as u64;
     let take = |bytes: u64| {
         let held = memory.take(bytes);
         held.with_context(|| {
@@ -127,7 +133,7 @@ fn decode(
     let length = image.length()?;
     let mut held = take(length)?;
     let mut bytes = image.read()?;
-    let need = length + tensors + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
+    let need = length + size + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
     if !held.grow(need) {
         // Nobody may hold some memory and wait for more: others might do the same, and all of them for ever.
         drop((bytes, held));
@@ -135,8 +141,7 @@ fn decode(
         bytes = image.read()?;
     }
     let image = models::decode(&bytes, &job.limits())?;
-    let mut tensors = vec![0.0; job.views.len() * values];
-    for (view, tensor) in job.views.iter().zip(tensors.chunks_exact_mut(values)) {
+    for (view, tensor) in job.views.iter().zip(tensors.outer_iter_mut()) {
         view.apply(&image, preprocess, tensor)?;
     }
     drop(held);
@@ -163,13 +168,12 @@ fn encode_all<'a>(
     let mut batch = Batch::default();
     let mut encode = |batch: &mut Batch<'a>| {
         let start = Instant::now();
-        let mut tensors = batch.images.len() * views;
-        if tensors == 1 && size > 1 {
+        if batch.images.len() * views == 1 && size > 1 {
             // ONNX Runtime rounds a single image in another way than several. A rest of one must not show.
             batch.tensors.extend_from_within(..);
-            tensors = 2;
         }
-        let planes = encoder.encode_planes(&batch.tensors, tensors)?;
+        let tensors = batch.tensors.iter().map(|of_image| of_image.view()).collect::<Vec<_>>();
+        let planes = encoder.encode(concatenate(Axis(0), &tensors)?.view())?;
         busy += start.elapsed();
         batch.tensors.clear();
         let images = std::mem::take(&mut batch.images);
@@ -180,7 +184,7 @@ fn encode_all<'a>(
         match image {
             Ok(Decoded { source, tensors }) => {
                 batch.images.push((pending, source));
-                batch.tensors.extend(tensors);
+                batch.tensors.push(tensors);
             }
             Err(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
         }
@@ -205,9 +209,10 @@ fn write_all(
     let dtype = provenance.dtype;
     for Finished { images, planes } in finished {
         // Grids behind those of the images are of none.
-        let grids = planes.to_grids();
+        let grids = cells_last(planes.view());
+        let grids = grids.as_slice().unwrap_or_default().chunks_exact(values);
         let mut batch = Vec::with_capacity(images.len());
-        for ((pending, source), grids) in images.into_iter().zip(grids.chunks_exact(values)) {
+        for ((pending, source), grids) in images.into_iter().zip(grids) {
             match out_of_range(grids, dtype) {
                 Some(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
                 None => batch.push(Encoded { row: pending.row, source, grids: grids.to_vec() }),

@@ -8,6 +8,7 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
 use models::decode::memory;
+use models::preprocess::apply;
 use models::{Limits, Preprocess, decode};
 
 const SIDES: (u32, u32) = (2000, 1500);
@@ -17,8 +18,7 @@ fn measured(bytes: &[u8], side: u32) -> u64 {
     let preprocess = Preprocess::imagenet([side; 2]);
     let work = || {
         let image = decode(bytes, &Limits::default()).unwrap();
-        let mut tensor = vec![0.0; preprocess.values()];
-        preprocess.apply(&image, &mut tensor).unwrap();
+        drop(apply(&preprocess, &image).unwrap());
     };
     allocation_counter::measure(work).bytes_max
 }

@@ -67,7 +67,7 @@ fn answer(
     let (mut photos, mut taken, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for Job { photo, place, room, reply, stages, since } in jobs {
         let queue = stages.queue + start.duration_since(since);
-        waiting.push((reply, photo.seen(), Stages { queue, ..stages }));
+        waiting.push((reply, photo.visible_region(), Stages { queue, ..stages }));
         photos.push(photo);
         taken.push((place, room));
     }
