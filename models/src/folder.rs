@@ -158,12 +158,12 @@ fn is_system_folder(entry: &DirEntry) -> bool {
 
 /// Whether a file has the name of a side file of macOS, `._photo.jpg`. Some photos have such names.
 #[must_use]
-pub fn has_side_file_name(path: &Path) -> bool {
+pub fn is_called_as_side_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"))
 }
 
 fn is_side_file(path: &Path) -> bool {
-    has_side_file_name(path) && first_bytes(path, APPLE_DOUBLE.len() as u64) == APPLE_DOUBLE
+    is_called_as_side_file(path) && first_bytes(path, APPLE_DOUBLE.len() as u64) == APPLE_DOUBLE
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
