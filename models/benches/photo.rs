@@ -1,5 +1,5 @@
-//! What decoding and preprocessing a photo cost beside one run of the encoder, taken in turn in one
-//! run; medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
+//! The cost of decoding and preprocessing a photo relative to one run of the encoder, measured in turn in one run;
+//! medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

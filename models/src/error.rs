@@ -101,7 +101,7 @@ pub enum Error {
         /// The shape of the input.
         expected: [usize; 3],
     },
-    /// CUDA was asked for and is not available.
+    /// CUDA is required and not available.
     #[error(
         "--device cuda: {problem}\n  Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."
     )]

@@ -22,7 +22,7 @@ const SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::ExternalData`] if another file is missing, is shorter than the
-/// graph says, or lies outside the folder of the ONNX file.
+/// graph says, or is outside the folder of the ONNX file.
 pub fn identify(path: &Path) -> Result<String> {
     let file = fs::read(path).map_err(Error::io(path))?;
     sha256(path, &file, &Outline::parse(&file))

@@ -1,4 +1,4 @@
-//! Resizing gives what Pillow gives, which is what encoders were trained on.
+//! Resizing agrees with Pillow, with which encoders were trained.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

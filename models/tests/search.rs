@@ -1,4 +1,4 @@
-//! Beam search against what can be worked out by hand or by trying everything.
+//! Beam search against results by hand and by exhaustive search.
 #![allow(clippy::unwrap_used)]
 
 use std::convert::Infallible;
@@ -64,7 +64,7 @@ impl Decoder for Table {
     }
 }
 
-/// A number that tells a history, the start included, from others.
+/// A number that identifies a history, the start included.
 fn attention(history: &[WordId]) -> f32 {
     history.iter().fold(1.0, |number, &word| number * 7.0 + f32::from(word as u16))
 }
@@ -214,7 +214,7 @@ proptest! {
         }
     }
 
-    /// With weights that are often equal, in a batch of any company: what the rules for ties say.
+    /// With weights that are often equal, in any batch: the rules for ties.
     #[test]
     fn ties_are_decided(weights in prop::collection::vec(0..2_u8, 140)) {
         let weights = weights.into_iter().map(f32::from).collect::<Vec<_>>();
@@ -266,7 +266,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_said_is_counted_right() {
+fn words_probabilities_and_attention_belong_together() {
     let weights = (0..70).map(|at| ((at * 37) % 23) as f32 / 7.0).collect::<Vec<_>>();
     let mut table = Table::new(&weights, 1);
     let found = search(&mut table, grids(1).view(), &options(3)).unwrap();

@@ -38,7 +38,7 @@ pub fn parse<Entry: DeserializeOwned>(text: &str) -> Result<Catalogue<Entry>, to
 }
 
 impl Recipe {
-    /// Whether `encoder` is the one that this recipe makes, as far as the catalogue tells.
+    /// Whether `encoder` is the one that this recipe makes, as far as the catalogue has its hash.
     #[must_use]
     pub fn is_result(&self, encoder: &[u8]) -> bool {
         self.encoder

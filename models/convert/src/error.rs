@@ -27,7 +27,7 @@ pub enum Error {
     #[error("it has no output")]
     NoOutput,
     /// The network has no global pool through which everything goes.
-    #[error("no global pool lies between its input `{input}` and its output `{output}`")]
+    #[error("no global pool is between its input `{input}` and its output `{output}`")]
     NoPool {
         /// Name of the input.
         input: String,
@@ -39,7 +39,7 @@ pub enum Error {
     Blocks {
         /// Blocks of the network.
         found: usize,
-        /// Blocks that were asked for.
+        /// Blocks that are needed.
         wanted: usize,
     },
     /// The input is of an unusable size, or its values are.
@@ -68,7 +68,7 @@ pub enum Error {
     /// The tensors are those of another network.
     #[error("its tensors are those of no network known here: {known}")]
     UnknownNetwork {
-        /// The families that are known, each with a tensor that tells it.
+        /// The families that are known, each with a tensor that only it has.
         known: String,
     },
     /// The tensors of a known family do not make up its network.

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
@@ -24,8 +25,18 @@ struct Cli {
     out: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let Cli { name, from, out } = Cli::parse();
+fn main() -> ExitCode {
+    match make(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes the encoder, unless it is in place.
+fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
     let out = out.unwrap_or_else(|| Path::new("models").join(&name).with_extension("onnx"));
     let catalogue = catalogue::parse::<Recipe>(catalogue::OWN)?;
     let recipe = catalogue.get(&name).with_context(|| {

@@ -44,7 +44,7 @@ fn other_files_and_names_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |name, part: &str| {
         let error = convert(folder.path(), name, Path::new("weights")).unwrap_err();
-        assert!(error.contains(part), "{error}");
+        assert!(error.starts_with("error: ") && error.contains(part), "{error}");
     };
     refused("efficientnet", "not in the catalogue");
     refused("resnet50", "its source is not an archive");

@@ -1,4 +1,4 @@
-//! `encoder adapt` on classifiers written here: what it cuts is what the classifier pooled.
+//! `encoder adapt` on classifiers written here: the encoder outputs the input of the classifier's pool.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -258,7 +258,7 @@ fn what_cannot_be_cut_is_refused_and_nothing_is_written() {
         graph.into_bytes(&[])
     };
     let cases: [(&[u8], &str); 6] = [
-        (&classifier(Fixed(1), Pool::None), "no global pool lies between"),
+        (&classifier(Fixed(1), Pool::None), "no global pool is between"),
         (&channels_last, "channels first (tf2onnx: --inputs-as-nchw image)"),
         (&two_inputs, "it has 2 inputs"),
         (&fixed_inside, "the network made from it does not run"),
@@ -327,8 +327,15 @@ fn channels_that_are_last_are_turned_or_refused() {
     assert_eq!(open(&workplace.path("classifier.onnx")).grid(), [4, 4, CHANNELS].into());
 }
 
-/// A convolution from `inputs` channels, with a square kernel of that side.
-fn convolution(graph: &mut Graph, [from, to]: [&str; 2], [inputs, side, stride]: [usize; 3]) {
+/// A convolution with a square kernel.
+struct Convolution {
+    inputs: usize,
+    side: usize,
+    stride: usize,
+}
+
+fn convolution(graph: &mut Graph, from: &str, to: &str, convolution: &Convolution) {
+    let &Convolution { inputs, side, stride } = convolution;
     let kernel = format!("{to}.kernel");
     let shape = [CHANNELS, inputs, side, side];
     graph.weight(&kernel, &shape, &weights(shape.iter().product()));
@@ -341,13 +348,18 @@ fn convolution(graph: &mut Graph, [from, to]: [&str; 2], [inputs, side, stride]:
 fn residual(outputs: &[&str]) -> Vec<u8> {
     let mut graph = Graph::new("residual");
     graph.input("image", Float, &[Fixed(1), Fixed(3), Fixed(SIZE), Fixed(SIZE)]);
-    convolution(&mut graph, ["image", "stem"], [3, 4, 4]);
+    convolution(&mut graph, "image", "stem", &Convolution { inputs: 3, side: 4, stride: 4 });
     graph.node("Relu", &["stem"], &["first"], &[]);
-    convolution(&mut graph, ["first", "wide"], [CHANNELS, 2, 2]);
-    convolution(&mut graph, ["first", "short"], [CHANNELS, 1, 2]);
+    convolution(&mut graph, "first", "wide", &Convolution { inputs: CHANNELS, side: 2, stride: 2 });
+    convolution(
+        &mut graph,
+        "first",
+        "short",
+        &Convolution { inputs: CHANNELS, side: 1, stride: 2 },
+    );
     graph.node("Add", &["wide", "short"], &["second.sum"], &[]);
     graph.node("Relu", &["second.sum"], &["second"], &[]);
-    convolution(&mut graph, ["second", "way"], [CHANNELS, 1, 1]);
+    convolution(&mut graph, "second", "way", &Convolution { inputs: CHANNELS, side: 1, stride: 1 });
     graph.node("Add", &["way", "second"], &["third.sum"], &[]);
     graph.node("Relu", &["third.sum"], &["third"], &[]);
     if outputs == ["scores"] {

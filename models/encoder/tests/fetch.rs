@@ -16,7 +16,7 @@ use zip::write::SimpleFileOptions;
 
 const MEMBER: &str = "weights/lite.pth";
 
-/// A folder where encoders come to lie.
+/// A folder for encoders.
 struct Place(TempDir);
 
 impl Place {

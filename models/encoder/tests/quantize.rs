@@ -102,8 +102,8 @@ fn grids_of_int8_encoders_are_nearly_the_same() {
         assert_eq!(integers.preprocess(), floats.preprocess());
         assert_eq!(integers.grid(), floats.grid());
         let bytes = fs::read(workplace.path("integers.onnx")).unwrap();
-        let told = bytes.windows(64).any(|part| part == floats.sha256().as_bytes());
-        assert!(told, "it does not say what it was made of");
+        let names_original = bytes.windows(64).any(|part| part == floats.sha256().as_bytes());
+        assert!(names_original, "it does not name its original");
     }
 }
 

@@ -34,7 +34,7 @@ impl ExternalData {
     /// Opens the file in `folder` at the first value; returns the length of the values in bytes as well.
     ///
     /// # Errors
-    /// If the file lies outside `folder`, is missing, is not a regular file or is too short.
+    /// If the file is outside `folder`, is missing, is not a regular file or is too short.
     pub fn open(&self, folder: &Path) -> io::Result<(File, u64)> {
         let location = Path::new(&self.location);
         let is_below = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);

@@ -1,5 +1,5 @@
-//! The outline of an ONNX file: its operators, its metadata and where its weights lie. The weights themselves are passed
-//! over, and nothing is copied but the metadata.
+//! The outline of an ONNX file: its operators, its metadata and the places of its weights. The weights themselves are skipped,
+//! and only the metadata are copied.
 //!
 //! Field numbers are those of the specification: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
@@ -11,7 +11,7 @@ use wire::{Field, Fields, Malformed};
 
 /// Nested graphs that are followed; the runtime's own limit for nested messages.
 const MAX_DEPTH: usize = 100;
-/// The value of a tensor's `data_location` whose values lie in another file.
+/// The value of a tensor's `data_location` whose values are in another file.
 pub const EXTERNAL: i32 = 1;
 
 /// The operators, the metadata and the external data of an ONNX file.

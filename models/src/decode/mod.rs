@@ -106,7 +106,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
 /// beside `bytes`, according to the image's header.
 ///
 /// # Errors
-/// Those of [`decode`] that the header tells.
+/// Those of [`decode`] that follow from the header.
 pub fn memory(bytes: &[u8], limits: &Limits) -> Result<u64, ImageError> {
     memory_for(bytes, *limits, &Preprocess::imagenet([512, 512]))
 }

@@ -176,8 +176,8 @@ impl Reader<'_> {
             return Some(Code { counts, symbols: found });
         }
         let mut of_lengths = [0_u8; LENGTHS.len()];
-        let told = 4 + self.bits(4)?;
-        for place in LENGTHS.into_iter().take(told) {
+        let count = 4 + self.bits(4)?;
+        for place in LENGTHS.into_iter().take(count) {
             of_lengths[place] = self.bits(3)? as u8;
         }
         let of_lengths = Code::of_lengths(&of_lengths);

@@ -92,30 +92,30 @@ impl Beam {
 
     /// Ends the caption with the log-probability of the end.
     pub(super) fn end(&self, log_probability: f32, options: &SearchOptions) -> Ended {
-        let ended = Self { log_probability: self.log_probability + log_probability, ..*self };
-        ended.ended(self.length + 1, options, true)
+        let log_probability = self.log_probability + log_probability;
+        let score = score(log_probability, self.length + 1, options);
+        Ended { last: self.last, log_probability, score, finished: true }
     }
 
     /// Cuts the caption off.
     pub(super) fn cut_off(&self, options: &SearchOptions) -> Ended {
-        self.ended(self.length.max(1), options, false)
+        let Self { last, log_probability, .. } = *self;
+        let score = score(log_probability, self.length.max(1), options);
+        Ended { last, log_probability, score, finished: false }
     }
 
     /// An upper bound for the scores of captions that begin like this one: the log-probability only falls, and the
     /// length is between the next word and the longest.
     pub(super) fn best_score(&self, options: &SearchOptions) -> f32 {
         let lengths = [self.length + 1, options.max_length];
-        lengths.map(|length| self.score_at(length, options)).into_iter().fold(f32::MIN, f32::max)
+        let scores = lengths.map(|length| score(self.log_probability, length, options));
+        scores.into_iter().fold(f32::MIN, f32::max)
     }
+}
 
-    fn score_at(&self, length: usize, options: &SearchOptions) -> f32 {
-        self.log_probability / (length as f32).powf(options.length_exponent)
-    }
-
-    fn ended(&self, length: usize, options: &SearchOptions, finished: bool) -> Ended {
-        let Self { last, log_probability, .. } = *self;
-        Ended { last, log_probability, score: self.score_at(length, options), finished }
-    }
+/// The number by which captions are compared.
+fn score(log_probability: f32, length: usize, options: &SearchOptions) -> f32 {
+    log_probability / (length as f32).powf(options.length_exponent)
 }
 
 impl Ended {
