@@ -79,10 +79,7 @@ impl Manifest {
     }
 
     /// Reads the vocabulary of the folder, which must be the one that the decoder was trained with.
-    ///
-    /// # Errors
-    /// [`Error::OtherModel`]; [`Error::Data`] if the file cannot be read.
-    pub fn vocabulary(&self, folder: &Path) -> Result<Vocabulary> {
+    pub(crate) fn vocabulary(&self, folder: &Path) -> Result<Vocabulary> {
         let path = folder.join(&self.vocabulary.file);
         let vocabulary = Vocabulary::load(&path)?;
         check(&path, &vocabulary.sha256(), &self.vocabulary.sha256)?;

@@ -70,13 +70,13 @@ pub struct CaptionerOptions {
 
 /// An image as the input of the encoder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Photo {
+pub struct Prepared {
     /// `[3, H, W]`.
     tensor: Array3<f32>,
     visible_region: Region,
 }
 
-impl Photo {
+impl Prepared {
     /// The part of the image that the encoder sees; the attention of words covers it.
     #[must_use]
     pub fn visible_region(&self) -> Region {
@@ -86,7 +86,7 @@ impl Photo {
 
 /// Captions of an image and the duration of each stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Captioned {
+pub struct CaptionedPhoto {
     /// The captions, the best first; never empty.
     pub captions: Vec<Caption>,
     /// Bytes to tensor.
@@ -99,7 +99,7 @@ pub struct Captioned {
 
 /// Captions of several images and the duration of each stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct CaptionedBatch {
     /// The captions of each image, the best first; never empty.
     pub captions: Vec<Vec<Caption>>,
     /// Tensors to grids.
@@ -196,10 +196,10 @@ impl Captioner {
     ///
     /// # Errors
     /// [`Error::Image`] if the image cannot be used.
-    pub fn prepare(&self, bytes: &[u8]) -> Result<Photo> {
+    pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared> {
         let image = decode(bytes, &self.limits)?;
         let visible_region = visible_region(&self.preprocess, image.width(), image.height());
-        Ok(Photo { tensor: apply(&self.preprocess, &image)?, visible_region })
+        Ok(Prepared { tensor: apply(&self.preprocess, &image)?, visible_region })
     }
 
     /// Captions a batch of black images, so that the first photos take neither more time nor more memory than others.
@@ -208,7 +208,7 @@ impl Captioner {
     /// Those of [`caption_all`](Self::caption_all).
     pub fn warm_up(&self, photos: usize, options: &SearchOptions) -> Result<()> {
         let tensor = Array3::zeros(self.preprocess.shape());
-        let photo = Photo { tensor, visible_region: Region::WHOLE };
+        let photo = Prepared { tensor, visible_region: Region::WHOLE };
         self.caption_all(&vec![photo; photos], options).map(|_| ())
     }
 
@@ -216,20 +216,24 @@ impl Captioner {
     ///
     /// # Errors
     /// [`Error::Image`] if the image cannot be used; those of [`caption_all`](Self::caption_all).
-    pub fn caption(&self, bytes: &[u8], options: &SearchOptions) -> Result<Captioned> {
+    pub fn caption(&self, bytes: &[u8], options: &SearchOptions) -> Result<CaptionedPhoto> {
         let start = Instant::now();
         let photo = self.prepare(bytes)?;
         let decode = start.elapsed();
-        let Batch { captions, encode, search } = self.caption_all(&[photo], options)?;
+        let CaptionedBatch { captions, encode, search } = self.caption_all(&[photo], options)?;
         let captions = captions.into_iter().next().unwrap_or_default();
-        Ok(Captioned { captions, decode, encode, search })
+        Ok(CaptionedPhoto { captions, decode, encode, search })
     }
 
     /// Captions several photos in one batch, which takes less time than one after the other.
     ///
     /// # Errors
     /// [`Error::Run`] if a network fails.
-    pub fn caption_all(&self, photos: &[Photo], options: &SearchOptions) -> Result<Batch> {
+    pub fn caption_all(
+        &self,
+        photos: &[Prepared],
+        options: &SearchOptions,
+    ) -> Result<CaptionedBatch> {
         let start = Instant::now();
         let tensors = photos.iter().map(|photo| photo.tensor.view()).collect::<Vec<_>>();
         // Without photos there is nothing to stack.
@@ -245,7 +249,7 @@ impl Captioner {
             of_photo.iter().map(|hypothesis| self.describe(hypothesis)).collect()
         };
         let captions = found.iter().map(describe).collect();
-        Ok(Batch { captions, encode: encoded - start, search: encoded.elapsed() })
+        Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
     }
 
     /// Draws the attention of each word of a caption on the image whose file holds `bytes`: a PNG each in `folder`, named

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use models::captioner::Captioned;
+use models::captioner::CaptionedPhoto;
 use models::encoder::EncoderOptions;
 use models::preprocess::apply;
 use models::{Captioner, CaptionerOptions, Encoder, Limits, SearchOptions, decode};
@@ -68,7 +68,7 @@ fn one_photo(captioner: &Captioner, encoder: &mut Encoder, files: &[PathBuf]) {
     let run = tests::median(&bare);
     println!("one run of {} on one photo: {:.1} ms", encoder.name(), 1000.0 * run);
     for (beam, answers) in BEAMS.into_iter().zip(&answers) {
-        let ratio = |part: &dyn Fn(&Captioned) -> Duration| {
+        let ratio = |part: &dyn Fn(&CaptionedPhoto) -> Duration| {
             let seconds = answers.iter().map(|of| part(of).as_secs_f64()).collect::<Vec<_>>();
             tests::median(&seconds) / run
         };

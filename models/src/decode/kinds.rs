@@ -122,7 +122,7 @@ pub fn unread_kind(path: &Path) -> Option<&'static str> {
 /// The unsupported image format of a file by its bytes, of which the first 64 KiB are enough. `None` for supported
 /// formats and for other files.
 #[must_use]
-pub fn unread_kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn unread_kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
     of_bytes(bytes).map(|kind| kind.name)
 }
 

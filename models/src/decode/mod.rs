@@ -18,7 +18,8 @@ use std::path::Path;
 use image::ImageError as Cause;
 pub use image::RgbImage;
 
-pub use self::kinds::{unread_kind, unread_kind_of_bytes};
+pub use self::kinds::unread_kind;
+pub(crate) use self::kinds::unread_kind_of_bytes;
 use self::opened::Opened;
 use crate::Preprocess;
 

@@ -123,42 +123,42 @@ pub fn search<D: Decoder>(
     if images > 0 {
         decoder.start(grids)?;
     }
-    let mut batch =
-        Batch { active: (0..images).collect(), survivors: (0..images).collect(), width: 1 };
+    let mut active =
+        ActiveImages { images: (0..images).collect(), survivors: (0..images).collect(), width: 1 };
     // The attention of each step, `[rows, cells]`.
     let mut attention = Vec::new();
     for _ in 0..options.max_length {
-        if batch.active.is_empty() {
+        if active.images.is_empty() {
             break;
         }
-        let step = batch.step(decoder, &searches)?;
-        let rows = step.log_probabilities.axis_chunks_iter(Axis(0), batch.width);
-        for ((at, &image), rows) in batch.active.iter().enumerate().zip(rows) {
-            searches[image].advance(rows, at * batch.width);
+        let step = active.step(decoder, &searches)?;
+        let rows = step.log_probabilities.axis_chunks_iter(Axis(0), active.width);
+        for ((at, &image), rows) in active.images.iter().enumerate().zip(rows) {
+            searches[image].advance(rows, at * active.width);
         }
         attention.push(step.attention);
-        batch.retire(&searches);
+        active.retire(&searches);
     }
     Ok(searches.into_iter().map(|search| search.into_hypotheses(&attention)).collect())
 }
 
 /// The images that are still searched.
-struct Batch {
-    active: Vec<usize>,
+struct ActiveImages {
+    images: Vec<usize>,
     /// Their indices among those of the step before.
     survivors: Vec<usize>,
     /// Rows of each image.
     width: usize,
 }
 
-impl Batch {
+impl ActiveImages {
     /// Takes one step of all searches.
     fn step<D: Decoder>(&mut self, decoder: &mut D, searches: &[Slots]) -> Result<Step, D::Error> {
-        let rows = self.active.iter().map(|&image| searches[image].rows());
+        let rows = self.images.iter().map(|&image| searches[image].rows());
         let width = rows.max().unwrap_or(1);
-        let mut parents = Vec::with_capacity(self.active.len() * width);
-        let mut words = Vec::with_capacity(self.active.len() * width);
-        for (&image, &before) in self.active.iter().zip(&self.survivors) {
+        let mut parents = Vec::with_capacity(self.images.len() * width);
+        let mut words = Vec::with_capacity(self.images.len() * width);
+        for (&image, &before) in self.images.iter().zip(&self.survivors) {
             for (parent, word) in searches[image].padded(width) {
                 parents.push(before * self.width + parent);
                 words.push(word.unwrap_or(START));
@@ -171,8 +171,8 @@ impl Batch {
 
     /// Removes the images whose search is over.
     fn retire(&mut self, searches: &[Slots]) {
-        let is_open = |&at: &usize| !searches[self.active[at]].is_done();
-        self.survivors = (0..self.active.len()).filter(is_open).collect();
-        self.active = self.survivors.iter().map(|&at| self.active[at]).collect();
+        let is_open = |&at: &usize| !searches[self.images[at]].is_done();
+        self.survivors = (0..self.images.len()).filter(is_open).collect();
+        self.images = self.survivors.iter().map(|&at| self.images[at]).collect();
     }
 }
