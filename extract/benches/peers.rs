@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use models::Encoder;
 use models::encoder::EncoderOptions;
+use ndarray::Array4;
 use serde_json::Value;
 use tests::median;
 
@@ -28,11 +29,12 @@ impl Bench {
     /// Seconds of the encoder alone, fed with batches that are ready.
     fn bare(&self) -> f64 {
         let mut encoder = Encoder::open(&self.encoder, &EncoderOptions::default()).unwrap();
-        let tensors = vec![0.1; BATCH * encoder.preprocess().values()];
-        encoder.encode_planes(&tensors, BATCH).unwrap();
+        let [channels, height, width] = encoder.preprocess().shape();
+        let tensors = Array4::from_elem([BATCH, channels, height, width], 0.1);
+        encoder.encode(tensors.view()).unwrap();
         let start = Instant::now();
         for _ in 0..self.count / BATCH {
-            encoder.encode_planes(&tensors, BATCH).unwrap();
+            encoder.encode(tensors.view()).unwrap();
         }
         start.elapsed().as_secs_f64() * self.count as f64 / (self.count / BATCH * BATCH) as f64
     }

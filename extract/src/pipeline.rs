@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use data::program::explain;
 use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
 use indicatif::HumanBytes;
-use models::{Encoder, Planes, Preprocess, View};
-use ndarray::{ArrayView3, ArrayView4, Axis};
+use models::{Encoder, Preprocess, View};
+use ndarray::{Array4, ArrayView3, Axis, concatenate};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
@@ -40,7 +40,8 @@ pub(crate) struct Pending {
 struct Decoded {
     source: Source,
     stamp: Stamp,
-    tensors: Vec<f32>,
+    /// `[views, 3, H, W]`.
+    tensors: Array4<f32>,
 }
 
 /// What the decoding threads hand on.
@@ -50,13 +51,15 @@ type Message<'a> = (&'a Pending, Result<Decoded, String>);
 #[derive(Default)]
 struct Batch<'a> {
     images: Vec<(&'a Pending, Source, Stamp)>,
-    tensors: Vec<f32>,
+    /// The views of each image, `[views, 3, H, W]`.
+    tensors: Vec<Array4<f32>>,
 }
 
 /// Encoded images on their way to the store.
 struct Finished<'a> {
     images: Vec<(&'a Pending, Source, Stamp)>,
-    planes: Planes,
+    /// `[N, C, h, w]`, the views of an image one after the other.
+    planes: Array4<f32>,
 }
 
 /// Encodes the images of `pending` and writes their grids.
@@ -102,7 +105,7 @@ fn decode_all<'a>(
     // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
         let decoded = guarded(|| decode(&pending.image, preprocess, job, &memory));
-        sender.send((pending, decoded.map_err(|error| explain(&error))))
+        sender.send((pending, decoded.map_err(|error| explain(&error)))).map_err(drop)
     });
 }
 
@@ -118,8 +121,9 @@ fn decode(
     job: &Job,
     memory: &Memory,
 ) -> anyhow::Result<Decoded> {
-    let values = preprocess.values();
-    let tensors = (4 * values * job.views.len()) as u64;
+    let [channels, height, width] = preprocess.shape();
+    let mut tensors = Array4::zeros([job.views.len(), channels, height, width]);
+    let size = size_of_val(tensors.as_slice().unwrap_or_default()) as u64;
     let take = |bytes: u64| {
         let held = memory.take(bytes);
         held.with_context(|| {
@@ -130,7 +134,7 @@ fn decode(
     let (stamp, length) = (image.stamp(), image.length()?);
     let mut held = take(length)?;
     let mut bytes = image.read()?;
-    let need = length + tensors + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
+    let need = length + size + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
     if !held.grow(need) {
         // Nobody may hold some memory and wait for more: others might do the same, and all of them for ever.
         drop((bytes, held));
@@ -138,8 +142,7 @@ fn decode(
         bytes = image.read()?;
     }
     let image = models::decode(&bytes, &job.limits())?;
-    let mut tensors = vec![0.0; job.views.len() * values];
-    for (view, tensor) in job.views.iter().zip(tensors.chunks_exact_mut(values)) {
+    for (view, tensor) in job.views.iter().zip(tensors.outer_iter_mut()) {
         view.apply(&image, preprocess, tensor)?;
     }
     drop(held);
@@ -166,13 +169,12 @@ fn encode_all<'a>(
     let mut batch = Batch::default();
     let mut encode = |batch: &mut Batch<'a>| {
         let start = Instant::now();
-        let mut tensors = batch.images.len() * views;
-        if tensors == 1 && size > 1 {
+        if batch.images.len() * views == 1 && size > 1 {
             // ONNX Runtime rounds a single image in another way than several. A rest of one must not show.
             batch.tensors.extend_from_within(..);
-            tensors = 2;
         }
-        let planes = encoder.encode_planes(&batch.tensors, tensors)?;
+        let tensors = batch.tensors.iter().map(|of_image| of_image.view()).collect::<Vec<_>>();
+        let planes = encoder.encode(concatenate(Axis(0), &tensors)?.view())?;
         busy += start.elapsed();
         batch.tensors.clear();
         let images = std::mem::take(&mut batch.images);
@@ -183,7 +185,7 @@ fn encode_all<'a>(
         match image {
             Ok(Decoded { source, stamp, tensors }) => {
                 batch.images.push((pending, source, stamp));
-                batch.tensors.extend(tensors);
+                batch.tensors.push(tensors);
             }
             Err(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
         }
@@ -203,16 +205,15 @@ fn write_all(
     finished: Receiver<Finished>,
 ) -> features::Result<Vec<Skipped>> {
     let mut skipped = Vec::new();
-    let dtype = store.provenance().dtype;
-    let (views, grid) = (store.provenance().views.len(), store.provenance().grid);
-    let (cells, channels, values) = (grid.cells(), grid.channels, views * grid.values());
+    let (dtype, views) = (store.provenance().dtype, store.provenance().views.len());
     for Finished { images, planes } in finished {
-        let grids = planes.to_grids();
-        let grids = ArrayView4::from_shape((grids.len() / values, views, cells, channels), &grids);
-        let Ok(grids) = grids else { continue };
         let mut batch = Vec::with_capacity(images.len());
+        // The same values in another order, without a copy. Planes after those of the images are padding.
+        let (all, channels, height, width) = planes.dim();
+        let planes = planes.into_shape_with_order((all / views, views, channels, height * width));
+        let planes = planes.unwrap_or_default();
+        let grids = planes.view().permuted_axes([0, 1, 3, 2]);
         for (number, (pending, source, stamp)) in images.into_iter().enumerate() {
-            // Grids after those of the images are padding.
             let grids = grids.index_axis_move(Axis(0), number);
             match out_of_range(&grids, dtype) {
                 Some(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
@@ -226,8 +227,9 @@ fn write_all(
 
 /// Why grids cannot be stored, if they cannot.
 fn out_of_range(grids: &ArrayView3<f32>, dtype: Dtype) -> Option<String> {
-    let too_large = |value: &&f32| value.is_nan() || value.abs() > dtype.max();
-    let value = grids.iter().find(too_large)?;
+    let is_too_large = |value: &&f32| value.is_nan() || value.abs() > dtype.max();
+    let values = grids.as_slice_memory_order().unwrap_or_default();
+    let value = values.iter().find(is_too_large)?;
     Some(format!("the encoder gave {value}, which {dtype} cannot hold"))
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use indicatif::{HumanBytes, HumanDuration};
 use models::Encoder;
+use ndarray::Array4;
 use rustix::fs::statvfs;
 use serde::Serialize;
 
@@ -69,11 +70,12 @@ impl std::fmt::Display for Plan {
 
 /// Images a second of the encoder alone, the median of a few runs on black images.
 pub(crate) fn speed(encoder: &mut Encoder, batch: usize, views: usize) -> anyhow::Result<f64> {
-    let tensors = vec![0.0; batch * views * encoder.preprocess().values()];
+    let [channels, height, width] = encoder.preprocess().shape();
+    let tensors = Array4::zeros([batch * views, channels, height, width]);
     let mut seconds = Vec::new();
     for _ in 0..TIMED {
         let start = Instant::now();
-        encoder.encode_planes(&tensors, batch * views)?;
+        encoder.encode(tensors.view())?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);

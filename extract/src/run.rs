@@ -214,7 +214,7 @@ fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
         job.encoder.display()
     );
     let encoder = Encoder::open(&job.encoder, &options)?;
-    let [height, width, channels] = encoder.grid();
+    let GridShape { height, width, channels } = encoder.grid();
     progress.note(&format!(
         "{}: {height}×{width} cells of {channels}, on {} (asked for: {})",
         encoder.name(),
@@ -232,7 +232,6 @@ fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
 }
 
 fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
-    let [height, width, channels] = encoder.grid();
     let repeated = (1..job.views.len()).any(|at| job.views[..at].contains(&job.views[at]));
     ensure!(!repeated, "--views names a view twice");
     Ok(Provenance {
@@ -240,7 +239,7 @@ fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
         encoder_sha256: encoder.sha256().to_owned(),
         preprocess: serde_json::to_string(encoder.preprocess())
             .context("the preprocessing cannot be written as JSON")?,
-        grid: GridShape { height, width, channels },
+        grid: encoder.grid(),
         dtype: job.dtype,
         views: job.views.iter().map(|view| view.name().to_owned()).collect(),
         created_by: created_by(),

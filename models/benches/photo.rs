@@ -1,5 +1,5 @@
-//! What decoding and preprocessing a photo cost beside one run of the encoder, taken in turn in one
-//! run; medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
+//! The cost of decoding and preprocessing a photo relative to one run of the encoder, measured in turn in one run;
+//! medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -7,7 +7,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use models::encoder::EncoderOptions;
+use models::preprocess::apply;
 use models::{Encoder, Limits, decode};
+use ndarray::{Array4, Axis};
 
 const PHOTOS: usize = 40;
 const BATCH: usize = 8;
@@ -21,7 +23,8 @@ fn main() {
     let names = tests::files_in(&folder);
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
     let preprocess = encoder.preprocess().clone();
-    let batch = vec![0.1; BATCH * preprocess.values()];
+    let [channels, height, width] = preprocess.shape();
+    let batch = Array4::from_elem([BATCH, channels, height, width], 0.1);
 
     let mut seconds: [Vec<f64>; 4] = Default::default();
     let mut timed = |part: usize, work: &mut dyn FnMut()| {
@@ -31,16 +34,16 @@ fn main() {
     };
     for name in names.iter().take(PHOTOS) {
         let bytes = fs::read(name).unwrap();
-        let mut tensor = vec![0.0; preprocess.values()];
-        let mut image = None;
+        let (mut image, mut tensor) = (None, None);
         timed(0, &mut || image = Some(decode(&bytes, &Limits::default()).unwrap()));
         let image = image.unwrap();
-        timed(1, &mut || preprocess.apply(&image, &mut tensor).unwrap());
+        timed(1, &mut || tensor = Some(apply(&preprocess, &image).unwrap()));
+        let tensor = tensor.unwrap().insert_axis(Axis(0));
         timed(2, &mut || {
-            drop(black_box(encoder.encode(&tensor, 1).unwrap()));
+            drop(black_box(encoder.encode(tensor.view()).unwrap()));
         });
         timed(3, &mut || {
-            drop(black_box(encoder.encode(&batch, BATCH).unwrap()));
+            drop(black_box(encoder.encode(batch.view()).unwrap()));
         });
     }
     let median = |part: usize| tests::median(&seconds[part]);

@@ -5,7 +5,9 @@ use std::fs;
 use std::process::Command;
 
 use models::encoder::EncoderOptions;
+use models::preprocess::{apply, resized};
 use models::{Encoder, Limits, decode};
+use ndarray::Axis;
 
 fn main() {
     let (Some(folder), Some(path)) =
@@ -25,17 +27,16 @@ fn main() {
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
     let preprocess = encoder.preprocess().clone();
     let (mut near, mut all, mut distances) = (0, 0, Vec::new());
-    for (photo, expected) in photos.iter().zip(expected.chunks_exact(preprocess.values())) {
-        let found = preprocess
-            .resized(&decode(&fs::read(photo).unwrap(), &Limits::default()).unwrap())
-            .unwrap();
+    let values = preprocess.shape().iter().product();
+    for (photo, expected) in photos.iter().zip(expected.chunks_exact(values)) {
+        let image = decode(&fs::read(photo).unwrap(), &Limits::default()).unwrap();
+        let found = resized(&preprocess, &image).unwrap();
         near += found.iter().zip(expected).filter(|(a, b)| a.abs_diff(**b) <= 1).count();
         all += found.len();
         let mut grid = |pixels: &[u8]| {
             let image = models::decode::RgbImage::from_raw(224, 224, pixels.to_vec()).unwrap();
-            let mut tensor = vec![0.0; preprocess.values()];
-            preprocess.apply(&image, &mut tensor).unwrap();
-            encoder.encode(&tensor, 1).unwrap()
+            let tensor = apply(&preprocess, &image).unwrap().insert_axis(Axis(0));
+            encoder.encode(tensor.view()).unwrap().into_raw_vec_and_offset().0
         };
         distances.push(cosine_distance(&grid(&found), &grid(expected)));
     }

@@ -1,12 +1,14 @@
-//! The order of a grid's axes, found out by looking: where an image changes, the grid changes.
+//! The order of a grid's axes, found by experiment: where an image changes, its grid changes.
 //!
-//! Shapes do not tell `[N,C,h,w]` from `[N,h,w,C]`. But what happens at the top of an image is seen in other
-//! rows than what happens at the bottom, in much the same channels.
+//! Shapes alone do not distinguish `[N, C, h, w]` from `[N, h, w, C]`. But a change at the top of an image shows in other
+//! rows than a change at the bottom, and in much the same channels.
 
-/// How much of the change must lie elsewhere before the order is held to be another.
-const CLEAR: f32 = 0.25;
+use ndarray::{Array3, Axis};
 
-/// Where an image is changed: strips at its sides.
+/// The share of the change that must be elsewhere for axes to count as rows and columns.
+const MIN_SHIFT: f32 = 0.25;
+
+/// A changed part of an image: a strip at one of its edges.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Strip {
     Top,
@@ -18,7 +20,7 @@ pub(crate) enum Strip {
 impl Strip {
     pub(crate) const ALL: [Self; 4] = [Self::Top, Self::Bottom, Self::Left, Self::Right];
 
-    fn holds(self, [row, column]: [usize; 2], [height, width]: [usize; 2]) -> bool {
+    fn contains(self, [row, column]: [usize; 2], [height, width]: [usize; 2]) -> bool {
         match self {
             Self::Top => 4 * row < height,
             Self::Bottom => 4 * (height - 1 - row) < height,
@@ -28,54 +30,53 @@ impl Strip {
     }
 }
 
-/// A tensor 3 × height × width with some texture; another one in a strip of it.
-pub(crate) fn image([height, width]: [usize; 2], changed: Option<Strip>) -> Vec<f32> {
-    let values = (0..3 * height * width).map(|at| {
-        let place = [at / width % height, at % width];
-        let inside = changed.is_some_and(|strip| strip.holds(place, [height, width]));
-        let texture = |step: usize| (at * step % 251) as f32 / 125.0 - 1.0;
-        if inside { texture(7919) + 0.5 } else { texture(104_729) }
-    });
-    values.collect()
+/// A textured image tensor `[3, H, W]`, with another texture in a strip of it.
+pub(crate) fn image([height, width]: [usize; 2], changed: Option<Strip>) -> Array3<f32> {
+    Array3::from_shape_fn([3, height, width], |(channel, row, column)| {
+        let index = (channel * height + row) * width + column;
+        let is_changed =
+            changed.is_some_and(|strip| strip.contains([row, column], [height, width]));
+        let texture = |step: usize| (index * step % 251) as f32 / 125.0 - 1.0;
+        if is_changed { texture(7919) + 0.5 } else { texture(104_729) }
+    })
 }
 
-/// Whether the shape of a grid alone says that its channels come first: the two last sides are in the ratio
-/// of the image's sides, and the first two are not.
+/// Whether the shape of a grid alone says that its channels come first: its last two sides are in the ratio of the
+/// image's sides, and its first two are not.
 pub(crate) fn shape_tells([channels, height, width]: [usize; 3], image: [usize; 2]) -> bool {
     let [image_height, image_width] = image.map(|side| side as f64);
     let alike = |rows: usize, columns: usize| {
-        let shares = rows as f64 / image_height - columns as f64 / image_width;
-        shares.abs() <= 1.0 / image_height.min(image_width)
+        let difference = rows as f64 / image_height - columns as f64 / image_width;
+        difference.abs() <= 1.0 / image_height.min(image_width)
     };
     alike(height, width) && !alike(channels, height)
 }
 
-/// Whether a grid of that shape has its channels last: the grid of an image, and its grids with each strip
-/// changed, in the order of [`Strip::ALL`].
-pub(crate) fn channels_are_last(shape: [usize; 3], plain: &[f32], changed: &[Vec<f32>; 4]) -> bool {
-    let moved = |axis: usize, one: usize, other: usize| {
-        let [one, other] = [one, other].map(|at| shares(shape, axis, plain, &changed[at]));
+/// Whether a grid has its channels last: `plain` is the grid of an image, `changed` are its grids with each strip
+/// changed, in the order of [`Strip::ALL`]. All have three axes, the channels first or last.
+pub(crate) fn channels_are_last(plain: &Array3<f32>, changed: &[Array3<f32>; 4]) -> bool {
+    let [top, bottom, left, right] = changed;
+    let shift = |axis: usize, one: &Array3<f32>, other: &Array3<f32>| {
+        let [one, other] = [one, other].map(|grid| shares(Axis(axis), plain, grid));
         one.iter().zip(&other).map(|(one, other)| (one - other).abs()).sum::<f32>() / 2.0
     };
-    // Rows and columns are the second and the third axis after the images, or the first and the second.
-    let [first, last] =
-        [[1, 2], [0, 1]].map(|[rows, columns]| moved(rows, 0, 1).min(moved(columns, 2, 3)));
-    last > CLEAR && last > 1.5 * first
+    // Rows and columns are the last two axes, or the first two.
+    let [first, last] = [[1, 2], [0, 1]]
+        .map(|[rows, columns]| shift(rows, top, bottom).min(shift(columns, left, right)));
+    last > MIN_SHIFT && last > 1.5 * first
 }
 
-/// How the change is shared out among the places along an axis.
-fn shares(shape: [usize; 3], axis: usize, plain: &[f32], changed: &[f32]) -> Vec<f32> {
-    let mut shares = vec![0.0_f32; shape[axis]];
-    let inner = shape[axis + 1..].iter().product::<usize>();
-    for (at, (plain, changed)) in plain.iter().zip(changed).enumerate() {
-        let change = (plain - changed).abs();
-        shares[at / inner % shape[axis]] += if change.is_finite() { change } else { 0.0 };
-    }
-    let whole = shares.iter().sum::<f32>();
-    for share in &mut shares {
-        *share /= whole.max(f32::MIN_POSITIVE);
-    }
-    shares
+/// The share of the change at each index of an axis.
+fn shares(axis: Axis, plain: &Array3<f32>, changed: &Array3<f32>) -> Vec<f32> {
+    let difference = |(plain, changed): (&f32, &f32)| {
+        let difference = (plain - changed).abs();
+        if difference.is_finite() { difference } else { 0.0 }
+    };
+    let slices = plain.axis_iter(axis).zip(changed.axis_iter(axis));
+    let sums = slices.map(|(plain, changed)| plain.iter().zip(&changed).map(difference).sum());
+    let sums = sums.collect::<Vec<f32>>();
+    let total = sums.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    sums.iter().map(|sum| sum / total).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A network on a device whose input and output tensors lie in memory that the device reaches
-//! directly (pinned), bound once and used for every run.
+//! A network on a device whose input and output tensors are in memory that the device reaches directly (pinned), bound
+//! once and used for every run.
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, Session};
@@ -15,7 +15,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Binds the input and the output of `session` to memory of `device` that the CPU sees as well.
+    /// Binds the input and the output of `session` to memory of `device` that the CPU reaches as well.
     pub(crate) fn new(
         session: &Session,
         device: &AllocationDevice<'static>,
@@ -36,30 +36,32 @@ impl Bound {
         self.shape
     }
 
-    /// One run: the output's shape and values.
+    /// Runs the network; returns the shape and the values of its output.
     pub(crate) fn run(
         &mut self,
         session: &mut Session,
         values: &[f32],
-    ) -> ort::Result<(Vec<usize>, Vec<f32>)> {
+    ) -> ort::Result<(Vec<i64>, Vec<f32>)> {
         self.input.extract_tensor_mut().1.copy_from_slice(values);
-        // Binding anew hands the values to the device; without it, it would see the old ones.
+        // Each binding copies the values to the device; without it the device would use the old ones.
         self.binding.bind_input(&self.input_name, &self.input)?;
         self.binding.synchronize_inputs()?;
         let outputs = session.run_binding(&self.binding)?;
         self.binding.synchronize_outputs()?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>()?;
-        Ok((shape.iter().map(|&side| side as usize).collect(), values.to_vec()))
+        Ok((shape.to_vec(), values.to_vec()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use onnx::{Dimension, ElementType, Graph};
+
     use super::*;
-    use crate::onnx::{Dimension, ElementType, Graph};
+    use crate::network::NetworkFile;
     use crate::{DeviceChoice, runtime};
 
-    /// The way that CUDA takes, in the memory of the CPU: each run sees its own values.
+    /// The code path of CUDA, in the memory of the CPU: each run uses its own values.
     #[test]
     fn bound_tensors_follow_the_values() {
         let mut graph = Graph::new("negated");
@@ -75,7 +77,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("negated.onnx");
         std::fs::write(&path, graph.into_bytes(&[])).unwrap();
-        let (mut session, _) = runtime::open(&path, DeviceChoice::Cpu, Some(1)).unwrap();
+        let (mut session, _) =
+            runtime::open(&NetworkFile::read(&path).unwrap(), DeviceChoice::Cpu, Some(1)).unwrap();
         let mut bound = Bound::new(&session, &AllocationDevice::CPU, [2, 1, 1, 2]).unwrap();
         for values in [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]] {
             let (shape, negated) = bound.run(&mut session, &values).unwrap();

@@ -1,14 +1,15 @@
-//! A model folder: which parts belong together.
+//! A model folder and its manifest, which names the parts that belong together.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::GridShape;
 use data::{Vocabulary, text};
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::MADE_OF;
-use crate::onnx::outline::Outline;
-use crate::{Error, Preprocess, Result, identity};
+use crate::decoder::DecoderFiles;
+use crate::network::NetworkFile;
+use crate::{Error, Preprocess, Result};
 
 /// File name of the manifest in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -16,18 +17,20 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const VOCABULARY_FILE: &str = "vocabulary.json";
 /// The format that is written and read.
 pub const FORMAT: &str = "showtell model 1";
+/// The metadata key under which a quantized encoder names its float32 original, by its SHA-256.
+pub const QUANTIZED_FROM: &str = "showtell.quantized_from";
 
 /// A file with its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The file's name, without folder.
     pub file: String,
-    /// The SHA-256 of the file; of the vocabulary, that of its words; of a network with weights in other files,
-    /// its [identity](identity::of_network).
+    /// The SHA-256 of the file; for the vocabulary that of its words, for a network its
+    /// [identity](crate::identity::identify).
     pub sha256: String,
 }
 
-/// What a model folder says about itself.
+/// The manifest of a model folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`FORMAT`].
@@ -40,85 +43,94 @@ pub struct Manifest {
     pub encoder: Part,
     /// How images become the encoder's input.
     pub preprocess: Preprocess,
-    /// Height, width and channels of a grid.
-    pub grid: [usize; 3],
+    /// The shape of a grid.
+    #[serde(with = "common::sides")]
+    pub grid: GridShape,
     /// The vocabulary.
     pub vocabulary: Part,
     /// The init graph.
     pub decoder_init: Part,
     /// The step graph.
     pub decoder_step: Part,
-    /// Scores of generated captions by name, as fractions, and the split they were measured on.
+    /// Scores of generated captions by name, as fractions.
     pub scores: BTreeMap<String, f64>,
     /// The split the scores were measured on.
     pub scored_on: String,
-    /// The licence of the photos and captions it was trained on, as whoever trained it says.
+    /// The licence of the training data, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_licence: Option<String>,
 }
 
 impl Manifest {
     /// Reads the manifest of a model folder.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`], [`Error::NotAManifest`] or [`Error::Format`]; [`Error::Data`] if the file cannot be read.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST_FILE);
         if !path.exists() {
-            let problem = "no model here; train one (`make train`) or export it (`train export`)";
-            return Err(Error::bundle(&path, problem));
+            return Err(Error::NoModel { path });
         }
-        let manifest: Self = serde_json::from_str(&text::read(&path)?)
-            .map_err(|error| Error::bundle(&path, format!("not a manifest: {error}")))?;
-        if manifest.format != FORMAT {
-            let problem = format!("the format is `{}`, not `{FORMAT}`", manifest.format);
-            return Err(Error::bundle(&path, problem));
+        match serde_json::from_str::<Self>(&text::read(&path)?) {
+            Ok(manifest) if manifest.format == FORMAT => Ok(manifest),
+            Ok(manifest) => Err(Error::Format { path, found: manifest.format }),
+            Err(source) => Err(Error::NotAManifest { path, source }),
         }
-        Ok(manifest)
     }
 
-    /// Reads the vocabulary of the folder and refuses another than the decoder was trained with.
-    pub fn vocabulary(&self, folder: &Path) -> Result<Vocabulary> {
+    /// Reads the vocabulary of the folder, which must be the one that the decoder was trained with.
+    pub(crate) fn vocabulary(&self, folder: &Path) -> Result<Vocabulary> {
         let path = folder.join(&self.vocabulary.file);
         let vocabulary = Vocabulary::load(&path)?;
         check(&path, &vocabulary.sha256(), &self.vocabulary.sha256)?;
         Ok(vocabulary)
     }
 
-    /// Refuses decoder graphs of another run.
+    /// Checks that the decoder graphs of the folder are of this run.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`]; [`Error::Io`] if a file cannot be read.
     pub fn check_decoder(&self, folder: &Path) -> Result<()> {
-        for part in [&self.decoder_init, &self.decoder_step] {
-            let path = folder.join(&part.file);
-            check(&path, &identity::of_network(&path)?, &part.sha256)?;
-        }
-        Ok(())
+        self.decoder(folder).map(drop)
     }
 
-    /// Finds the encoder: at `chosen`, in the model folder, in the folder above it; gives its path and
-    /// SHA-256. One that was made of it and multiplies integers will do.
-    pub fn find_encoder(&self, folder: &Path, chosen: Option<&Path>) -> Result<(PathBuf, String)> {
+    /// Reads the decoder graphs of the folder, which must be of this run.
+    pub(crate) fn decoder(&self, folder: &Path) -> Result<DecoderFiles> {
+        let read = |part: &Part| {
+            let file = NetworkFile::read(&folder.join(&part.file))?;
+            check(file.path(), file.sha256(), &part.sha256)?;
+            Ok::<_, Error>(file)
+        };
+        Ok(DecoderFiles { init: read(&self.decoder_init)?, step: read(&self.decoder_step)? })
+    }
+
+    /// Finds the encoder: at `chosen`, or in the model folder, or in the folder above it.
+    ///
+    /// # Errors
+    /// [`Error::NoEncoder`]; [`Error::Io`] if the model folder is missing.
+    pub fn find_encoder(&self, folder: &Path, chosen: Option<&Path>) -> Result<PathBuf> {
         let name = &self.encoder.file;
         let above = folder.canonicalize().map_err(Error::io(folder))?;
         let above = above.parent().unwrap_or(folder).join(name);
-        let places = match chosen {
+        let paths = match chosen {
             Some(chosen) => vec![chosen.to_path_buf()],
             None => vec![folder.join(name), above],
         };
-        if let Some(place) = places.iter().find(|place| place.exists()) {
-            let sha256 = identity::of_network(place)?;
-            let expected = &self.encoder.sha256;
-            if sha256 != *expected && Outline::read(place)?.metadata(MADE_OF) != Some(expected) {
-                check(place, &sha256, expected)?;
-            }
-            return Ok((place.clone(), sha256));
+        let found = paths.iter().find(|path| path.exists()).cloned();
+        found.ok_or_else(|| {
+            let (folder, sha256) = (folder.to_path_buf(), self.encoder.sha256.clone());
+            Error::NoEncoder { folder, name: name.clone(), paths, sha256 }
+        })
+    }
+
+    /// Reads the encoder at `path`, which must be the one of this model or a quantized form of it.
+    pub(crate) fn encoder(&self, path: &Path) -> Result<NetworkFile> {
+        let file = NetworkFile::read(path)?;
+        let expected = &self.encoder.sha256;
+        if file.outline().metadata(QUANTIZED_FROM) != Some(expected) {
+            check(path, file.sha256(), expected)?;
         }
-        let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>();
-        Err(Error::bundle(
-            folder,
-            format!(
-                "its encoder `{name}` is not at {}\n  Name it with --encoder FILE (make: ENCODER=FILE); \
-                 SHA-256 {}",
-                places.join(" or "),
-                self.encoder.sha256
-            ),
-        ))
+        Ok(file)
     }
 }
 
@@ -126,7 +138,6 @@ fn check(path: &Path, found: &str, expected: &str) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    let problem =
-        format!("belongs to another model: its SHA-256 is {found}, the manifest says {expected}");
-    Err(Error::bundle(path, problem))
+    let (path, found, expected) = (path.to_path_buf(), found.to_owned(), expected.to_owned());
+    Err(Error::OtherModel { path, found, expected })
 }

@@ -1,4 +1,4 @@
-//! Bytes of an image in, captions out.
+//! Captions of images.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,29 +7,31 @@ use std::time::{Duration, Instant};
 
 use data::Vocabulary;
 use data::vocabulary::WordId;
-use serde::Serialize;
+use ndarray::{Array2, Array3, ArrayView1, Axis, stack};
+use serde::{Serialize, Serializer};
 
 use crate::decode::{Limits, memory_for};
-use crate::encoder::EncoderOptions;
+use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
+use crate::preprocess::{Region, apply, visible_region};
 use crate::{
     Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, OnnxDecoder, Preprocess, Result,
     SearchOptions, decode, search,
 };
 
-/// A caption with what the network knows about it.
+/// A caption with its probabilities and attention.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Caption {
     /// The words, joined by spaces.
     pub text: String,
     /// Natural logarithm of the caption's probability.
     pub log_probability: f32,
-    /// By what captions are ordered: the log-probability divided by a power of the number of words, the end
-    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; an
-    /// exponent of 1 would make it the mean of a word, 0 the log-probability. Never above zero; the greater,
-    /// the better. Captions that the network ended come before others, whatever their score.
+    /// The number by which captions are ordered: the log-probability divided by a power of the number of words, the end
+    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; with an
+    /// exponent of 1 it is the mean of a word, with 0 the log-probability. Never above zero; the greater, the better.
+    /// Captions that the network ended come before others, whatever their score.
     pub score: f32,
-    /// Whether the network ended it; else it was cut off at the longest length.
+    /// Whether the network ended it; else it was cut off at the maximum length.
     pub finished: bool,
     /// Its words.
     pub words: Vec<Word>,
@@ -42,43 +44,49 @@ pub struct Word {
     pub text: String,
     /// Its probability after the words before it.
     pub probability: f32,
-    /// Where the network looked: a weight for each cell, row by row from the top; they sum to one.
-    pub attention: Vec<Vec<f32>>,
+    /// The attention of the network, `[h, w]`: a weight for each cell; they sum to one.
+    #[serde(serialize_with = "rows")]
+    pub attention: Array2<f32>,
 }
 
-/// Which encoder a captioner takes, and where both run.
+/// Writes an array as a list of rows.
+fn rows<S: Serializer>(array: &Array2<f32>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(array.outer_iter().map(|row| row.to_vec()))
+}
+
+/// Options of a captioner.
 #[derive(Debug, Clone, Default)]
 pub struct CaptionerOptions {
     /// The encoder, if it is neither in the model folder nor in the folder above it.
     pub encoder: Option<PathBuf>,
-    /// Where the encoder runs.
+    /// The device of the encoder.
     pub device: DeviceChoice,
-    /// Threads of its own. Where it is `None` all captioners share one for each core: the quickest way to
-    /// one caption. For many captions several captioners with one thread each are quicker.
+    /// Threads of its own; with `None` all captioners share one for each core, which gives the lowest latency. For
+    /// throughput, several captioners with one thread each are faster.
     pub threads: Option<usize>,
-    /// What images are let in.
+    /// Limits of images.
     pub limits: Limits,
 }
 
-/// An image as the encoder takes it.
+/// An image as the input of the encoder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Photo {
-    tensor: Vec<f32>,
-    seen: [f64; 4],
+pub struct Prepared {
+    /// `[3, H, W]`.
+    tensor: Array3<f32>,
+    visible_region: Region,
 }
 
-impl Photo {
-    /// The part of the image that the encoder sees, which the attention of words is about: left, top,
-    /// width and height, as shares of the image's sides.
+impl Prepared {
+    /// The part of the image that the encoder sees; the attention of words covers it.
     #[must_use]
-    pub fn seen(&self) -> [f64; 4] {
-        self.seen
+    pub fn visible_region(&self) -> Region {
+        self.visible_region
     }
 }
 
-/// Captions of an image and how long each part of the work took.
+/// Captions of an image and the duration of each stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Captioned {
+pub struct CaptionedPhoto {
     /// The captions, the best first; never empty.
     pub captions: Vec<Caption>,
     /// Bytes to tensor.
@@ -89,9 +97,9 @@ pub struct Captioned {
     pub search: Duration,
 }
 
-/// Captions of several images and how long each part of the work took.
+/// Captions of several images and the duration of each stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct CaptionedBatch {
     /// The captions of each image, the best first; never empty.
     pub captions: Vec<Vec<Caption>>,
     /// Tensors to grids.
@@ -100,8 +108,8 @@ pub struct Batch {
     pub search: Duration,
 }
 
-/// An encoder, a decoder and a vocabulary that belong together. Threads may share it: while one image is
-/// searched, the next one is encoded and others are decoded.
+/// An encoder, a decoder and a vocabulary that belong together. Threads may share it: while one image is searched, the
+/// next one is encoded and others are decoded.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -129,18 +137,22 @@ pub struct Captioner {
 }
 
 impl Captioner {
-    /// Opens the model in `folder`. Parts of different models are refused.
+    /// Opens the model in `folder`. Each file is read once.
+    ///
+    /// # Errors
+    /// If a part is missing, cannot be read or belongs to another model, if ONNX Runtime is missing or refuses a network,
+    /// or if the device is not available.
     pub fn open(folder: &Path, options: &CaptionerOptions) -> Result<Self> {
         let manifest = Manifest::load(folder)?;
-        manifest.check_decoder(folder)?;
+        let decoder = manifest.decoder(folder)?;
         let vocabulary = manifest.vocabulary(folder)?;
-        let (path, sha256) = manifest.find_encoder(folder, options.encoder.as_deref())?;
+        let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
+        let encoder = manifest.encoder(&path)?;
         let CaptionerOptions { device, threads, limits, .. } = *options;
         let resize = Some(manifest.preprocess.resize);
         let options = EncoderOptions { device, threads, resize };
-        let encoder = Encoder::open_hashed(&path, sha256, &options)?;
-        let [height, width, channels] = manifest.grid;
-        let decoder = OnnxDecoder::open(folder, [height * width, channels], threads)?;
+        let encoder = Encoder::from_file(encoder, &options)?;
+        let decoder = OnnxDecoder::from_files(&decoder, threads)?;
         Ok(Self {
             manifest,
             preprocess: encoder.preprocess().clone(),
@@ -153,7 +165,7 @@ impl Captioner {
         })
     }
 
-    /// What the model says about itself.
+    /// The manifest of the model.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -165,61 +177,86 @@ impl Captioner {
         &self.encoder_name
     }
 
-    /// Where the encoder runs.
+    /// The device of the encoder.
     #[must_use]
     pub fn device(&self) -> Device {
         self.device
     }
 
-    /// The most bytes of memory that [`prepare`](Self::prepare) holds at one time beside `bytes`, as the
-    /// header of the image tells. What is no image, not read or too large is refused.
+    /// The most bytes of memory that [`prepare`](Self::prepare) holds at one time beside `bytes`, according to the header
+    /// of the image.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the bytes are not an image, or one that is not supported or too large.
     pub fn decode_memory(&self, bytes: &[u8]) -> Result<u64> {
         Ok(memory_for(bytes, self.limits, &self.preprocess)?)
     }
 
     /// Decodes the image whose file holds `bytes`.
-    pub fn prepare(&self, bytes: &[u8]) -> Result<Photo> {
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the image cannot be used.
+    pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared> {
         let image = decode(bytes, &self.limits)?;
-        let mut tensor = vec![0.0; self.preprocess.values()];
-        self.preprocess.apply(&image, &mut tensor)?;
-        Ok(Photo { tensor, seen: self.preprocess.seen(image.width(), image.height()) })
+        let visible_region = visible_region(&self.preprocess, image.width(), image.height());
+        Ok(Prepared { tensor: apply(&self.preprocess, &image)?, visible_region })
     }
 
-    /// Captions so many black images at once, so that the first photos take no longer than others, and no
-    /// more memory.
+    /// Captions a batch of black images, so that the first photos take neither more time nor more memory than others.
+    ///
+    /// # Errors
+    /// Those of [`caption_all`](Self::caption_all).
     pub fn warm_up(&self, photos: usize, options: &SearchOptions) -> Result<()> {
-        let tensor = vec![0.0; self.preprocess.values()];
-        let photo = Photo { tensor, seen: [0.0, 0.0, 1.0, 1.0] };
+        let tensor = Array3::zeros(self.preprocess.shape());
+        let photo = Prepared { tensor, visible_region: Region::WHOLE };
         self.caption_all(&vec![photo; photos], options).map(|_| ())
     }
 
-    /// Captions the image whose file holds `bytes`. The times it gives include waiting for other
-    /// threads.
-    pub fn caption(&self, bytes: &[u8], options: &SearchOptions) -> Result<Captioned> {
+    /// Captions the image whose file holds `bytes`. The durations include waiting for other threads.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the image cannot be used; those of [`caption_all`](Self::caption_all).
+    pub fn caption(&self, bytes: &[u8], options: &SearchOptions) -> Result<CaptionedPhoto> {
         let start = Instant::now();
         let photo = self.prepare(bytes)?;
         let decode = start.elapsed();
-        let Batch { captions, encode, search } = self.caption_all(&[photo], options)?;
+        let CaptionedBatch { captions, encode, search } = self.caption_all(&[photo], options)?;
         let captions = captions.into_iter().next().unwrap_or_default();
-        Ok(Captioned { captions, decode, encode, search })
+        Ok(CaptionedPhoto { captions, decode, encode, search })
     }
 
-    /// Captions several photos at once, which takes less time than one after the other.
-    pub fn caption_all(&self, photos: &[Photo], options: &SearchOptions) -> Result<Batch> {
+    /// Captions several photos in one batch, which takes less time than one after the other.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if a network fails.
+    pub fn caption_all(
+        &self,
+        photos: &[Prepared],
+        options: &SearchOptions,
+    ) -> Result<CaptionedBatch> {
         let start = Instant::now();
-        let tensors = photos.iter().map(|photo| photo.tensor.as_slice()).collect::<Vec<_>>();
-        let grids = locked(&self.encoder).encode(&tensors.concat(), photos.len())?;
+        let tensors = photos.iter().map(|photo| photo.tensor.view()).collect::<Vec<_>>();
+        // Without photos there is nothing to stack.
+        let tensors = stack(Axis(0), &tensors).unwrap_or_default();
+        let grids = if photos.is_empty() {
+            Array3::zeros([0, self.manifest.grid.cells(), self.manifest.grid.channels])
+        } else {
+            cells_last(lock(&self.encoder).encode(tensors.view())?.view())
+        };
         let encoded = Instant::now();
-        let found = search(&mut *locked(&self.decoder), &grids, photos.len(), options)?;
+        let found = search(&mut *lock(&self.decoder), grids.view(), options)?;
         let describe = |of_photo: &Vec<Hypothesis>| {
             of_photo.iter().map(|hypothesis| self.describe(hypothesis)).collect()
         };
         let captions = found.iter().map(describe).collect();
-        Ok(Batch { captions, encode: encoded - start, search: encoded.elapsed() })
+        Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
     }
 
-    /// Draws where the network looked for each word of a caption of the image whose file holds `bytes`:
-    /// a PNG each in `folder`, named by the word's place and the word.
+    /// Draws the attention of each word of a caption on the image whose file holds `bytes`: a PNG each in `folder`, named
+    /// by the word's index and the word.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the image cannot be used, [`Error::Io`] if a drawing cannot be written.
     pub fn draw_attention(&self, bytes: &[u8], caption: &Caption, folder: &Path) -> Result<()> {
         let overlay = Overlay::new(&decode(bytes, &self.limits)?, &self.preprocess);
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
@@ -227,8 +264,8 @@ impl Captioner {
             let plain =
                 word.text.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
             let path = folder.join(format!("{:02}-{}.png", at + 1, plain.collect::<String>()));
-            let drawn = overlay.draw(&word.attention);
-            drawn
+            let drawing = overlay.draw(word.attention.view());
+            drawing
                 .save(&path)
                 .map_err(|error| Error::Io { path, source: std::io::Error::other(error) })?;
         }
@@ -236,11 +273,12 @@ impl Captioner {
     }
 
     fn describe(&self, hypothesis: &Hypothesis) -> Caption {
-        let [_, width, _] = self.manifest.grid;
-        let word = |((&id, log_probability), attention): ((&WordId, &f32), &Vec<f32>)| Word {
+        let grid = self.manifest.grid;
+        let sides = [grid.height, grid.width];
+        let word = |((&id, log_probability), attention): ((&WordId, &f32), ArrayView1<f32>)| Word {
             text: self.vocabulary.word(id).to_owned(),
             probability: log_probability.exp(),
-            attention: attention.chunks(width).map(<[f32]>::to_vec).collect(),
+            attention: attention.to_owned().into_shape_with_order(sides).unwrap_or_default(),
         };
         let words = hypothesis.words.iter().zip(&hypothesis.word_log_probabilities);
         Caption {
@@ -248,12 +286,12 @@ impl Captioner {
             log_probability: hypothesis.log_probability,
             score: hypothesis.score,
             finished: hypothesis.finished,
-            words: words.zip(&hypothesis.attention).map(word).collect(),
+            words: words.zip(hypothesis.attention.outer_iter()).map(word).collect(),
         }
     }
 }
 
-/// One thread at a time. What a panic may have left behind is begun anew with each image.
-fn locked<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a network. A panic may leave it in any state, but each image starts from the beginning.
+fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
     part.lock().unwrap_or_else(PoisonError::into_inner)
 }

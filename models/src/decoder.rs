@@ -1,24 +1,26 @@
-//! The decoder as two ONNX graphs: `init` (grid → cells and first state) and `step` (state, word,
-//! cells → log-probabilities, attention, next state).
+//! The decoder as two ONNX graphs: `init` (grid → cells and first state) and `step` (state, word, cells →
+//! log-probabilities, attention, next state).
 //!
-//! The graphs say by the names of their values what they are, so decoders with other states fit:
+//! The names of the values tell their roles, so that decoders with other states can be used:
 //!
 //! | name | shape | |
 //! |---|---|---|
-//! | `grid` | images × cells × channels | input of init |
-//! | `cells.*` | images × any sides | output of init, input of step: constant over the words |
-//! | `state.*` | images × beam × any | output of init (beam 1), input of step |
-//! | `word` | images × beam, i64 | input of step |
-//! | `next.state.*` | images × beam × any | output of step: the same states, one word later |
-//! | `log_probabilities` | images × beam × vocabulary | output of step |
-//! | `attention` | images × beam × cells | output of step |
+//! | `grid` | `[images, cells, channels]` | input of init |
+//! | `cells.*` | `[images, …]` | output of init, input of step: constant over the words |
+//! | `state.*` | `[images, beam, any]` | output of init (beam 1), input of step |
+//! | `word` | `[images, beam]`, i64 | input of step |
+//! | `next.state.*` | `[images, beam, any]` | output of step: the same states, one word later |
+//! | `log_probabilities` | `[images, beam, vocabulary]` | output of step |
+//! | `attention` | `[images, beam, cells]` | output of step |
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, TensorRef};
+use ndarray::{Array2, ArrayView3};
+use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::value::{DynValue, Tensor, TensorRef};
 
+use crate::network::NetworkFile;
 use crate::search::{Decoder, Expansion, Step};
 use crate::{DeviceChoice, Error, Result, runtime};
 
@@ -27,13 +29,20 @@ pub const INIT_FILE: &str = "decoder-init.onnx";
 /// File name of the step graph in a model folder.
 pub const STEP_FILE: &str = "decoder-step.onnx";
 
-/// A value the decoder holds between steps, row-major.
+/// The two files of a decoder.
 #[derive(Debug)]
-struct Held {
+pub(crate) struct DecoderFiles {
+    pub(crate) init: NetworkFile,
+    pub(crate) step: NetworkFile,
+}
+
+/// A value that the decoder keeps between steps, in the memory of the runtime.
+#[derive(Debug)]
+struct Kept {
     name: String,
-    /// Images (× beam) × the rest.
-    shape: Vec<usize>,
-    values: Vec<f32>,
+    /// The output of a step that replaces it; none for `cells.*`.
+    next: Option<String>,
+    value: DynValue,
 }
 
 /// A trained decoder on ONNX Runtime.
@@ -41,49 +50,65 @@ struct Held {
 pub struct OnnxDecoder {
     init: Session,
     step: Session,
-    folder: PathBuf,
-    /// Cells and channels of a grid.
-    grid: [usize; 2],
-    cells: Vec<Held>,
-    states: Vec<Held>,
+    step_file: PathBuf,
+    cells: Vec<Kept>,
+    states: Vec<Kept>,
 }
 
 impl OnnxDecoder {
-    /// Opens the two graphs of a model folder, for grids of `cells` × `channels`. They have `threads` of
-    /// their own, or share those of the process.
-    pub fn open(folder: &Path, grid: [usize; 2], threads: Option<usize>) -> Result<Self> {
-        // The decoder is small: what a GPU saves on it, the way there costs.
-        let open = |file| runtime::open(&folder.join(file), DeviceChoice::Cpu, threads);
-        let (init, step) = (open(INIT_FILE)?.0, open(STEP_FILE)?.0);
-        for (session, file, input) in [(&init, INIT_FILE, "grid"), (&step, STEP_FILE, "word")] {
+    /// Opens the two graphs of a model folder. They have `threads` of their own, or share those of the process.
+    ///
+    /// # Errors
+    /// If a graph cannot be read, is refused by ONNX Runtime or is not a decoder.
+    pub fn open(folder: &Path, threads: Option<usize>) -> Result<Self> {
+        let read = |file| NetworkFile::read(&folder.join(file));
+        Self::from_files(&DecoderFiles { init: read(INIT_FILE)?, step: read(STEP_FILE)? }, threads)
+    }
+
+    /// Opens graphs that were read already.
+    pub(crate) fn from_files(files: &DecoderFiles, threads: Option<usize>) -> Result<Self> {
+        // The decoder is small: on a GPU, transfers cost more than computing saves.
+        let open = |file, input: &str| {
+            let (session, _) = runtime::open(file, DeviceChoice::Cpu, threads)?;
             if session.inputs().iter().all(|outlet| outlet.name() != input) {
-                let path = folder.join(file);
-                return Err(Error::bundle(&path, format!("not a decoder: no input `{input}`")));
+                let (path, missing) = (file.path().to_path_buf(), input.to_owned());
+                return Err(Error::NotADecoder { path, missing });
             }
-        }
-        let (cells, states) = (Vec::new(), Vec::new());
-        Ok(Self { init, step, folder: folder.to_path_buf(), grid, cells, states })
+            Ok(session)
+        };
+        Ok(Self {
+            init: open(&files.init, "grid")?,
+            step: open(&files.step, "word")?,
+            step_file: files.step.path().to_path_buf(),
+            cells: Vec::new(),
+            states: Vec::new(),
+        })
     }
 
     fn failed(&self) -> impl Fn(ort::Error) -> Error + use<> {
-        Error::run(&format!("the decoder {}", self.folder.display()))
+        let folder = self.step_file.parent().unwrap_or(Path::new(""));
+        Error::run(format!("the decoder {}", folder.display()))
     }
 }
 
 impl Decoder for OnnxDecoder {
     type Error = Error;
 
-    fn start(&mut self, grids: &[f32], images: usize) -> Result<()> {
+    fn start(&mut self, grids: ArrayView3<f32>) -> Result<()> {
         let failed = self.failed();
-        let shape = [images, self.grid[0], self.grid[1]];
-        let grids = TensorRef::from_array_view((shape, grids)).map_err(&failed)?;
+        let grids = grids.as_standard_layout();
+        let (images, cells, channels) = grids.dim();
+        let values = grids.as_slice().unwrap_or_default();
+        let grids = TensorRef::from_array_view(([images, cells, channels], values));
+        let grids = grids.map_err(&failed)?;
         let outputs = self.init.run(ort::inputs!["grid" => grids]).map_err(&failed)?;
         self.cells.clear();
         self.states.clear();
-        for (name, value) in &outputs {
-            let held = Held::new(name, &value).map_err(&failed)?;
-            let kind = if name.starts_with("cells.") { &mut self.cells } else { &mut self.states };
-            kind.push(held);
+        for (name, value) in outputs {
+            let (name, is_cells) = (name.to_owned(), name.starts_with("cells."));
+            let next = (!is_cells).then(|| format!("next.{name}"));
+            let kept = if is_cells { &mut self.cells } else { &mut self.states };
+            kept.push(Kept { name, next, value });
         }
         Ok(())
     }
@@ -93,52 +118,63 @@ impl Decoder for OnnxDecoder {
         let images = expansion.images.len();
         let beam = expansion.words.len() / images.max(1);
         for cells in &mut self.cells {
-            cells.select(1, expansion.images, &[images]);
+            cells.select(expansion.images, &[images]).map_err(&failed)?;
         }
         for state in &mut self.states {
-            state.select(2, expansion.parents, &[images, beam]);
+            state.select(expansion.parents, &[images, beam]).map_err(&failed)?;
         }
         let words = expansion.words.iter().map(|&word| i64::from(word)).collect::<Vec<_>>();
         let words = TensorRef::from_array_view(([images, beam], &*words)).map_err(&failed)?;
-        let mut inputs = vec![(Cow::from("word"), SessionInputValue::from(words))];
-        for held in self.cells.iter().chain(&self.states) {
-            let value = TensorRef::from_array_view((held.shape.clone(), &*held.values));
-            inputs.push((Cow::from(&held.name), value.map_err(&failed)?.into()));
-        }
-        let outputs = self.step.run(inputs).map_err(&failed)?;
-        let output = |name: &str| {
-            let value = outputs.get(name).ok_or_else(|| {
-                Error::bundle(&self.folder.join(STEP_FILE), format!("no output `{name}`"))
-            })?;
-            Held::new(name, value).map_err(&failed)
+        let kept = self.cells.iter().chain(&self.states);
+        let kept = kept.map(|of| (Cow::from(&*of.name), SessionInputValue::from(&of.value)));
+        let word = (Cow::from("word"), SessionInputValue::from(words));
+        let inputs = std::iter::once(word).chain(kept).collect::<Vec<_>>();
+        let mut outputs = self.step.run(inputs).map_err(&failed)?;
+        let missing = |name: &str| Error::NotADecoder {
+            path: self.step_file.clone(),
+            missing: name.to_owned(),
+        };
+        let rows = |outputs: &SessionOutputs, name: &str| {
+            let value = outputs.get(name).ok_or_else(|| missing(name))?;
+            let (_, values) = value.try_extract_tensor::<f32>().map_err(&failed)?;
+            rows(images * beam, values).ok_or_else(|| missing(name))
+        };
+        let step = Step {
+            log_probabilities: rows(&outputs, "log_probabilities")?,
+            attention: rows(&outputs, "attention")?,
         };
         for state in &mut self.states {
-            let next = output(&format!("next.{}", state.name))?;
-            (state.shape, state.values) = (next.shape, next.values);
+            let Some(next) = &state.next else { continue };
+            state.value = outputs.remove(next).ok_or_else(|| missing(next))?;
         }
-        Ok(Step {
-            log_probabilities: output("log_probabilities")?.values,
-            attention: output("attention")?.values,
-        })
+        Ok(step)
     }
 }
 
-impl Held {
-    fn new(name: &str, value: &DynValue) -> ort::Result<Self> {
-        let (shape, values) = value.try_extract_tensor::<f32>()?;
-        let shape = shape.iter().map(|&side| side as usize).collect();
-        Ok(Self { name: name.to_owned(), shape, values: values.to_vec() })
-    }
+/// A copy of values `[images, beam, any]` as `[rows, any]`.
+fn rows(rows: usize, values: &[f32]) -> Option<Array2<f32>> {
+    let width = values.len().checked_div(rows)?;
+    Array2::from_shape_vec([rows, width], values.to_vec()).ok()
+}
 
-    /// Keeps the given rows, where the first `axes` sides of the shape count rows; they become
-    /// `sides`.
-    fn select(&mut self, axes: usize, rows: &[usize], sides: &[usize]) {
-        let unchanged = rows.iter().copied().eq(0..self.shape[..axes].iter().product());
-        if !unchanged {
-            let width = self.shape[axes..].iter().product::<usize>();
-            let row = |&row: &usize| &self.values[row * width..(row + 1) * width];
-            self.values = rows.iter().flat_map(row).copied().collect();
+impl Kept {
+    /// Keeps the given rows, which the axes before the last ones count; these axes become `sides`. Where that changes
+    /// nothing the value remains as it is, in the memory of the runtime.
+    fn select(&mut self, rows: &[usize], sides: &[usize]) -> ort::Result<()> {
+        let (shape, values) = self.value.try_extract_tensor::<f32>()?;
+        let shape = shape.iter().map(|&side| side as usize).collect::<Vec<_>>();
+        let (outer, inner) = shape.split_at(sides.len().min(shape.len()));
+        if outer == sides && rows.iter().copied().eq(0..outer.iter().product()) {
+            return Ok(());
         }
-        self.shape.splice(..axes, sides.iter().copied());
+        let width = inner.iter().product::<usize>();
+        let mut selected = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            let values = values.get(row * width..(row + 1) * width);
+            selected.extend_from_slice(values.unwrap_or_default());
+        }
+        let shape = [sides, inner].concat();
+        self.value = Tensor::from_array((shape, selected))?.into_dyn();
+        Ok(())
     }
 }

@@ -1,32 +1,19 @@
-//! Where the networks run.
+//! Devices that networks run on.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a user wants the networks to run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The device that a user asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum DeviceChoice {
-    /// CUDA where it can be had, else the CPU.
+    /// CUDA if it is available, else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// CUDA; an error where it cannot be had.
+    /// CUDA; an error if it is not available.
     Cuda,
-}
-
-impl std::str::FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda),
-            _ => Err(format!("`{text}` is not one of auto, cpu, cuda")),
-        }
-    }
 }
 
 impl fmt::Display for DeviceChoice {
@@ -39,7 +26,7 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// Where the networks really run.
+/// The device that a network runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Device {

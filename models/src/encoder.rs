@@ -1,207 +1,191 @@
-//! The encoder: a batch of image tensors to grids.
+//! The encoder: image tensors to grids. `N` is the number of images, `[H, W]` the size of the input, `[h, w]` that of a
+//! grid and `C` the number of its channels.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use common::GridShape;
+use ndarray::{Array3, Array4, ArrayView4, Axis, s};
 use ort::memory::AllocationDevice;
 use ort::session::Session;
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use ort::value::TensorRef;
 
 use crate::axes::{self, Strip};
 use crate::bound::Bound;
-use crate::preprocess::{METADATA_KEY, Resize, check_sides};
-use crate::{Device, DeviceChoice, Error, Preprocess, Result, identity, runtime};
+use crate::interface::Interface;
+use crate::network::NetworkFile;
+use crate::preprocess::Resize;
+use crate::{Device, DeviceChoice, Error, Preprocess, Result, runtime};
 
-/// What a user may choose about an encoder.
+/// Options of an encoder.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EncoderOptions {
-    /// Where it runs.
+    /// The device.
     pub device: DeviceChoice,
-    /// Threads of one run, its own; one for each core, shared with others, where it is `None`.
+    /// Threads of its own; `None` for the threads that all networks share, one for each core.
     pub threads: Option<usize>,
-    /// Another way to the input size than the encoder's own.
+    /// Replaces the encoder's own way of resizing.
     pub resize: Option<Resize>,
 }
 
-/// An open grid encoder: any ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
+/// An open grid encoder: any ONNX file with one `[N, 3, H, W]` input and one `[N, C, h, w]` output.
 #[derive(Debug)]
 pub struct Encoder {
     session: Session,
     path: PathBuf,
     sha256: String,
     preprocess: Preprocess,
-    stated_preprocess: bool,
+    states_preprocess: bool,
+    is_quantized: bool,
     device: Device,
-    /// Some(n) where the file fixes N.
+    /// N, where the file fixes it.
     fixed_batch: Option<usize>,
-    /// Height, width and channels of a grid.
-    grid: [usize; 3],
+    grid: GridShape,
     threads: usize,
-    /// Its tensors in memory that the device reaches directly, once it has run on one.
+    /// Its tensors in memory that a GPU reaches directly, after its first run there.
     bound: Option<Bound>,
 }
 
-/// The grids of some images as the network gives them: image by image, channel by channel.
-#[derive(Debug, Clone)]
-pub struct Planes {
-    values: Vec<f32>,
-    /// Height, width and channels of a grid.
-    grid: [usize; 3],
-}
-
-impl Planes {
-    /// The same as grids: images × cells × channels.
-    #[must_use]
-    pub fn to_grids(&self) -> Vec<f32> {
-        let [height, width, channels] = self.grid;
-        let cells = height * width;
-        let mut grids = vec![0.0; self.values.len()];
-        let images = self.values.chunks_exact(cells * channels);
-        for (planes, grid) in images.zip(grids.chunks_exact_mut(cells * channels)) {
-            transpose::transpose(planes, grid, cells, channels);
-        }
-        grids
-    }
-}
-
 impl Encoder {
-    /// Opens the ONNX file at `path` and runs it once, which tells the grid and warms it up.
+    /// Opens the ONNX file at `path` and runs it once, which determines the shape of its grids and warms it up.
+    ///
+    /// # Errors
+    /// If the file or its external data cannot be read, if ONNX Runtime is missing or refuses the file, if the device is
+    /// not available, or if the network is not a grid encoder.
     pub fn open(path: &Path, options: &EncoderOptions) -> Result<Self> {
-        Self::open_hashed(path, identity::of_network(path)?, options)
+        Self::from_file(NetworkFile::read(path)?, options)
     }
 
-    /// The same for a network whose identity is known.
-    pub(crate) fn open_hashed(
-        path: &Path,
-        sha256: String,
-        options: &EncoderOptions,
-    ) -> Result<Self> {
-        let (session, device) = runtime::open(path, options.device, options.threads)?;
-        let [batch, height, width] = check_interface(path, &session)?;
-        let stated = session.metadata().ok().and_then(|metadata| metadata.custom(METADATA_KEY));
-        let mut preprocess = match &stated {
-            Some(json) => serde_json::from_str(json).map_err(|error| {
-                Error::onnx(path)(format!(
-                    "its metadata `{METADATA_KEY}` is not understood: {error}"
-                ))
-            })?,
+    /// Opens an ONNX file that was read already.
+    pub(crate) fn from_file(file: NetworkFile, options: &EncoderOptions) -> Result<Self> {
+        let path = file.path().to_path_buf();
+        let (session, device) = runtime::open(&file, options.device, options.threads)?;
+        let Interface { batch, height, width } = Interface::read(&path, &session)?;
+        let stated = file.outline().metadata(Preprocess::METADATA_KEY);
+        let mut preprocess = match stated {
+            Some(json) => serde_json::from_str(json)
+                .map_err(|source| Error::Metadata { path: path.clone(), source })?,
             None => Preprocess::imagenet([height.unwrap_or(224), width.unwrap_or(224)]),
         };
-        preprocess.check().map_err(Error::onnx(path))?;
-        if let Some(resize) = options.resize {
-            preprocess.resize = resize;
-        }
+        preprocess.check().map_err(Error::preprocess(&path))?;
+        preprocess.resize = options.resize.unwrap_or(preprocess.resize);
         let mut encoder = Self {
             session,
-            path: path.to_path_buf(),
-            sha256,
-            stated_preprocess: stated.is_some(),
+            path,
+            sha256: file.sha256().to_owned(),
+            states_preprocess: stated.is_some(),
+            is_quantized: file.outline().is_quantized(),
+            preprocess,
             device,
             fixed_batch: batch.map(|batch| batch as usize),
-            grid: [0; 3],
+            grid: GridShape::from([0; 3]),
             threads: options.threads.unwrap_or_else(runtime::default_threads),
             bound: None,
-            preprocess,
         };
+        // The session has its own copy.
+        drop(file);
         encoder.grid = encoder.probe()?;
         encoder.check_axes()?;
         Ok(encoder)
     }
 
-    /// One run on black images, for the shape of their grids.
-    fn probe(&mut self) -> Result<[usize; 3]> {
+    /// Runs on black images for the shape of their grids.
+    fn probe(&mut self) -> Result<GridShape> {
         let images = self.fixed_batch.unwrap_or(1);
-        let zeros = vec![0.0; images * self.preprocess.values()];
-        let (shape, _) = self.run(&zeros, images)?;
-        match shape[..] {
-            [found, channels, height, width] if found == images && height * width > 1 => {
-                Ok([height, width, channels])
-            }
-            _ => Err(Error::NotAnEncoder {
-                path: self.path.clone(),
-                found: format!("an output of shape {shape:?} for {images} image(s)"),
-            }),
+        let [channels, height, width] = self.preprocess.shape();
+        let planes = self.run(Array4::zeros([images, channels, height, width]).view())?;
+        let (found, channels, height, width) = planes.dim();
+        if found == images && height * width > 1 {
+            return Ok(GridShape { height, width, channels });
         }
+        let found = format!("an output of shape {:?} for {images} image(s)", planes.shape());
+        Err(Error::NotAnEncoder { path: self.path.clone(), found })
     }
 
-    /// Refuses a network whose grids have the channels last. Where their shape leaves it open, some runs on
-    /// images that differ at one of their sides tell.
+    /// Refuses a network whose grids have their channels last. Where their shape does not tell, runs on images that
+    /// differ at one of their edges do.
     fn check_axes(&mut self) -> Result<()> {
-        let size = self.preprocess.size.map(|side| side as usize);
-        let [height, width, channels] = self.grid;
-        let shape = [channels, height, width];
-        if axes::shape_tells(shape, size) {
+        let [_, height, width] = self.preprocess.shape();
+        let shape = [self.grid.channels, self.grid.height, self.grid.width];
+        if axes::shape_tells(shape, [height, width]) {
             return Ok(());
         }
         let images = self.fixed_batch.unwrap_or(1);
-        let mut grid_of = |strip: Option<Strip>| {
-            let (_, mut grids) = self.run(&axes::image(size, strip).repeat(images), images)?;
-            grids.truncate(shape.iter().product());
-            Ok::<_, Error>(grids)
+        let mut grid = |strip: Option<Strip>| {
+            let image = axes::image([height, width], strip);
+            let tensors = image.broadcast([images, 3, height, width]).map(|all| all.to_owned());
+            let planes = self.run(tensors.unwrap_or_default().view())?;
+            Ok::<_, Error>(planes.index_axis_move(Axis(0), 0))
         };
-        let plain = grid_of(None)?;
-        let [top, bottom, left, right] = Strip::ALL.map(|strip| grid_of(Some(strip)));
-        if axes::channels_are_last(shape, &plain, &[top?, bottom?, left?, right?]) {
+        let plain = grid(None)?;
+        let [top, bottom, left, right] = Strip::ALL.map(|strip| grid(Some(strip)));
+        if axes::channels_are_last(&plain, &[top?, bottom?, left?, right?]) {
             return Err(Error::ChannelsLast { path: self.path.clone(), grid: shape });
         }
         Ok(())
     }
 
-    /// The grids of `images` tensors, `images × cells × channels`.
+    /// Encodes image tensors `[N, 3, H, W]` into grids `[N, C, h, w]`. [`cells_last`] brings these into the order of a
+    /// store and a decoder, which another thread may do.
     ///
-    /// # Panics
-    /// If `tensors` does not hold `images` tensors of this encoder's size.
-    pub fn encode(&mut self, tensors: &[f32], images: usize) -> Result<Vec<f32>> {
-        Ok(self.encode_planes(tensors, images)?.to_grids())
-    }
-
-    /// Like [`encode`](Self::encode), in the order in which the network gives the values, so that
-    /// another thread may bring them to the order of grids.
-    ///
-    /// # Panics
-    /// If `tensors` does not hold `images` tensors of this encoder's size.
-    pub fn encode_planes(&mut self, tensors: &[f32], images: usize) -> Result<Planes> {
-        let values = self.preprocess.values();
-        assert_eq!(tensors.len(), images * values, "tensors of another size");
-        let batch = self.fixed_batch.unwrap_or(images).max(1);
-        let grid_values = self.grid.iter().product::<usize>();
-        let mut planes = Vec::with_capacity(images.next_multiple_of(batch) * grid_values);
-        for part in tensors.chunks(batch * values) {
-            let mut part = Cow::Borrowed(part);
-            if part.len() < batch * values {
-                part.to_mut().resize(batch * values, 0.0);
-            }
-            planes.extend(self.run(&part, batch)?.1);
+    /// # Errors
+    /// [`Error::Images`] if the images are of another size than [`preprocess`](Self::preprocess) says, [`Error::Run`] if
+    /// the network fails.
+    pub fn encode(&mut self, images: ArrayView4<f32>) -> Result<Array4<f32>> {
+        let (count, channels, height, width) = images.dim();
+        let (found, expected) = ([channels, height, width], self.preprocess.shape());
+        if found != expected {
+            return Err(Error::Images { found, expected });
         }
-        planes.truncate(images * grid_values);
-        Ok(Planes { values: planes, grid: self.grid })
+        let batch = self.fixed_batch.unwrap_or(count);
+        if batch == count && count > 0 {
+            return self.run(images);
+        }
+        let GridShape { height: rows, width: columns, channels: values } = self.grid;
+        let mut planes = Array4::zeros([count, values, rows, columns]);
+        let mut padded = Array4::zeros([batch, channels, height, width]);
+        let parts = planes.axis_chunks_iter_mut(Axis(0), batch.max(1));
+        for (mut planes, part) in parts.zip(images.axis_chunks_iter(Axis(0), batch.max(1))) {
+            padded.slice_mut(s![..part.len_of(Axis(0)), .., .., ..]).assign(&part);
+            let found = self.run(padded.view())?;
+            planes.assign(&found.slice(s![..part.len_of(Axis(0)), .., .., ..]));
+        }
+        Ok(planes)
     }
 
-    /// One run: the output's shape and its values, channel by channel.
-    fn run(&mut self, tensors: &[f32], images: usize) -> Result<(Vec<usize>, Vec<f32>)> {
-        let failed = Error::run(&format!("the encoder {}", self.path.display()));
-        let [height, width] = self.preprocess.size;
-        let shape = [images, 3, height as usize, width as usize];
+    /// Runs the network on `[N, 3, H, W]`; the output is copied once, out of the runtime.
+    fn run(&mut self, images: ArrayView4<f32>) -> Result<Array4<f32>> {
+        let failed = Error::run(format!("the encoder {}", self.path.display()));
+        let images = images.as_standard_layout();
+        let (count, channels, height, width) = images.dim();
+        let shape = [count, channels, height, width];
+        let values = images.as_slice().unwrap_or_default();
         if self.device == Device::Cuda {
             if self.bound.as_ref().is_none_or(|bound| bound.shape() != shape) {
                 let bound = Bound::new(&self.session, &AllocationDevice::CUDA_PINNED, shape);
                 self.bound = Some(bound.map_err(&failed)?);
             }
             if let Some(bound) = &mut self.bound {
-                return bound.run(&mut self.session, tensors).map_err(&failed);
+                let (shape, planes) = bound.run(&mut self.session, values).map_err(&failed)?;
+                return self.planes(&shape, planes);
             }
         }
-        let input = TensorRef::from_array_view((shape, tensors)).map_err(&failed)?;
+        let input = TensorRef::from_array_view((shape, values)).map_err(&failed)?;
         let outputs = self.session.run(ort::inputs![input]).map_err(&failed)?;
         let (shape, planes) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
-        Ok((shape.iter().map(|&side| side as usize).collect(), planes.to_vec()))
+        let (shape, planes) = (shape.to_vec(), planes.to_vec());
+        drop(outputs);
+        self.planes(&shape, planes)
     }
 
-    /// The file it was opened from.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// An output of the network as an array.
+    fn planes(&self, shape: &[i64], values: Vec<f32>) -> Result<Array4<f32>> {
+        let sides = shape.iter().map(|&side| side as usize).collect::<Vec<_>>();
+        let sides = <[usize; 4]>::try_from(sides).ok();
+        let planes = sides.and_then(|sides| Array4::from_shape_vec(sides, values).ok());
+        planes.ok_or_else(|| Error::NotAnEncoder {
+            path: self.path.clone(),
+            found: format!("an output of shape {shape:?}"),
+        })
     }
 
     /// The file's name.
@@ -210,7 +194,7 @@ impl Encoder {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The network's [identity](identity::of_network): the SHA-256 of its file, if all weights lie in it.
+    /// The network's [identity](crate::identity::identify): the SHA-256 of its file, if that holds all weights.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
@@ -222,19 +206,25 @@ impl Encoder {
         &self.preprocess
     }
 
-    /// Whether the file itself says how images become its input; else the usual way is assumed.
+    /// Whether the file itself states its preprocessing; else that of ImageNet is assumed.
     #[must_use]
     pub fn states_preprocess(&self) -> bool {
-        self.stated_preprocess
+        self.states_preprocess
     }
 
-    /// Where it runs.
+    /// Whether its convolutions multiply integers.
+    #[must_use]
+    pub fn is_quantized(&self) -> bool {
+        self.is_quantized
+    }
+
+    /// The device that it runs on.
     #[must_use]
     pub fn device(&self) -> Device {
         self.device
     }
 
-    /// Where it runs, for people and records: `cpu, 2 threads`.
+    /// The device and threads in words: `cpu, 2 threads`.
     #[must_use]
     pub fn describe_device(&self) -> String {
         match self.device {
@@ -243,55 +233,45 @@ impl Encoder {
         }
     }
 
-    /// Height, width and channels of a grid.
+    /// The shape of a grid.
     #[must_use]
-    pub fn grid(&self) -> [usize; 3] {
+    pub fn grid(&self) -> GridShape {
         self.grid
     }
 }
 
-/// Checks for one `[N,3,H,W]` input and one `[N,C,h,w]` output; gives N, H and W where the file
-/// fixes them.
-fn check_interface(path: &Path, session: &Session) -> Result<[Option<u32>; 3]> {
-    let refuse = || Error::NotAnEncoder {
-        path: path.to_path_buf(),
-        found: format!("{} -> {}", describe(session.inputs()), describe(session.outputs())),
-    };
-    let ([input], [output]) = (session.inputs(), session.outputs()) else {
-        return Err(refuse());
-    };
-    let usable = |sides: [i64; 2]| {
-        // What is free has no length yet, or a negative one.
-        let sides = sides.map(|side| if side < 0 { 1 } else { side });
-        check_sides(sides).map_err(Error::onnx(path))
-    };
-    let fixed = |side: i64| u32::try_from(side).ok().filter(|&side| side > 0);
-    match (float_shape(input), float_shape(output)) {
-        (Some(&[batch, 3, height, width]), Some(&[_, _, _, _])) => {
-            usable([height, width])?;
-            Ok([fixed(batch), fixed(height), fixed(width)])
+/// Brings grids `[N, C, h, w]` into the order `[N, h·w, C]`, cell by cell from the top left.
+#[must_use]
+pub fn cells_last(planes: ArrayView4<f32>) -> Array3<f32> {
+    let (images, channels, height, width) = planes.dim();
+    let cells = height * width;
+    let mut grids = Array3::zeros([images, cells, channels]);
+    let planes = planes.as_standard_layout();
+    for (planes, mut grid) in planes.outer_iter().zip(grids.outer_iter_mut()) {
+        if let (Some(planes), Some(grid)) = (planes.as_slice(), grid.as_slice_mut()) {
+            transpose::transpose(planes, grid, cells, channels);
         }
-        _ => Err(refuse()),
     }
+    grids
 }
 
-fn float_shape(outlet: &Outlet) -> Option<&[i64]> {
-    match outlet.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => Some(shape),
-        _ => None,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn describe(outlets: &[Outlet]) -> String {
-    let mut text = String::new();
-    for outlet in outlets {
-        let separator = if text.is_empty() { "" } else { ", " };
-        let _ = match outlet.dtype() {
-            ValueType::Tensor { ty, shape, .. } => {
-                write!(text, "{separator}`{}` {ty} {shape}", outlet.name())
-            }
-            other => write!(text, "{separator}`{}` {other}", outlet.name()),
-        };
+    #[test]
+    fn channels_become_last() {
+        let planes = Array4::from_shape_fn([2, 3, 2, 4], |(n, c, y, x)| {
+            (n * 100 + c * 10 + y * 4 + x) as f32
+        });
+        let grids = cells_last(planes.view());
+        assert_eq!(grids.dim(), (2, 8, 3));
+        for ((n, cell, c), value) in grids.indexed_iter() {
+            assert!((value - planes[[n, c, cell / 4, cell % 4]]).abs() < f32::EPSILON);
+        }
+        // Of another memory order too.
+        let mut turned = planes.clone();
+        turned.swap_axes(2, 3);
+        assert_eq!(cells_last(turned.view()).slice(s![1, 2, ..]), planes.slice(s![1, .., 0, 1]));
     }
-    text
 }

@@ -1,8 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use crate::ImageError;
+use common::PreprocessError;
 
-/// What can go wrong with the networks and their files. Each error names the file and the next step.
+use crate::ImageError;
+use crate::runtime::RuntimeError;
+
+/// Failures of the networks and their files. Each error names the file and the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
@@ -10,47 +13,60 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
-    /// ONNX Runtime is not there or is not the right one.
+    /// ONNX Runtime is missing or unusable.
     #[error(
-        "ONNX Runtime cannot be loaded: {problem}\n  \
+        "ONNX Runtime cannot be loaded: {0}\n  \
          Run `make setup`, or set ORT_DYLIB_PATH=/path/to/libonnxruntime.so (version 1.17 or newer)."
     )]
-    Runtime {
-        /// What was found.
-        problem: String,
-    },
+    Runtime(#[from] RuntimeError),
     /// ONNX Runtime refuses a file.
-    #[error("{}: ONNX Runtime cannot open it: {problem}", path.display())]
+    #[error("{}: ONNX Runtime cannot open it: {source}", path.display())]
     Onnx {
         /// The ONNX file.
         path: PathBuf,
-        /// What ONNX Runtime said.
-        problem: String,
+        /// The cause.
+        source: ort::Error,
     },
-    /// Weights of a network lie in another file, which is not there or is another one.
+    /// The preprocessing in the metadata of an encoder cannot be parsed.
+    #[error("{}: metadata `{}`: {source}", path.display(), common::Preprocess::METADATA_KEY)]
+    Metadata {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// No image can become the input of an encoder.
+    #[error("{}: {source}", path.display())]
+    Preprocess {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The cause.
+        source: PreprocessError,
+    },
+    /// Weights of a network in another file cannot be read.
     #[error(
-        "{}: its weights lie in `{location}`: {problem}\n  \
+        "{}: its weights are in `{location}`: {source}\n  \
          Put the file that belongs to it beside it, or make one file of both with `encoder adapt`.",
         path.display()
     )]
-    Weights {
+    ExternalData {
         /// The ONNX file.
         path: PathBuf,
         /// The other file, as the network names it.
         location: String,
-        /// What is wrong.
-        problem: String,
+        /// The cause.
+        source: std::io::Error,
     },
     /// ONNX Runtime failed while it ran a network.
-    #[error("{network} failed: {problem}")]
+    #[error("{network} failed: {source}")]
     Run {
-        /// Which network.
+        /// The network.
         network: String,
-        /// What ONNX Runtime said.
-        problem: String,
+        /// The cause.
+        source: ort::Error,
     },
     /// An ONNX file has other inputs or outputs than a grid encoder.
     #[error(
@@ -65,10 +81,10 @@ pub enum Error {
         /// Its inputs and outputs.
         found: String,
     },
-    /// A network gives grids in another order than `[N,C,h,w]`.
+    /// The grids of a network are in another order than `[N, C, h, w]`.
     #[error(
         "{}: the axes of its grid `[N,{},{},{}]` are in the order [N,h,w,C], channels last\n  \
-         Turn it by `encoder adapt FILE --out FILE`, or end the network in a Transpose with perm [0,3,1,2].",
+         Transpose it by `encoder adapt FILE --out FILE`, or end the network in a Transpose with perm [0,3,1,2].",
         path.display(), grid[0], grid[1], grid[2]
     )]
     ChannelsLast {
@@ -77,32 +93,83 @@ pub enum Error {
         /// The sides of the grid after the number of images.
         grid: [usize; 3],
     },
-    /// An encoder that cannot be brought to integers.
-    #[error(
-        "{}: {problem}\n  What can multiply integers is an encoder on floats, as `encoder adapt` and `encoder convert` make it.",
-        path.display()
-    )]
-    Quantize {
-        /// The ONNX file.
-        path: PathBuf,
-        /// Why not.
-        problem: String,
+    /// Image tensors are of another shape than the input of an encoder.
+    #[error("images are {found:?}, the encoder takes {expected:?}")]
+    Images {
+        /// Their shape, without the number of images.
+        found: [usize; 3],
+        /// The shape of the input.
+        expected: [usize; 3],
     },
-    /// The device that was asked for is not to be had.
+    /// CUDA is required and not available.
     #[error(
         "--device cuda: {problem}\n  Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."
     )]
     NoCuda {
-        /// What is missing.
+        /// The cause.
         problem: String,
     },
-    /// A model folder is incomplete or its parts do not belong together.
-    #[error("{}: {problem}", path.display())]
-    Bundle {
-        /// The file or folder.
+    /// A folder has no manifest.
+    #[error(
+        "{}: no model here; train one (`make train`) or export it (`train export`)",
+        path.display()
+    )]
+    NoModel {
+        /// The manifest that was looked for.
         path: PathBuf,
-        /// What does not fit, and the next step.
-        problem: String,
+    },
+    /// A manifest cannot be parsed.
+    #[error("{}: not a manifest: {source}", path.display())]
+    NotAManifest {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// A manifest is of another format.
+    #[error("{}: the format is `{found}`, not `{}`", path.display(), crate::bundle::FORMAT)]
+    Format {
+        /// The manifest.
+        path: PathBuf,
+        /// Its format.
+        found: String,
+    },
+    /// A file is not the one that a manifest names.
+    #[error(
+        "{}: belongs to another model: its SHA-256 is {found}, the manifest says {expected}",
+        path.display()
+    )]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// Its SHA-256.
+        found: String,
+        /// The SHA-256 in the manifest.
+        expected: String,
+    },
+    /// The encoder of a model was not found.
+    #[error(
+        "{}: its encoder `{name}` is not at {}\n  \
+         Name it with --encoder FILE (make: ENCODER=FILE); SHA-256 {sha256}",
+        folder.display(), join(paths, " or ")
+    )]
+    NoEncoder {
+        /// The model folder.
+        folder: PathBuf,
+        /// The file name of the encoder.
+        name: String,
+        /// Where it was looked for.
+        paths: Vec<PathBuf>,
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// An ONNX file lacks an input or output of a decoder.
+    #[error("{}: not a decoder: no value `{missing}`", path.display())]
+    NotADecoder {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The input or output that is missing.
+        missing: String,
     },
     /// The vocabulary cannot be read.
     #[error(transparent)]
@@ -112,7 +179,7 @@ pub enum Error {
     Image(#[from] ImageError),
 }
 
-/// A result of this room.
+/// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -121,17 +188,23 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn onnx<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Self {
+    pub(crate) fn onnx(path: &Path) -> impl FnOnce(ort::Error) -> Self {
         let path = path.to_path_buf();
-        move |error| Self::Onnx { path, problem: error.to_string() }
+        move |source| Self::Onnx { path, source }
     }
 
-    pub(crate) fn run(network: &str) -> impl Fn(ort::Error) -> Self + use<> {
-        let network = network.to_owned();
-        move |error| Self::Run { network: network.clone(), problem: error.to_string() }
+    pub(crate) fn preprocess(path: &Path) -> impl FnOnce(PreprocessError) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Preprocess { path, source }
     }
 
-    pub(crate) fn bundle(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Bundle { path: path.to_path_buf(), problem: problem.into() }
+    pub(crate) fn run(network: String) -> impl Fn(ort::Error) -> Self {
+        move |source| Self::Run { network: network.clone(), source }
     }
+}
+
+/// Paths in a message.
+pub(crate) fn join(paths: &[PathBuf], separator: &str) -> String {
+    let paths = paths.iter().map(|path| path.display().to_string());
+    paths.collect::<Vec<_>>().join(separator)
 }

@@ -1,7 +1,7 @@
-//! The photos of a folder, in the folders below it too: the one way in which every program lists them.
+//! The photos of a folder and the folders below it. All programs list photos in this way.
 //!
-//! Files are taken by the ending of their names, hidden ones as well. Links are followed. Passed over are the side
-//! files that macOS writes (`._photo.jpg`) and the folders in which systems keep thumbnails and what was deleted.
+//! Files are selected by their extension, hidden ones included. Links are followed. The side files of macOS
+//! (`._photo.jpg`) and the system folders of thumbnails and deleted files are skipped.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -14,7 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::decode::{has_image_extension, unread_kind, unread_kind_of_bytes};
 
-/// Folders of systems and devices, which hold no photos of their users: thumbnails, indexes, deleted files.
+/// Folders of systems and devices: thumbnails, indexes, deleted files.
 const SYSTEM_FOLDERS: [&str; 15] = [
     "@eaDir",
     "#recycle",
@@ -33,46 +33,45 @@ const SYSTEM_FOLDERS: [&str; 15] = [
     ".thumbnails",
 ];
 
-/// How the names of folders begin in which Linux keeps what was deleted: `.Trash-1000`.
+/// The prefix of Linux's folders of deleted files, such as `.Trash-1000`.
 const TRASH: &str = ".Trash-";
 
-/// The first bytes of an `AppleDouble` file, in which macOS keeps what a file system has no place for.
+/// The first bytes of an `AppleDouble` file, which holds the metadata of macOS on other file systems.
 pub const APPLE_DOUBLE: [u8; 4] = [0x00, 0x05, 0x16, 0x07];
 
-/// Files that are not looked into: they lie beside photos by the thousand.
+/// Extensions of files that are often beside photos and are not opened.
 const TEXT: [&str; 5] = ["csv", "json", "txt", "xml", "xmp"];
 
-/// Bytes at the beginning of a file that tell its kind.
+/// Bytes at the beginning of a file that are enough to tell its format.
 const FIRST_BYTES: u64 = 1 << 16;
 
-/// What is said of photos that are called otherwise.
+/// The reason why photos with other extensions are left out.
 const MISNAMED: &str =
     "a photo by its content but not by its name; end the name in .jpg or the like";
 
-/// What a folder holds.
+/// The files of a folder.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The files that were asked for, in the order of their names.
+    /// The selected files, sorted by name.
     pub files: Vec<PathBuf>,
-    /// What looks like a photo and is not read, by its kind.
+    /// Files that look like photos and are not supported, by reason.
     pub left_out: LeftOut,
-    /// Entries that could not be looked at.
+    /// Entries that cannot be read.
     pub problems: Vec<Problem>,
 }
 
-/// A folder or file that could not be looked at.
+/// A folder or file that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// Why not.
+    /// The cause.
     pub reason: String,
 }
 
-/// The photos below `folder`, and the files whose names end in one of `others`, such as `tar`.
+/// Lists the photos below `folder`, and the files with one of the extensions `others`, such as `tar`.
 ///
-/// An entry that cannot be looked at is a problem of its own and ends nothing. A link to a folder above leads to
-/// nothing new and is passed over.
+/// An entry that cannot be read is one of the problems and does not stop the listing. A link to a folder above is skipped.
 #[must_use]
 pub fn list(folder: &Path, others: &[&str]) -> Listing {
     let mut listing = Listing::default();
@@ -112,7 +111,7 @@ impl Listing {
     }
 }
 
-/// Why a file that looks like a photo is left out; `None` of other files. Its bytes count more than its name.
+/// The reason why a file that looks like a photo is left out; `None` for other files. Its bytes count more than its name.
 fn left_out_for(path: &Path) -> Option<String> {
     let by_name = unread_kind(path);
     if by_name.is_none() && has_extension(path, &TEXT) {
@@ -128,20 +127,20 @@ fn left_out_for(path: &Path) -> Option<String> {
         )
         | (None, None, Some(ImageFormat::Tiff)) => Some(MISNAMED.to_owned()),
         (by_bytes, Some(kind), _) => Some(unread(by_bytes.unwrap_or(kind))),
-        // Videos and documents are no photos that are missed.
+        // Videos and documents are not reported.
         (Some(kind), None, Some(ImageFormat::Tiff | ImageFormat::Avif)) => Some(unread(kind)),
         (Some("HEIC"), None, _) => Some(unread("HEIC")),
         _ => None,
     }
 }
 
-/// Why a photo of a kind that is not read is left out.
+/// The reason why a photo of an unsupported format is left out.
 #[must_use]
 pub fn unread(kind: &str) -> String {
     format!("{kind} is not read; save it as JPEG or PNG")
 }
 
-/// Whether a path leads into a folder of the system, such as `__MACOSX`.
+/// Whether a path is in a system folder, such as `__MACOSX`.
 #[must_use]
 pub fn is_in_system_folder(path: &Path) -> bool {
     path.iter().any(|part| part.to_str().is_some_and(is_system))
@@ -151,13 +150,13 @@ fn is_system(name: &str) -> bool {
     SYSTEM_FOLDERS.contains(&name) || name.starts_with(TRASH)
 }
 
-/// The folder that was asked for is none, whatever its name.
+/// Whether an entry is a system folder. The listed folder itself is not one, whatever its name.
 fn is_system_folder(entry: &DirEntry) -> bool {
     let is_folder = entry.depth() > 0 && entry.file_type().is_dir();
     is_folder && entry.file_name().to_str().is_some_and(is_system)
 }
 
-/// Whether a file is called as a side file of macOS is, `._photo.jpg`. Some photos are, too.
+/// Whether a file has the name of a side file of macOS, `._photo.jpg`. Some photos have such names.
 #[must_use]
 pub fn is_called_as_side_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"))
@@ -172,14 +171,14 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extension.is_some_and(|of| extensions.iter().any(|other| of.eq_ignore_ascii_case(other)))
 }
 
-/// The first bytes of a file, as far as they can be read.
+/// The first bytes of a file, none if it cannot be read.
 fn first_bytes(path: &Path, most: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
     if read.is_ok() { bytes } else { Vec::new() }
 }
 
-/// Why an entry could not be looked at.
+/// The reason why an entry cannot be read.
 fn reason(path: &Path, error: walkdir::Error) -> String {
     let error = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
     match fs::read_link(path) {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_are_not_read_are_counted() {
+    fn unsupported_formats_are_counted() {
         let folder = folder(&[
             ("a.JPG", JPEG),
             ("b.tar", b""),
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn side_files_and_system_folders_are_passed_over() {
+    fn side_files_and_system_folders_are_skipped() {
         let double = [&APPLE_DOUBLE[..], b"\0\x02\0\0Mac OS X"].concat();
         let folder = folder(&[
             ("._a.jpg", &double),
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_and_one_bad_entry_ends_nothing() {
+    fn links_are_followed_and_a_bad_entry_does_not_stop_the_listing() {
         let folder = folder(&[("a.jpg", JPEG), ("more/b.jpg", JPEG)]);
         let at = |name: &str| folder.path().join(name);
         symlink("a.jpg", at("link.jpg")).unwrap();

@@ -1,4 +1,4 @@
-//! What a network is: its graph, and the weights that lie in other files beside it.
+//! The identity of a network: a hash over its graph and its weights, those in other files included.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,42 +6,46 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use data::digest;
+use outline::{ExternalData, Outline};
 use sha2::{Digest as _, Sha256};
 
-use crate::onnx::outline::{ExternalData, Outline};
 use crate::{Error, Result};
 
-/// Keeps the digests of networks of several files apart from those of files.
-const OF_SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
+/// Separates the hashes of networks of several files from those of files.
+const SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
 
-/// The identity of the network whose ONNX file lies at `path`, as 64 hexadecimal digits.
+/// Reads the ONNX file at `path` and returns the identity of its network, 64 hexadecimal digits.
 ///
-/// It is the SHA-256 of that file where all weights lie in it. Else it is one over the SHA-256 of the file
-/// and, for each part of another file that holds weights, the place that the graph names (file, offset and
-/// length) and the SHA-256 of the bytes there; parts are ordered by these places.
+/// It is the SHA-256 of the file if that holds all weights. Else it is the SHA-256 over that of the file and, for each
+/// part of another file with weights, its place (file, offset and length) and the SHA-256 of its bytes; parts are ordered
+/// by place.
 ///
 /// # Errors
-/// If a file is missing, is shorter than the graph says, or lies outside the folder of the ONNX file.
-pub fn of_network(path: &Path) -> Result<String> {
+/// [`Error::Io`] if the file cannot be read; [`Error::ExternalData`] if another file is missing, is shorter than the
+/// graph says, or is outside the folder of the ONNX file.
+pub fn identify(path: &Path) -> Result<String> {
     let file = fs::read(path).map_err(Error::io(path))?;
-    let of_graph = digest::of_bytes(&file);
-    let parts = Outline::of_bytes(&file).external_data();
-    drop(file);
-    if parts.is_empty() {
-        return Ok(of_graph);
+    sha256(path, &file, &Outline::parse(&file))
+}
+
+/// The identity of the network whose ONNX file at `path` holds `bytes`.
+pub(crate) fn sha256(path: &Path, bytes: &[u8], outline: &Outline) -> Result<String> {
+    let graph = digest::of_bytes(bytes);
+    if outline.external_data().is_empty() {
+        return Ok(graph);
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut whole = Sha256::new();
-    whole.update(OF_SEVERAL_FILES);
-    whole.update(of_graph);
-    // As numbers, so that the order is that of the places and not of how they are written.
-    for part in parts.into_iter().collect::<BTreeSet<_>>() {
-        let refuse = |problem: String| Error::Weights {
+    whole.update(SEVERAL_FILES);
+    whole.update(graph);
+    // As numbers, so that the order does not depend on how they are written.
+    for part in outline.external_data().iter().collect::<BTreeSet<_>>() {
+        let refused = |source: io::Error| Error::ExternalData {
             path: path.to_path_buf(),
             location: part.location.clone(),
-            problem,
+            source,
         };
-        let content = content(folder, &part).map_err(|error| refuse(error.to_string()))?;
+        let content = content(folder, part).map_err(refused)?;
         let length = part.length.map_or_else(|| "end".to_owned(), |length| length.to_string());
         whole.update((part.location.len() as u64).to_le_bytes());
         whole.update(&part.location);
@@ -80,7 +84,7 @@ mod tests {
         field(13, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat())
     }
 
-    /// A weight whose values lie elsewhere.
+    /// A weight with external data.
     fn weight(entries: &[(&str, &str)]) -> Vec<u8> {
         let entries = entries.iter().flat_map(|(key, value)| entry(key, value));
         entries.chain([14 << 3, 1]).collect()
@@ -108,12 +112,12 @@ mod tests {
         }
 
         fn identity(&self) -> String {
-            of_network(&self.path("n.onnx")).unwrap()
+            identify(&self.path("n.onnx")).unwrap()
         }
     }
 
     #[test]
-    fn a_network_in_one_file_is_its_file() {
+    fn a_network_in_one_file_has_the_hash_of_the_file() {
         for file in [&network(b"", false)[..], b"", b"<html>"] {
             let folder = Folder::with(&[("n.onnx", file)]);
             assert_eq!(folder.identity(), digest::of_bytes(file));
@@ -133,7 +137,7 @@ mod tests {
             assert_eq!(
                 identity,
                 whole(b"HEADTAIL"),
-                "what the network does not use is no part of it"
+                "bytes that the network does not use are not part of it"
             );
             assert_ne!(identity, whole(b"headtail"));
         }
@@ -145,19 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_are_not_there_are_named() {
+    fn missing_weights_are_named() {
         for (location, part, problem) in [
             ("n.data", "", "No such file"),
-            ("../n.data", "", "not beside it"),
-            ("/etc/passwd", "", "not beside it"),
-            ("", "", "not beside it"),
+            ("../n.data", "", "not a file beside it"),
+            ("/etc/passwd", "", "not a file beside it"),
+            ("", "", "not a file beside it"),
             ("n.onnx", "5000", "too short"),
         ] {
             let part = [("location", location), ("length", part)];
             let part = if part[1].1.is_empty() { &part[..1] } else { &part[..] };
             let folder = Folder::with(&[("n.onnx", &network(&weight(part), false))]);
-            let error = of_network(&folder.path("n.onnx")).unwrap_err().to_string();
-            assert!(error.contains("n.onnx: its weights lie in `"), "{error}");
+            let error = identify(&folder.path("n.onnx")).unwrap_err().to_string();
+            assert!(error.contains("n.onnx: its weights are in `"), "{error}");
             assert!(error.contains(problem), "{error}");
         }
     }
@@ -170,7 +174,7 @@ mod tests {
         assert!(
             std::process::Command::new("mkfifo").arg(folder.path("w")).status().unwrap().success()
         );
-        let error = of_network(&folder.path("n.onnx")).unwrap_err().to_string();
-        assert!(error.contains("no regular file"), "{error}");
+        let error = identify(&folder.path("n.onnx")).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
     }
 }

@@ -1,14 +1,11 @@
 //! The networks as they run: image to tensor, the encoder, the decoder, beam search.
 //!
-//! Everything here runs on ONNX Runtime alone. Arrays cross the border of this crate as slices with
-//! their shapes.
+//! All networks run on ONNX Runtime. Arrays are `ndarray`'s, of a fixed rank, row-major and contiguous.
 
 mod axes;
 mod bound;
 pub mod bundle;
-pub mod calibration;
 pub mod captioner;
-pub mod convert;
 pub mod decode;
 pub mod decoder;
 pub mod device;
@@ -16,20 +13,20 @@ pub mod encoder;
 mod error;
 pub mod folder;
 pub mod identity;
-pub mod onnx;
+mod interface;
+mod network;
 mod overlay;
 pub mod preprocess;
-mod runtime;
+pub mod runtime;
 pub mod search;
 mod view;
 
 pub use bundle::Manifest;
-pub use calibration::Calibration;
 pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
 pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
-pub use encoder::{Encoder, Planes};
+pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};

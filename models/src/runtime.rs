@@ -7,38 +7,58 @@ use std::sync::OnceLock;
 use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::ep::{CUDA, ExecutionProvider as _};
 use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::builder::SessionBuilder;
 
-use crate::onnx::outline::Outline;
+use crate::error::join;
+use crate::network::NetworkFile;
 use crate::{Device, DeviceChoice, Error, Result};
 
-/// Where the wheel keeps its libraries, below the folder of native parts.
+/// The folder of the libraries in the wheel, below the folder of native parts.
 const WHEEL: &str = "onnxruntime/onnxruntime/capi";
 const LIBRARY: &str = "libonnxruntime.so";
 
+/// Failures to load ONNX Runtime.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RuntimeError {
+    /// The library was not found.
+    #[error("{LIBRARY} is in none of {}", join(folders, ", "))]
+    NotFound {
+        /// The folders that were searched.
+        folders: Vec<PathBuf>,
+    },
+    /// The library cannot be used.
+    #[error("{message}")]
+    Unusable {
+        /// The message of the loader or the library.
+        message: String,
+    },
+}
+
+impl From<ort::Error> for RuntimeError {
+    fn from(error: ort::Error) -> Self {
+        Self::Unusable { message: error.to_string() }
+    }
+}
+
 /// The one environment of the process.
-fn environment() -> Result<&'static Environment> {
-    static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
-    ENVIRONMENT
-        .get_or_init(load)
-        .as_ref()
-        .map_err(|problem| Error::Runtime { problem: problem.clone() })
+///
+/// # Errors
+/// [`RuntimeError`] if ONNX Runtime is missing or unusable.
+pub fn environment() -> Result<&'static Environment, RuntimeError> {
+    static ENVIRONMENT: OnceLock<Result<Environment, RuntimeError>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(load).as_ref().map_err(Clone::clone)
 }
 
-fn load() -> Result<Environment, String> {
-    let library = locate()?;
-    let builder = ort::init_from(&library).map_err(|error| error.to_string())?;
-    let pool = GlobalThreadPoolOptions::default();
-    let pool = pool.with_intra_threads(default_threads()).map_err(|error| error.to_string())?;
-    builder
-        .with_telemetry(false)
-        .with_global_thread_pool(pool)
-        .build()
-        .map_err(|error| error.to_string())
+fn load() -> Result<Environment, RuntimeError> {
+    let unusable =
+        |error: ort::LoadDynamicError| RuntimeError::Unusable { message: error.to_string() };
+    let builder = ort::init_from(&locate()?).map_err(unusable)?;
+    let pool = GlobalThreadPoolOptions::default().with_intra_threads(default_threads())?;
+    Ok(builder.with_telemetry(false).with_global_thread_pool(pool).build()?)
 }
 
-/// The library: where `ORT_DYLIB_PATH` says; beside the program; where `make setup` put it.
-fn locate() -> Result<PathBuf, String> {
+/// Finds the library: at `ORT_DYLIB_PATH`, beside the program, or where `make setup` put it.
+fn locate() -> Result<PathBuf, RuntimeError> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }
@@ -51,10 +71,8 @@ fn locate() -> Result<PathBuf, String> {
         .chain(native.map(|native| native.join(WHEEL)))
         .chain([Path::new(env!("SHOWTELL_NATIVE_AT_BUILD")).join(WHEEL)])
         .collect::<Vec<_>>();
-    folders.iter().find_map(|folder| library_in(folder)).ok_or_else(|| {
-        let places = folders.iter().map(|folder| folder.display().to_string());
-        format!("{LIBRARY} is in none of {}", places.collect::<Vec<_>>().join(", "))
-    })
+    let library = folders.iter().find_map(|folder| library_in(folder));
+    library.ok_or(RuntimeError::NotFound { folders })
 }
 
 /// `libonnxruntime.so` or `libonnxruntime.so.<version>` in a folder.
@@ -67,77 +85,57 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find(is_library)
 }
 
-/// A session of the ONNX file at `path`, and the device it runs on. It has `threads` of its own, or
-/// shares those of the process, one for each core: networks that take turns do not wait for one
-/// another's threads then, which keep their cores for a while after each run.
+/// Opens a session of an ONNX file; returns its device as well. It has `threads` of its own, or shares those of the
+/// process, one for each core: networks that take turns then do not wait for each other's threads, which hold their
+/// cores for a while after each run.
 pub(crate) fn open(
-    path: &Path,
+    file: &NetworkFile,
     choice: DeviceChoice,
     threads: Option<usize>,
 ) -> Result<(Session, Device)> {
     if choice != DeviceChoice::Cpu {
-        match open_cuda(path, threads) {
+        match open_cuda(file, threads) {
             Err(Error::NoCuda { .. }) if choice == DeviceChoice::Auto => {}
             other => return Ok((other?, Device::Cuda)),
         }
     }
-    let session = builder(path, threads)?.commit_from_file(path).map_err(Error::onnx(path))?;
-    Ok((session, Device::Cpu))
+    Ok((commit(builder(file, threads)?, file)?, Device::Cpu))
 }
 
-/// A session of an ONNX file in memory, on the CPU.
-pub(crate) fn open_bytes(file: &[u8]) -> Result<Session, String> {
-    let environment = environment().map_err(|error| error.to_string())?;
-    let session =
-        Session::builder(environment).and_then(|mut builder| builder.commit_from_memory(file));
-    session.map_err(|error| error.to_string())
-}
-
-/// The ONNX file at `path` after what can be worked out once has been: constants are computed, batch
-/// normalisation is folded into the convolutions before it.
-pub(crate) fn simplified(path: &Path) -> Result<Vec<u8>> {
-    let folder = tempfile::tempdir().map_err(Error::io(&std::env::temp_dir()))?;
-    let simple = folder.path().join("simplified.onnx");
-    let environment = environment()?;
-    let build = || -> ort::Result<Session> {
-        let builder = Session::builder(environment)?
-            .with_optimization_level(GraphOptimizationLevel::Level1)?;
-        builder.with_optimized_model_path(&simple)?.commit_from_file(path)
-    };
-    build().map_err(Error::onnx(path))?;
-    fs::read(&simple).map_err(Error::io(&simple))
-}
-
-fn open_cuda(path: &Path, threads: Option<usize>) -> Result<Session> {
+fn open_cuda(file: &NetworkFile, threads: Option<usize>) -> Result<Session> {
     let no_cuda = |problem: String| Error::NoCuda { problem };
     environment()?;
     if !CUDA::is_available().unwrap_or(false) {
         return Err(no_cuda("this build of ONNX Runtime has no CUDA provider".to_owned()));
     }
     let provider = CUDA::default().build().error_on_failure();
-    builder(path, threads)?
-        .with_execution_providers([provider])
-        .map_err(|error| no_cuda(error.to_string()))?
-        .commit_from_file(path)
-        .map_err(Error::onnx(path))
+    let builder = builder(file, threads)?.with_execution_providers([provider]);
+    commit(builder.map_err(|error| no_cuda(error.to_string()))?, file)
 }
 
-fn builder(path: &Path, threads: Option<usize>) -> Result<SessionBuilder> {
+fn builder(file: &NetworkFile, threads: Option<usize>) -> Result<SessionBuilder> {
     let environment = environment()?;
-    let on_integers = Outline::read(path)?.on_integers();
     let build = || -> ort::Result<SessionBuilder> {
-        // Where only the weights are integers they are unpacked once, when the network is opened, not in
-        // every run.
-        let builder = Session::builder(environment)?.with_quant_qdq(on_integers)?;
+        // Where only the weights are integers they are dequantized once, when the network is opened, not in every run.
+        let is_quantized = file.outline().is_quantized();
+        let builder = Session::builder(environment)?.with_quant_qdq(is_quantized)?;
         Ok(match threads {
             Some(threads) => builder.with_independent_thread_pool()?.with_intra_threads(threads)?,
             None => builder,
         })
     };
-    build().map_err(|error| Error::Runtime { problem: error.to_string() })
+    Ok(build().map_err(RuntimeError::from)?)
 }
 
-/// The number of threads a network gets when nobody says otherwise: all cores.
+fn commit(mut builder: SessionBuilder, file: &NetworkFile) -> Result<Session> {
+    let session = match file.whole() {
+        Some(bytes) => builder.commit_from_memory(bytes),
+        None => builder.commit_from_file(file.path()),
+    };
+    session.map_err(Error::onnx(file.path()))
+}
+
+/// The default number of threads of a network: one for each core.
 pub(crate) fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,44 +1,35 @@
-//! Ways to look at an image. A network that has seen several of an image learns less of it by heart.
+//! Augmentation views of an image: flipped, or cropped at a corner. Training on several views reduces overfitting.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 
+use clap::ValueEnum;
 use image::RgbImage;
-use image::imageops::crop_imm;
+use image::imageops::{crop_imm, flip_horizontal_in_place};
+use ndarray::ArrayViewMut3;
 
-use crate::{ImageError, Preprocess};
+use crate::{ImageError, Preprocess, preprocess};
 
-/// Sides of a corner's view, as a share of the image's sides.
+/// Sides of a corner view, as a share of the image's sides.
 const CORNER: f64 = 0.8;
 
-/// A way to look at an image; each view of it gets a grid of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A view of an image; each has a grid of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum View {
-    /// As it is.
+    /// The whole image.
     Original,
-    /// Left and right exchanged.
+    /// The whole image, mirrored left to right.
     Flip,
-    /// Four fifths of width and height, at the upper left.
+    /// The upper left, four fifths of width and height.
     TopLeft,
-    /// … at the upper right.
+    /// The upper right.
     TopRight,
-    /// … at the lower left.
+    /// The lower left.
     BottomLeft,
-    /// … at the lower right.
+    /// The lower right.
     BottomRight,
 }
 
 impl View {
-    /// All there are.
-    pub const ALL: [Self; 6] = [
-        Self::Original,
-        Self::Flip,
-        Self::TopLeft,
-        Self::TopRight,
-        Self::BottomLeft,
-        Self::BottomRight,
-    ];
-
     /// The name in commands and in the store.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -52,24 +43,25 @@ impl View {
         }
     }
 
-    /// Writes the tensor of this view of an image, 3 × height × width, into `tensor`.
+    /// Writes the tensor of this view of an image into `tensor`, `[3, H, W]`.
     ///
-    /// # Panics
-    /// If `tensor` does not hold [`Preprocess::values`] values.
+    /// # Errors
+    /// [`ImageError::Damaged`] if the image cannot be resized.
     pub fn apply(
         self,
         image: &RgbImage,
         preprocess: &Preprocess,
-        tensor: &mut [f32],
+        tensor: ArrayViewMut3<f32>,
     ) -> Result<(), ImageError> {
-        preprocess.apply(&self.part(image), tensor)?;
+        let mut pixels = preprocess::resized(preprocess, &self.part(image))?;
         if self == Self::Flip {
-            tensor.chunks_exact_mut(preprocess.width()).for_each(<[f32]>::reverse);
+            flip_horizontal_in_place(&mut pixels);
         }
+        preprocess::normalise(preprocess, &pixels, tensor);
         Ok(())
     }
 
-    /// What is seen of an image.
+    /// The visible part of an image.
     fn part(self, image: &RgbImage) -> Cow<'_, RgbImage> {
         let (right, lower) = match self {
             Self::Original | Self::Flip => return Cow::Borrowed(image),
@@ -78,41 +70,32 @@ impl View {
             Self::BottomLeft => (false, true),
             Self::BottomRight => (true, true),
         };
-        let seen = |side: u32| ((f64::from(side) * CORNER).round() as u32).max(1);
-        let (width, height) = (seen(image.width()), seen(image.height()));
+        let cropped = |side: u32| ((f64::from(side) * CORNER).round() as u32).max(1);
+        let (width, height) = (cropped(image.width()), cropped(image.height()));
         let left = if right { image.width() - width } else { 0 };
         let top = if lower { image.height() - height } else { 0 };
         Cow::Owned(crop_imm(image, left, top, width, height).to_image())
     }
 }
 
-impl FromStr for View {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|view| view.name() == text).ok_or_else(|| {
-            format!("`{text}` is not one of {}", Self::ALL.map(Self::name).join(", "))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use image::imageops::flip_horizontal;
+    use ndarray::Array3;
 
     use super::*;
 
-    /// Each pixel says where it lies.
+    /// An image whose pixels hold their own coordinates.
     fn map(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 0]))
     }
 
     #[test]
-    fn views_have_names_of_their_own() {
-        for view in View::ALL {
-            assert_eq!(view.name().parse(), Ok(view));
+    fn commands_and_stores_use_the_same_names() {
+        for &view in View::value_variants() {
+            assert_eq!(View::from_str(view.name(), false), Ok(view));
         }
-        assert!("upside-down".parse::<View>().unwrap_err().contains("bottom-right"));
+        assert!(View::from_str("upside-down", false).is_err());
     }
 
     #[test]
@@ -130,7 +113,7 @@ mod tests {
             assert_eq!(place(0, 0), first, "{view:?}");
             assert_eq!(place(part.width() - 1, part.height() - 1), last, "{view:?}");
         }
-        for view in View::ALL {
+        for view in View::value_variants() {
             assert_eq!(view.part(&map(1, 1)).dimensions(), (1, 1));
         }
     }
@@ -139,9 +122,8 @@ mod tests {
     fn the_flipped_view_is_the_flipped_image() {
         let image = map(224, 224);
         let preprocess = Preprocess::imagenet([224, 224]);
-        let [mut flipped, mut expected] = [(); 2].map(|()| vec![0.0; preprocess.values()]);
-        View::Flip.apply(&image, &preprocess, &mut flipped).unwrap();
-        preprocess.apply(&flip_horizontal(&image), &mut expected).unwrap();
-        assert!(flipped == expected);
+        let mut flipped = Array3::zeros(preprocess.shape());
+        View::Flip.apply(&image, &preprocess, flipped.view_mut()).unwrap();
+        assert_eq!(flipped, preprocess::apply(&preprocess, &flip_horizontal(&image)).unwrap());
     }
 }

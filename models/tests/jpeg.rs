@@ -1,4 +1,4 @@
-//! A JPEG is read as far as its pixels are all there, whatever lies between or after its segments.
+//! A JPEG with all its pixels is read, with any bytes between or after its segments.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -20,7 +20,7 @@ fn photos() -> Vec<(PathBuf, Vec<u8>)> {
     photos
 }
 
-/// Where segments of the header begin.
+/// Offsets of the segments of the header.
 fn segments(jpeg: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut at = 2;
@@ -33,10 +33,10 @@ fn segments(jpeg: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn stray_and_fill_bytes_between_segments_are_passed_over() {
+fn stray_and_fill_bytes_between_segments_are_skipped() {
     for (path, jpeg) in photos() {
         let expected = decode(&jpeg).unwrap();
-        // Not before the first one, where the beginning of a JPEG is told by three bytes.
+        // Not before the first one: the first three bytes identify a JPEG.
         for at in segments(&jpeg).into_iter().skip(1) {
             for stray in [&b"\0"[..], b"\x00\x42\x13", b"\xFF", b"\xFF\xFF\xFF\xFF\xFF"] {
                 let with = [&jpeg[..at], stray, &jpeg[at..]].concat();
@@ -61,9 +61,9 @@ fn an_end_marker_may_be_missing() {
     }
 }
 
-/// What is taken of a JPEG that was cut off has lost no pixel.
+/// A JPEG that was cut off is accepted only if it has all its pixels.
 #[test]
-fn what_was_cut_off_is_refused() {
+fn truncated_jpegs_are_refused() {
     for (path, jpeg) in photos() {
         let expected = decode(&jpeg).unwrap();
         let mut taken = 0;

@@ -1,4 +1,4 @@
-//! The memory that an image's header promises is what decoding and preprocessing take, and not much more.
+//! The memory that is predicted from an image's header suffices for decoding and preprocessing, and is not much more.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -8,6 +8,7 @@ use std::path::Path;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
 use models::decode::memory;
+use models::preprocess::apply;
 use models::{Limits, Preprocess, decode};
 
 const SIDES: (u32, u32) = (2000, 1500);
@@ -17,8 +18,7 @@ fn measured(bytes: &[u8], side: u32) -> u64 {
     let preprocess = Preprocess::imagenet([side; 2]);
     let work = || {
         let image = decode(bytes, &Limits::default()).unwrap();
-        let mut tensor = vec![0.0; preprocess.values()];
-        preprocess.apply(&image, &mut tensor).unwrap();
+        drop(apply(&preprocess, &image).unwrap());
     };
     allocation_counter::measure(work).bytes_max
 }
@@ -105,7 +105,7 @@ fn files_of_other_encoders_take_what_is_stated() {
     assert!(checked >= 15, "{checked} files");
 }
 
-/// Between the width and the height of a strip lies no picture that is larger than it.
+/// Resizing a strip needs no intermediate image that is larger than it.
 #[test]
 fn long_strips_take_what_is_stated() {
     for (width, height) in [(400_000, 2), (2, 400_000), (60_000, 40)] {

@@ -1,4 +1,4 @@
-//! Beam search against what can be worked out by hand or by trying everything.
+//! Beam search against results by hand and by exhaustive search.
 #![allow(clippy::unwrap_used)]
 
 use std::convert::Infallible;
@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use data::vocabulary::{END, START, WordId};
 use models::search::{Expansion, Step};
 use models::{Decoder, Hypothesis, SearchOptions, search};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use proptest::prelude::*;
 
 /// Words 4 and up can be said; the probability of the next word depends on the last two.
@@ -39,8 +40,8 @@ impl Table {
 impl Decoder for Table {
     type Error = Infallible;
 
-    fn start(&mut self, _: &[f32], images: usize) -> Result<(), Infallible> {
-        self.histories = (0..images).map(|image| (image, Vec::new())).collect();
+    fn start(&mut self, grids: ArrayView3<f32>) -> Result<(), Infallible> {
+        self.histories = (0..grids.len_of(Axis(0))).map(|image| (image, Vec::new())).collect();
         Ok(())
     }
 
@@ -53,9 +54,24 @@ impl Decoder for Table {
         };
         self.histories = expansion.parents.iter().zip(expansion.words).map(next).collect();
         let rows = self.histories.iter().flat_map(|(image, history)| self.row(*image, history));
-        let log_probabilities = rows.collect();
-        Ok(Step { log_probabilities, attention: vec![1.0; self.histories.len()] })
+        let log_probabilities =
+            Array2::from_shape_vec([self.histories.len(), WORDS], rows.collect()).unwrap();
+        // The attention says which history it belongs to.
+        let of_history = |(_, history): &(usize, Vec<WordId>)| attention(history);
+        let attention = self.histories.iter().map(of_history).collect::<Vec<_>>();
+        let attention = Array2::from_shape_vec([attention.len(), 1], attention).unwrap();
+        Ok(Step { log_probabilities, attention })
     }
+}
+
+/// A number that identifies a history, the start included.
+fn attention(history: &[WordId]) -> f32 {
+    history.iter().fold(1.0, |number, &word| number * 7.0 + f32::from(word as u16))
+}
+
+/// Grids of that many images; the table needs none of their values.
+fn grids(images: usize) -> Array3<f32> {
+    Array3::zeros([images, 1, 1])
 }
 
 fn options(beam: usize) -> SearchOptions {
@@ -141,7 +157,7 @@ proptest! {
     #[test]
     fn width_one_is_greedy(weights in prop::collection::vec(-3.0f32..3.0, 140)) {
         let mut table = Table::new(&weights, 2);
-        let found = search(&mut table, &[], 2, &options(1)).unwrap();
+        let found = search(&mut table, grids(2).view(), &options(1)).unwrap();
         for (image, hypotheses) in found.iter().enumerate() {
             let (words, finished) = greedy(&table, image, 4);
             prop_assert_eq!(&hypotheses[0].words, &words);
@@ -153,7 +169,7 @@ proptest! {
     fn a_beam_wider_than_the_tree_finds_the_best(weights in prop::collection::vec(-3.0f32..3.0, 70)) {
         let mut table = Table::new(&weights, 1);
         let options = options(200);
-        let found = search(&mut table, &[], 1, &options).unwrap();
+        let found = search(&mut table, grids(1).view(), &options).unwrap();
         prop_assert!(found[0][0].finished);
         prop_assert!((found[0][0].score - exhaustive(&table, &options)).abs() < 1e-4);
     }
@@ -168,7 +184,7 @@ proptest! {
         for wide in [narrow + 1, narrow + 3] {
             let found = |beam| {
                 let options = SearchOptions { n_best, ..options(beam) };
-                search(&mut Table::new(&weights, 2), &[], 2, &options).unwrap()
+                search(&mut Table::new(&weights, 2), grids(2).view(), &options).unwrap()
             };
             for (narrow, wide) in found(narrow).iter().zip(found(wide)) {
                 for (narrow, wide) in narrow.iter().zip(wide) {
@@ -185,7 +201,7 @@ proptest! {
         let found = |n_best| {
             let options = SearchOptions { n_best, max_length: 6, ..options(5) };
             let mut table = Table::new(&weights, 2);
-            let found = search(&mut table, &[], 2, &options).unwrap();
+            let found = search(&mut table, grids(2).view(), &options).unwrap();
             (found, table.steps)
         };
         let (all, most_steps) = found(5);
@@ -198,17 +214,17 @@ proptest! {
         }
     }
 
-    /// With weights that are often equal, in a batch of any company: what the rules for ties say.
+    /// With weights that are often equal, in any batch: the rules for ties.
     #[test]
     fn ties_are_decided(weights in prop::collection::vec(0..2_u8, 140)) {
         let weights = weights.into_iter().map(f32::from).collect::<Vec<_>>();
         let mut table = Table::new(&weights, 2);
-        let found = search(&mut table, &[], 2, &options(4)).unwrap();
+        let found = search(&mut table, grids(2).view(), &options(4)).unwrap();
         for (image, found) in found.iter().enumerate() {
             let words = found.iter().map(|of| (of.words.clone(), of.finished)).collect::<Vec<_>>();
             prop_assert_eq!(words, by_the_rules(&table, image, &options(4)));
         }
-        let alone = search(&mut Table::new(&weights[70..], 1), &[], 1, &options(4)).unwrap();
+        let alone = search(&mut Table::new(&weights[70..], 1), grids(1).view(), &options(4)).unwrap();
         prop_assert_eq!(&found[1], &alone[0]);
     }
 
@@ -225,7 +241,7 @@ proptest! {
             max_length: 8,
             ..options(4)
         };
-        let found = search(&mut Table::new(&weights, 1), &[], 1, &options).unwrap();
+        let found = search(&mut Table::new(&weights, 1), grids(1).view(), &options).unwrap();
         prop_assert!(!found[0].is_empty());
         for Hypothesis { words, finished, .. } in &found[0] {
             prop_assert!(!finished || words.len() >= min_length);
@@ -241,32 +257,36 @@ proptest! {
     #[test]
     fn a_batch_gives_what_each_image_gives_alone(weights in prop::collection::vec(-3.0f32..3.0, 210)) {
         let mut together = Table::new(&weights, 3);
-        let found = search(&mut together, &[], 3, &options(3)).unwrap();
+        let found = search(&mut together, grids(3).view(), &options(3)).unwrap();
         for (image, part) in weights.chunks_exact(70).enumerate() {
-            let alone = search(&mut Table::new(part, 1), &[], 1, &options(3)).unwrap();
+            let alone = search(&mut Table::new(part, 1), grids(1).view(), &options(3)).unwrap();
             prop_assert_eq!(&found[image], &alone[0]);
         }
     }
 }
 
 #[test]
-fn what_is_said_is_counted_right() {
+fn words_probabilities_and_attention_belong_together() {
     let weights = (0..70).map(|at| ((at * 37) % 23) as f32 / 7.0).collect::<Vec<_>>();
     let mut table = Table::new(&weights, 1);
-    let found = search(&mut table, &[], 1, &options(3)).unwrap();
+    let found = search(&mut table, grids(1).view(), &options(3)).unwrap();
     assert!(!found[0].is_empty());
     for hypothesis in &found[0] {
-        let mut history = vec![START];
+        let (mut history, mut expected) = (vec![START], Vec::new());
         for (&word, log_probability) in
             hypothesis.words.iter().zip(&hypothesis.word_log_probabilities)
         {
             assert!((table.row(0, &history)[word as usize] - log_probability).abs() < 1e-5);
+            expected.push(attention(&history));
             history.push(word);
         }
         let end = if hypothesis.finished { table.row(0, &history)[END as usize] } else { 0.0 };
         let total = hypothesis.word_log_probabilities.iter().sum::<f32>() + end;
         assert!((total - hypothesis.log_probability).abs() < 1e-4);
-        assert_eq!(hypothesis.attention.len(), hypothesis.words.len());
+        assert_eq!(
+            hypothesis.attention,
+            Array2::from_shape_vec([history.len() - 1, 1], expected).unwrap()
+        );
     }
-    assert!(search(&mut table, &[], 0, &options(3)).unwrap().is_empty());
+    assert!(search(&mut table, grids(0).view(), &options(3)).unwrap().is_empty());
 }

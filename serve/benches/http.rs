@@ -10,7 +10,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use models::encoder::EncoderOptions;
+use models::preprocess::apply;
 use models::{Encoder, Limits, Manifest, decode};
+use ndarray::{Array4, Axis, concatenate};
 use tests::load::{self, Answer, Server};
 
 /// Photos that are sent one after the other.
@@ -31,7 +33,7 @@ fn main() {
     };
     let manifest = Manifest::load(&model).unwrap();
     let encoder = std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from);
-    let (path, _) = manifest.find_encoder(&model, encoder.as_deref()).unwrap();
+    let path = manifest.find_encoder(&model, encoder.as_deref()).unwrap();
     let files = tests::files_in(&folder);
     let bodies = files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
     let serve = |flags: &[&str]| start(&model, &path, flags);
@@ -53,8 +55,8 @@ fn start(model: &Path, encoder: &Path, flags: &[&str]) -> Server {
 /// The encoder without anything else.
 struct Alone {
     encoder: Encoder,
-    tensors: Vec<Vec<f32>>,
-    batches: Vec<Vec<f32>>,
+    tensors: Vec<Array4<f32>>,
+    batches: Vec<Array4<f32>>,
 }
 
 impl Alone {
@@ -62,34 +64,35 @@ impl Alone {
         let encoder = Encoder::open(path, &EncoderOptions::default()).unwrap();
         let preprocess = encoder.preprocess();
         let tensor = |file: &PathBuf| {
-            let mut tensor = vec![0.0; preprocess.values()];
-            preprocess
-                .apply(&decode(&fs::read(file).unwrap(), &Limits::default()).unwrap(), &mut tensor)
-                .unwrap();
-            tensor
+            let image = decode(&fs::read(file).unwrap(), &Limits::default()).unwrap();
+            apply(preprocess, &image).unwrap().insert_axis(Axis(0))
+        };
+        let batch = |photos: &[Array4<f32>]| {
+            let photos = photos.iter().map(|photo| photo.view()).collect::<Vec<_>>();
+            concatenate(Axis(0), &photos).unwrap()
         };
         let tensors = files.iter().take(PHOTOS).map(tensor).collect::<Vec<_>>();
-        let batches = tensors.chunks_exact(BATCH).map(<[Vec<f32>]>::concat).collect();
+        let batches = tensors.chunks_exact(BATCH).map(batch).collect();
         Self { encoder, tensors, batches }
     }
 
     /// Seconds of a run on one photo.
     fn one(&mut self) -> f64 {
-        let runs = self.tensors.iter().map(|tensor| run(&mut self.encoder, tensor, 1));
+        let runs = self.tensors.iter().map(|tensor| run(&mut self.encoder, tensor));
         tests::median(&runs.collect::<Vec<_>>())
     }
 
     /// Photos a second in batches.
     fn rate(&mut self) -> f64 {
-        let runs = self.batches.iter().map(|batch| run(&mut self.encoder, batch, BATCH));
+        let runs = self.batches.iter().map(|batch| run(&mut self.encoder, batch));
         let seconds = runs.sum::<f64>();
         (BATCH * self.batches.len()) as f64 / seconds
     }
 }
 
-fn run(encoder: &mut Encoder, tensors: &[f32], images: usize) -> f64 {
+fn run(encoder: &mut Encoder, tensors: &Array4<f32>) -> f64 {
     let start = Instant::now();
-    drop(black_box(encoder.encode_planes(tensors, images).unwrap()));
+    drop(black_box(encoder.encode(tensors.view()).unwrap()));
     start.elapsed().as_secs_f64()
 }
 

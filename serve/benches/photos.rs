@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use models::captioner::Captioned;
+use models::captioner::CaptionedPhoto;
 use models::encoder::EncoderOptions;
+use models::preprocess::apply;
 use models::{Captioner, CaptionerOptions, Encoder, Limits, SearchOptions, decode};
+use ndarray::{Array3, Axis, stack};
 
 const PHOTOS: usize = 60;
 const ROUNDS: usize = 3;
@@ -33,7 +35,7 @@ fn main() {
     };
     let captioner = Captioner::open(&model, &options).unwrap();
     let manifest = captioner.manifest();
-    let (path, _) = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
+    let path = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
     let mut encoder = Encoder::open(&path, &EncoderOptions::default()).unwrap();
     let files = tests::files_in(&folder);
     one_photo(&captioner, &mut encoder, &files);
@@ -46,13 +48,9 @@ fn seconds(work: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-fn tensor(encoder: &Encoder, file: &Path) -> Vec<f32> {
-    let preprocess = encoder.preprocess();
-    let mut tensor = vec![0.0; preprocess.values()];
-    preprocess
-        .apply(&decode(&fs::read(file).unwrap(), &Limits::default()).unwrap(), &mut tensor)
-        .unwrap();
-    tensor
+fn tensor(encoder: &Encoder, file: &Path) -> Array3<f32> {
+    let image = decode(&fs::read(file).unwrap(), &Limits::default()).unwrap();
+    apply(encoder.preprocess(), &image).unwrap()
 }
 
 fn one_photo(captioner: &Captioner, encoder: &mut Encoder, files: &[PathBuf]) {
@@ -60,8 +58,8 @@ fn one_photo(captioner: &Captioner, encoder: &mut Encoder, files: &[PathBuf]) {
     let mut answers = BEAMS.map(|_| Vec::new());
     for file in files.iter().take(PHOTOS) {
         let bytes = fs::read(file).unwrap();
-        let tensor = tensor(encoder, file);
-        bare.push(seconds(|| drop(black_box(encoder.encode_planes(&tensor, 1).unwrap()))));
+        let tensor = tensor(encoder, file).insert_axis(Axis(0));
+        bare.push(seconds(|| drop(black_box(encoder.encode(tensor.view()).unwrap()))));
         for (beam, answers) in BEAMS.into_iter().zip(&mut answers) {
             let options = SearchOptions { beam, ..SearchOptions::default() };
             answers.push(captioner.caption(&bytes, &options).unwrap());
@@ -70,7 +68,7 @@ fn one_photo(captioner: &Captioner, encoder: &mut Encoder, files: &[PathBuf]) {
     let run = tests::median(&bare);
     println!("one run of {} on one photo: {:.1} ms", encoder.name(), 1000.0 * run);
     for (beam, answers) in BEAMS.into_iter().zip(&answers) {
-        let ratio = |part: &dyn Fn(&Captioned) -> Duration| {
+        let ratio = |part: &dyn Fn(&CaptionedPhoto) -> Duration| {
             let seconds = answers.iter().map(|of| part(of).as_secs_f64()).collect::<Vec<_>>();
             tests::median(&seconds) / run
         };
@@ -92,14 +90,17 @@ fn whole_folder(
     files: &[PathBuf],
 ) {
     let tensors = files.iter().map(|file| tensor(encoder, file)).collect::<Vec<_>>();
-    let batches = tensors.chunks(BATCH).map(<[Vec<f32>]>::concat).collect::<Vec<_>>();
+    let batch = |photos: &[Array3<f32>]| {
+        let photos = photos.iter().map(|photo| photo.view()).collect::<Vec<_>>();
+        stack(Axis(0), &photos).unwrap()
+    };
+    let batches = tensors.chunks(BATCH).map(batch).collect::<Vec<_>>();
     let mut bare = Vec::new();
     let mut commands = BEAMS.map(|_| Vec::new());
     for _ in 0..ROUNDS {
         bare.push(seconds(|| {
             for batch in &batches {
-                let images = batch.len() / tensors[0].len();
-                drop(black_box(encoder.encode_planes(batch, images).unwrap()));
+                drop(black_box(encoder.encode(batch.view()).unwrap()));
             }
         }));
         for (beam, seconds_of) in BEAMS.into_iter().zip(&mut commands) {

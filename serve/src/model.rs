@@ -23,7 +23,7 @@ pub struct ModelArgs {
     /// The encoder [default: looked for in the model folder, then in the folder above it].
     #[arg(long, value_name = "FILE")]
     pub encoder: Option<PathBuf>,
-    /// Where the encoder runs: auto, cpu or cuda.
+    /// The device of the encoder.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
     /// The most pixels of a photo.

@@ -8,8 +8,8 @@ use std::path::Path;
 use data::{Vocabulary, digest};
 use models::bundle::{FORMAT, MANIFEST_FILE, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
-use models::onnx::{Attribute, Dimension, ElementType, Graph};
 use models::{Manifest, Preprocess};
+use onnx::{Attribute, Dimension, ElementType, Graph};
 
 use Dimension::{Fixed, Symbolic};
 use ElementType::{Float, Int64};
@@ -50,7 +50,7 @@ pub fn write(folder: &Path) {
         network: "small".to_owned(),
         encoder: part(ENCODER_FILE, &encoder(Symbolic("N"))),
         preprocess: Preprocess::imagenet([SIZE as u32; 2]),
-        grid: GRID,
+        grid: GRID.into(),
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: vocabulary.sha256() },
         decoder_init: part(INIT_FILE, &init()),
         decoder_step: part(STEP_FILE, &step()),

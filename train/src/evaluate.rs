@@ -7,6 +7,7 @@ use data::metrics::health::Health;
 use data::metrics::{Item, Scores, Sums, score};
 use features::{FeatureStore, ORIGINAL};
 use models::{Decoder, Hypothesis, SearchOptions, search};
+use ndarray::Array3;
 use tch::Device;
 
 use crate::dataset::ScoredImage;
@@ -82,7 +83,7 @@ pub fn evaluate(
     options: &SearchOptions,
     device: Device,
 ) -> Result<Evaluation> {
-    let mut decoder = TorchDecoder::new(networks, store.grid_shape().channels as i64, device);
+    let mut decoder = TorchDecoder::new(networks, device);
     let best = captions(&mut decoder, images, store, options)?;
     Ok(Evaluation::of(images, best, vocabulary))
 }
@@ -97,19 +98,20 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
         let grids = grids(part, store)?;
-        let hypotheses = search(decoder, &grids, part.len(), options).map_err(Into::into)?;
+        let hypotheses = search(decoder, grids.view(), options).map_err(Into::into)?;
         found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
     }
     let best = found.into_iter().collect::<Option<Vec<_>>>();
     best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))
 }
 
-fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<f32>> {
-    let values = store.grid_shape().values();
-    let mut grids = vec![0.0; images.len() * values];
+/// The grids of images, `[images, cells, channels]`.
+fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Array3<f32>> {
+    let shape = store.grid_shape();
+    let mut grids = Array3::zeros([images.len(), shape.cells(), shape.channels]);
     let view = store.view(ORIGINAL)?;
-    for (image, grid) in images.iter().zip(grids.chunks_exact_mut(values)) {
-        grid.copy_from_slice(store.read(image.row, view)?.as_slice().unwrap_or_default());
+    for (image, grid) in images.iter().zip(grids.outer_iter_mut()) {
+        store.read_into(image.row, view, grid)?;
     }
     Ok(grids)
 }

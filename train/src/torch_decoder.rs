@@ -2,6 +2,7 @@
 
 use models::Decoder;
 use models::search::{Expansion, Step};
+use ndarray::{Array2, ArrayView3};
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::recipes::{Held, Network, Stepped};
@@ -10,8 +11,6 @@ use crate::recipes::{Held, Network, Stepped};
 #[derive(Debug)]
 pub struct TorchDecoder<'a> {
     networks: Vec<&'a dyn Network>,
-    /// Channels of a cell.
-    channels: i64,
     device: Device,
     held: Vec<Held>,
 }
@@ -19,8 +18,8 @@ pub struct TorchDecoder<'a> {
 impl<'a> TorchDecoder<'a> {
     /// A decoder over the weights of networks, which lie on `device`.
     #[must_use]
-    pub fn new(networks: &[&'a dyn Network], channels: i64, device: Device) -> Self {
-        Self { networks: networks.to_vec(), channels, device, held: Vec::new() }
+    pub fn new(networks: &[&'a dyn Network], device: Device) -> Self {
+        Self { networks: networks.to_vec(), device, held: Vec::new() }
     }
 
     fn indices(&self, values: impl Iterator<Item = i64>) -> Tensor {
@@ -31,9 +30,12 @@ impl<'a> TorchDecoder<'a> {
 impl Decoder for TorchDecoder<'_> {
     type Error = TchError;
 
-    fn start(&mut self, grids: &[f32], images: usize) -> Result<(), TchError> {
-        let grids = Tensor::from_slice(grids).view([images as i64, -1, self.channels]);
-        let grids = grids.to_device(self.device);
+    fn start(&mut self, grids: ArrayView3<f32>) -> Result<(), TchError> {
+        let (images, cells, channels) = grids.dim();
+        let grids = grids.as_standard_layout();
+        let grids = Tensor::from_slice(grids.as_slice().unwrap_or_default())
+            .view([images as i64, cells as i64, channels as i64])
+            .to_device(self.device);
         self.held = no_grad(|| self.networks.iter().map(|each| each.start(&grids)).collect());
         Ok(())
     }
@@ -67,11 +69,20 @@ impl Decoder for TorchDecoder<'_> {
                 _ => mean(|stepped| stepped.log_probabilities.exp()).log(),
             };
             Ok(Step {
-                log_probabilities: flat(&log_probabilities)?,
-                attention: flat(&mean(|stepped| stepped.attention.shallow_clone()))?,
+                log_probabilities: rows(&log_probabilities)?,
+                attention: rows(&mean(|stepped| stepped.attention.shallow_clone()))?,
             })
         })
     }
+}
+
+/// A tensor `[images, beam, any]` as `[rows, any]`.
+fn rows(tensor: &Tensor) -> Result<Array2<f32>, TchError> {
+    let width = tensor.size().last().map_or(0, |&side| side as usize);
+    let values = flat(tensor)?;
+    let rows = values.len() / width.max(1);
+    let rows = Array2::from_shape_vec([rows, width], values);
+    rows.map_err(|error| TchError::Shape(error.to_string()))
 }
 
 /// The values of a tensor in order.

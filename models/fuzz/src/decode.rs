@@ -5,6 +5,7 @@
 mod seeds;
 
 use libfuzzer_sys::fuzz_target;
+use models::preprocess::apply;
 use models::{Limits, Preprocess};
 
 fuzz_target!(
@@ -16,8 +17,7 @@ fuzz_target!(
         assert!(pixels <= limits.max_pixels, "{pixels} pixels were let in");
         assert!(models::decode::memory(bytes, &limits).is_ok(), "its need is unknown");
         let preprocess = Preprocess::imagenet([64, 64]);
-        let mut tensor = vec![0.0; preprocess.values()];
-        if preprocess.apply(&image, &mut tensor).is_ok() {
+        if let Ok(tensor) = apply(&preprocess, &image) {
             assert!(tensor.iter().all(|value| value.is_finite()));
         }
     }

@@ -1,18 +1,18 @@
-//! The first directory of a TIFF file, read no further than the bytes go.
+//! The first directory of a TIFF file, of which the end may be missing.
 
-/// The most values of an entry that the decoder looks at.
+/// The most values of an entry that the decoder reads.
 const MOST_VALUES: u32 = 1 << 18;
 
 /// Entries of the first directory of a TIFF.
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     big_endian: bool,
-    /// Where its entries begin, 12 bytes each.
+    /// Offset of its entries, 12 bytes each.
     start: usize,
     count: usize,
 }
 
-/// An entry: the type of its values, how many there are, and where its value or the offset of its values lies.
+/// An entry: the type and number of its values, and the offset of its value or of the offset of its values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     kind: u16,
@@ -21,7 +21,7 @@ pub(super) struct Entry {
 }
 
 impl<'a> Directory<'a> {
-    /// `None` if `bytes` are no TIFF.
+    /// Finds the directory. `None` if `bytes` are not a TIFF.
     pub(super) fn first(bytes: &'a [u8]) -> Option<Self> {
         let big_endian = match bytes.get(..4)? {
             b"II*\0" => false,
@@ -35,9 +35,9 @@ impl<'a> Directory<'a> {
         Some(directory)
     }
 
-    /// Whether every entry that decoding looks at has a reasonable number of values.
+    /// Whether every entry that the decoder reads has a reasonable number of values.
     pub(super) fn is_reasonable(&self) -> bool {
-        // Beyond lie tags that only metadata have.
+        // Higher tags are metadata.
         self.all().all(|(tag, entry)| tag > 600 || tag == 700 || entry.count <= MOST_VALUES)
     }
 
@@ -57,7 +57,7 @@ impl<'a> Directory<'a> {
         if entry.kind == 3 { self.short(place).map(u32::from) } else { self.long(place) }
     }
 
-    /// The bytes of an entry of text.
+    /// The bytes of a text entry.
     pub(super) fn text(&self, tag: u16) -> Option<&'a [u8]> {
         let entry = self.entry(tag)?;
         let count = usize::try_from(entry.count).ok()?;

@@ -1,14 +1,14 @@
-//! Whether the coded data of a JPEG that has no end marker are all there: they are read over, code by code,
-//! without becoming pixels (ITU T.81, annexes F and G).
+//! A completeness check for a JPEG without an end marker: its coded data are parsed, code by code, without decoding pixels
+//! (ITU T.81, annexes F and G).
 
 use super::jpeg::{Frame, RESTART_INTERVAL, START_OF_SCAN, Scan, number, segment};
 
 const TABLES: u8 = 0xC4;
 const LONGEST: usize = 16;
-/// The most scans that are read over, and so how often each block may come.
+/// The most scans that are parsed, and so the most visits of each block.
 const MOST_SCANS: usize = 64;
 
-/// Whether every scan in `bytes` has all its units, and the scans bring every bit of every coefficient.
+/// Whether every scan in `bytes` has all its units, and the scans hold every bit of every coefficient.
 pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
     let mut reading = Reading {
         frame,
@@ -22,18 +22,18 @@ pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
     scans.is_some_and(|scans| frame.is_complete(&scans))
 }
 
-/// A prefix code: how many symbols have each length, and the symbols in the order of their codes.
+/// A prefix code: the number of symbols of each length, and the symbols in the order of their codes.
 #[derive(Default)]
 struct Code {
     counts: [u8; LONGEST],
     symbols: Vec<u8>,
 }
 
-/// Bits of coded data, in which a zero follows each byte 0xFF.
+/// The bits of coded data, in which a zero follows each byte 0xFF.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Bits of `byte` that were not read.
+    /// Bits of `byte` that are not read yet.
     left: u8,
     byte: u8,
 }
@@ -44,7 +44,7 @@ impl Bits<'_> {
             self.byte = *self.bytes.get(self.at)?;
             self.at += 1;
             if self.byte == 0xFF {
-                // Anything else is a marker, where the data end.
+                // Other bytes are a marker, which ends the data.
                 (*self.bytes.get(self.at)? == 0).then_some(())?;
                 self.at += 1;
             }
@@ -78,7 +78,7 @@ impl Bits<'_> {
         None
     }
 
-    /// Passes over a restart marker.
+    /// Skips a restart marker.
     fn restart(&mut self) -> Option<()> {
         self.left = 0;
         while self.bytes.get(self.at..self.at + 2)? == [0xFF, 0xFF] {
@@ -89,21 +89,21 @@ impl Bits<'_> {
     }
 }
 
-/// A JPEG that is read over.
+/// A JPEG that is being parsed.
 struct Reading<'a> {
     frame: &'a Frame,
     bits: Bits<'a>,
-    /// For the first coefficients of blocks, and for the others.
+    /// Codes for the first coefficients of blocks, and for the others.
     codes: [[Code; 4]; 2],
     interval: u64,
-    /// For each block of each component, which of its coefficients earlier scans made known.
+    /// For each block of each component, the coefficients that earlier scans hold.
     known: Vec<Vec<u64>>,
-    /// How many more blocks are read over.
+    /// Number of blocks that may still be parsed.
     left: u64,
 }
 
 impl Reading<'_> {
-    /// Every scan, if all are whole.
+    /// All scans, if each is whole.
     fn scans(&mut self) -> Option<Vec<Scan>> {
         let mut scans = Vec::new();
         while let Some((marker, segment, next)) = segment(self.bits.bytes, self.bits.at) {
@@ -161,7 +161,7 @@ impl Reading<'_> {
         Some(())
     }
 
-    /// A block of a component; `run` counts the blocks of which nothing more comes.
+    /// Parses a block of a component; `run` counts the blocks without further data.
     fn block(
         &mut self,
         scan: &Scan,
@@ -210,7 +210,7 @@ fn others_of_baseline(bits: &mut Bits, code: &Code) -> Option<()> {
     Some(())
 }
 
-/// Coefficients of which no bit was known.
+/// Parses coefficients without earlier bits.
 fn new(
     bits: &mut Bits,
     code: &Code,
@@ -240,7 +240,7 @@ fn new(
     Some(())
 }
 
-/// One more bit of each coefficient.
+/// Parses one more bit of each coefficient.
 fn refined(
     bits: &mut Bits,
     code: &Code,

@@ -1,4 +1,4 @@
-//! GIF: the first frame as palette indices, laid on the white screen.
+//! GIF: the first frame as palette indices, drawn on a white screen.
 
 use std::io::ErrorKind;
 
@@ -14,7 +14,7 @@ pub(super) struct Gif<'a> {
     transparent: Option<u8>,
 }
 
-/// Where the first frame lies on the screen.
+/// The position of the first frame on the screen.
 #[derive(Clone, Copy)]
 struct Frame {
     left: usize,
@@ -27,7 +27,7 @@ impl<'a> Gif<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let mut options = DecodeOptions::new();
         options.set_color_output(ColorOutput::Indexed);
-        // It is asked for no pixels but into a buffer of ours; what it keeps of the header lies in the file.
+        // Pixels are decoded into our own buffer only; the decoder keeps no more of the header than the file holds.
         options.set_memory_limit(MemoryLimit::Unlimited);
         let mut decoder = options.read_info(bytes)?;
         let found = decoder.next_frame_info()?.ok_or(ImageError::Truncated)?;
@@ -42,13 +42,13 @@ impl<'a> Gif<'a> {
         Ok(Self { decoder, frame, palette, transparent })
     }
 
-    /// Width and height of the screen, and of the frame, which may be larger.
+    /// Width and height of the screen and of the frame, which may be larger.
     pub(super) fn dimensions(&self) -> [[u32; 2]; 2] {
         let screen = [self.decoder.width(), self.decoder.height()];
         [screen.map(u32::from), [self.frame.width as u32, self.frame.height as u32]]
     }
 
-    /// The pixels of the screen as RGB.
+    /// Decodes the RGB pixels of the screen.
     pub(super) fn read(mut self) -> Result<Vec<u8>, ImageError> {
         let (width, height) =
             (usize::from(self.decoder.width()), usize::from(self.decoder.height()));

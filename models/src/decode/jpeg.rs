@@ -1,8 +1,8 @@
-//! What the segments of a JPEG say: the memory that decoding takes, and whether its pixels are all there.
+//! The segments of a JPEG: the memory that decoding needs, and whether all pixels are there.
 
 pub(super) const START_OF_SCAN: u8 = 0xDA;
 pub(super) const RESTART_INTERVAL: u8 = 0xDD;
-/// What ends an image.
+/// The end marker of an image.
 pub(super) const END: [u8; 2] = [0xFF, 0xD9];
 /// The frame of a JPEG, up to its first scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub(super) struct Frame {
     pub(super) components: Vec<Component>,
     /// Components in the first scan.
     in_first_scan: usize,
-    /// Where the data of the first scan begin.
+    /// Offset of the data of the first scan.
     data: usize,
 }
 
-/// A component of a frame: its name, and how often it is sampled across and down.
+/// A component of a frame: its name and its horizontal and vertical sampling factors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Component {
     pub(super) name: u8,
@@ -28,16 +28,16 @@ pub(super) struct Component {
     down: u64,
 }
 
-/// What a scan holds.
+/// The header of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// The names of components, and the tables of their codes.
+    /// The names of components and their code tables.
     pub(super) parts: Vec<(u8, u8)>,
     /// The first and the last coefficient of each block.
     pub(super) coefficients: [usize; 2],
-    /// Whether earlier scans brought bits of these coefficients.
+    /// Whether earlier scans hold higher bits of these coefficients.
     pub(super) refines: bool,
-    /// How many bits of each coefficient are still to come.
+    /// Number of low bits of each coefficient that later scans hold.
     to_come: u8,
 }
 
@@ -49,8 +49,8 @@ impl Component {
 }
 
 impl Frame {
-    /// Reads the segments up to the data of the first scan. Stray bytes between segments and fill bytes
-    /// are passed over, as decoders do. `None` if there is no scan.
+    /// Reads the segments up to the data of the first scan. Stray bytes between segments and fill bytes are skipped, as in
+    /// decoders. `None` if there is no scan.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut frame = None::<Self>;
         let mut at = 2;
@@ -88,15 +88,15 @@ impl Frame {
         })
     }
 
-    /// The most often that a component is sampled across and down.
+    /// The largest horizontal and vertical sampling factors.
     fn sampled(&self) -> [u64; 2] {
         let across = self.components.iter().map(|component| component.across).max();
         let down = self.components.iter().map(|component| component.down).max();
         [across.unwrap_or(1), down.unwrap_or(1)]
     }
 
-    /// The most bytes that the decoder holds beside the decoded pixels: a few rows of each component, and
-    /// every coefficient where the pixels come in several scans.
+    /// The most bytes that the decoder holds beside the decoded pixels: a few rows of each component, and all coefficients
+    /// of a progressive image.
     pub(super) fn beside(&self) -> u64 {
         let [across, down] = self.sampled();
         let width = self.width.next_multiple_of(8 * across);
@@ -112,7 +112,7 @@ impl Frame {
         bytes[self.data.min(bytes.len())..].windows(2).any(|pair| pair == END)
     }
 
-    /// Whether scans bring every bit of every coefficient of every component.
+    /// Whether the scans hold every bit of every coefficient of every component.
     pub(super) fn is_complete(&self, scans: &[Scan]) -> bool {
         self.components.iter().all(|component| {
             let is_of_it = |scan: &&Scan| scan.parts.iter().any(|part| part.0 == component.name);
@@ -137,7 +137,7 @@ impl Frame {
         units * self.components.iter().map(Component::blocks).sum::<u64>()
     }
 
-    /// How many units a scan codes: blocks of a single component, or groups of blocks of several.
+    /// Number of units of a scan: blocks of a single component, or groups of blocks of several.
     pub(super) fn units(&self, scan: &Scan) -> u64 {
         let [across, down] = self.sampled();
         let alone = match scan.parts.as_slice() {
@@ -166,13 +166,13 @@ impl Scan {
     }
 }
 
-/// The next marker from `at` on that has a segment, the segment, and where it ends.
+/// The next marker from `at` on that has a segment, the segment, and the offset of its end.
 pub(super) fn segment(bytes: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
     loop {
         at += next_marker(bytes.get(at..)?)?;
         let marker = *bytes.get(at + 1)?;
         at += 2;
-        // Restarts and the beginning of an image stand alone.
+        // Restarts and the start of an image have no segment.
         if !matches!(marker, 0x01 | 0xD0..=0xD8) {
             let length = number(bytes, at)?.max(2) as usize;
             return Some((marker, bytes.get(at + 2..at + length)?, at + length));
@@ -180,7 +180,7 @@ pub(super) fn segment(bytes: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)>
     }
 }
 
-/// Where the next marker is: a byte 0xFF, and one that is neither a stuffed zero nor a fill byte.
+/// Offset of the next marker: a byte 0xFF, and one that is neither a stuffed zero nor a fill byte.
 fn next_marker(bytes: &[u8]) -> Option<usize> {
     bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))
 }

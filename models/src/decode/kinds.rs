@@ -1,15 +1,15 @@
-//! Kinds of pictures that are not read, told by their bytes or by the ending of their names.
+//! Image formats that are not supported, recognised by their bytes or by their file extension.
 
 use std::path::Path;
 
 use super::directory::Directory;
 
-/// A kind of picture that is not read.
+/// An image format that is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Kind {
     name: &'static str,
     advice: &'static str,
-    /// How the names of such files end.
+    /// File extensions.
     extensions: &'static [&'static str],
 }
 
@@ -66,14 +66,14 @@ const MNG: Kind = kind("MNG or JNG image", DRAW, &["mng", "jng"]);
 const DICOM: Kind = kind("DICOM image", DRAW, &["dcm"]);
 const VIDEO: Kind = kind("video", "save one of its pictures as JPEG", &[]);
 
-/// Every kind that names of files tell.
+/// The formats that file extensions tell.
 const KINDS: [Kind; 33] = [
     HEIC, AVIF, JPEG_XL, JPEG_2000, JPEG_XR, JPEG_LS, BIG_TIFF, DNG, CANON, NIKON, SONY, OLYMPUS,
     PANASONIC, FUJIFILM, PENTAX, SAMSUNG, SIGMA, MINOLTA, RAW, PHOTOSHOP, GIMP, PDF, POSTSCRIPT,
     SVG, ICON, EXR, RADIANCE, NETPBM, TARGA, DDS, QOI, MNG, DICOM,
 ];
 
-/// Beginnings of files that tell their kind.
+/// Magic bytes of formats.
 const BEGINNINGS: &[(&[u8], Kind)] = &[
     (b"\xFF\x0A", JPEG_XL),
     (b"\0\0\0\x0CJXL \r\n\x87\n", JPEG_XL),
@@ -110,8 +110,8 @@ const BEGINNINGS: &[(&[u8], Kind)] = &[
     (b"\x1A\x45\xDF\xA3", VIDEO),
 ];
 
-/// The kind of a picture that is not read, by the ending of its name: `Some("HEIC")` for `IMG_1.HEIC`.
-/// `None` for what is read, and for what is no picture.
+/// The unsupported image format that a file extension tells: `Some("HEIC")` for `IMG_1.HEIC`. `None` for supported
+/// formats and for other files.
 #[must_use]
 pub fn unread_kind(path: &Path) -> Option<&'static str> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
@@ -119,14 +119,14 @@ pub fn unread_kind(path: &Path) -> Option<&'static str> {
     Some(kind.name)
 }
 
-/// The kind of a picture that is not read, by its bytes, whatever its name says. The first 64 KiB are enough.
-/// `None` for what is read, and for what is no picture.
+/// The unsupported image format of a file by its bytes, of which the first 64 KiB are enough. `None` for supported
+/// formats and for other files.
 #[must_use]
-pub fn unread_kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn unread_kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
     of_bytes(bytes).map(|kind| kind.name)
 }
 
-/// The kind that the bytes of a picture are of, and what to do, if it is not read.
+/// The unsupported image format of a file and the next step.
 pub(super) fn refusal(bytes: &[u8]) -> Option<String> {
     of_bytes(bytes).map(|Kind { name, advice, .. }| format!("{name}; {advice}"))
 }
@@ -142,7 +142,7 @@ fn of_bytes(bytes: &[u8]) -> Option<Kind> {
         .or_else(|| bytes.ends_with(b"TRUEVISION-XFILE.\0").then_some(TARGA))
 }
 
-/// HEIC and its kin: a box `ftyp` with brands.
+/// HEIC and related formats: a box `ftyp` with brands.
 fn of_media_file(bytes: &[u8]) -> Option<Kind> {
     let length =
         u32::from_be_bytes([*bytes.first()?, *bytes.get(1)?, *bytes.get(2)?, *bytes.get(3)?]);
@@ -165,7 +165,7 @@ fn of_media_file(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Raw photos that are TIFF files, in which a small picture for display comes first.
+/// Raw photos that are TIFF files, which begin with a thumbnail.
 fn of_directory(bytes: &[u8]) -> Option<Kind> {
     const DNG_VERSION: u16 = 50_706;
     const MAKE: u16 = 271;
@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    /// A TIFF file with entries of one 32-bit number each, and the maker's name.
+    /// A TIFF file with entries of one 32-bit number each, and the name of a maker.
     fn tiff(numbers: &[(u16, u32)], make: &[u8]) -> Vec<u8> {
         let mut bytes = b"II*\0\x08\0\0\0".to_vec();
         bytes.extend((numbers.len() as u16 + 1).to_le_bytes());

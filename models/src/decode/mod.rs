@@ -1,4 +1,4 @@
-//! Bytes of an image file to upright RGB pixels.
+//! Decoding of image files to upright RGB pixels.
 
 mod directory;
 mod entropy;
@@ -18,34 +18,35 @@ use std::path::Path;
 use image::ImageError as Cause;
 pub use image::RgbImage;
 
-pub use self::kinds::{unread_kind, unread_kind_of_bytes};
+pub use self::kinds::unread_kind;
+pub(crate) use self::kinds::unread_kind_of_bytes;
 use self::opened::Opened;
 use crate::Preprocess;
 
-/// The most pixels an image may have where nobody says otherwise.
+/// The default limit of an image's pixels.
 pub const MAX_PIXELS: u64 = 50_000_000;
 
-/// What no limit goes beyond, so that numbers of bytes stay numbers.
+/// The largest limit, so that numbers of bytes do not overflow.
 const MOST_PIXELS: u64 = 1 << 40;
 
-/// How the names of image files end.
+/// The file extensions of images.
 pub const EXTENSIONS: [&str; 11] =
     ["apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-/// Whether a file is an image by the ending of its name.
+/// Whether a file has the extension of an image.
 #[must_use]
 pub fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Why an image cannot be used.
+/// Reasons why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// The bytes are of no image format at all.
+    /// The bytes are not an image.
     #[error("not an image")]
     NotAnImage,
-    /// An image format or variant that is not read.
+    /// The format or variant of the image is not supported.
     #[error("unsupported kind of image: {0}")]
     Unsupported(String),
     /// The image ends before its last pixel.
@@ -58,7 +59,7 @@ pub enum ImageError {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// The most pixels that are let in.
+        /// The limit.
         max_pixels: u64,
     },
     /// The image is damaged.
@@ -66,7 +67,7 @@ pub enum ImageError {
     Damaged(String),
 }
 
-/// What is let in.
+/// Limits of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most pixels an image may have.
@@ -92,21 +93,26 @@ impl Limits {
     }
 }
 
-/// Decodes an image as people see it: turned as its EXIF orientation says, transparency laid on
-/// white, grey, palette, 16-bit and CMYK brought to 8-bit RGB. Of an animation the first frame.
-/// A panic in the decoder of some format is an error of that image.
+/// Decodes an image: its EXIF orientation is applied, transparency is blended with white, and grey, palette, 16-bit and
+/// CMYK are converted to 8-bit RGB. Of an animation the first frame is decoded. A panic in a decoder is an error of that
+/// image.
+///
+/// # Errors
+/// Each variant of [`ImageError`].
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
     guarded(|| Opened::new(bytes, *limits)?.decode())
 }
 
-/// The most bytes of memory that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels
-/// hold at one time, beside `bytes`, as the image's header tells. What is no image, not read or larger than
-/// `limits` is refused as [`decode`] refuses it.
+/// The most bytes of memory that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels hold at one time
+/// beside `bytes`, according to the image's header.
+///
+/// # Errors
+/// Those of [`decode`] that follow from the header.
 pub fn memory(bytes: &[u8], limits: &Limits) -> Result<u64, ImageError> {
     memory_for(bytes, *limits, &Preprocess::imagenet([512, 512]))
 }
 
-/// [`memory`] where the preprocessing is known.
+/// [`memory`] for a known preprocessing.
 pub(crate) fn memory_for(
     bytes: &[u8],
     limits: Limits,
@@ -116,11 +122,11 @@ pub(crate) fn memory_for(
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
-    let panicked = |_| Err(ImageError::Damaged("its decoder gave up".to_owned()));
+    let panicked = |_| Err(ImageError::Damaged("its decoder panicked".to_owned()));
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked).map_err(shortened)
 }
 
-/// An error on one short line: messages of decoders may hold parts of the file.
+/// Shortens an error to one line: messages of decoders may contain parts of the file.
 fn shortened(error: ImageError) -> ImageError {
     const MOST_LETTERS: usize = 300;
     let shorten = |text: String| {

@@ -1,4 +1,4 @@
-//! An image between its header and its pixels: what it will need, and how each format is decoded.
+//! An image whose header was read: the memory that it needs, and the decoder of each format.
 
 use std::io::Cursor;
 
@@ -9,9 +9,9 @@ use super::gif::Gif;
 use super::png::Png;
 use super::tiff::Tiff;
 use super::{ImageError, Limits, entropy, jpeg, kinds, rgb, webp};
-use crate::Preprocess;
+use crate::{Preprocess, preprocess};
 
-/// What every image needs, however small.
+/// Bytes that every image needs.
 const FIXED: u64 = 1 << 19;
 
 /// An image whose header was read.
@@ -24,14 +24,14 @@ pub(super) struct Opened<'a> {
     codec: Codec<'a>,
 }
 
-/// What decodes it.
+/// The decoder of an image.
 enum Codec<'a> {
     Png(Box<Png<'a>>),
     Gif(Box<Gif<'a>>),
     Tiff(Box<Tiff<'a>>),
     /// A decoder that writes all pixels at once.
     Whole(Box<dyn ImageDecoder + 'a>),
-    /// A JPEG that lacks nothing but its end marker.
+    /// A JPEG that only lacks its end marker.
     Endless(&'a [u8]),
 }
 
@@ -74,7 +74,7 @@ impl<'a> Opened<'a> {
         Ok(Self { width, height, orientation, beside, codec: Codec::Tiff(Box::new(tiff)) })
     }
 
-    /// What the image crate decodes.
+    /// Opens an image that the image crate decodes.
     fn whole(bytes: &'a [u8], format: ImageFormat, limits: Limits) -> Result<Self, ImageError> {
         if format == ImageFormat::WebP {
             webp::check(bytes)?;
@@ -99,7 +99,7 @@ impl<'a> Opened<'a> {
         let Some(frame) = jpeg::Frame::read(bytes) else {
             return Err(ImageError::Truncated);
         };
-        // The bytes are copied, and what they hold beside the picture once more.
+        // The bytes are copied, and those beside the picture once more.
         let beside = 3 * file + frame.beside();
         if frame.ends(bytes) {
             return Ok(Self { beside, ..opened });
@@ -120,7 +120,7 @@ impl<'a> Opened<'a> {
             Codec::Whole(decoder) => {
                 self.pixels() * rgb::bytes_per_pixel(decoder.color_type()) as u64
             }
-            // Transparency is unknown to JPEG.
+            // JPEG has no transparency.
             _ => self.pixels() * 3,
         }
     }
@@ -134,10 +134,10 @@ impl<'a> Opened<'a> {
         let decoding = buffer + self.beside;
         let turning = if turned { buffer + upright } else { 0 };
         let held = if turned { upright } else { buffer };
-        decoding.max(turning).max(held + preprocess.memory(width, height)) + FIXED
+        decoding.max(turning).max(held + preprocess::memory(preprocess, width, height)) + FIXED
     }
 
-    /// The upright RGB pixels.
+    /// Decodes the upright RGB pixels.
     pub(super) fn decode(self) -> Result<RgbImage, ImageError> {
         let (width, height, orientation) = (self.width, self.height, self.orientation);
         let (pixels, bytes) = (self.pixels() as usize, self.buffer() as usize);
@@ -151,7 +151,7 @@ impl<'a> Opened<'a> {
                 whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, bytes)?
             }
         };
-        let problem = || ImageError::Damaged("its decoder gave too few pixels".to_owned());
+        let problem = || ImageError::Damaged("its decoder returned too few pixels".to_owned());
         let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
         let mut image = DynamicImage::from(image);
         image.apply_orientation(orientation);
@@ -159,7 +159,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// The pixels of an image whose decoder writes them all at once, brought to RGB where they lie.
+/// Decodes an image whose decoder writes all pixels at once, and converts it to RGB in place.
 fn whole(
     decoder: Box<dyn ImageDecoder + '_>,
     pixels: usize,
@@ -174,7 +174,7 @@ fn whole(
     Ok(buffer)
 }
 
-/// Whether width and height change places, for which the pixels are copied.
+/// Whether width and height are exchanged, which needs a copy of the pixels.
 fn is_quarter_turn(orientation: Orientation) -> bool {
     use Orientation as O;
     matches!(orientation, O::Rotate90 | O::Rotate270 | O::Rotate90FlipH | O::Rotate270FlipH)

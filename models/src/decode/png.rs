@@ -1,4 +1,4 @@
-//! PNG, row by row: never more of an image is held than its RGB pixels and a few rows of the file's own kind.
+//! PNG, row by row: only the RGB pixels and a few rows of the file's own samples are held.
 
 use std::io::{Cursor, ErrorKind};
 
@@ -8,7 +8,7 @@ use png::{BitDepth, Decoder, DecodingError, InterlaceInfo, Limits, Reader, Trans
 
 use super::{ImageError, rgb};
 
-/// The passes of an interlaced PNG: the first column and every how many, and the same for rows.
+/// The passes of an interlaced PNG: the first column and the distance of columns, and the same for rows.
 const PASSES: [[[u32; 2]; 2]; 7] = [
     [[0, 8], [0, 8]],
     [[4, 8], [0, 8]],
@@ -19,7 +19,7 @@ const PASSES: [[[u32; 2]; 2]; 7] = [
     [[0, 1], [1, 2]],
 ];
 
-/// What the decoder may hold beside rows: the header's chunks.
+/// The most bytes that the decoder may hold beside rows: the chunks of the header.
 const CHUNKS: usize = 16 << 20;
 
 /// A PNG whose header was read.
@@ -44,7 +44,7 @@ impl<'a> Png<'a> {
             png::ColorType::Grayscale => [ColorType::L8, ColorType::L16],
             png::ColorType::GrayscaleAlpha => [ColorType::La8, ColorType::La16],
             png::ColorType::Rgba => [ColorType::Rgba8, ColorType::Rgba16],
-            // Palettes are RGB once they are expanded.
+            // Expanded palettes are RGB.
             png::ColorType::Rgb | png::ColorType::Indexed => [ColorType::Rgb8, ColorType::Rgb16],
         }[usize::from(deep)];
         Ok(Self { reader, color, deep })
@@ -59,8 +59,7 @@ impl<'a> Png<'a> {
         exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
     }
 
-    /// The most bytes that are held beside the RGB pixels: rows as they are stored, as they are
-    /// expanded and as RGB, and what was read of the header.
+    /// The most bytes that are held beside the RGB pixels: a stored, an expanded and an RGB row, and the header.
     pub(super) fn beside(&self) -> u64 {
         let info = self.reader.info();
         let stored = info.raw_row_length() as u64;
@@ -69,8 +68,7 @@ impl<'a> Png<'a> {
         10 * stored + 3 * expanded + 2 * exif + (1 << 19)
     }
 
-    /// The RGB pixels, row by row. What follows the last row is not read: a file whose end is missing has
-    /// lost no pixel.
+    /// Decodes the RGB pixels row by row, up to the last row: a file whose end is missing has lost no pixel.
     pub(super) fn read(mut self) -> Result<Vec<u8>, ImageError> {
         let (width, height) = self.dimensions();
         let row_bytes = width as usize * 3;
@@ -91,7 +89,7 @@ impl<'a> Png<'a> {
         Ok(image)
     }
 
-    /// How many rows the file stores.
+    /// Number of rows in the file.
     fn rows(&self) -> usize {
         let info = self.reader.info();
         if !info.interlaced {
@@ -104,10 +102,10 @@ impl<'a> Png<'a> {
         PASSES.into_iter().map(rows).sum()
     }
 
-    /// Brings a row of samples to RGB.
+    /// Converts a row of samples to RGB.
     fn convert(&self, samples: &mut [u8], pixels: usize) -> Result<(), ImageError> {
         if self.deep {
-            // A PNG has the higher byte first.
+            // PNG is big-endian.
             for value in samples.chunks_exact_mut(2) {
                 let native = u16::from_be_bytes([value[0], value[1]]).to_ne_bytes();
                 value.copy_from_slice(&native);

@@ -1,19 +1,18 @@
-//! Samples of every kind that decoders give, to 8-bit RGB in the place where they lie.
+//! Conversion of all sample types of decoders to 8-bit RGB, in place.
 
 use image::ColorType;
 
-/// Bytes of a pixel where decoded samples become RGB in place.
+/// Bytes of a pixel in a buffer where decoded samples become RGB.
 pub(super) fn bytes_per_pixel(color: ColorType) -> usize {
     usize::from(color.bytes_per_pixel()).max(3)
 }
 
-/// The most that [`bytes_per_pixel`] can be.
+/// The maximum of [`bytes_per_pixel`].
 pub(super) const MOST_BYTES: usize = 16;
 
-/// Brings the first `pixels` pixels in `buffer`, as a decoder of `color` wrote them one after the other
-/// (16 bits and floats in the machine's byte order), to three bytes each, from its beginning. Transparency
-/// is laid on white. The buffer holds [`bytes_per_pixel`] bytes for each pixel. `None` for a kind of samples
-/// that no decoder gives.
+/// Converts the first `pixels` pixels in `buffer`, as a decoder of `color` wrote them (16 bits and floats in the machine's
+/// byte order), to three bytes each, from its beginning. Transparency is blended with white. The buffer holds
+/// [`bytes_per_pixel`] bytes for each pixel. `None` for a sample type that no decoder has.
 pub(super) fn in_place(buffer: &mut [u8], pixels: usize, color: ColorType) -> Option<()> {
     match color {
         ColorType::Rgb8 => (),
@@ -40,7 +39,7 @@ pub(super) fn in_place(buffer: &mut [u8], pixels: usize, color: ColorType) -> Op
     Some(())
 }
 
-/// Spreads grey of a few bits, the first pixel in a byte's highest ones, to a byte each.
+/// Expands grey of a few bits, the first pixel in the highest bits of a byte, to a byte each.
 pub(super) fn unpack(row: &mut [u8], pixels: usize, bits: u8) {
     let (in_a_byte, most) = (8 / usize::from(bits), (1 << bits) - 1);
     for at in (0..pixels).rev() {
@@ -49,21 +48,21 @@ pub(super) fn unpack(row: &mut [u8], pixels: usize, bits: u8) {
     }
 }
 
-/// As the image crate does, without a profile.
+/// The conversion of the image crate without a profile.
 pub(super) fn of_cmyk([c, m, y, k]: [u8; 4]) -> [u8; 3] {
     let light = 1.0 - f32::from(k) / 255.0;
     [c, m, y].map(|ink| ((255.0 - f32::from(ink)) * light) as u8)
 }
 
-/// JFIF's colours of full range.
+/// The full-range colours of JFIF.
 pub(super) fn of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let [y, cb, cr] = [f32::from(y), f32::from(cb) - 128.0, f32::from(cr) - 128.0];
     [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]
         .map(|value| value.round() as u8)
 }
 
-/// Pixels that shrink go from the first to the last, pixels that grow from the last to the first, so that
-/// none is overwritten before it is read.
+/// Pixels that shrink are converted from the first to the last, pixels that grow from the last to the first, so that none
+/// is overwritten before it is read.
 pub(super) fn each<const N: usize>(
     buffer: &mut [u8],
     pixels: usize,
@@ -106,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// What the image crate makes of it, transparency laid on white.
+    /// The result of the image crate, transparency blended with white.
     fn expected(image: &DynamicImage) -> Vec<u8> {
         if !image.color().has_alpha() {
             return image.to_rgb8().into_raw();

@@ -1,4 +1,4 @@
-//! TIFF, strip by strip or tile by tile: beside the RGB pixels no more is held than one of them.
+//! TIFF, strip by strip or tile by tile: only the RGB pixels and one strip or tile are held.
 
 use std::io::{Cursor, ErrorKind};
 
@@ -11,12 +11,12 @@ use tiff::tags::{CompressionMethod, PlanarConfiguration, SampleFormat, Tag};
 use super::directory::Directory;
 use super::{ImageError, jpeg, rgb};
 
-/// What the samples of a pixel mean.
+/// The meaning of the samples of a pixel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Samples {
-    /// As decoders of other formats give them.
+    /// The samples of other formats.
     Usual(ColorType),
-    /// So many bits of grey, several pixels a byte.
+    /// Grey of so few bits that a byte has several pixels.
     Bits(u8),
     Cmyk8,
     Cmyk16,
@@ -52,7 +52,7 @@ impl Samples {
         found.ok_or_else(|| ImageError::Unsupported(format!("TIFF of {color:?} in {formats:?}")))
     }
 
-    /// How many a pixel has.
+    /// Number of samples of a pixel.
     fn count(self) -> u32 {
         match self {
             Self::Usual(color) => color.channel_count().into(),
@@ -62,7 +62,7 @@ impl Samples {
         }
     }
 
-    /// Bytes of a row of so many pixels.
+    /// Bytes of a row of `pixels` pixels.
     fn row(self, pixels: usize) -> usize {
         match self {
             Self::Usual(color) => pixels * usize::from(color.bytes_per_pixel()),
@@ -73,7 +73,7 @@ impl Samples {
         }
     }
 
-    /// Brings a row of `pixels` pixels, which has room for [`rgb::bytes_per_pixel`] bytes of each, to RGB.
+    /// Converts a row of `pixels` pixels, with [`rgb::bytes_per_pixel`] bytes for each, to RGB.
     fn to_rgb(self, row: &mut [u8], pixels: usize) -> Option<()> {
         match self {
             Self::Usual(color) => return rgb::in_place(row, pixels, color),
@@ -100,7 +100,7 @@ pub(super) struct Tiff<'a> {
     samples: Samples,
     /// Width and height of a strip or tile, as it is stored.
     chunk: [u32; 2],
-    /// One where the samples of a pixel lie together, else one for each sample.
+    /// Number of planes: one if the samples of a pixel are stored together, else one for each sample.
     planes: u32,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Tiff<'a> {
         self.width.div_ceil(across.max(1)).saturating_mul(self.height.div_ceil(down.max(1)))
     }
 
-    /// What decoding of a strip or tile needs that is a JPEG. One that is larger than it may be is an error.
+    /// The bytes that decoding a strip or tile that is a JPEG needs. A JPEG larger than the strip is an error.
     fn of_jpegs(&mut self) -> Result<u64, ImageError> {
         let method = self.decoder.find_tag_unsigned::<u16>(Tag::Compression)?.unwrap_or(1);
         if CompressionMethod::from_u16_exhaustive(method) != CompressionMethod::ModernJPEG {
@@ -194,7 +194,7 @@ impl<'a> Tiff<'a> {
         Ok(most + 2 * self.bytes.len() as u64)
     }
 
-    /// The RGB pixels, chunk by chunk.
+    /// Decodes the RGB pixels chunk by chunk.
     pub(super) fn read(mut self) -> Result<Vec<u8>, ImageError> {
         let row_bytes = self.width as usize * 3;
         let mut image = vec![0; row_bytes * self.height as usize];
@@ -219,7 +219,7 @@ impl<'a> Tiff<'a> {
         Ok(image)
     }
 
-    /// The samples of a chunk, those of a pixel together, into `chunk`.
+    /// Decodes the samples of a chunk, those of a pixel together, into `chunk`.
     fn read_chunk(
         &mut self,
         at: u32,

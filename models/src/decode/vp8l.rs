@@ -1,20 +1,19 @@
-//! How much memory the prefix codes of a lossless WebP take. Its stream says how many there are, up to 65,536
-//! groups of five, in a picture of its own; so the stream is read up to there, without keeping any pixel.
+//! The memory of the prefix codes of a lossless WebP. Their number, up to 65,536 groups of five, is stored as an image of
+//! its own; so the stream is read up to there, without keeping pixels.
 
 /// Symbols of the codes of a group: green with lengths, red, blue, alpha, distances.
 const SYMBOLS: [usize; 5] = [256 + 24, 256, 256, 256, 40];
-/// The order in which the lengths of the code of lengths are told.
+/// The order in which the lengths of the code of lengths are stored.
 const LENGTHS: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 const LONGEST: usize = 15;
-/// The decoder looks up so many bits in a table, and the rest in a tree.
+/// Bits that the decoder looks up in a table; further bits are looked up in a tree.
 const TABLE_BITS: usize = 10;
-/// Bytes of a group of codes, without tables and trees, and of a node of a tree; every tree has three or more.
+/// Bytes of a group of codes, without tables and trees, and of a node of a tree; every tree has at least three.
 const GROUP: u64 = 5 * 56;
 const NODE: u64 = 16;
 
-/// The most bytes that the decoder's codes take, as far as `stream` goes: what comes after the header of a
-/// lossless picture, or of an alpha chunk, of that width and height.
-/// `None` if a transform is repeated, of which each may come once.
+/// The most bytes of the decoder's codes. `stream` is the part after the header of a lossless picture, or of an alpha
+/// chunk, of that width and height; its end may be missing. `None` if a transform is repeated.
 pub(super) fn codes(stream: &[u8], [width, height]: [u32; 2]) -> Option<u64> {
     let mut reader = Reader { stream, bit: 0, bytes: 0, transforms: [false; 4], repeated: false };
     let _ = reader.picture(u64::from(width), u64::from(height));
@@ -27,12 +26,12 @@ struct Reader<'a> {
     bit: usize,
     /// Bytes of codes so far.
     bytes: u64,
-    /// Which transforms came.
+    /// The transforms that were read.
     transforms: [bool; 4],
     repeated: bool,
 }
 
-/// A prefix code: how many symbols have each length, and the symbols in the order of their codes.
+/// A prefix code: the number of symbols of each length, and the symbols in the order of their codes.
 struct Code {
     counts: [u16; LONGEST + 1],
     symbols: Vec<u16>,
@@ -52,7 +51,7 @@ impl Code {
         Self { counts, symbols: (1..=LONGEST).flat_map(of_length).collect() }
     }
 
-    /// The bytes that the decoder keeps of it.
+    /// The bytes of its tables and trees in the decoder.
     fn bytes(&self) -> u64 {
         let longest = self.counts.iter().rposition(|count| *count > 0).unwrap_or(0);
         let long =
@@ -105,7 +104,7 @@ impl Reader<'_> {
             let side = self.bits(3)? + 2;
             groups += self.inner(width.div_ceil(1 << side), height.div_ceil(1 << side))?;
         }
-        // The list of groups grows to twice its size, and is copied then.
+        // The list of groups grows to twice its size, with a copy.
         self.bytes += GROUP * (groups as u64).next_power_of_two() * 3 / 2;
         for _ in 0..groups {
             self.group(cache)?;
@@ -113,7 +112,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// Reads over a picture that steers another one; gives the largest number that its red and green make.
+    /// Skips a transform image; returns the largest number in its red and green channels.
     fn inner(&mut self, width: u64, height: u64) -> Option<usize> {
         let cache = self.cache()?;
         let group = self.group(cache)?;
@@ -137,14 +136,14 @@ impl Reader<'_> {
                 _ => 1,
             };
             if self.bit == start {
-                // No code has a choice: the rest is the same.
+                // Each code has one symbol: the rest is the same.
                 break;
             }
         }
         Some(largest)
     }
 
-    /// How many colours a cache adds to the symbols.
+    /// Number of colours that a cache adds to the symbols.
     fn cache(&mut self) -> Option<usize> {
         if self.bits(1)? == 0 {
             return Some(0);
@@ -177,8 +176,8 @@ impl Reader<'_> {
             return Some(Code { counts, symbols: found });
         }
         let mut of_lengths = [0_u8; LENGTHS.len()];
-        let told = 4 + self.bits(4)?;
-        for place in LENGTHS.into_iter().take(told) {
+        let count = 4 + self.bits(4)?;
+        for place in LENGTHS.into_iter().take(count) {
             of_lengths[place] = self.bits(3)? as u8;
         }
         let of_lengths = Code::of_lengths(&of_lengths);
@@ -221,7 +220,7 @@ impl Reader<'_> {
         None
     }
 
-    /// A length or distance, whose symbol says how many bits follow.
+    /// Reads a length or distance, whose symbol tells the number of extra bits.
     fn prefixed(&mut self, symbol: usize) -> Option<usize> {
         if symbol < 4 {
             return Some(symbol + 1);

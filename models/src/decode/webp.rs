@@ -1,24 +1,24 @@
-//! What the chunks of a WebP say of the memory that decoding its first frame takes.
+//! The chunks of a WebP: the memory that decoding its first frame needs.
 
 use super::{ImageError, vp8l};
 
-/// A WebP's picture, or the first one of an animation.
+/// The image of a WebP, or the first one of an animation.
 #[derive(Debug, Default)]
 struct Picture<'a> {
     /// Width and height of the lossy picture, if there is one.
     lossy: Option<[u32; 2]>,
-    /// Width and height of the lossless one, and what comes after.
+    /// Width and height of the lossless one, and the bytes after them.
     lossless: Option<([u32; 2], &'a [u8])>,
-    /// What says how transparent the lossy picture is.
+    /// The alpha channel of the lossy picture.
     alpha: Option<&'a [u8]>,
-    /// Whether it is laid on a canvas.
+    /// Whether it is drawn on a canvas.
     animated: bool,
 }
 
-/// Pixels that fill up the last blocks, at the longest sides there are.
+/// Pixels of padding in the last blocks, for the longest sides.
 const BORDER: u64 = 2 * 16 * 16_384;
 
-/// The most bytes that the decoder holds beside the pixels that it gives: `canvas` of them, with or without
+/// The most bytes that the decoder holds beside the decoded pixels of a canvas of that size, with or without
 /// transparency. A picture that is larger than the canvas is an error.
 pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result<u64, ImageError> {
     let mut picture = Picture::default();
@@ -30,8 +30,7 @@ pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result
     if pixels > canvas {
         return Err(ImageError::Damaged("its picture is larger than it says".to_owned()));
     }
-    // Planes of brightness and colour, what is known of each block of 16×16 pixels, and the compressed
-    // bytes, which are copied.
+    // Planes of luma and chroma, the state of each block of 16×16 pixels, and a copy of the compressed bytes.
     let planes = if lossy.is_some() { 2 * (pixels + BORDER) + 3 * bytes.len() as u64 } else { 0 };
     let frame = match (lossy, animated) {
         (Some(_), false) => 0,
@@ -40,7 +39,7 @@ pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result
         (None, true) => pixels * 4,
     };
     let of_alpha = if alpha.is_some() { 5 * pixels } else { 0 };
-    // Coarser pictures that steer a lossless one, and its codes.
+    // The transform images of a lossless picture, and its codes.
     let codes = match most_codes(bytes, sides)? {
         0 => 0,
         codes => pixels + codes,
@@ -49,8 +48,7 @@ pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result
     Ok(planes + frame + of_alpha + codes + laid)
 }
 
-/// The most bytes of codes that any lossless stream in the file has, wherever it stands: which of several the
-/// decoder takes is its own affair.
+/// The most bytes of codes of any lossless stream in the file: which of several the decoder uses is not known here.
 fn most_codes(bytes: &[u8], canvas: [u32; 2]) -> Result<u64, ImageError> {
     let mut most = 0;
     let mut count = |name: &[u8], payload: &[u8], frame: [u32; 2]| {
@@ -83,7 +81,7 @@ fn most_codes(bytes: &[u8], canvas: [u32; 2]) -> Result<u64, ImageError> {
     Ok(most)
 }
 
-/// A chunk, as far as its bytes are there.
+/// A chunk, whose end may be missing.
 struct Chunk<'a> {
     name: &'a [u8],
     payload: &'a [u8],
@@ -107,8 +105,8 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// Refuses a file with a chunk that claims more bytes than there are: the decoder would make room for them.
-/// What comes after the file's own end is no chunk, unless the decoder takes it for one.
+/// Refuses a file with a chunk that claims more bytes than there are, because the decoder would allocate them. Bytes after
+/// the file's own end are not a chunk, unless the decoder reads them as one.
 pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
     const KNOWN: [&[u8]; 9] =
         [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "];
@@ -126,7 +124,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
         if cut_off && (inside || KNOWN.contains(&name)) {
             return Err(ImageError::Truncated);
         }
-        // Without this header, the first chunk is all that is read.
+        // Without this header only the first chunk is read.
         if !extended {
             return Ok(());
         }
@@ -134,7 +132,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
 }
 
 impl<'a> Picture<'a> {
-    /// Takes up the chunks in `bytes`, up to the end of the first picture.
+    /// Reads the chunks in `bytes` up to the end of the first picture.
     fn read(&mut self, mut bytes: &'a [u8]) {
         while let Some((name, rest)) = bytes.split_at_checked(4) {
             let Some((length, rest)) = rest.split_at_checked(4) else { return };
@@ -164,7 +162,7 @@ fn lossy(payload: &[u8]) -> Option<[u32; 2]> {
     Some([side(6)?, side(8)?])
 }
 
-/// Width and height of a VP8L picture, and what comes after them.
+/// Width and height of a VP8L picture, and the bytes after them.
 fn lossless(payload: &[u8]) -> Option<([u32; 2], &[u8])> {
     let header = payload.get(1..5)?;
     let header = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);

@@ -1,8 +1,10 @@
-//! Captions while they are searched, and once they are found.
+//! Captions during the search and after it.
 
 use data::vocabulary::{END, UNSAID, WordId};
+use ndarray::Array2;
 
 use super::SearchOptions;
+use super::tree::{Path, Tree};
 
 /// A caption that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,100 +13,122 @@ pub struct Hypothesis {
     pub words: Vec<WordId>,
     /// The log-probability of each word.
     pub word_log_probabilities: Vec<f32>,
-    /// Where the network looked for each word: a weight for each cell.
-    pub attention: Vec<Vec<f32>>,
+    /// The attention of each word, `[words, cells]`.
+    pub attention: Array2<f32>,
     /// The log-probability of the whole caption, its end included if it has one.
     pub log_probability: f32,
-    /// By what captions are compared.
+    /// The number by which captions are compared.
     pub score: f32,
-    /// Whether the network said that the caption is over.
+    /// Whether the network ended the caption.
     pub finished: bool,
 }
 
-/// A caption that is not over.
-#[derive(Debug, Clone, Default)]
+/// A caption that continues.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Beam {
     /// Its row within the image in the step before.
     pub(super) parent: usize,
-    words: Vec<WordId>,
-    word_log_probabilities: Vec<f32>,
-    attention: Vec<Vec<f32>>,
+    /// Its last word in the tree.
+    last: Option<usize>,
+    /// Number of its words.
+    length: usize,
     pub(super) log_probability: f32,
 }
 
+/// A caption that is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    last: Option<usize>,
+    log_probability: f32,
+    pub(super) score: f32,
+    pub(super) finished: bool,
+}
+
+/// A word that continues a caption.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NextWord {
+    pub(super) word: WordId,
+    pub(super) log_probability: f32,
+    /// The row within the image, and within the step, of the caption that it continues.
+    pub(super) row: usize,
+    pub(super) step_row: usize,
+}
+
 impl Beam {
-    pub(super) fn last_word(&self) -> Option<WordId> {
-        self.words.last().copied()
+    pub(super) fn last_word(&self, tree: &Tree) -> Option<WordId> {
+        self.last.map(|last| tree.word(last))
     }
 
-    /// Whether `word` may come next.
-    pub(super) fn admits(&self, word: WordId, options: &SearchOptions) -> bool {
-        if word == END {
-            return self.words.len() >= options.min_length;
+    /// The words that may not come next.
+    pub(super) fn excluded(&self, tree: &Tree, options: &SearchOptions) -> Vec<WordId> {
+        let mut excluded = UNSAID.to_vec();
+        if self.length < options.min_length {
+            excluded.push(END);
         }
-        let doubled = !options.double_words && self.last_word() == Some(word);
-        !UNSAID.contains(&word) && !doubled && !self.repeats(word, options.no_repeat_ngram)
+        if !options.double_words {
+            excluded.extend(self.last_word(tree));
+        }
+        if let Some(before) = options.no_repeat_ngram.checked_sub(1)
+            && let Some(start) = self.length.checked_sub(before)
+        {
+            let words = tree.words(self.last);
+            let ngrams = words.windows(before + 1);
+            let repeated = ngrams.filter(|ngram| ngram[..before] == words[start..]);
+            excluded.extend(repeated.map(|ngram| ngram[before]));
+        }
+        excluded
     }
 
-    /// Whether the last words and `word`, together `length` words, have been said in a row before.
-    fn repeats(&self, word: WordId, length: usize) -> bool {
-        let Some(before) = length.checked_sub(1) else { return false };
-        let Some(start) = self.words.len().checked_sub(before) else { return false };
-        let said = self.words.windows(length);
-        said.into_iter()
-            .any(|ngram| ngram[..before] == self.words[start..] && ngram[before] == word)
+    /// Adds a word.
+    pub(super) fn extend(&self, tree: &mut Tree, next: NextWord) -> Self {
+        let NextWord { word, log_probability, row, step_row } = next;
+        Self {
+            parent: row,
+            last: Some(tree.add(self.last, word, log_probability, step_row)),
+            length: self.length + 1,
+            log_probability: self.log_probability + log_probability,
+        }
     }
 
-    /// One word longer; the network looked at the cells as `attention` says. `parent` is its row.
-    pub(super) fn extend(
-        &self,
-        parent: usize,
-        word: WordId,
-        log_probability: f32,
-        attention: &[f32],
-    ) -> Self {
-        let mut next = self.clone();
-        next.parent = parent;
-        next.words.push(word);
-        next.word_log_probabilities.push(log_probability);
-        next.attention.push(attention.to_vec());
-        next.log_probability += log_probability;
-        next
+    /// Ends the caption with the log-probability of the end.
+    pub(super) fn end(&self, log_probability: f32, options: &SearchOptions) -> Ended {
+        let log_probability = self.log_probability + log_probability;
+        let score = score(log_probability, self.length + 1, options);
+        Ended { last: self.last, log_probability, score, finished: true }
     }
 
-    /// Ended by the network, with what it gave the end.
-    pub(super) fn end(&self, log_probability: f32, options: &SearchOptions) -> Hypothesis {
-        let ended =
-            Self { log_probability: self.log_probability + log_probability, ..self.clone() };
-        let score = ended.score_at(self.words.len() + 1, options);
-        ended.hypothesis(score, true)
+    /// Cuts the caption off.
+    pub(super) fn cut_off(&self, options: &SearchOptions) -> Ended {
+        let Self { last, log_probability, .. } = *self;
+        let score = score(log_probability, self.length.max(1), options);
+        Ended { last, log_probability, score, finished: false }
     }
 
-    /// Cut off.
-    pub(super) fn cut_off(self, options: &SearchOptions) -> Hypothesis {
-        let score = self.score_at(self.words.len().max(1), options);
-        self.hypothesis(score, false)
-    }
-
-    /// No caption that begins like this one scores higher: its log-probability only falls, and its length
-    /// lies between the next word and the longest.
+    /// An upper bound for the scores of captions that begin like this one: the log-probability only falls, and the
+    /// length is between the next word and the longest.
     pub(super) fn best_score(&self, options: &SearchOptions) -> f32 {
-        let lengths = [self.words.len() + 1, options.max_length];
-        lengths.map(|length| self.score_at(length, options)).into_iter().fold(f32::MIN, f32::max)
+        let lengths = [self.length + 1, options.max_length];
+        let scores = lengths.map(|length| score(self.log_probability, length, options));
+        scores.into_iter().fold(f32::MIN, f32::max)
     }
+}
 
-    fn score_at(&self, length: usize, options: &SearchOptions) -> f32 {
-        self.log_probability / (length as f32).powf(options.length_exponent)
-    }
+/// The number by which captions are compared.
+fn score(log_probability: f32, length: usize, options: &SearchOptions) -> f32 {
+    log_probability / (length as f32).powf(options.length_exponent)
+}
 
-    fn hypothesis(self, score: f32, finished: bool) -> Hypothesis {
+impl Ended {
+    /// Collects the whole caption.
+    pub(super) fn hypothesis(&self, tree: &Tree, attention: &[Array2<f32>]) -> Hypothesis {
+        let Path { words, log_probabilities, attention } = tree.path(self.last, attention);
         Hypothesis {
-            words: self.words,
-            word_log_probabilities: self.word_log_probabilities,
-            attention: self.attention,
+            words,
+            word_log_probabilities: log_probabilities,
+            attention,
             log_probability: self.log_probability,
-            score,
-            finished,
+            score: self.score,
+            finished: self.finished,
         }
     }
 }
@@ -113,17 +137,22 @@ impl Beam {
 mod tests {
     use super::*;
 
-    fn said(words: &[WordId]) -> Beam {
-        let start = Beam::default();
-        words.iter().fold(start, |beam, &word| beam.extend(0, word, -0.5, &[1.0]))
+    fn excluded(words: &[WordId], options: &SearchOptions) -> Vec<WordId> {
+        let mut tree = Tree::default();
+        let mut beam = Beam::default();
+        for &word in words {
+            let next = NextWord { word, log_probability: -0.5, row: 0, step_row: 0 };
+            beam = beam.extend(&mut tree, next);
+        }
+        beam.excluded(&tree, options)
     }
 
     #[test]
-    fn no_ngram_is_said_twice() {
-        let beam = said(&[5, 6, 7, 5, 6]);
+    fn no_ngram_is_repeated() {
         let next = |no_repeat_ngram| {
             let options = SearchOptions { no_repeat_ngram, ..SearchOptions::default() };
-            (4..10).filter(|&word| beam.admits(word, &options)).collect::<Vec<_>>()
+            let excluded = excluded(&[5, 6, 7, 5, 6], &options);
+            (4..10).filter(|word| !excluded.contains(word)).collect::<Vec<_>>()
         };
         assert_eq!(next(0), [4, 5, 6, 7, 8, 9]);
         assert_eq!(next(1), [4, 8, 9]);
@@ -133,14 +162,34 @@ mod tests {
     }
 
     #[test]
-    fn double_words_and_early_ends_are_blocked_where_asked() {
+    fn double_words_and_early_ends_are_excluded_on_request() {
         let options =
             SearchOptions { double_words: false, min_length: 3, ..SearchOptions::default() };
-        assert!(!said(&[5, 6]).admits(6, &options));
-        assert!(said(&[6, 5]).admits(6, &options));
-        assert!(said(&[6]).admits(6, &SearchOptions::default()));
-        assert!(!said(&[5, 6]).admits(END, &options) && said(&[5, 6, 7]).admits(END, &options));
-        assert!(!said(&[]).admits(END, &SearchOptions::default()), "a caption has a word");
-        assert!(UNSAID.iter().all(|&word| !said(&[]).admits(word, &options)));
+        let usual = SearchOptions::default();
+        let admits = |words: &[WordId], word, options| !excluded(words, options).contains(&word);
+        assert!(!admits(&[5, 6], 6, &options));
+        assert!(admits(&[6, 5], 6, &options));
+        assert!(admits(&[6], 6, &usual));
+        assert!(!admits(&[5, 6], END, &options) && admits(&[5, 6, 7], END, &options));
+        assert!(!admits(&[], END, &usual), "a caption has a word");
+        assert!(UNSAID.iter().all(|&word| !admits(&[], word, &options)));
+    }
+
+    #[test]
+    fn captions_share_their_beginning() {
+        let mut tree = Tree::default();
+        let next = |word, step_row| NextWord { word, log_probability: -0.5, row: 0, step_row };
+        let first = Beam::default().extend(&mut tree, next(7, 0));
+        let [one, other] =
+            [first.extend(&mut tree, next(8, 0)), first.extend(&mut tree, next(9, 1))];
+        let attention = [ndarray::array![[0.25, 0.75]], ndarray::array![[0.5, 0.5], [1.0, 0.0]]];
+        let options = SearchOptions::default();
+        let found = other.end(-1.0, &options).hypothesis(&tree, &attention);
+        assert_eq!((found.words, found.word_log_probabilities), (vec![7, 9], vec![-0.5, -0.5]));
+        assert_eq!(found.attention, ndarray::array![[0.25, 0.75], [1.0, 0.0]]);
+        assert!((found.log_probability + 2.0).abs() < 1e-6 && found.finished);
+        let found = one.cut_off(&options).hypothesis(&tree, &attention);
+        assert_eq!((found.words, found.finished), (vec![7, 8], false));
+        assert_eq!(found.attention, ndarray::array![[0.25, 0.75], [0.5, 0.5]]);
     }
 }

@@ -1,61 +1,72 @@
 //! Beam search over any decoder, batched over images.
 //!
-//! The captions of a beam stand in slots, in order. At each word a slot takes the best continuation of
-//! its own caption and those of the slots before it that none of these took (Lemons, Linares López, Holte
-//! and Ruml: Beam Search: Faster and Monotonic, ICAPS 2022). So what a slot finds does not depend on how
-//! many come after it: the first one searches greedily, and a wider beam finds all that a narrower one
-//! finds, and more. A slot whose caption ends keeps it and is closed.
+//! The captions of a beam are in slots, in a fixed order. At each word a slot takes the best continuation of its own
+//! caption and those of the slots before it that none of these took (Lemons, Linares López, Holte and Ruml: Beam Search:
+//! Faster and Monotonic, ICAPS 2022). So the result of a slot does not depend on the number of slots after it: the first
+//! one searches greedily, and a wider beam finds all captions of a narrower one, and more. A slot whose caption ends
+//! keeps it and is closed.
+//!
+//! Captions share their beginnings: each word knows the word before it, and the words, probabilities and attention of a
+//! caption are collected at the end, for those that are returned.
 
 mod caption;
 mod slots;
+mod tree;
 
 use data::vocabulary::{START, WordId};
+use ndarray::{Array2, ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 
 pub use self::caption::Hypothesis;
 use self::slots::Slots;
 
-/// What a decoder is asked in one step.
+/// The input of a decoder step.
 ///
-/// The rows of a step are images × beams, the same number of beams for each image.
+/// The rows of a step are `[images, beam]`, with the same number of beams for each image.
 #[derive(Debug, Clone, Copy)]
 pub struct Expansion<'a> {
-    /// For each image still searched, its place among the images of the step before.
+    /// For each image still searched, its index among the images of the step before.
     pub images: &'a [usize],
-    /// For each row, the row of the step before whose state it goes on from.
+    /// For each row, the row of the step before whose state it continues.
     pub parents: &'a [usize],
     /// For each row, the word that was chosen last.
     pub words: &'a [WordId],
 }
 
-/// What a decoder answers.
-#[derive(Debug, Clone, Default)]
+/// The output of a decoder step.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Step {
-    /// Rows × vocabulary.
-    pub log_probabilities: Vec<f32>,
-    /// Rows × cells; each row sums to one.
-    pub attention: Vec<f32>,
+    /// `[rows, vocabulary]`.
+    pub log_probabilities: Array2<f32>,
+    /// `[rows, cells]`; each row sums to one.
+    pub attention: Array2<f32>,
 }
 
-/// A network that says captions word by word.
+/// An autoregressive caption decoder.
 pub trait Decoder {
-    /// Why it may fail.
+    /// Its failures.
     type Error;
 
-    /// Begins with the grids of `images` images (images × cells × channels): one row each.
-    fn start(&mut self, grids: &[f32], images: usize) -> Result<(), Self::Error>;
+    /// Begins with grids `[images, cells, channels]`: one row for each image.
+    ///
+    /// # Errors
+    /// If the network fails.
+    fn start(&mut self, grids: ArrayView3<f32>) -> Result<(), Self::Error>;
 
-    /// Takes one step for every row.
+    /// Computes one step of every row.
+    ///
+    /// # Errors
+    /// If the network fails.
     fn step(&mut self, expansion: Expansion) -> Result<Step, Self::Error>;
 }
 
-/// How to search.
+/// Options of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SearchOptions {
     /// Captions kept at each step; 1 is greedy search.
     pub beam: usize,
-    /// Captions given of each image, at most `beam`. The search ends when no other can be among them.
+    /// Captions returned for each image, at most `beam`. The search ends when no other can be among them.
     #[serde(skip)]
     pub n_best: usize,
     /// The fewest words of a caption.
@@ -64,7 +75,7 @@ pub struct SearchOptions {
     pub max_length: usize,
     /// Captions are compared by log-probability / length^exponent, the end counted as a word.
     pub length_exponent: f32,
-    /// No so many words in a row are said twice in a caption; 0 lets everything be said.
+    /// Size of the n-grams that a caption may not repeat; 0 for no limit.
     pub no_repeat_ngram: usize,
     /// Whether a word may follow itself.
     pub double_words: bool,
@@ -90,56 +101,78 @@ impl SearchOptions {
         self.beam.max(1)
     }
 
-    /// Captions that are asked for.
+    /// Captions to return.
     fn wanted(&self) -> usize {
         self.n_best.clamp(1, self.slots())
     }
 }
 
-/// Searches the captions of `images` grids; for each image at most `n_best` of them, the finished
-/// ones first, the best first. Ties go to the caption that was found first, and in the same step to the
-/// earlier slot and word.
+/// Searches the captions of grids `[images, cells, channels]`. Returns for each image at most `n_best` of them, finished
+/// ones first, the best first. Ties go to the caption that was found first, and in the same step to the earlier slot and
+/// word.
+///
+/// # Errors
+/// Those of the decoder.
 pub fn search<D: Decoder>(
     decoder: &mut D,
-    grids: &[f32],
-    images: usize,
+    grids: ArrayView3<f32>,
     options: &SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>, D::Error> {
+    let images = grids.len_of(Axis(0));
     let mut searches = (0..images).map(|_| Slots::new(options)).collect::<Vec<_>>();
-    let mut active = (0..images).collect::<Vec<_>>();
     if images > 0 {
-        decoder.start(grids, images)?;
+        decoder.start(grids)?;
     }
-    let mut survivors = active.clone();
-    let mut width = 1;
+    let mut active =
+        ActiveImages { images: (0..images).collect(), survivors: (0..images).collect(), width: 1 };
+    // The attention of each step, `[rows, cells]`.
+    let mut attention = Vec::new();
     for _ in 0..options.max_length {
-        if active.is_empty() {
+        if active.images.is_empty() {
             break;
         }
-        let next_width = active.iter().map(|&image| searches[image].rows()).max().unwrap_or(1);
-        let mut parents = Vec::with_capacity(active.len() * next_width);
-        let mut words = Vec::with_capacity(active.len() * next_width);
-        for (&image, &before) in active.iter().zip(&survivors) {
-            for (parent, word) in searches[image].padded(next_width) {
-                parents.push(before * width + parent);
+        let step = active.step(decoder, &searches)?;
+        let rows = step.log_probabilities.axis_chunks_iter(Axis(0), active.width);
+        for ((at, &image), rows) in active.images.iter().enumerate().zip(rows) {
+            searches[image].advance(rows, at * active.width);
+        }
+        attention.push(step.attention);
+        active.retire(&searches);
+    }
+    Ok(searches.into_iter().map(|search| search.into_hypotheses(&attention)).collect())
+}
+
+/// The images that are still searched.
+struct ActiveImages {
+    images: Vec<usize>,
+    /// Their indices among those of the step before.
+    survivors: Vec<usize>,
+    /// Rows of each image.
+    width: usize,
+}
+
+impl ActiveImages {
+    /// Takes one step of all searches.
+    fn step<D: Decoder>(&mut self, decoder: &mut D, searches: &[Slots]) -> Result<Step, D::Error> {
+        let rows = self.images.iter().map(|&image| searches[image].rows());
+        let width = rows.max().unwrap_or(1);
+        let mut parents = Vec::with_capacity(self.images.len() * width);
+        let mut words = Vec::with_capacity(self.images.len() * width);
+        for (&image, &before) in self.images.iter().zip(&self.survivors) {
+            for (parent, word) in searches[image].padded(width) {
+                parents.push(before * self.width + parent);
                 words.push(word.unwrap_or(START));
             }
         }
-        let step =
-            decoder.step(Expansion { images: &survivors, parents: &parents, words: &words })?;
-        width = next_width;
-        let rows = active.len() * width;
-        let per_image = |values: &[f32]| (values.len() / rows * width).max(1);
-        let log_probabilities =
-            step.log_probabilities.chunks_exact(per_image(&step.log_probabilities));
-        let attention = step.attention.chunks_exact(per_image(&step.attention));
-        for ((&image, log_probabilities), attention) in
-            active.iter().zip(log_probabilities).zip(attention)
-        {
-            searches[image].advance(log_probabilities, attention, width);
-        }
-        survivors = (0..active.len()).filter(|&at| !searches[active[at]].is_done()).collect();
-        active = survivors.iter().map(|&at| active[at]).collect();
+        self.width = width;
+        let expansion = Expansion { images: &self.survivors, parents: &parents, words: &words };
+        decoder.step(expansion)
     }
-    Ok(searches.into_iter().map(Slots::into_hypotheses).collect())
+
+    /// Removes the images whose search is over.
+    fn retire(&mut self, searches: &[Slots]) {
+        let is_open = |&at: &usize| !searches[self.images[at]].is_done();
+        self.survivors = (0..self.images.len()).filter(is_open).collect();
+        self.images = self.survivors.iter().map(|&at| self.images[at]).collect();
+    }
 }

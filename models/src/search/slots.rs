@@ -4,17 +4,20 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use data::vocabulary::{END, WordId};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::SearchOptions;
-use super::caption::{Beam, Hypothesis};
+use super::caption::{Beam, Ended, Hypothesis, NextWord};
+use super::tree::Tree;
 
-/// The slots of a beam that are open, in order, and what the closed ones found.
+/// The open slots of a beam, in order, and the captions that ended.
 #[derive(Debug)]
 pub(super) struct Slots<'a> {
     options: &'a SearchOptions,
     /// The caption in each open slot; none where no continuation was left to take.
     open: Vec<Option<Beam>>,
-    finished: Vec<Hypothesis>,
+    finished: Vec<Ended>,
+    tree: Tree,
 }
 
 /// A caption with one more word.
@@ -23,9 +26,8 @@ struct Candidate {
     /// The row of the caption.
     row: usize,
     word: WordId,
-    /// Of the word.
     word_log_probability: f32,
-    /// Of the caption with it.
+    /// Of the caption with the word.
     log_probability: f32,
 }
 
@@ -33,43 +35,41 @@ impl<'a> Slots<'a> {
     pub(super) fn new(options: &'a SearchOptions) -> Self {
         let mut open = vec![None; options.slots()];
         open[0] = Some(Beam::default());
-        Self { options, open, finished: Vec::new() }
+        Self { options, open, finished: Vec::new(), tree: Tree::default() }
     }
 
-    /// How many captions go on.
+    /// Number of captions that continue.
     pub(super) fn rows(&self) -> usize {
         self.open.iter().flatten().count()
     }
 
-    /// For each caption that goes on its row in the step before and its last word, the first one repeated
-    /// up to `width`: all images of a batch have the same number of rows.
+    /// For each caption that continues its row in the step before and its last word, the first one repeated up to
+    /// `width`: all images of a batch have the same number of rows.
     pub(super) fn padded(
         &self,
         width: usize,
     ) -> impl Iterator<Item = (usize, Option<WordId>)> + '_ {
-        let live = || self.open.iter().flatten();
-        let padded = live().chain(live().take(1).cycle()).take(width);
-        padded.map(|beam| (beam.parent, beam.last_word()))
+        let open = || self.open.iter().flatten();
+        let padded = open().chain(open().take(1).cycle()).take(width);
+        padded.map(|beam| (beam.parent, beam.last_word(&self.tree)))
     }
 
-    /// Whether the search is over: no caption goes on, or none could be among the best.
+    /// Whether the search is over: no caption continues, or none can be among the best.
     pub(super) fn is_done(&self) -> bool {
-        let live = self.open.iter().flatten();
-        let could_come = live.map(|beam| beam.best_score(self.options)).reduce(f32::max);
-        let Some(could_come) = could_come else { return true };
-        let as_good = self.finished.iter().filter(|of| of.score >= could_come).count();
+        let open = self.open.iter().flatten();
+        let Some(bound) = open.map(|beam| beam.best_score(self.options)).reduce(f32::max) else {
+            return true;
+        };
+        let as_good = self.finished.iter().filter(|of| of.score >= bound).count();
         as_good >= self.options.wanted()
     }
 
-    /// Goes one word further, with the decoder's answer for `rows` rows of this image.
-    pub(super) fn advance(&mut self, log_probabilities: &[f32], attention: &[f32], rows: usize) {
+    /// Takes the next words from the log-probabilities `[rows, vocabulary]` of this image, whose rows begin at
+    /// `first_row` of the step.
+    pub(super) fn advance(&mut self, log_probabilities: ArrayView2<f32>, first_row: usize) {
         let slots = std::mem::take(&mut self.open);
-        let live = slots.iter().flatten().collect::<Vec<_>>();
-        let words = log_probabilities.chunks_exact((log_probabilities.len() / rows).max(1));
-        let mut looked =
-            attention.chunks_exact((attention.len() / rows).max(1)).collect::<Vec<_>>();
-        looked.resize(rows, &[]);
-        let mut words = live.iter().zip(words).enumerate();
+        let beams = slots.iter().flatten().copied().collect::<Vec<_>>();
+        let mut words = beams.iter().zip(log_probabilities.outer_iter()).enumerate();
         let mut pool = BinaryHeap::new();
         for slot in &slots {
             if slot.is_some()
@@ -77,53 +77,56 @@ impl<'a> Slots<'a> {
             {
                 pool.extend(self.continuations(row, beam, words, slots.len()));
             }
-            match pool.pop() {
-                Some(Candidate { row, word: END, word_log_probability, .. }) => {
-                    self.finished.push(live[row].end(word_log_probability, self.options));
-                }
-                taken => self.open.push(taken.map(
-                    |Candidate { row, word, word_log_probability, .. }| {
-                        live[row].extend(row, word, word_log_probability, looked[row])
-                    },
-                )),
+            let Some(Candidate { row, word, word_log_probability, .. }) = pool.pop() else {
+                self.open.push(None);
+                continue;
+            };
+            if word == END {
+                self.finished.push(beams[row].end(word_log_probability, self.options));
+            } else {
+                let (log_probability, step_row) = (word_log_probability, first_row + row);
+                let next = NextWord { word, log_probability, row, step_row };
+                self.open.push(Some(beams[row].extend(&mut self.tree, next)));
             }
         }
     }
 
-    /// The best `most` continuations of a caption, the best first.
+    /// The best `count` continuations of a caption, the best first.
     fn continuations(
         &self,
         row: usize,
         beam: &Beam,
-        log_probabilities: &[f32],
-        most: usize,
+        log_probabilities: ArrayView1<f32>,
+        count: usize,
     ) -> Vec<Candidate> {
-        let mut best = Vec::with_capacity(most + 1);
+        let excluded = beam.excluded(&self.tree, self.options);
+        let mut best = Vec::with_capacity(count + 1);
         for (word, &word_log_probability) in (0..).zip(log_probabilities) {
             let log_probability = beam.log_probability + word_log_probability;
             let candidate = Candidate { row, word, word_log_probability, log_probability };
             // Most words are not among the best: only those that are need a closer look.
             let is_among_best =
-                best.len() < most || best.last().is_some_and(|last| candidate > *last);
-            if is_among_best && beam.admits(word, self.options) {
+                best.len() < count || best.last().is_some_and(|last| candidate > *last);
+            if is_among_best && !excluded.contains(&word) {
                 let at = best.partition_point(|better| *better > candidate);
                 best.insert(at, candidate);
-                best.truncate(most);
+                best.truncate(count);
             }
         }
         best
     }
 
-    pub(super) fn into_hypotheses(self) -> Vec<Hypothesis> {
-        let Self { options, open, finished: mut found } = self;
+    /// The captions, the best first. `attention` holds that of each step, `[rows, cells]`.
+    pub(super) fn into_hypotheses(self, attention: &[Array2<f32>]) -> Vec<Hypothesis> {
+        let Self { options, open, finished: mut found, tree } = self;
         found.extend(open.into_iter().flatten().map(|beam| beam.cut_off(options)));
         found.sort_by(|a, b| b.finished.cmp(&a.finished).then(b.score.total_cmp(&a.score)));
         found.truncate(options.wanted());
-        found
+        found.iter().map(|ended| ended.hypothesis(&tree, attention)).collect()
     }
 }
 
-/// The better is the greater; in a tie the one of the earlier caption and word.
+/// The better one is the greater; in a tie the one of the earlier caption and word.
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_place = || (other.row, other.word).cmp(&(self.row, self.word));

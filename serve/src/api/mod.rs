@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use models::Caption;
+use models::preprocess::Region;
 use serde::Serialize;
 
 use crate::backend::{Answer, rooms_of};
@@ -24,7 +25,7 @@ struct Told<'a> {
     caption: &'a str,
     captions: &'a [Caption],
     /// The part of the photo that attention is about: left, top, width, height, as shares of its sides.
-    seen: [f64; 4],
+    seen: Region,
     cached: bool,
     encoder: &'a str,
     model: &'a str,

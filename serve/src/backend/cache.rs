@@ -59,6 +59,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use models::Caption;
+    use models::preprocess::Region;
 
     use super::*;
 
@@ -66,7 +67,7 @@ mod tests {
         let text = "a".repeat(letters);
         let caption =
             Caption { text, log_probability: -1.0, score: -1.0, finished: true, words: Vec::new() };
-        Arc::new(Found::new(vec![caption], [0.0, 0.0, 1.0, 1.0]))
+        Arc::new(Found::new(vec![caption], Region::WHOLE))
     }
 
     async fn kept(cache: &Cache, letters: usize) -> usize {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use models::captioner::{Batch, Photo};
+use models::captioner::{CaptionedBatch, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::found::Found;
@@ -21,7 +21,7 @@ pub(super) type Reply = oneshot::Sender<Result<(Found, Stages), Error>>;
 /// A photo for the model.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) photo: Photo,
+    pub(super) photo: Prepared,
     /// One of `--queue`.
     pub(super) place: OwnedSemaphorePermit,
     /// The memory of the photo.
@@ -36,7 +36,7 @@ pub(super) struct Job {
 /// Starts the thread, on which `caption` captions photos. It ends when all senders are dropped, or if `caption`
 /// panics: then the channel is closed, and all who wait for an answer get none.
 pub(super) fn start(
-    mut caption: impl FnMut(&[Photo]) -> models::Result<Batch> + Send + 'static,
+    mut caption: impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch> + Send + 'static,
     options: &Options,
     metrics: &Arc<Metrics>,
 ) -> mpsc::Sender<Job> {
@@ -59,7 +59,7 @@ pub(super) fn start(
 /// Captions and answers jobs. If `caption` panics, the channel is closed by `close` before the jobs are dropped: who
 /// waits for them then sees that the model is gone.
 fn answer(
-    caption: &mut impl FnMut(&[Photo]) -> models::Result<Batch>,
+    caption: &mut impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch>,
     jobs: Vec<Job>,
     close: impl FnOnce(),
 ) {
@@ -67,7 +67,7 @@ fn answer(
     let (mut photos, mut taken, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for Job { photo, place, room, reply, stages, since } in jobs {
         let queue = stages.queue + start.duration_since(since);
-        waiting.push((reply, photo.seen(), Stages { queue, ..stages }));
+        waiting.push((reply, photo.visible_region(), Stages { queue, ..stages }));
         photos.push(photo);
         taken.push((place, room));
     }
@@ -78,7 +78,7 @@ fn answer(
     // Those who are answered find their places free.
     drop((photos, taken));
     match found {
-        Ok(Batch { captions, encode, search }) => {
+        Ok(CaptionedBatch { captions, encode, search }) => {
             for ((reply, seen, stages), captions) in waiting.into_iter().zip(captions) {
                 let stages = Stages { encode, search, ..stages };
                 // The client may have hung up in the meantime.

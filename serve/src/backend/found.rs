@@ -2,6 +2,7 @@
 
 use models::Caption;
 use models::captioner::Word;
+use models::preprocess::Region;
 
 /// The captions of a photo.
 #[derive(Debug)]
@@ -10,12 +11,12 @@ pub(crate) struct Found {
     pub(crate) captions: Vec<Caption>,
     /// The part of the photo that the encoder sees and attention is about: left, top, width and height,
     /// as shares of its sides.
-    pub(crate) seen: [f64; 4],
+    pub(crate) seen: Region,
     bytes: u64,
 }
 
 impl Found {
-    pub(super) fn new(captions: Vec<Caption>, seen: [f64; 4]) -> Self {
+    pub(super) fn new(captions: Vec<Caption>, seen: Region) -> Self {
         let bytes = captions.iter().map(bytes_of_caption).sum::<usize>() + size_of::<Self>();
         Self { captions, seen, bytes: bytes as u64 }
     }
@@ -32,6 +33,6 @@ fn bytes_of_caption(caption: &Caption) -> usize {
 }
 
 fn bytes_of_word(word: &Word) -> usize {
-    let rows = word.attention.iter().map(|row| size_of_val(row) + size_of_val(row.as_slice()));
-    size_of::<Word>() + word.text.len() + rows.sum::<usize>()
+    let attention = size_of::<f32>() * word.attention.len();
+    size_of::<Word>() + word.text.len() + attention
 }

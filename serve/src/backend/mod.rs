@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use futures_util::{StreamExt as _, stream};
-use models::captioner::{Batch, Photo as Prepared};
+use models::captioner::{CaptionedBatch, Prepared};
 use models::{Captioner, SearchOptions};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
@@ -111,7 +111,7 @@ impl Backend {
     fn with(
         name: &str,
         captioner: Arc<Captioner>,
-        caption: impl FnMut(&[Prepared]) -> models::Result<Batch> + Send + 'static,
+        caption: impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch> + Send + 'static,
         options: &Options,
     ) -> Self {
         let (metrics, memory) = (Arc::new(Metrics::new()), Arc::new(Memory::new(options.memory)));

@@ -28,7 +28,7 @@ fn png(shade: u8) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn captions(photos: &[Prepared]) -> Batch {
+fn captions(photos: &[Prepared]) -> CaptionedBatch {
     let caption = Caption {
         text: "a dog".into(),
         log_probability: -1.0,
@@ -37,7 +37,7 @@ fn captions(photos: &[Prepared]) -> Batch {
         words: vec![],
     };
     let captions = vec![vec![caption]; photos.len()];
-    Batch { captions, encode: Duration::ZERO, search: Duration::ZERO }
+    CaptionedBatch { captions, encode: Duration::ZERO, search: Duration::ZERO }
 }
 
 /// A backend whose model answers a batch for each message that it is sent.
@@ -196,7 +196,8 @@ async fn ask(app: &Router, request: Request<Body>) -> (StatusCode, String) {
 #[tokio::test]
 async fn a_model_that_panics_ends_the_server() {
     let options = Options::default();
-    let panics = |_: &[Prepared]| -> models::Result<Batch> { panic!("the model is broken") };
+    let panics =
+        |_: &[Prepared]| -> models::Result<CaptionedBatch> { panic!("the model is broken") };
     let backend = Backend::with("broken", captioner(), panics, &options);
     let ended = backend.model_ended();
     let app = app_of(backend, &options);

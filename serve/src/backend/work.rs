@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use models::Captioner;
-use models::captioner::Photo as Prepared;
+use models::captioner::Prepared;
 use tokio::runtime::Handle;
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};

@@ -37,9 +37,8 @@ pub fn check(
     store: &FeatureStore,
     options: &SearchOptions,
 ) -> Result<Agreement> {
-    let shape = store.grid_shape();
-    let mut torch = TorchDecoder::new(&[&*run.network], shape.channels as i64, Device::Cpu);
-    let mut onnx = OnnxDecoder::open(folder.path(), [shape.cells(), shape.channels], None)?;
+    let mut torch = TorchDecoder::new(&[&*run.network], Device::Cpu);
+    let mut onnx = OnnxDecoder::open(folder.path(), None)?;
     let trained = captions(&mut torch, images, store, options)?;
     let exported = captions(&mut onnx, images, store, options)?;
     let pairs = trained.iter().zip(&exported);

@@ -1,6 +1,6 @@
 //! What the graphs of all networks have in common.
 
-use models::onnx::{Attribute, Dimension, ElementType, Graph};
+use onnx::{Attribute, Dimension, ElementType, Graph};
 use tch::{Tensor, nn};
 
 use crate::Result;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use data::digest;
 use models::bundle::{FORMAT, MANIFEST_FILE, Manifest, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
-use models::onnx::Graph;
+use onnx::Graph;
 use tch::Device;
 
 pub use self::check::{Agreement, check};
@@ -80,7 +80,7 @@ fn manifest(
             sha256: run.config.encoder.sha256.clone(),
         },
         preprocess: run.config.encoder.preprocess.clone(),
-        grid: run.config.encoder.grid,
+        grid: run.config.encoder.grid.into(),
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: run.vocabulary.sha256() },
         decoder_init,
         decoder_step,

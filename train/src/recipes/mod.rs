@@ -12,7 +12,7 @@ mod step_product;
 use std::fmt::{self, Debug, Display};
 use std::sync::{Mutex, PoisonError};
 
-use models::onnx::Graph;
+use onnx::Graph;
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Path};
 use tch::{Kind, Tensor};

@@ -39,7 +39,7 @@ impl Example {
     ) -> Self {
         let found = &captioned.hypothesis;
         let texts = captioned.caption.split(' ');
-        let looks = found.attention.iter().zip(&found.word_log_probabilities);
+        let looks = found.attention.outer_iter().zip(&found.word_log_probabilities);
         let words = texts.zip(looks).map(|(text, (look, probability))| {
             let most = look.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
             Word {

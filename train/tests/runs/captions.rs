@@ -7,6 +7,7 @@ use data::vocabulary::START;
 use models::bundle::Part;
 use models::search::Expansion;
 use models::{Decoder, Hypothesis, OnnxDecoder, SearchOptions, search};
+use ndarray::{Array2, Array3, Axis, s};
 use tch::{Device, Kind, Tensor};
 use train::batch::Batch;
 use train::dataset::TrainingImage;
@@ -75,15 +76,14 @@ fn exported(folder: &Path, material: &Material, recipe: Recipe) {
     let trained = run.open_best(Device::Cpu).unwrap();
     for beam in [1, 3, 5] {
         let options = SearchOptions { beam, ..SearchOptions::default() };
-        let mut torch = TorchDecoder::new(&[&*trained.network], GRID.channels as i64, Device::Cpu);
-        let mut onnx =
-            OnnxDecoder::open(run.path(), [GRID.cells(), GRID.channels], Some(1)).unwrap();
-        let expected = best(material, search(&mut torch, &grids, 4, &options).unwrap());
-        let found = best(material, search(&mut onnx, &grids, 4, &options).unwrap());
+        let mut torch = TorchDecoder::new(&[&*trained.network], Device::Cpu);
+        let mut onnx = OnnxDecoder::open(run.path(), Some(1)).unwrap();
+        let expected = best(material, search(&mut torch, grids.view(), &options).unwrap());
+        let found = best(material, search(&mut onnx, grids.view(), &options).unwrap());
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.0, expected.0);
             assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} {expected:?}");
-            let attention = found.2.iter().flatten().zip(expected.2.iter().flatten());
+            let attention = found.2.iter().zip(&expected.2);
             assert!(attention.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
         }
     }
@@ -123,12 +123,12 @@ fn products_may_be_of_integers() {
         let (integers, ..) = written(&run, &material, &form(Weights::I8));
         assert!(integers.share() > 0.7, "{integers:?}");
         assert!(integers.difference > half.difference && integers.difference < 0.5, "{integers:?}");
-        let (cells, options) = ([GRID.cells(), GRID.channels], SearchOptions::default());
-        let mut decoder = OnnxDecoder::open(run.path(), cells, Some(1)).unwrap();
+        let options = SearchOptions::default();
+        let mut decoder = OnnxDecoder::open(run.path(), Some(1)).unwrap();
         let grids = grids(&material);
-        let together = best(&material, search(&mut decoder, &grids, 4, &options).unwrap());
-        for (grid, expected) in grids.chunks_exact(GRID.values()).zip(together) {
-            let alone = best(&material, search(&mut decoder, grid, 1, &options).unwrap());
+        let together = best(&material, search(&mut decoder, grids.view(), &options).unwrap());
+        for (grid, expected) in grids.axis_chunks_iter(Axis(0), 1).zip(together) {
+            let alone = best(&material, search(&mut decoder, grid, &options).unwrap());
             assert_eq!(alone[0].0, expected.0);
             assert!((alone[0].1 - expected.1).abs() < 1e-5, "{recipe}");
         }
@@ -147,16 +147,16 @@ fn written(run: &RunFolder, material: &Material, form: &Form) -> (Agreement, u64
     (found, parts.iter().map(size).sum(), manifest.data_licence)
 }
 
-/// The grids of all images, one after the other.
-fn grids(material: &Material) -> Vec<f32> {
-    let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
-    for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
-        grid.copy_from_slice(material.store.read(row, 0).unwrap().as_slice().unwrap());
+/// The grids of all images, `[images, cells, channels]`.
+fn grids(material: &Material) -> Array3<f32> {
+    let mut grids = Array3::zeros([CAPTIONS.len(), GRID.cells(), GRID.channels]);
+    for (row, grid) in grids.outer_iter_mut().enumerate() {
+        material.store.read_into(row, 0, grid).unwrap();
     }
     grids
 }
 
-fn best(material: &Material, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Vec<Vec<f32>>)> {
+fn best(material: &Material, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Array2<f32>)> {
     let first = |of_image: Vec<Hypothesis>| of_image.into_iter().next().unwrap();
     let text = |found: Hypothesis| {
         (material.vocabulary.decode(&found.words), found.log_probability, found.attention)
@@ -172,10 +172,10 @@ fn an_ensemble_averages_probabilities() {
     let run = train(folder.path(), &material, Recipe::Adaptive, &[6]);
     let other = train(folder.path(), &material, Recipe::ShowAttendTell, &[6]);
     let (one, two) = (run.open_best(Device::Cpu).unwrap(), other.open_best(Device::Cpu).unwrap());
-    let grid = material.store.read(0, 0).unwrap().into_raw_vec_and_offset().0;
+    let grids = grids(&material);
     let first_word = |networks: &[&dyn Network]| {
-        let mut decoder = TorchDecoder::new(networks, GRID.channels as i64, Device::Cpu);
-        decoder.start(&grid, 1).unwrap();
+        let mut decoder = TorchDecoder::new(networks, Device::Cpu);
+        decoder.start(grids.slice(s![..1, .., ..])).unwrap();
         let expansion = Expansion { images: &[0], parents: &[0], words: &[START] };
         let log_probabilities = decoder.step(expansion).unwrap().log_probabilities;
         log_probabilities.into_iter().map(f32::exp).collect::<Vec<_>>()

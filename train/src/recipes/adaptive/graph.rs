@@ -1,8 +1,8 @@
 //! The network as ONNX graphs, node by node what `mod.rs` computes.
 
-use models::onnx::Dimension::{self, Fixed};
-use models::onnx::ElementType::Float;
-use models::onnx::{Attribute, Graph};
+use onnx::Dimension::{self, Fixed};
+use onnx::ElementType::Float;
+use onnx::{Attribute, Graph};
 use tch::nn;
 
 use super::{Adaptive, NetworkConfig};

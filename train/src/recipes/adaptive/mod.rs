@@ -14,7 +14,7 @@
 
 mod graph;
 
-use models::onnx::Graph;
+use onnx::Graph;
 use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 

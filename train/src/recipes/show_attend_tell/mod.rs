@@ -12,7 +12,7 @@
 
 mod graph;
 
-use models::onnx::Graph;
+use onnx::Graph;
 use tch::nn::{self, Init, Module as _, Path};
 use tch::{Kind, Tensor};
 

@@ -1,0 +1,31 @@
+//! Encoders from the files of classifiers: an ONNX file that is cut before its global pool, or a checkpoint of `PyTorch`
+//! whose network is built here. Neither a runtime nor a network connection is needed.
+
+mod adapt;
+pub mod catalogue;
+mod checkpoint;
+mod error;
+mod families;
+
+use std::fs;
+use std::path::Path;
+
+pub use adapt::adapt;
+use common::Preprocess;
+pub use error::{Error, Result};
+pub use families::convert;
+
+/// Makes an encoder of the classifier at `path`, an ONNX file if its name ends in `.onnx`, else a checkpoint. `blocks` is
+/// the number of blocks at the end of the network whose outputs make up a cell.
+///
+/// # Errors
+/// Those of [`adapt`] and [`convert`]; [`Error::Io`] if the file cannot be read.
+pub fn encoder(path: &Path, preprocess: &Preprocess, blocks: usize) -> Result<Vec<u8>> {
+    if path.extension().is_some_and(|extension| extension == "onnx") {
+        let classifier = fs::read(path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        return adapt(&classifier, folder, preprocess.clone(), blocks);
+    }
+    let (network, _) = convert(path, preprocess.size)?;
+    adapt(&network, Path::new("."), preprocess.clone(), blocks)
+}

@@ -1,0 +1,78 @@
+//! `convert`: makes an encoder of the catalogue from a file that is on this machine already. Unlike `encoder fetch` it
+//! needs neither a runtime nor a network connection, and so is built in little time.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use common::GridShape;
+use convert::catalogue::{self, Recipe};
+
+/// Make an encoder of the catalogue from the unpacked files of its source.
+#[derive(Parser)]
+#[command(name = "convert", version)]
+struct Cli {
+    /// The encoder's name in the catalogue, models/encoders.toml.
+    name: String,
+    /// The folder with the unpacked files of the encoder's source.
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The encoder to write [default: models/NAME.onnx].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match make(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes the encoder, unless it is in place.
+fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
+    let out = out.unwrap_or_else(|| Path::new("models").join(&name).with_extension("onnx"));
+    let catalogue = catalogue::parse::<Recipe>(catalogue::OWN)?;
+    let recipe = catalogue.get(&name).with_context(|| {
+        let names = catalogue.keys().map(String::as_str).collect::<Vec<_>>();
+        format!("{name}: not in the catalogue\n  It has {}.", names.join(", "))
+    })?;
+    if let Ok(encoder) = fs::read(&out) {
+        ensure!(
+            recipe.is_result(&encoder),
+            "{}: not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
+            out.display()
+        );
+        println!("{}: {name} is in place", out.display());
+        return Ok(());
+    }
+    let member = recipe.member.as_ref();
+    let file = from.join(member.with_context(|| format!("{name}: its source is not an archive"))?);
+    let encoder = convert::encoder(&file, &recipe.preprocess, recipe.blocks)
+        .with_context(|| file.display().to_string())?;
+    ensure!(
+        recipe.is_result(&encoder),
+        "{}: its encoder is not the one that the catalogue calls {name}",
+        file.display()
+    );
+    write(&out, &encoder).with_context(|| out.display().to_string())?;
+    let GridShape { height, width, channels } = recipe.grid;
+    println!("{}: {height}×{width} cells of {channels} values", out.display());
+    Ok(())
+}
+
+/// Writes a file under a temporary name, syncs it and renames it: after an error, a kill or a power loss the file is
+/// whole or absent.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let staged = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = File::create(&staged)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(staged, path)
+}

@@ -1,0 +1,71 @@
+//! Options of the grid of an encoder and of its preprocessing.
+
+use std::str::FromStr;
+
+use anyhow::ensure;
+use clap::Args;
+use models::Preprocess;
+use models::preprocess::Resize;
+
+/// The grid and its images.
+#[derive(Args)]
+pub(crate) struct GridOptions {
+    /// Height and width of the input in pixels, where the classifier does not fix them.
+    #[arg(long, default_value_t = 224, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(32..=4096))]
+    size: u32,
+    /// Number of blocks at the end of the network whose outputs make up a cell, each normalised. One is the plain output;
+    /// captions were measured to be better with two.
+    #[arg(long, default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u8).range(1..=16))]
+    blocks: u8,
+    /// How images are brought to the input size.
+    #[arg(long, default_value = "squash", value_name = "HOW")]
+    resize: Resize,
+    /// The mean of each channel (red, green, blue) of values from 0 to 1 [default: ImageNet's, 0.485,0.456,0.406; that of
+    /// the network's family, if it is known].
+    #[arg(long, value_name = "R,G,B")]
+    mean: Option<Channels>,
+    /// The standard deviation of each channel [default: 0.229,0.224,0.225, or as above].
+    #[arg(long, value_name = "R,G,B")]
+    std: Option<Channels>,
+}
+
+impl GridOptions {
+    /// Height and width of the input.
+    pub(crate) fn size(&self) -> [u32; 2] {
+        [self.size; 2]
+    }
+
+    pub(crate) fn blocks(&self) -> usize {
+        self.blocks.into()
+    }
+
+    /// The preprocessing: `usual` with the changes of the user.
+    pub(crate) fn preprocess(&self, usual: &Preprocess) -> anyhow::Result<Preprocess> {
+        let mean = self.mean.map_or(usual.mean, |mean| mean.0);
+        let std = self.std.map_or(usual.std, |std| std.0);
+        ensure!(std.iter().all(|std| *std > 0.0), "--std: must be above zero");
+        Ok(Preprocess { resize: self.resize, mean, std, ..usual.clone() })
+    }
+}
+
+/// A number for each channel: red, green, blue.
+#[derive(Clone, Copy)]
+struct Channels([f32; 3]);
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not three numbers, such as 0.5,0.5,0.5")]
+struct NotChannels(String);
+
+impl FromStr for Channels {
+    type Err = NotChannels;
+
+    fn from_str(text: &str) -> Result<Self, NotChannels> {
+        let numbers = text.split(',').map(|number| number.trim().parse::<f32>());
+        let numbers = numbers.collect::<Result<Vec<_>, _>>().unwrap_or_default();
+        let numbers = <[f32; 3]>::try_from(numbers).ok();
+        let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
+        numbers.map(Self).ok_or_else(|| NotChannels(text.to_owned()))
+    }
+}

@@ -1,0 +1,63 @@
+//! `encoder quantize`: int8 encoders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use data::Captions;
+use data::splits::{Split, Splits, folder_of};
+use models::Limits;
+use models::decode::MAX_PIXELS;
+
+use crate::calibration::Calibration;
+use crate::output;
+
+#[derive(Args)]
+pub(crate) struct Quantize {
+    /// The encoder of float32, from `adapt` or `convert`.
+    #[arg(value_name = "FILE")]
+    encoder: PathBuf,
+    /// The encoder to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The folder of the photos.
+    #[arg(long, default_value = "data/Images", value_name = "DIR")]
+    images: PathBuf,
+    /// The captions file, which names the photos of the training split.
+    #[arg(long, default_value = "data/captions.txt", value_name = "FILE")]
+    captions: PathBuf,
+    /// Number of photos of the training split for calibration.
+    #[arg(long, default_value_t = 64, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    count: u16,
+    /// The most pixels a photo may have.
+    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    max_pixels: u64,
+}
+
+/// Calibrates the encoder on photos and writes its quantized form.
+pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
+    let photos = training_photos(&options.captions, options.count.into())?;
+    let limits = Limits { max_pixels: options.max_pixels };
+    let mut calibration = Calibration::open(&options.encoder)?;
+    for photo in &photos {
+        let path = options.images.join(photo);
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        let image = models::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
+        calibration.observe(&image).with_context(|| path.display().to_string())?;
+    }
+    output::write(&calibration.finish()?, &options.out, &options.encoder).map(drop)
+}
+
+/// The names of `count` photos of the training split, evenly spaced.
+fn training_photos(captions: &Path, count: usize) -> anyhow::Result<Vec<String>> {
+    let splits = Splits::find(&folder_of(captions))?;
+    let read = Captions::read(captions)?;
+    let names = read.iter().map(|of| of.image.as_str());
+    let names = names.filter(|name| splits.of(name) == Some(Split::Train)).collect::<Vec<_>>();
+    ensure!(!names.is_empty(), "{}: no photo of the training split", captions.display());
+    let count = count.min(names.len());
+    Ok((0..count).map(|at| names[at * names.len() / count].to_owned()).collect())
+}

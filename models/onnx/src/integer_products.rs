@@ -1,0 +1,148 @@
+//! Matrix products on 8-bit integers.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::messages::{GraphMessage, Node, Tensor};
+use crate::quantized::{self, MIN_SCALE, quantize};
+use crate::{Attribute, ElementType, Graph};
+
+/// The largest magnitude of a quantized row value.
+const MAX_VALUE: f32 = 127.0;
+/// The zero point of rows. They are unsigned because processors multiply unsigned integers by signed ones.
+const ZERO_POINT: u8 = 128;
+
+impl Graph {
+    /// Multiplies rows by constant matrices in 8-bit integers: a quarter of the size, and less work.
+    ///
+    /// Each column of a matrix has a scale, and at run time so has each row (vector-wise quantization, Dettmers et al.,
+    /// arXiv 2208.07339). So the result for a row does not depend on the rows beside it.
+    #[must_use]
+    pub fn with_integer_products(self) -> Self {
+        let mut old = GraphMessage::from(self);
+        let nodes = std::mem::take(&mut old.node);
+        let weights = matrices(&old.initializer, &nodes);
+        let mut products = Products { new: Self::default(), weights, quantized: HashSet::new() };
+        for node in nodes {
+            products.add(node);
+        }
+        let new = GraphMessage::from(products.new);
+        old.initializer.extend(new.initializer);
+        old.node = new.node;
+        remove_unused(&mut old);
+        Self::from(old)
+    }
+}
+
+/// A matrix of weights, `[inputs, outputs]`, row-major.
+struct Matrix {
+    inputs: usize,
+    outputs: usize,
+    values: Vec<f32>,
+}
+
+/// The matrices among the constants, and the transposes of those by nodes.
+fn matrices(constants: &[Tensor], nodes: &[Node]) -> HashMap<String, Matrix> {
+    let matrix = |tensor: &Tensor| {
+        let [inputs, outputs] = *tensor.dims else { return None };
+        let [inputs, outputs] = [inputs, outputs].map(|side| side as usize);
+        let is_float = tensor.data_type == ElementType::Float as i32;
+        let values = is_float.then(|| quantized::floats(tensor))?;
+        Some((tensor.name.clone(), Matrix { inputs, outputs, values }))
+    };
+    let mut matrices = constants.iter().filter_map(matrix).collect::<HashMap<_, _>>();
+    let transposes = nodes.iter().filter(|node| node.op_type == "Transpose").filter_map(|node| {
+        Some((node.output[0].clone(), matrices.get(&node.input[0])?.transposed()))
+    });
+    let transposes = transposes.collect::<Vec<_>>();
+    matrices.extend(transposes);
+    matrices
+}
+
+impl Matrix {
+    fn transposed(&self) -> Self {
+        let values = (0..self.outputs).flat_map(|output| self.column(output).copied()).collect();
+        Self { inputs: self.outputs, outputs: self.inputs, values }
+    }
+
+    /// The weights of an output.
+    fn column(&self, output: usize) -> impl Iterator<Item = &f32> {
+        self.values.iter().skip(output).step_by(self.outputs)
+    }
+}
+
+/// A graph whose products are being replaced.
+struct Products {
+    new: Graph,
+    weights: HashMap<String, Matrix>,
+    /// The values whose rows are quantized already.
+    quantized: HashSet<String>,
+}
+
+impl Products {
+    fn add(&mut self, node: Node) {
+        let is_product = node.op_type == "MatMul"
+            && self.weights.contains_key(&node.input[1])
+            && !self.weights.contains_key(&node.input[0]);
+        if is_product { self.add_product(&node) } else { self.new.push(node) }
+    }
+
+    fn add_product(&mut self, node: &Node) {
+        let (rows, weights, output) = (&node.input[0], &node.input[1], &node.output[0]);
+        self.quantize_rows(rows);
+        let Some(matrix) = self.weights.get(weights) else { return };
+        let scales = (0..matrix.outputs).map(|output| quantized::scale(matrix.column(output)));
+        let scales = scales.collect::<Vec<_>>();
+        let integers = matrix.values.iter().zip(scales.iter().cycle());
+        let integers = integers.map(|(value, scale)| quantize(*value, *scale)).collect::<Vec<_>>();
+        let name = |part: &str| format!("{output}.{part}");
+        let [weights, scale] = ["weights", "scales"].map(name);
+        self.new.weight_int8(&weights, &[matrix.inputs, matrix.outputs], &integers);
+        self.new.weight(&scale, &[scales.len()], &scales);
+        let [sums, floats, of_rows] = ["sums", "floats", "of_rows"].map(name);
+        let to_float = [Attribute::Int("to", ElementType::Float as i64)];
+        let inputs = [&format!("{rows}.integers"), &*weights, "rows.zero_point"];
+        self.new.node("MatMulInteger", &inputs, &[&sums], &[]);
+        self.new.node("Cast", &[&sums], &[&floats], &to_float);
+        self.new.node("Mul", &[&floats, &format!("{rows}.scale")], &[&of_rows], &[]);
+        self.new.node("Mul", &[&of_rows, &scale], &[output], &[]);
+    }
+
+    /// Quantizes the rows of a value at run time, once per value.
+    fn quantize_rows(&mut self, rows: &str) {
+        if self.quantized.is_empty() {
+            self.new.weight("rows.min_magnitude", &[], &[MIN_SCALE * MAX_VALUE]);
+            self.new.weight("rows.max_integer", &[], &[MAX_VALUE]);
+            self.new.weight("rows.zero_point_float", &[], &[f32::from(ZERO_POINT)]);
+            self.new.constant("rows.zero_point", ElementType::Uint8, &[], vec![ZERO_POINT]);
+        }
+        if !self.quantized.insert(rows.to_owned()) {
+            return;
+        }
+        let name = |part: &str| format!("{rows}.{part}");
+        let last = [Attribute::Ints("axes", &[-1]), Attribute::Int("keepdims", 1)];
+        let to_integers = [Attribute::Int("to", ElementType::Uint8 as i64)];
+        let [magnitude, max, largest, scale] = ["magnitude", "max", "largest", "scale"].map(name);
+        let [scaled, rounded, shifted, integers] =
+            ["scaled", "rounded", "shifted", "integers"].map(name);
+        self.new.node("Abs", &[rows], &[&magnitude], &[]);
+        self.new.node("ReduceMax", &[&magnitude], &[&max], &last);
+        self.new.node("Max", &[&max, "rows.min_magnitude"], &[&largest], &[]);
+        self.new.node("Div", &[&largest, "rows.max_integer"], &[&scale], &[]);
+        self.new.node("Div", &[rows, &scale], &[&scaled], &[]);
+        self.new.node("Round", &[&scaled], &[&rounded], &[]);
+        self.new.node("Add", &[&rounded, "rows.zero_point_float"], &[&shifted], &[]);
+        self.new.node("Cast", &[&shifted], &[&integers], &to_integers);
+    }
+}
+
+/// Removes nodes and constants that nothing uses any more.
+fn remove_unused(graph: &mut GraphMessage) {
+    let used = |graph: &GraphMessage| {
+        let inputs = graph.node.iter().flat_map(|node| node.input.clone());
+        inputs.chain(graph.output.iter().map(|of| of.name.clone())).collect::<HashSet<_>>()
+    };
+    let kept = used(graph);
+    graph.node.retain(|node| node.output.iter().any(|output| kept.contains(output)));
+    let kept = used(graph);
+    graph.initializer.retain(|weight| kept.contains(&weight.name));
+}
