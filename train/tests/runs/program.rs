@@ -90,7 +90,17 @@ impl Place {
 
     /// The program with a command and its arguments, separated by spaces: whether it succeeds, and what it says.
     pub(crate) fn train(&self, arguments: &str) -> (bool, String) {
+        self.train_with(arguments, &[])
+    }
+
+    /// The same with environment variables.
+    pub(crate) fn train_with(
+        &self,
+        arguments: &str,
+        variables: &[(String, &str)],
+    ) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).args(arguments.split(' '));
         // An export has neither.
         if !arguments.starts_with("export") {

@@ -22,13 +22,15 @@ fn a_refused_run_leaves_nothing() {
     mirrored.views = vec!["flip".to_owned()];
     place.store("mirrored.h5", &mirrored, source);
     for (refused, named) in [
-        ("--dropout 2", "--dropout is 2"),
-        ("--patience 0", "--patience is 0"),
-        ("--epochs 0", "--epochs is 0"),
-        ("--weight-decay NaN", "--weight-decay is NaN"),
-        ("--learning-rate inf", "--learning-rate is inf"),
-        ("--doubly-stochastic=-1", "--doubly-stochastic is -1"),
-        ("--clip NaN", "--clip is NaN"),
+        ("--dropout 2", "'--dropout <X>': it must be between 0 and 1"),
+        ("--patience 0", "'--patience <N>': it must be 1 or more"),
+        ("--epochs 0", "'--epochs <N>'"),
+        ("--weight-decay NaN", "'--weight-decay <X>'"),
+        ("--weight-decay 5000", "--weight-decay is 5000"),
+        ("--learning-rate inf", "'--learning-rate <X>': it must be a number above 0"),
+        ("--doubly-stochastic=-1", "'--doubly-stochastic <X>'"),
+        ("--batch 4097", "'--batch <N>': it must be between 1 and 4096"),
+        ("--clip NaN", "'--clip <X>'"),
         ("--views original,flip", "no view `flip`"),
         ("--seed 18446744073709551615", "--seed"),
         ("--store mirrored.h5", "no view `original`"),
@@ -68,7 +70,7 @@ fn a_vocabulary_that_was_counted_otherwise_is_refused() {
         place.write("captions.txt", &captions);
         assert!(!place.path("next/config.toml").exists());
     }
-    // The one that is needed is taken, whoever wrote it.
+    // An existing file with the required words is kept.
     assert_eq!(place.read("next/vocabulary.json"), own);
     place.done(&fit);
     assert_eq!(place.read("next/vocabulary.json"), own);
@@ -93,7 +95,7 @@ fn a_run_goes_on_with_its_own_settings_alone() {
         ("--precision f32 --patience 9", "training.patience is 4, not 9"),
     ] {
         let said = place.refused(&format!("fit --run run --resume {asked}"));
-        assert_says(&said, &[named, "--resume goes on with the settings of the run"]);
+        assert_says(&said, &[named, "--resume keeps the settings of the run"]);
     }
     assert_eq!(place.read("run/config.toml"), config);
     let said = place.refused("refine --run run --resume");
