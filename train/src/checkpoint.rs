@@ -12,7 +12,7 @@ use tch::nn::VarStore;
 use tch::{Tensor, no_grad};
 
 use crate::tensor::flat;
-use crate::{Error, Result};
+use crate::{Error, Result, RunProblem};
 
 const PROGRESS: &str = "showtell.progress";
 
@@ -113,10 +113,10 @@ impl Checkpoint {
     /// Reads the checkpoint at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::NotACheckpoint`] if the file is damaged or of another kind.
+    /// [`Error::Io`], and [`Error::Run`] if the file is damaged or of another kind.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path))?;
-        let damaged = || Error::NotACheckpoint { path: path.to_path_buf() };
+        let damaged = || Error::run(path, RunProblem::NotACheckpoint);
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|_| damaged())?;
         let progress = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));
         let progress = progress.ok_or_else(damaged)?;

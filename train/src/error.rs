@@ -23,33 +23,13 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A folder is not a run.
-    #[error("{}: no run here\n  Train one (`train fit --run DIR`), or name another folder.", path.display())]
-    NoRun {
-        /// The folder.
+    /// A run, or a file of it, cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Run {
+        /// The folder or file.
         path: PathBuf,
-    },
-    /// A folder holds a captioner without checkpoints.
-    #[error(
-        "{}: a captioner without a checkpoint, such as `train export` and releases make; only `serve` and `caption` use it\n  \
-         Name the folder of a run, or train one (`train fit --run DIR`).",
-        path.display()
-    )]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A run has no finished epoch.
-    #[error("{}: no epoch is finished\n  Resume the run first (`train fit --resume`).", path.display())]
-    NoEpoch {
-        /// The missing checkpoint.
-        path: PathBuf,
-    },
-    /// Another process trains in the folder.
-    #[error("{}: another training runs in this folder", path.display())]
-    Locked {
-        /// The folder.
-        path: PathBuf,
+        /// The problem.
+        problem: RunProblem,
     },
     /// The file system has no locks.
     #[error("{}: cannot be locked: {source}\n  Put the run on a file system that has locks (--run DIR).", path.display())]
@@ -59,21 +39,6 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
-    /// A vocabulary is not the one that the network was trained with.
-    #[error("{}: not the vocabulary this network was trained with\n  Restore the file of the run.", path.display())]
-    OtherVocabulary {
-        /// The vocabulary.
-        path: PathBuf,
-    },
-    /// A configuration names another encoder than the checkpoint.
-    #[error(
-        "{}: not the config of this network: it was trained on grids of another encoder\n  Restore the file of the run.",
-        path.display()
-    )]
-    OtherConfig {
-        /// The configuration.
-        path: PathBuf,
-    },
     /// A store was made by another encoder than the run's.
     #[error("{}: {difference}\n  Name the store of the run (--store), or train another run (--run DIR).", path.display())]
     OtherEncoder {
@@ -81,13 +46,6 @@ pub enum Error {
         path: PathBuf,
         /// The difference.
         difference: EncoderDifference,
-    },
-
-    /// A file is not a checkpoint.
-    #[error("{}: not a checkpoint of this program, or damaged", path.display())]
-    NotACheckpoint {
-        /// The file.
-        path: PathBuf,
     },
     /// A tensor of a checkpoint has another shape or type than the network's.
     #[error(
@@ -198,12 +156,6 @@ pub enum Error {
         /// The changed parts.
         changes: String,
     },
-    /// A list of photos is not the one that the run recorded.
-    #[error("{}: not the list of photos that this run was trained on\n  Restore the file of the run.", path.display())]
-    OtherPhotos {
-        /// The list.
-        path: PathBuf,
-    },
     /// A line of a list of photos is damaged.
     #[error("{}: line {line}: not the name and the SHA-256 of a photo\n  Restore the file of the run.", path.display())]
     PhotoLine {
@@ -258,10 +210,49 @@ pub enum Error {
     Torch(#[from] tch::TchError),
 }
 
+/// A problem of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunProblem {
+    /// The folder is not a run.
+    #[error("no run here\n  Train one (`train fit --run DIR`), or name another folder.")]
+    Missing,
+    /// The folder holds a captioner without checkpoints, such as an exported or a shipped one.
+    #[error(
+        "a captioner without a checkpoint: it can be served, not trained, evaluated or exported\n  \
+         Name the folder of a run, or train one (`train fit --run DIR`)."
+    )]
+    CaptionerOnly,
+    /// No epoch is finished.
+    #[error("no epoch is finished\n  Resume the run first (`train fit --resume`).")]
+    NoEpoch,
+    /// Another process trains in the folder.
+    #[error("another training runs in this folder")]
+    Locked,
+    /// The file is not a checkpoint.
+    #[error("not a checkpoint of this program, or damaged")]
+    NotACheckpoint,
+    /// The vocabulary is not the one that the network was trained with.
+    #[error("not the vocabulary this network was trained with\n  Restore the file of the run.")]
+    OtherVocabulary,
+    /// The configuration names another encoder than the checkpoint.
+    #[error(
+        "not the config of this network: it was trained on grids of another encoder\n  Restore the file of the run."
+    )]
+    OtherConfig,
+    /// The list of photos is not the one that the run recorded.
+    #[error("not the list of photos that this run was trained on\n  Restore the file of the run.")]
+    OtherPhotos,
+}
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    pub(crate) fn run(path: &Path, problem: RunProblem) -> Self {
+        Self::Run { path: path.to_path_buf(), problem }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }

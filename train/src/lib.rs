@@ -20,4 +20,4 @@ pub mod settings;
 mod tensor;
 pub mod torch_decoder;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, RunProblem};

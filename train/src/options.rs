@@ -52,8 +52,6 @@ pub(crate) struct TrainArgs {
 
 #[derive(Args)]
 pub(crate) struct FitArgs {
-    #[command(flatten)]
-    pub(crate) train: TrainArgs,
     /// Network and its default hyperparameters [default: adaptive].
     #[arg(long, value_enum)]
     pub(crate) recipe: Option<Recipe>,
@@ -66,6 +64,8 @@ pub(crate) struct FitArgs {
     /// Licence of photos and captions, recorded with the model.
     #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,
+    #[command(flatten)]
+    pub(crate) train: TrainArgs,
 }
 
 #[derive(Args)]

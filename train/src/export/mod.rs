@@ -50,7 +50,7 @@ pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
             Weights::I8 => graph.with_integer_products().with_half_weights(),
         };
         let bytes = graph.into_bytes(&[]);
-        folder.write(&folder.path().join(file), &bytes)?;
+        folder.write(file, &bytes)?;
         Ok::<_, Error>(Part { file: file.to_owned(), sha256: digest::of_bytes(&bytes) })
     };
     let decoder_init = write(INIT_FILE, run.network.start_graph(cells)?)?;
@@ -59,7 +59,7 @@ pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let manifest = manifest(&run, decoder_init, decoder_step, licence.cloned());
     let path = folder.path().join(MANIFEST_FILE);
     let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
-    folder.write(&path, json.as_bytes())?;
+    folder.write(MANIFEST_FILE, json.as_bytes())?;
     Ok(manifest)
 }
 

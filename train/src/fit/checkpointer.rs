@@ -6,7 +6,7 @@ use super::learner::Learner;
 use super::record::EpochRecord;
 use crate::checkpoint::{self, Checkpoint, Progress};
 use crate::run::RunFolder;
-use crate::{Error, Result};
+use crate::{Error, Result, RunProblem};
 
 /// The longest training time that a kill may cost.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -47,10 +47,10 @@ impl<'a> Checkpointer<'a> {
         }
         let checkpoint = Checkpoint::load(&self.folder.last())?;
         if checkpoint.progress.vocabulary_sha256 != progress.vocabulary_sha256 {
-            return Err(Error::OtherVocabulary { path: self.folder.vocabulary() });
+            return Err(Error::run(&self.folder.vocabulary(), RunProblem::OtherVocabulary));
         }
         if checkpoint.progress.encoder_sha256 != progress.encoder_sha256 {
-            return Err(Error::OtherConfig { path: self.folder.config() });
+            return Err(Error::run(&self.folder.config(), RunProblem::OtherConfig));
         }
         Ok(Some(checkpoint))
     }

@@ -131,8 +131,7 @@ impl<'a> Fit<'a> {
     /// Resumes from the last checkpoint of the folder, if it has one, and returns its progress.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::load`], [`Error::OtherVocabulary`](crate::Error::OtherVocabulary) and
-    /// [`Error::OtherConfig`](crate::Error::OtherConfig) if it is of another run.
+    /// Those of [`Checkpoint::load`], and [`Error::Run`](crate::Error::Run) if it is of another run.
     pub fn resume(&mut self) -> Result<Option<&Progress>> {
         let Some(checkpoint) = self.checkpointer.load_last(&self.progress)? else {
             return Ok(None);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::part::{lines, sorted_photos};
 use crate::dataset::{ScoredImage, TrainingImage};
-use crate::run::{RunConfig, RunFolder};
-use crate::{Error, Result};
+use crate::run::{RunConfig, RunFolder, TRAINED_ON_FILE};
+use crate::{Error, Result, RunProblem};
 
 /// The photos that a network was trained on: their names, in Unicode normal form C, and the SHA-256 of their files.
 ///
@@ -44,7 +44,7 @@ impl TrainedOn {
     /// Reads the photos that the network of a run was trained on.
     ///
     /// # Errors
-    /// If the list cannot be read, [`Error::OtherPhotos`] if it is not the recorded one, and [`Error::PhotoLine`] if a line
+    /// If the list cannot be read, [`Error::Run`] if it is not the recorded one, and [`Error::PhotoLine`] if a line
     /// is damaged.
     pub fn load(folder: &RunFolder, config: &RunConfig) -> Result<Self> {
         let Some(record) = config.data.as_ref().map(|data| &data.trained_on) else {
@@ -54,7 +54,7 @@ impl TrainedOn {
         let list = text::read(&path)?;
         let counted = list.split_inclusive('\n').take(record.photos).collect::<String>();
         if digest::of_bytes(counted.as_bytes()) != record.sha256 {
-            return Err(Error::OtherPhotos { path });
+            return Err(Error::run(&path, RunProblem::OtherPhotos));
         }
         let parse = |(line, text)| {
             parse_photo(text).ok_or_else(|| Error::PhotoLine { path: path.clone(), line })
@@ -94,7 +94,7 @@ impl TrainedOn {
     /// # Errors
     /// [`Error::Io`].
     pub fn save(&self, folder: &RunFolder) -> Result<()> {
-        folder.write(&folder.trained_on(), lines(&self.photos)?.as_bytes())
+        folder.write(TRAINED_ON_FILE, lines(&self.photos)?.as_bytes())
     }
 
     pub(super) fn record(&self) -> Result<TrainedOnRecord> {

@@ -99,18 +99,18 @@ impl ForwardPass {
         }
     }
 
-    /// A mask of the given shape: zero for a share of the values, and for the others the factor that keeps the mean.
+    /// A mask of the given size: zero for a share of the values, and for the others the factor that keeps the mean.
     /// The share is rounded to 1/256: a byte decides on a value.
-    fn mask(&mut self, share: f64, shape: &[i64]) -> Option<Tensor> {
+    fn mask(&mut self, share: f64, size: &[i64]) -> Option<Tensor> {
         let dropped = (share * 256.0).round().clamp(0.0, 255.0) as u8;
         if dropped == 0 {
             return None;
         }
-        let mut bytes = vec![0; shape.iter().product::<i64>() as usize];
+        let mut bytes = vec![0; size.iter().product::<i64>() as usize];
         self.random.fill_bytes(&mut bytes);
         let scale = 256.0 / (256.0 - f32::from(dropped));
         let mask = bytes.iter().map(|&byte| if byte < dropped { 0.0 } else { scale });
-        Some(Tensor::from_slice(&mask.collect::<Vec<f32>>()).view(shape))
+        Some(Tensor::from_slice(&mask.collect::<Vec<f32>>()).view(size))
     }
 }
 

@@ -10,7 +10,12 @@ use toml::Table;
 
 use super::RunConfig;
 use crate::settings::check_removed;
-use crate::{Error, Result};
+use crate::{Error, Result, RunProblem};
+
+const CONFIG_FILE: &str = "config.toml";
+const METRICS_FILE: &str = "metrics.jsonl";
+/// File name of the list of training photos.
+pub(crate) const TRAINED_ON_FILE: &str = "trained-on.jsonl";
 
 /// A run folder.
 #[derive(Debug, Clone)]
@@ -50,17 +55,17 @@ impl RunFolder {
     /// The curves: a JSON object per epoch.
     #[must_use]
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        self.0.join(METRICS_FILE)
     }
 
     /// The photos that it was trained on: a line each.
     #[must_use]
     pub fn trained_on(&self) -> PathBuf {
-        self.0.join("trained-on.jsonl")
+        self.0.join(TRAINED_ON_FILE)
     }
 
     pub(crate) fn config(&self) -> PathBuf {
-        self.0.join("config.toml")
+        self.0.join(CONFIG_FILE)
     }
 
     /// Writes `config.toml`, replacing it as a whole.
@@ -68,7 +73,7 @@ impl RunFolder {
     /// # Errors
     /// Those of [`config_text`](Self::config_text), and [`Error::Io`].
     pub fn save_config(&self, config: &RunConfig) -> Result<()> {
-        self.write(&self.config(), self.config_text(config)?.as_bytes())
+        self.write(CONFIG_FILE, self.config_text(config)?.as_bytes())
     }
 
     /// The text that [`save_config`](Self::save_config) writes.
@@ -82,8 +87,7 @@ impl RunFolder {
     /// Reads `config.toml`.
     ///
     /// # Errors
-    /// [`Error::NoRun`] or [`Error::NotARun`] if there is none, [`Error::RemovedSetting`], and [`Error::Content`] if it
-    /// is damaged.
+    /// [`Error::Run`] if there is none, [`Error::RemovedSetting`], and [`Error::Content`] if it is damaged.
     pub fn load_config(&self) -> Result<RunConfig> {
         let path = self.config();
         if !path.exists() {
@@ -97,12 +101,9 @@ impl RunFolder {
 
     /// The error for a folder that has no configuration.
     fn no_run(&self) -> Error {
-        let path = self.0.clone();
-        if self.0.join(MANIFEST_FILE).exists() {
-            Error::NotARun { path }
-        } else {
-            Error::NoRun { path }
-        }
+        let is_captioner = self.0.join(MANIFEST_FILE).exists();
+        let problem = if is_captioner { RunProblem::CaptionerOnly } else { RunProblem::Missing };
+        Error::run(&self.0, problem)
     }
 
     /// Adds a line to `metrics.jsonl` after its first `epoch - 1` lines: lines that a killed run wrote beyond its last
@@ -112,19 +113,20 @@ impl RunFolder {
         let before = if path.exists() { text::read(&path)? } else { String::new() };
         let line = serde_json::to_string(line).map_err(Error::content(&path))?;
         let kept = before.lines().take(epoch - 1).chain([line.as_str(), ""]);
-        self.write(&path, kept.collect::<Vec<_>>().join("\n").as_bytes())
+        self.write(METRICS_FILE, kept.collect::<Vec<_>>().join("\n").as_bytes())
     }
 
-    /// Writes a file of the run, replacing it as a whole: after an error, a kill or a power loss either the old or the
+    /// Writes the file of that name, replacing it as a whole: after an error, a kill or a power loss either the old or the
     /// new one is there.
-    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        data::files::replace(path, bytes).map_err(Error::io(path))
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.0.join(name);
+        data::files::replace(&path, bytes).map_err(Error::io(&path))
     }
 
     /// Creates the folder and locks it; the lock is released when the file is dropped.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process holds the lock, [`Error::CannotLock`] if the file system has no locks,
+    /// [`Error::Run`] if another process holds the lock, [`Error::CannotLock`] if the file system has no locks,
     /// [`Error::Io`] if the folder or the file cannot be created.
     pub fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.0).map_err(Error::io(&self.0))?;
@@ -132,7 +134,7 @@ impl RunFolder {
         let file = File::create(&path).map_err(Error::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: self.0.clone() }),
+            Err(TryLockError::WouldBlock) => Err(Error::run(&self.0, RunProblem::Locked)),
             Err(TryLockError::Error(source)) => Err(Error::CannotLock { path, source }),
         }
     }

@@ -8,4 +8,5 @@ mod trained;
 pub use self::config::{REVISION, RunConfig, SplitRecord};
 pub use self::encoder::{EncoderDifference, EncoderRecord};
 pub use self::folder::RunFolder;
+pub(crate) use self::folder::TRAINED_ON_FILE;
 pub use self::trained::TrainedRun;

@@ -7,7 +7,7 @@ use tch::{Device, Kind};
 use super::{RunConfig, RunFolder};
 use crate::checkpoint::Checkpoint;
 use crate::recipes::{self, Network};
-use crate::{Error, Result};
+use crate::{Error, Result, RunProblem};
 
 /// A trained network with its configuration and vocabulary.
 #[derive(Debug)]
@@ -27,20 +27,20 @@ impl RunFolder {
     /// Opens the best network of the run.
     ///
     /// # Errors
-    /// Those of [`load_config`](Self::load_config) and [`Checkpoint::load`], [`Error::NoEpoch`] before the first epoch is
-    /// finished, [`Error::OtherVocabulary`] and [`Error::OtherConfig`] if a file is of another run.
+    /// Those of [`load_config`](Self::load_config) and [`Checkpoint::load`], and [`Error::Run`] before the first epoch is
+    /// finished or if a file is of another run.
     pub fn open_best(&self, device: Device) -> Result<TrainedRun> {
         let config = self.load_config()?;
         if !self.best().exists() {
-            return Err(Error::NoEpoch { path: self.best() });
+            return Err(Error::run(&self.best(), RunProblem::NoEpoch));
         }
         let checkpoint = Checkpoint::load(&self.best())?;
         let vocabulary = Vocabulary::load(&self.vocabulary())?;
         if vocabulary.sha256() != checkpoint.progress.vocabulary_sha256 {
-            return Err(Error::OtherVocabulary { path: self.vocabulary() });
+            return Err(Error::run(&self.vocabulary(), RunProblem::OtherVocabulary));
         }
         if config.encoder.sha256 != checkpoint.progress.encoder_sha256 {
-            return Err(Error::OtherConfig { path: self.config() });
+            return Err(Error::run(&self.config(), RunProblem::OtherConfig));
         }
         let mut weights = VarStore::new(device);
         let network =

@@ -27,7 +27,7 @@ settings! {
         // All of Flickr8k; two windows are in memory at once, 1.6 GB each with ResNet50's grids.
         #[arg(long, value_name = "N")]
         window: usize = 8192, AtLeast(1);
-        /// Peak learning rate of AdamW.
+        /// Peak learning rate.
         #[arg(long, value_name = "X")]
         learning_rate: f64 = 5e-4, Above(0.0);
         /// Number of steps in which the learning rate rises linearly to its peak.
