@@ -141,7 +141,7 @@ pub(crate) struct DataArgs {
 }
 
 impl DataArgs {
-    /// What follows from changed data.
+    /// Treatment of changed data.
     pub(crate) fn on_change(&self) -> OnChange {
         if self.accept_changed_data { OnChange::Warn } else { OnChange::Refuse }
     }

@@ -6,7 +6,7 @@ use data::program::warn;
 use features::FeatureStore;
 use tch::Device;
 use train::dataset::{self, ScoredImage};
-use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
+use train::provenance::{DataSet, Purpose, TrainedOn, compare, refuse_seen};
 use train::run::{RunFolder, TrainedRun};
 
 use super::data_paths::DataPaths;
@@ -25,7 +25,7 @@ impl Member {
     }
 }
 
-/// What follows for images that a run was trained on.
+/// Treatment of images that a run was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SeenImages {
     /// They are refused: scores are to be those of new images.
@@ -53,11 +53,7 @@ pub(super) fn images(
     let first = members.first().context("no run is named; name one with --run")?;
     let paths = DataPaths::of_run(&first.run.config, named)?;
     let data = paths.open()?;
-    let mut trained_on = TrainedOn::empty();
-    for Member { folder, run } in members {
-        run.config.encoder.check(&data.store, &paths.store)?;
-        trained_on.extend(TrainedOn::load(folder, &run.config)?);
-    }
+    let trained_on = photos_trained_on(members, &data, &paths)?;
     let scored = dataset::scored_images(&data.captions, &data.splits, split, &data.store);
     if seen == SeenImages::Refuse {
         refuse_seen(&trained_on, &scored.images, &data.store, split)?;
@@ -73,8 +69,7 @@ pub(super) fn images(
         ));
     } else {
         for Member { folder, run } in members {
-            let purpose = Purpose::Scoring(split);
-            compare(folder, &run.config, &data, purpose, named.on_change())?;
+            compare(folder, &run.config, &data, Purpose::Scoring(split), named.on_change())?;
         }
     }
     if scored.without_grid > 0 {
@@ -85,4 +80,18 @@ pub(super) fn images(
     }
     ensure!(!scored.images.is_empty(), "no image of the {split} split has captions and a grid");
     Ok(Scored { images: scored.images, store: data.store, of_other_data })
+}
+
+/// The photos that the runs were trained on. Refuses runs of another encoder than that of the data.
+fn photos_trained_on(
+    members: &[Member],
+    data: &DataSet,
+    paths: &DataPaths,
+) -> anyhow::Result<TrainedOn> {
+    let mut trained_on = TrainedOn::empty();
+    for Member { folder, run } in members {
+        run.config.encoder.check(&data.store, &paths.store)?;
+        trained_on.extend(TrainedOn::load(folder, &run.config)?);
+    }
+    Ok(trained_on)
 }

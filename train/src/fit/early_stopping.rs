@@ -28,8 +28,8 @@ pub(super) enum Verdict {
     Best,
     /// Not better than the best one.
     NotBetter,
-    /// Better, but so large a share of its captions is unfinished.
-    Unfinished(f64),
+    /// Better, but too many captions are unfinished.
+    Unfinished(UnfinishedShares),
 }
 
 impl EarlyStopping {
@@ -49,13 +49,28 @@ impl EarlyStopping {
         let Some(completion) = &self.completion else {
             return if better || progress.epoch == 0 { Verdict::Best } else { Verdict::NotBetter };
         };
-        let share = completion
-            .unfinished(validation.cut_off_share(), validation.evaluation.statistics.unfinished);
+        let open = validation.evaluation.statistics.unfinished;
+        let shares = completion.unfinished(validation.cut_off_share(), open);
         match better {
             false => Verdict::NotBetter,
-            true if share <= MAX_UNFINISHED => Verdict::Best,
-            true => Verdict::Unfinished(share),
+            true if shares.are_small() => Verdict::Best,
+            true => Verdict::Unfinished(shares),
         }
+    }
+}
+
+/// Shares of unfinished captions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct UnfinishedShares {
+    /// Cut off at the maximum length.
+    pub(super) cut_off: f64,
+    /// Ending in a word that does not end an English caption, beyond the share of such references.
+    pub(super) open: f64,
+}
+
+impl UnfinishedShares {
+    fn are_small(self) -> bool {
+        self.cut_off + self.open <= MAX_UNFINISHED
     }
 }
 
@@ -83,11 +98,11 @@ impl Completion {
         Self { open_references: Health::of(&references, None).unfinished }
     }
 
-    /// The share of unfinished captions, where the share `cut_off` was cut off and the share `open` ends in a word that
-    /// does not end an English caption. Such words count only as far as they are more frequent than at the end of
-    /// references: in another language they may end a caption.
-    fn unfinished(&self, cut_off: f64, open: f64) -> f64 {
-        cut_off + (open - self.open_references).max(0.0)
+    /// The shares of unfinished captions, where the share `open` ends in a word that does not end an English caption.
+    /// Such words count only as far as they are more frequent than at the end of references: in another language they
+    /// may end a caption.
+    fn unfinished(&self, cut_off: f64, open: f64) -> UnfinishedShares {
+        UnfinishedShares { cut_off, open: (open - self.open_references).max(0.0) }
     }
 }
 
@@ -99,7 +114,7 @@ mod tests {
     fn words_that_end_references_do_not_make_a_caption_unfinished() {
         let is_within = |references: f64, cut_off, open| {
             let completion = Completion { open_references: references };
-            completion.unfinished(cut_off, open) <= MAX_UNFINISHED
+            completion.unfinished(cut_off, open).are_small()
         };
         assert!(is_within(0.0, 0.01, 0.01));
         assert!(!is_within(0.0, 0.0, 0.03) && !is_within(0.0, 0.03, 0.0));

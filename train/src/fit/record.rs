@@ -6,7 +6,7 @@ use data::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::early_stopping::{MAX_UNFINISHED, Verdict};
+use super::early_stopping::{MAX_UNFINISHED, UnfinishedShares, Verdict};
 use super::learner::TrainingKind;
 use super::validation::Validation;
 use crate::checkpoint::{PartialEpoch, Progress};
@@ -84,9 +84,10 @@ fn describe(verdict: Verdict) -> String {
     match verdict {
         Verdict::Best => ", best so far".to_owned(),
         Verdict::NotBetter => String::new(),
-        Verdict::Unfinished(share) => format!(
-            ", not the best: {:.1} % of the captions are unfinished, more than {:.0} %",
-            100.0 * share,
+        Verdict::Unfinished(UnfinishedShares { cut_off, open }) => format!(
+            ", not the best: {:.1} % of the captions are cut off and {:.1} % end in an open word; {:.0} % may",
+            100.0 * cut_off,
+            100.0 * open,
             100.0 * MAX_UNFINISHED
         ),
     }
@@ -111,7 +112,10 @@ mod tests {
 
     #[test]
     fn a_better_epoch_that_is_refused_says_why() {
-        let text = describe(Verdict::Unfinished(0.034));
-        assert_eq!(text, ", not the best: 3.4 % of the captions are unfinished, more than 2 %");
+        let shares = UnfinishedShares { cut_off: 0.03, open: 0.004 };
+        assert_eq!(
+            describe(Verdict::Unfinished(shares)),
+            ", not the best: 3.0 % of the captions are cut off and 0.4 % end in an open word; 2 % may"
+        );
     }
 }

@@ -22,7 +22,7 @@ pub enum Purpose {
     Scoring(Split),
 }
 
-/// What follows from changed data.
+/// Treatment of changed data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnChange {
     /// It is refused.

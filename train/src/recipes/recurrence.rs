@@ -76,50 +76,67 @@ impl<'a> Recurrence<'a> {
         (&self.input * input_gradient).sum(Kind::Float).backward();
     }
 
-    /// The gradients of the input and of the state's weights.
-    fn gradients(&self) -> (Tensor, Tensor) {
+    /// The derivatives within all steps.
+    fn derivatives(&self) -> Derivatives {
         let [input, forget, candidate, output] = quarters(&self.gates);
-        let [memory_before, hidden_before] = &self.before;
         let sigmoid_slope = |gate: &Tensor| gate * (1.0 - gate);
         let squashed = self.memory.tanh();
-        // The derivatives of a step's memory by each gate, and of its state by memory and output.
         let memory_by_gates = Tensor::stack(
             &[
                 &candidate * sigmoid_slope(&input),
-                memory_before * sigmoid_slope(&forget),
+                &self.before[0] * sigmoid_slope(&forget),
                 &input * (1.0 - candidate.square()),
             ],
             1,
         );
-        let hidden_by_output = &squashed * sigmoid_slope(&output);
-        let hidden_by_memory = &output * (1.0 - squashed.square());
+        Derivatives {
+            memory_by_gates,
+            memory_by_memory: forget,
+            hidden_by_output: &squashed * sigmoid_slope(&output),
+            hidden_by_memory: output * (1.0 - squashed.square()),
+        }
+    }
 
+    /// The gradients of the input `[R, 4 H]` and of the state's weights `[4 H, H]`.
+    fn gradients(&self) -> (Tensor, Tensor) {
+        let by = self.derivatives();
         let width = self.hidden.size()[1];
         let from_hidden = self.hidden.grad();
         let gradient = self.gates.empty_like();
         let weight = self.weight.to_kind(self.precision.kind()).tr().contiguous();
         let first = self.active.first().copied().unwrap_or(0);
         let zeros = || self.gates.new_zeros([first, width], (Kind::Float, self.gates.device()));
-        let (of_hidden, of_memory) = (zeros(), zeros());
+        let (hidden_gradient, memory_gradient) = (zeros(), zeros());
         let steps = spans(&self.active).collect::<Vec<_>>();
         for &(from, count) in steps.iter().rev() {
             let part = |tensor: &Tensor| tensor.narrow(0, from, count);
             let (mut hidden, mut memory) =
-                (of_hidden.narrow(0, 0, count), of_memory.narrow(0, 0, count));
+                (hidden_gradient.narrow(0, 0, count), memory_gradient.narrow(0, 0, count));
             let _ = hidden.g_add_(&part(&from_hidden));
-            let _ = memory.g_add_(&(&hidden * part(&hidden_by_memory)));
+            let _ = memory.g_add_(&(&hidden * part(&by.hidden_by_memory)));
             let gates = part(&gradient);
             let by_memory = gates.narrow(1, 0, 3 * width).unflatten(1, [3, width]);
-            write(&by_memory, &(part(&memory_by_gates) * memory.unsqueeze(1)));
-            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&hidden_by_output)));
-            let _ = memory.g_mul_(&part(&forget));
+            write(&by_memory, &(part(&by.memory_by_gates) * memory.unsqueeze(1)));
+            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&by.hidden_by_output)));
+            let _ = memory.g_mul_(&part(&by.memory_by_memory));
             if from > 0 {
                 write(&hidden, &self.precision.product(&gates, &weight));
             }
         }
-        let of_weight = self.precision.outer_product(&gradient, hidden_before);
-        (gradient, of_weight)
+        let weight_gradient = self.precision.outer_product(&gradient, &self.before[1]);
+        (gradient, weight_gradient)
     }
+}
+
+/// The derivatives within the steps: of memory by gates, of memory by the memory before, of the state by output gate and
+/// memory.
+struct Derivatives {
+    /// By input gate, forget gate and candidate: `[R, 3, H]`.
+    memory_by_gates: Tensor,
+    /// `[R, H]`, as the others.
+    memory_by_memory: Tensor,
+    hidden_by_output: Tensor,
+    hidden_by_memory: Tensor,
 }
 
 /// Writes values into a part of a tensor.

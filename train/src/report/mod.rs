@@ -19,7 +19,7 @@ use serde_json::Value;
 use self::chart::Chart;
 use self::example::Example;
 use crate::dataset::ScoredImage;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{CaptionedImage, Evaluation};
 use crate::run::{RunConfig, RunFolder};
 use crate::{Error, Result};
 
@@ -127,19 +127,15 @@ pub fn render(
     photos: Option<&Path>,
 ) -> Result<Report> {
     let first = runs.first().ok_or(Error::NoReport)?;
-    let mut order = (0..images.len()).collect::<Vec<_>>();
-    let cider = |at: &usize| first.evaluation.captioned[*at].sums.scores().cider();
-    order.sort_by(|a, b| cider(b).total_cmp(&cider(a)).then(a.cmp(b)));
-    let encoder = &first.config.encoder;
+    let captioned = &first.evaluation.captioned;
     let mut missing = BTreeMap::new();
-    let mut examples = |picked: &mut dyn Iterator<Item = &usize>| {
-        let captioned = &first.evaluation.captioned;
-        let shown = picked.take(EXAMPLES);
-        shown
-            .map(|&at| Example::new(&images[at], &captioned[at], photos, &mut missing))
-            .collect::<Vec<_>>()
-    };
-    let page = Page {
+    let mut example =
+        |&number: &usize| Example::new(&images[number], &captioned[number], photos, &mut missing);
+    let best_first = sorted_by_score(captioned);
+    let best = best_first.iter().take(EXAMPLES).map(&mut example).collect();
+    let worst = best_first.iter().rev().take(EXAMPLES).map(&mut example).collect();
+    let encoder = &first.config.encoder;
+    let html = fill_template(Page {
         names: runs.iter().map(|run| run.name.as_str()).collect(),
         images: images.len(),
         protocol: PROTOCOL,
@@ -148,8 +144,8 @@ pub fn render(
         scores: scores(runs),
         settings: settings(runs)?,
         statistics: runs.iter().map(|run| run.evaluation.statistics).collect(),
-        best: examples(&mut order.iter()),
-        worst: examples(&mut order.iter().rev()),
+        best,
+        worst,
         has_photos: photos.is_some(),
         fit: match encoder.preprocess.resize {
             Resize::Squash => "100% 100%",
@@ -157,15 +153,27 @@ pub fn render(
         },
         rows: encoder.grid.height,
         columns: encoder.grid.width,
-    };
-    let mut environment = Environment::new();
-    environment.add_template("report.html", TEMPLATE).map_err(Error::Template)?;
+    })?;
     let mut left_out = LeftOut::default();
     for (image, reason) in missing {
         left_out.add(reason, image);
     }
+    Ok(Report { html, left_out })
+}
+
+/// The numbers of captions, those with the highest CIDEr first.
+fn sorted_by_score(captioned: &[CaptionedImage]) -> Vec<usize> {
+    let cider = |number: &usize| captioned[*number].sums.scores().cider();
+    let mut numbers = (0..captioned.len()).collect::<Vec<_>>();
+    numbers.sort_by(|a, b| cider(b).total_cmp(&cider(a)).then(a.cmp(b)));
+    numbers
+}
+
+fn fill_template(page: Page) -> Result<String> {
+    let mut environment = Environment::new();
+    environment.add_template("report.html", TEMPLATE).map_err(Error::Template)?;
     let template = environment.get_template("report.html").map_err(Error::Template)?;
-    Ok(Report { html: template.render(Serde(page)).map_err(Error::Template)?, left_out })
+    template.render(Serde(page)).map_err(Error::Template)
 }
 
 fn charts(runs: &[ReportedRun]) -> Vec<Chart> {

@@ -55,6 +55,16 @@ struct State {
     memory: Tensor,
 }
 
+/// The outputs of the recurrence for the predicted words.
+struct Unrolled {
+    /// `[R, H]`.
+    hidden: Tensor,
+    /// `[R, D]`.
+    context: Tensor,
+    /// `[R, cells]`.
+    attention: Tensor,
+}
+
 /// The network's weights.
 #[derive(Debug)]
 pub(super) struct ShowAttendTell {
@@ -146,6 +156,38 @@ impl ShowAttendTell {
         State { hidden: part(2) * memory.tanh(), memory }
     }
 
+    /// Runs the recurrence over all steps of grouped captions, whose words are in `lstm`.
+    fn unroll(
+        &self,
+        captions: &GroupedCaptions,
+        cells: &Cells,
+        query: &mut StepProduct,
+        lstm: &mut StepProduct,
+    ) -> Unrolled {
+        let mut state = self.initial_state(cells);
+        state.hidden = state.hidden.repeat([1, captions.columns, 1]);
+        state.memory = state.memory.repeat([1, captions.columns, 1]);
+        let (mut hiddens, mut contexts, mut attentions) = (vec![], vec![], vec![]);
+        for &StepExtent { images, columns } in &captions.steps {
+            let cells = cells.first(images);
+            let active = |state: &Tensor| state.narrow(0, 0, images).narrow(1, 0, columns);
+            let (hidden, memory) = (active(&state.hidden), active(&state.memory));
+            let projected = query.step(&hidden.flatten(0, 1)).view([images, columns, -1]);
+            let (context, attention) = self.attend(&cells, &projected);
+            let input = Tensor::cat(&[&context, &hidden], -1).flatten(0, 1);
+            let gates = lstm.step(&input).view([images, columns, -1]);
+            state = self.recur(&gates, &memory);
+            hiddens.push(state.hidden.shallow_clone());
+            contexts.push(context);
+            attentions.push(attention);
+        }
+        Unrolled {
+            hidden: captions.select_predicted(&hiddens),
+            context: captions.select_predicted(&contexts),
+            attention: captions.select_predicted(&attentions),
+        }
+    }
+
     /// The deep output of embedded word `[…, E]`, state `[…, H]` and context `[…, D]`, before the last layer: `[…, E]`.
     fn deep_output(
         &self,
@@ -175,31 +217,13 @@ impl Network for ShowAttendTell {
         let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
         let mut query = StepProduct::from_layer(&self.query, &rows, pass.precision());
 
-        let mut state = self.initial_state(&cells);
-        state.hidden = state.hidden.repeat([1, captions.columns, 1]);
-        state.memory = state.memory.repeat([1, captions.columns, 1]);
-        let (mut hiddens, mut contexts, mut attentions) = (vec![], vec![], vec![]);
-        for &StepExtent { images, columns } in &captions.steps {
-            let cells = cells.first(images);
-            let active = |state: &Tensor| state.narrow(0, 0, images).narrow(1, 0, columns);
-            let (hidden, memory) = (active(&state.hidden), active(&state.memory));
-            let projected = query.step(&hidden.flatten(0, 1)).view([images, columns, -1]);
-            let (context, attention) = self.attend(&cells, &projected);
-            let input = Tensor::cat(&[&context, &hidden], -1).flatten(0, 1);
-            let gates = lstm.step(&input).view([images, columns, -1]);
-            state = self.recur(&gates, &memory);
-            hiddens.push(state.hidden.shallow_clone());
-            contexts.push(context);
-            attentions.push(attention);
-        }
-        let (hidden, context) =
-            (captions.select_predicted(&hiddens), captions.select_predicted(&contexts));
+        let steps = self.unroll(&captions, &cells, &mut query, &mut lstm);
         let before = embedded.leaf().index_select(0, &captions.predicted);
-        let deep = self.deep_output(&before, &hidden, &context, pass);
+        let deep = self.deep_output(&before, &steps.hidden, &steps.context, pass);
         let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
         let (total, cross_entropy) =
             cross_entropy(log_probabilities, &captions.targets, &captions.weights, pass);
-        let penalty = uneven_attention(&captions, &captions.select_predicted(&attentions));
+        let penalty = uneven_attention(&captions, &steps.attention);
         let total = total + penalty * pass.regularization().doubly_stochastic;
         let before_cuts = move || {
             query.backward();
