@@ -1,6 +1,6 @@
 //! Captions a second of training, recipe beside recipe and beside the same network in `PyTorch`, in
 //! turn, several rounds in one run; medians. Real captions (see CONTRIBUTING.md) on grids of noise:
-//! speed does not depend on what the grids show.
+//! speed does not depend on the content of grids.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/runs/store.rs"]
@@ -50,7 +50,7 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     TrainingData { store, vocabulary, training, dev, dev_captions }
 }
 
-/// Captions a second in the second epoch, as the run writes it down.
+/// Captions a second in the second epoch, as recorded by the run.
 fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
     let store = PathBuf::from("noise.h5");
     let encoder = EncoderRecord::from_store(&data.store, &store).unwrap();
@@ -78,7 +78,7 @@ fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precisi
     line["captions_per_second"].as_f64().unwrap()
 }
 
-/// What the peers read: the grids, and the captions as word numbers.
+/// Writes the input of the peers: the grids, and the captions as word numbers.
 fn write_for_peers(data: &TrainingData, folder: &Path) {
     let sizes = NetworkConfig::new(Recipe::ShowAttendTell, GRID.channels, data.vocabulary.len());
     let mut sizes = serde_json::to_value(sizes).unwrap();
@@ -90,8 +90,8 @@ fn write_for_peers(data: &TrainingData, folder: &Path) {
         images.push(captions.collect::<Vec<_>>());
     }
     fs::write(folder.join("grids.f16"), grids).unwrap();
-    let told = json!({ "sizes": sizes, "images": images });
-    fs::write(folder.join("captions.json"), told.to_string()).unwrap();
+    let document = json!({ "sizes": sizes, "images": images });
+    fs::write(folder.join("captions.json"), document.to_string()).unwrap();
 }
 
 /// Captions a second that a peer prints.

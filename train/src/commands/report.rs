@@ -21,8 +21,12 @@ pub(crate) fn report(options: &options::ReportArgs) -> anyhow::Result<()> {
         let scored_images =
             scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
         let (images, store) = (scored_images.images, &scored_images.store);
-        let options = &run.config.search;
-        let setup = EvaluationSetup { store, vocabulary: &run.vocabulary, options, device };
+        let setup = EvaluationSetup {
+            store,
+            vocabulary: &run.vocabulary,
+            options: &run.config.search,
+            device,
+        };
         let evaluation = evaluate(&[&*run.network], &images, setup)?;
         reported.push(ReportedRun::new(folder, evaluation)?);
         ensure!(

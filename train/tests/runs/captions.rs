@@ -1,4 +1,4 @@
-//! What networks say: step by step, exported, in an ensemble, and on the page about a run.
+//! Generated captions: step by step, exported, of an ensemble, and in the report.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use train::torch_decoder::TorchDecoder;
 
 use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, train, training_data};
 
-/// What the teacher-forced network thinks of a caption is what a search that is led along it finds.
+/// The loss of a teacher-forced caption is the sum of the log-probabilities of its single steps.
 #[test]
 fn teacher_forcing_and_single_steps_agree() {
     let folder = folder();
@@ -53,7 +53,7 @@ fn teacher_forcing_and_single_steps_agree() {
 }
 
 #[test]
-fn the_exported_decoder_says_what_the_network_says() {
+fn the_exported_decoder_gives_the_captions_of_the_network() {
     let folder = folder();
     let data = training_data(folder.path());
     for recipe in RECIPES {
@@ -88,15 +88,15 @@ fn exported(folder: &Path, data: &TrainingData, recipe: Recipe) {
 
 /// Half the size, and the same captions.
 #[test]
-fn matrices_may_be_kept_in_16_bits() {
+fn weights_may_have_16_bits() {
     let folder = folder();
     let data = training_data(folder.path());
     for recipe in RECIPES {
         let run = train(folder.path(), &data, recipe, &[15]);
-        let (whole, whole_size, _) = written(&run, &data, &ExportOptions::default());
+        let (whole, whole_size, _) = exported_as(&run, &data, &ExportOptions::default());
         let licence = Some("mine".to_owned());
         let form = ExportOptions { weights: Weights::F16, data_licence: licence.clone() };
-        let (half, half_size, told) = written(&run, &data, &form);
+        let (half, half_size, told) = exported_as(&run, &data, &form);
         let images = CAPTIONS.len();
         assert!(
             matches!(whole, Agreement { same, difference, .. } if same == images && difference < 1e-4)
@@ -108,7 +108,7 @@ fn matrices_may_be_kept_in_16_bits() {
     }
 }
 
-/// Nearly the same, and of an image the same whatever images it is captioned with.
+/// Nearly the same captions; that of an image does not depend on the other images of its batch.
 #[test]
 fn products_may_be_of_integers() {
     let folder = folder();
@@ -116,8 +116,8 @@ fn products_may_be_of_integers() {
     for recipe in RECIPES {
         let run = train(folder.path(), &data, recipe, &[15]);
         let form = |weights| ExportOptions { weights, ..ExportOptions::default() };
-        let (half, ..) = written(&run, &data, &form(Weights::F16));
-        let (integers, ..) = written(&run, &data, &form(Weights::I8));
+        let (half, ..) = exported_as(&run, &data, &form(Weights::F16));
+        let (integers, ..) = exported_as(&run, &data, &form(Weights::I8));
         assert!(integers.share() > 0.7, "{integers:?}");
         assert!(integers.difference > half.difference && integers.difference < 0.5, "{integers:?}");
         let (cells, options) = ([GRID.cells(), GRID.channels], SearchOptions::default());
@@ -132,8 +132,8 @@ fn products_may_be_of_integers() {
     }
 }
 
-/// How far an export agrees with the network, its size, and the licence it tells.
-fn written(
+/// The agreement of an export with the network, its size in bytes, and its licence.
+fn exported_as(
     run: &RunFolder,
     data: &TrainingData,
     form: &ExportOptions,
@@ -148,7 +148,7 @@ fn written(
     (found, parts.iter().map(size).sum(), manifest.data_licence)
 }
 
-/// The grids of all images, one after the other.
+/// The grids of all images.
 fn grids(data: &TrainingData) -> Vec<f32> {
     let mut grids = vec![0.0; CAPTIONS.len() * GRID.values()];
     for (row, grid) in grids.chunks_exact_mut(GRID.values()).enumerate() {
@@ -165,7 +165,7 @@ fn best(data: &TrainingData, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, V
     found.into_iter().map(first).map(text).collect()
 }
 
-/// Two networks that agree say what each of them says; two that do not say what both find likely.
+/// The probabilities of an ensemble are the mean of those of its networks.
 #[test]
 fn an_ensemble_averages_probabilities() {
     let folder = folder();
@@ -191,7 +191,7 @@ fn an_ensemble_averages_probabilities() {
     }
 }
 
-/// The page holds the curve, the captions and the photos, and needs nothing from elsewhere.
+/// The page holds curves, captions and photos, and refers to no other file.
 #[test]
 fn the_report_shows_captions_with_their_photos() {
     let folder = folder();

@@ -2,11 +2,7 @@
 
 use std::fs;
 
-use crate::program::Place;
-
-fn assert_says(said: &str, parts: &[&str]) {
-    assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not all in:\n{said}");
-}
+use crate::program::{Place, assert_says};
 
 /// The keys of a table of `config.toml`, in their order.
 fn keys<'a>(config: &'a str, table: &str) -> Vec<&'a str> {

@@ -6,15 +6,11 @@ use features::Shard;
 use serde_json::Value;
 use train::checkpoint::Checkpoint;
 
-use crate::program::Place;
+use crate::program::{Place, assert_says};
 use crate::store::{fill, provenance, source};
 use crate::support::GRID;
 
-fn assert_says(said: &str, parts: &[&str]) {
-    assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not all in:\n{said}");
-}
-
-/// Neither a folder nor a vocabulary nor a lock: the next run begins afresh.
+/// Neither a folder nor a vocabulary nor a lock.
 #[test]
 fn a_refused_run_leaves_nothing() {
     let place = Place::new();
@@ -53,7 +49,7 @@ fn a_refused_run_leaves_nothing() {
 }
 
 #[test]
-fn a_vocabulary_that_was_counted_otherwise_is_refused() {
+fn another_vocabulary_in_the_run_folder_is_refused() {
     let place = Place::new();
     place.fit("run");
     let own = place.read("run/vocabulary.json");
@@ -77,7 +73,7 @@ fn a_vocabulary_that_was_counted_otherwise_is_refused() {
 }
 
 #[test]
-fn a_run_goes_on_with_its_own_settings_alone() {
+fn a_resumed_run_keeps_its_settings() {
     let place = Place::new();
     place.fit("run");
     let config = place.read("run/config.toml");
@@ -100,7 +96,7 @@ fn a_run_goes_on_with_its_own_settings_alone() {
     assert_eq!(place.read("run/config.toml"), config);
     let said = place.refused("refine --run run --resume");
     assert_says(&said, &["train fit --resume"]);
-    // Its own settings may be said again; epochs may change, and data may lie elsewhere.
+    // Its own settings may be repeated; epochs may change, and data may have moved.
     fs::rename(place.path("captions.txt"), place.path("moved.txt")).unwrap();
     fs::rename(place.path("small.h5"), place.path("moved.h5")).unwrap();
     let moved = "--captions moved.txt --store moved.h5";
@@ -124,7 +120,7 @@ fn a_run_goes_on_with_its_own_settings_alone() {
     place.done(&format!("{refine} --resume --epochs 2"));
 }
 
-/// `small.h5` is not there, but its shards are.
+/// `small.h5` does not exist, but its shards do.
 #[test]
 fn shards_that_lie_side_by_side_are_a_store() {
     let place = Place::new();
@@ -156,18 +152,18 @@ fn the_best_of_epochs_with_equal_scores_has_the_least_loss() {
     assert!(least > 1, "{metrics}");
 }
 
-/// Nothing else is said to serve what was exported.
+/// The command that serves an exported run is printed with its folder.
 #[test]
-fn what_serves_a_run_is_said_with_its_folder() {
+fn the_command_that_serves_a_run_is_printed() {
     let place = Place::new();
     let said = place.fit("models/mine");
     let serve = "`make serve RUN=models/mine ENCODER=FILE` captions with it";
     assert_says(&said, &["libtorch runs on the CPU (--device cpu)", serve, "small.onnx"]);
 }
 
-/// Two texts of settings that a program of another system wrote.
+/// Files of settings with a byte order mark and CRLF.
 #[test]
-fn a_config_with_a_mark_and_other_line_ends_is_read() {
+fn a_config_with_a_byte_order_mark_and_crlf_is_read() {
     let place = Place::new();
     place.fit("run");
     for file in ["run/config.toml", "settings.toml", "run/metrics.jsonl"] {

@@ -94,7 +94,7 @@ pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunC
     }
 }
 
-/// Trains a run in `folder`, in as many parts as `stops` has numbers of epochs.
+/// Trains a run in `folder` up to each number of epochs in turn.
 pub(crate) fn train(
     folder: &Path,
     data: &TrainingData,
@@ -113,7 +113,7 @@ pub(crate) fn train(
     run
 }
 
-/// The lines of `metrics.jsonl` without what depends on the clock.
+/// The lines of `metrics.jsonl` without durations.
 pub(crate) fn curve(run: &RunFolder) -> Vec<serde_json::Value> {
     let lines = fs::read_to_string(run.metrics()).unwrap();
     let line = |line: &str| {
@@ -127,7 +127,7 @@ pub(crate) fn curve(run: &RunFolder) -> Vec<serde_json::Value> {
 }
 
 pub(crate) fn folder() -> TempDir {
-    // One thread: four small images are not worth more, and sums stay in one order.
+    // With one thread sums have one order.
     tch::set_num_threads(1);
     tempfile::tempdir().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Runs learn, repeat, go on, and refuse what does not belong to them.
+//! Runs learn, repeat, resume, and refuse files of other runs.
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +72,7 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
 
 /// A set that is larger than a window, here of one batch: four images in two windows.
 #[test]
-fn windows_are_passed_and_resumed_like_a_whole() {
+fn windows_are_resumed_as_a_whole_set() {
     let folder = folder();
     let data = training_data(folder.path());
     let mut config = config(&data, Recipe::Adaptive, 3);
@@ -94,7 +94,7 @@ fn windows_are_passed_and_resumed_like_a_whole() {
     assert_eq!(curve_of("interrupted", true), whole);
 }
 
-/// A run that was trained for 25 epochs, its refinement, and how that ended.
+/// A run that was trained for 25 epochs, its refinement, and why that stopped.
 fn refine(
     folder: &Path,
     data: &TrainingData,
@@ -117,7 +117,7 @@ fn refine(
 }
 
 #[test]
-fn settings_that_mean_nothing_are_refused_by_name() {
+fn settings_outside_their_limits_are_refused_by_name() {
     let folder = folder();
     let data = training_data(folder.path());
     let config = config(&data, Recipe::Adaptive, 1);
@@ -156,9 +156,9 @@ fn settings_that_mean_nothing_are_refused_by_name() {
     refused("--beam is 0", &|of| of.search.beam = 0);
 }
 
-/// The words of sides are those of the settings, whole: a mirrored image loses the captions that hold one.
+/// A mirrored image loses its captions with a side word of the settings; only whole words count.
 #[test]
-fn words_of_sides_may_be_of_any_language() {
+fn side_words_may_be_of_any_language() {
     let folder = folder();
     let captions = ["a dog on the left", "leftover food", "con chó bên trái"].map(tokenize);
     let vocabulary = Vocabulary::build(captions.iter().map(Vec::as_slice), 1);
@@ -185,7 +185,7 @@ fn words_of_sides_may_be_of_any_language() {
     assert_eq!(kept(&[]), image.captions);
 }
 
-/// How the tests refine.
+/// Settings of a refinement.
 fn refining(data: &TrainingData, recipe: Recipe, epochs: usize) -> Training {
     Training {
         warm_up: 0,
@@ -196,7 +196,7 @@ fn refining(data: &TrainingData, recipe: Recipe, epochs: usize) -> Training {
     }
 }
 
-/// Drawn captions are rewarded: their mean reward rises, and the run begins with the weights it was given.
+/// The mean reward of sampled captions rises.
 #[test]
 fn refinement_raises_the_reward() {
     let folder = folder();
@@ -214,9 +214,9 @@ fn refinement_raises_the_reward() {
     }
 }
 
-/// With steps far too long; whether the loss stays a number does not matter.
+/// With far too large steps; the loss may be finite or not.
 #[test]
-fn a_refinement_that_falls_apart_leaves_the_network_it_began_with() {
+fn a_refinement_that_diverges_keeps_the_network_it_began_with() {
     let folder = folder();
     let data = training_data(folder.path());
     let recipe = Recipe::Adaptive;
@@ -228,7 +228,7 @@ fn a_refinement_that_falls_apart_leaves_the_network_it_began_with() {
 }
 
 #[test]
-fn it_learns_to_say_what_it_was_shown() {
+fn a_network_learns_the_training_captions() {
     let folder = folder();
     let data = training_data(folder.path());
     for recipe in RECIPES {
@@ -242,8 +242,7 @@ fn it_learns_to_say_what_it_was_shown() {
     }
 }
 
-/// The batch sums over images, captions and steps of unequal length; one caption at a time there is
-/// nothing to get wrong.
+/// The loss of a batch with images, captions and steps of unequal length equals that of single captions.
 #[test]
 fn the_loss_of_a_batch_is_the_mean_over_its_words() {
     let folder = folder();
@@ -282,7 +281,7 @@ fn the_loss_of_a_batch_is_the_mean_over_its_words() {
 }
 
 #[test]
-fn what_does_not_belong_to_the_run_is_refused() {
+fn files_of_another_run_are_refused() {
     let folder = folder();
     let data = training_data(folder.path());
     let run = train(folder.path(), &data, Recipe::Adaptive, &[1]);
@@ -303,14 +302,14 @@ fn what_does_not_belong_to_the_run_is_refused() {
     let lock = run.lock().unwrap();
     assert!(run.lock().unwrap_err().to_string().contains("another training"));
     drop(lock);
-    // What is no lock of another training is not called one.
+    // Another problem than the lock of another training has its own message.
     fs::remove_file(run.path().join(".lock")).unwrap();
     fs::create_dir(run.path().join(".lock")).unwrap();
     let error = run.lock().unwrap_err().to_string();
     assert!(error.contains(".lock") && !error.contains("another training"), "{error}");
 }
 
-/// Another file name is no other encoder.
+/// Another file name is not another encoder.
 #[test]
 fn an_encoder_is_known_by_its_content() {
     let folder = folder();
@@ -324,7 +323,7 @@ fn an_encoder_is_known_by_its_content() {
     assert!(error.contains("2×3×8") && error.contains("3×2×8"), "{error}");
 }
 
-/// Nothing is written then, and what was there stays.
+/// Nothing is written then, and the old file stays.
 #[test]
 fn weights_that_are_not_finite_are_never_saved() {
     let folder = folder();
