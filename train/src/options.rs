@@ -192,7 +192,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Args)]
 pub(crate) struct DeviceArgs {
-    /// Device of libtorch: auto, cpu or cuda.
+    /// Device of libtorch.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     /// Threads of libtorch [default: all cores]. The same seed gives the same curve for the same
