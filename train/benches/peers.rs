@@ -1,6 +1,6 @@
 //! Captions a second of training, recipe beside recipe and beside the same network in `PyTorch`, in
 //! turn, several rounds in one run; medians. Real captions (see CONTRIBUTING.md) on grids of noise:
-//! speed does not depend on what the grids show.
+//! speed does not depend on the content of grids.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/runs/store.rs"]
@@ -20,16 +20,17 @@ use serde_json::{Value, json};
 use tch::Device;
 use tests::median;
 use train::dataset;
-use train::fit::{Fit, Material};
+use train::fit::{Fit, TrainingData};
 use train::recipes::{NetworkConfig, Precision, Recipe};
-use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
+use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
+use train::settings::Training;
 
 const IMAGES: usize = 320;
 const ROUNDS: usize = 3;
 const GRID: GridShape = GridShape { height: 7, width: 7, channels: 2048 };
 
 /// Images with their captions, one of them to be scored.
-fn material(shared: &Path, scratch: &Path) -> Material {
+fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     let captions = Captions::read(&shared.join("captions.txt")).unwrap();
     let splits = Splits::find(shared).unwrap();
     let of_split = |split, most| {
@@ -41,57 +42,58 @@ fn material(shared: &Path, scratch: &Path) -> Material {
     let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
     let vocabulary = Vocabulary::of_training(&captions, &splits, 5).unwrap();
-    let captioned =
-        |split| dataset::captioned(&captions, &splits, split, &vocabulary, &store).unwrap().images;
-    let (training, dev_captions) = (captioned(data::Split::Train), captioned(data::Split::Dev));
-    let dev = dataset::scored(&captions, &splits, data::Split::Dev, &store).images;
-    Material { store, vocabulary, training, dev, dev_captions }
+    let images = |split| {
+        dataset::training_images(&captions, &splits, split, &vocabulary, &store).unwrap().images
+    };
+    let (training, dev_captions) = (images(data::Split::Train), images(data::Split::Dev));
+    let dev = dataset::scored_images(&captions, &splits, data::Split::Dev, &store).images;
+    TrainingData { store, vocabulary, training, dev, dev_captions }
 }
 
-/// Captions a second in the second epoch, as the run writes it down.
-fn speed(material: &Material, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
+/// Captions a second in the second epoch, as recorded by the run.
+fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
     let store = PathBuf::from("noise.h5");
-    let encoder = EncoderRecord::of(&material.store, &store).unwrap();
-    let plain = Training::of(recipe, 1, &[ORIGINAL.to_owned()]);
+    let encoder = EncoderRecord::from_store(&data.store, &store).unwrap();
+    let preset = Training::preset(recipe, &[ORIGINAL.to_owned()]);
     let config = RunConfig {
         recipe,
         revision: "bench".to_owned(),
         captions: "captions.txt".into(),
-        splits: (".".into(), "bench".to_owned()),
+        splits: SplitRecord { folder: ".".into(), method: "bench".to_owned() },
         store,
         data_licence: None,
-        vocabulary_sha256: material.vocabulary.sha256(),
+        vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
-        network: NetworkConfig::of(recipe, encoder.grid[2], material.vocabulary.len()),
+        network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),
         encoder,
-        training: Training { epochs: 1, precision, ..plain },
+        training: Training { epochs: 1, precision, ..preset },
         search: SearchOptions::default(),
         data: None,
     };
     let folder = RunFolder::new(&scratch.join("run"));
-    Fit::new(&folder, &config, material, Device::Cpu).unwrap().run().unwrap();
+    Fit::new(&folder, &config, data, Device::Cpu).unwrap().run().unwrap();
     let lines = fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
     fs::remove_dir_all(folder.path()).unwrap();
     let line: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     line["captions_per_second"].as_f64().unwrap()
 }
 
-/// What the peers read: the grids, and the captions as word numbers.
-fn write_for_peers(material: &Material, folder: &Path) {
-    let sizes = NetworkConfig::of(Recipe::ShowAttendTell, GRID.channels, material.vocabulary.len());
+/// Writes the input of the peers: the grids, and the captions as word numbers.
+fn write_for_peers(data: &TrainingData, folder: &Path) {
+    let sizes = NetworkConfig::new(Recipe::ShowAttendTell, GRID.channels, data.vocabulary.len());
     let mut sizes = serde_json::to_value(sizes).unwrap();
     sizes.as_object_mut().unwrap().remove("heads");
     let (mut grids, mut images) = (Vec::new(), Vec::new());
-    let mut grid = vec![0; material.store.provenance().grid_bytes()];
-    for image in &material.training {
-        material.store.read_bytes(image.row, image.view, &mut grid).unwrap();
+    let mut grid = vec![0; data.store.provenance().grid_bytes()];
+    for image in &data.training {
+        data.store.read_bytes(image.row, image.view, &mut grid).unwrap();
         grids.extend_from_slice(&grid);
         let captions = image.captions.iter().map(|caption| [&[START], &caption.words[..]].concat());
         images.push(captions.collect::<Vec<_>>());
     }
     fs::write(folder.join("grids.f16"), grids).unwrap();
-    let told = json!({ "sizes": sizes, "images": images });
-    fs::write(folder.join("captions.json"), told.to_string()).unwrap();
+    let document = json!({ "sizes": sizes, "images": images });
+    fs::write(folder.join("captions.json"), document.to_string()).unwrap();
 }
 
 /// Captions a second that a peer prints.
@@ -115,8 +117,8 @@ fn main() {
         return;
     };
     let scratch = tempfile::tempdir().unwrap();
-    let material = material(&shared, scratch.path());
-    write_for_peers(&material, scratch.path());
+    let data = training_data(&shared, scratch.path());
+    write_for_peers(&data, scratch.path());
     let python = tests::peers();
     let own = [
         (Recipe::ShowAttendTell, Precision::F32),
@@ -128,7 +130,7 @@ fn main() {
     let (mut ours, mut peers) = (own.map(|_| Vec::new()), theirs.map(|_| Vec::new()));
     for _ in 0..ROUNDS {
         for ((recipe, precision), speeds) in own.iter().zip(&mut ours) {
-            speeds.push(speed(&material, scratch.path(), *recipe, *precision));
+            speeds.push(speed(&data, scratch.path(), *recipe, *precision));
         }
         for (how, speeds) in theirs.iter().zip(&mut peers).filter(|_| python.is_some()) {
             speeds.push(peer(python.as_deref().unwrap(), how, scratch.path(), &photos));

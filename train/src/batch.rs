@@ -1,5 +1,5 @@
-//! Training batches: images with all their captions, so that a grid is read and projected once for
-//! all of them.
+//! Training batches: images with all their captions, so that a grid is read and projected once for all of them. Shapes:
+//! N images, C channels.
 
 use data::vocabulary::{START, WordId};
 use features::{Dtype, FeatureStore};
@@ -8,17 +8,20 @@ use tch::{Device, Kind, Tensor};
 use crate::Result;
 use crate::dataset::TrainingImage;
 
-/// Images with their grids on the device, ordered by falling length of their longest caption.
+/// Images with their grids on the device, sorted by falling length of their longest caption.
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// The images, in the order of the grids.
     pub(crate) images: Vec<&'a TrainingImage>,
-    /// Images × cells × channels, in the numbers of the store.
+    /// `[N, cells, C]`, in the number format of the store.
     pub(crate) grids: Tensor,
 }
 
 impl<'a> Batch<'a> {
-    /// Puts images and their grids, as seen in a view of the store, together on `device`.
+    /// Reads the grids of images, each in its view, onto `device`.
+    ///
+    /// # Errors
+    /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Torch`](crate::Error::Torch).
     pub fn new(images: &[&'a TrainingImage], store: &FeatureStore, device: Device) -> Result<Self> {
         let mut images = images.to_vec();
         images.sort_by_key(|image| std::cmp::Reverse(image.longest()));
@@ -32,20 +35,19 @@ impl<'a> Batch<'a> {
         self.images.iter().map(|image| image.captions.len()).sum()
     }
 
-    /// The number of words in them, ends among them.
-    #[must_use]
-    pub fn words(&self) -> usize {
+    /// The number of words in them, ends included.
+    pub(crate) fn words(&self) -> usize {
         let captions = self.images.iter().flat_map(|image| &image.captions);
         captions.map(|caption| caption.words.len()).sum()
     }
 }
 
-/// The word that comes before the one at `step`.
+/// The word before the one at `step`.
 pub(crate) fn word_before(caption: &[WordId], step: usize) -> WordId {
     step.checked_sub(1).map_or(START, |before| caption[before])
 }
 
-/// The grids of images as one tensor, images × cells × channels.
+/// Reads the grids of images: `[N, cells, C]`.
 pub(crate) fn grids(
     images: &[&TrainingImage],
     store: &FeatureStore,

@@ -1,4 +1,4 @@
-//! Captions and store together: what is trained on and what is scored.
+//! Images of a data set that have both captions and a grid: training images and scored images.
 
 use std::collections::HashSet;
 
@@ -18,14 +18,14 @@ const FLIP: &str = "flip";
 /// A caption to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caption {
-    /// Its words; [`END`] is the last one, unless the caption was cut off.
+    /// Its words; the last one is [`END`], unless the caption was cut off.
     pub words: Vec<WordId>,
-    /// How much its words count in the loss.
+    /// The weight of its words in the loss.
     pub weight: f32,
 }
 
 impl Caption {
-    /// A whole caption that somebody wrote.
+    /// A complete caption of the data set.
     #[must_use]
     pub fn written(mut words: Vec<WordId>) -> Self {
         words.push(END);
@@ -33,21 +33,20 @@ impl Caption {
     }
 }
 
-/// An image with the captions that a network is to say.
+/// An image with the captions to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingImage {
     /// Its row in the store.
     pub row: usize,
-    /// The view of the store that it is seen in.
+    /// Its view in the store.
     pub view: usize,
     /// Its captions.
     pub captions: Vec<Caption>,
 }
 
 impl TrainingImage {
-    /// Words of the longest caption, its end among them.
-    #[must_use]
-    pub fn longest(&self) -> usize {
+    /// Number of words of the longest caption, its end included.
+    pub(crate) fn longest(&self) -> usize {
         self.captions.iter().map(|caption| caption.words.len()).max().unwrap_or(0)
     }
 }
@@ -57,7 +56,7 @@ impl TrainingImage {
 pub struct ScoredImage {
     /// Its name.
     pub image: String,
-    /// Its name in the store, which is that of its file.
+    /// Its name in the store: that of its file.
     pub file: String,
     /// Its row in the store.
     pub row: usize,
@@ -65,19 +64,20 @@ pub struct ScoredImage {
     pub references: Vec<Vec<String>>,
 }
 
-/// What fits together of captions and store, and what does not.
+/// The images of a split, by whether the store has a grid of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched<T> {
     /// The images of the split that have both captions and a grid.
     pub images: Vec<T>,
-    /// Captioned images of the split without a grid in the store.
+    /// Number of captioned images of the split without a grid in the store.
     pub without_grid: usize,
 }
 
-/// The images of a split, with their captions as words of the vocabulary.
+/// Finds the images of a split, with their captions as words of the vocabulary.
 ///
-/// An error if the store lacks the view in which images are captioned.
-pub fn captioned(
+/// # Errors
+/// [`Error::Features`](crate::Error::Features) if the store lacks the original view.
+pub fn training_images(
     captions: &Captions,
     splits: &Splits,
     split: Split,
@@ -93,12 +93,11 @@ pub fn captioned(
     }))
 }
 
-/// Weighs the captions of each image by how much its others agree with them: by their CIDEr-D against
-/// these, over its mean (Phan et al., arXiv 1712.09532, section 3.2), for a `share` of the weight; the
-/// rest is alike for all.
+/// Weighs the captions of each image by consensus: a `share` of the weight is proportional to their CIDEr-D against the
+/// others of the image (Phan et al., arXiv 1712.09532, section 3.2), the rest is uniform.
 pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
-    /// Captions that agree with none still count a little.
-    const LEAST: f64 = 1e-3;
+    /// A caption without any agreement keeps a small weight.
+    const SMOOTHING: f64 = 1e-3;
     let written = images.iter().map(|image| {
         image.captions.iter().map(|caption| caption.words.as_slice()).collect::<Vec<_>>()
     });
@@ -107,15 +106,15 @@ pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
         let agreed = reward.consensus(number);
         let mean = agreed.iter().sum::<f64>() / agreed.len().max(1) as f64;
         for (caption, agreed) in image.captions.iter_mut().zip(agreed) {
-            let relative = (agreed + LEAST) / (mean + LEAST);
+            let relative = (agreed + SMOOTHING) / (mean + SMOOTHING);
             caption.weight = (1.0 - share + share * relative) as f32;
         }
     }
 }
 
-/// The images of a split, to be scored.
+/// Finds the images of a split, with their captions as references.
 #[must_use]
-pub fn scored(
+pub fn scored_images(
     captions: &Captions,
     splits: &Splits,
     split: Split,
@@ -137,11 +136,12 @@ fn matched<T>(
     make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
 ) -> Matched<T> {
     let mut matched = Matched { images: Vec::new(), without_grid: 0 };
-    for of in captions.iter().filter(|of| splits.of(&of.image) == Some(split)) {
-        let tokens = of.captions.iter().map(|caption| tokenize(caption));
+    for captioned in captions.iter().filter(|of| splits.of(&of.image) == Some(split)) {
+        let tokens = captioned.captions.iter().map(|caption| tokenize(caption));
         let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
-        match store.find(&of.image) {
-            Some(row) if !tokens.is_empty() => matched.images.push(make(&of.image, row, tokens)),
+        let image = &captioned.image;
+        match store.find(image) {
+            Some(row) if !tokens.is_empty() => matched.images.push(make(image, row, tokens)),
             Some(_) => {}
             None => matched.without_grid += 1,
         }
@@ -149,41 +149,43 @@ fn matched<T>(
     matched
 }
 
-/// The views that images are shown in, and the words that are wrong in a mirrored one.
+/// The views of training images, and the words that are wrong in a mirrored one.
 #[derive(Debug, Clone)]
 pub struct Views {
-    /// Places in the store.
+    /// Views of the store, by number.
     all: Vec<usize>,
     mirrored: Option<usize>,
     sides: HashSet<WordId>,
 }
 
 impl Views {
-    /// Views of a store by name; an error if the store lacks one. Captions with one of the words `sides` are wrong in
-    /// a mirrored view.
-    pub fn of(
+    /// Finds the views of a store by name. Captions with one of the `side_words` are wrong in a mirrored view.
+    ///
+    /// # Errors
+    /// [`Error::Features`](crate::Error::Features) if the store lacks a view.
+    pub fn new(
         names: &[String],
-        sides: &[String],
+        side_words: &[String],
         store: &FeatureStore,
         vocabulary: &Vocabulary,
     ) -> Result<Self> {
         let find = |name: &String| store.view(name);
         let all = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let mirrored = names.iter().position(|name| name == FLIP).map(|at| all[at]);
-        let sides = sides.iter().flat_map(|word| tokenize(word)).collect::<HashSet<_>>();
-        let is_side = |&word: &WordId| sides.contains(vocabulary.word(word));
+        let tokens = side_words.iter().flat_map(|word| tokenize(word)).collect::<HashSet<_>>();
+        let is_side = |&word: &WordId| tokens.contains(vocabulary.word(word));
         let sides = (0..vocabulary.len() as WordId).filter(is_side).collect();
         Ok(Self { all, mirrored, sides })
     }
 
-    /// Images are shown in the one view that they have.
+    /// One view, not mirrored.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self { all: vec![0], mirrored: None, sides: HashSet::new() }
     }
 
-    /// An image in one of the views. Mirrored, it loses the captions that speak of left or right; if
-    /// all do, it stays as it is.
+    /// Shows an image in a random view. A mirrored image loses its captions with side words; if all have one, it is not
+    /// mirrored.
     #[must_use]
     pub fn show(&self, image: &TrainingImage, random: &mut impl Rng) -> TrainingImage {
         let view = self.all.choose(random).copied().unwrap_or(image.view);
@@ -193,12 +195,12 @@ impl Views {
         TrainingImage { view, ..image.clone() }
     }
 
-    /// Images mirrored, where that view is one of them and a caption is left.
+    /// A mirrored image, if that is one of the views and a caption without side words is left.
     pub(crate) fn mirror(&self, image: &TrainingImage) -> Option<TrainingImage> {
         let view = self.mirrored?;
-        let speaks_of_sides =
+        let has_side_word =
             |caption: &Caption| caption.words.iter().any(|word| self.sides.contains(word));
-        let captions = image.captions.iter().filter(|caption| !speaks_of_sides(caption));
+        let captions = image.captions.iter().filter(|caption| !has_side_word(caption));
         let captions = captions.cloned().collect::<Vec<_>>();
         (!captions.is_empty()).then_some(TrainingImage { row: image.row, view, captions })
     }
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_say_too_weighs_more() {
+    fn captions_that_agree_with_others_weigh_more() {
         let captions: [&[WordId]; 3] = [&[5, 6, 7, 8], &[5, 6, 7, 9], &[10, 11, 12, 13]];
         let mut images = [image(&captions), image(&[&[5, 14]])];
         weigh_by_consensus(&mut images, 0.5);
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_view_is_shown_and_a_mirror_takes_captions_that_speak_of_sides() {
+    fn every_view_is_shown_and_a_mirrored_image_loses_captions_with_side_words() {
         let views = Views { all: vec![0, 1, 2], mirrored: Some(1), sides: HashSet::from([SIDE]) };
         let whole = image(&[&[5, SIDE], &[5, 6], &[7]]);
         let mut random = ChaCha8Rng::seed_from_u64(1);

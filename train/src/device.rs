@@ -1,11 +1,14 @@
-//! Where libtorch runs.
+//! The device that libtorch runs on.
 
 use models::DeviceChoice;
 use tch::{Cuda, Device};
 
 use crate::{Error, Result};
 
-/// The device for a choice: `cuda` is an error where it cannot be had, `auto` falls back to the CPU.
+/// Chooses a device; `auto` falls back to the CPU.
+///
+/// # Errors
+/// [`Error::NoCuda`] if `cuda` is chosen and not available.
 pub fn choose(choice: DeviceChoice) -> Result<Device> {
     if choice == DeviceChoice::Cpu {
         return Ok(Device::Cpu);
@@ -13,17 +16,13 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     load_cuda();
     match (Cuda::is_available(), choice) {
         (true, _) => Ok(Device::Cuda(0)),
-        (false, DeviceChoice::Cuda) => Err(Error::Training(
-            "--device cuda: libtorch finds no CUDA device\n  \
-             Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."
-                .to_owned(),
-        )),
+        (false, DeviceChoice::Cuda) => Err(Error::NoCuda),
         (false, _) => Ok(Device::Cpu),
     }
 }
 
 /// Loads the CUDA part of libtorch, which registers itself. The linker leaves it out because no
-/// symbol of it is used. Where it is missing, CUDA is simply not available.
+/// symbol of it is used. Without it CUDA is not available.
 #[allow(unsafe_code)]
 fn load_cuda() {
     // SAFETY: the library is a part of the libtorch this program is linked to; its initialisers

@@ -1,4 +1,4 @@
-//! Generated captions and their scores.
+//! Generation of captions, and their scores.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ use crate::recipes::Network;
 use crate::torch_decoder::TorchDecoder;
 use crate::{Error, Result};
 
-/// Images searched at once.
+/// Number of images that are searched at once.
 const BATCH: usize = 25;
 
-/// The best caption of an image.
+/// An image with its best caption.
 #[derive(Debug, Clone)]
-pub struct Captioned {
+pub struct CaptionedImage {
     /// The image.
     pub image: String,
-    /// What was found.
+    /// The caption as the search found it.
     pub hypothesis: Hypothesis,
-    /// It as text.
+    /// The caption as text.
     pub caption: String,
-    /// What it contributes to the scores.
+    /// Its contribution to the scores.
     pub sums: Sums,
 }
 
@@ -37,11 +37,11 @@ pub struct Evaluation {
     /// The scores.
     pub scores: Scores,
     /// The captions, in the order of the images.
-    pub captioned: Vec<Captioned>,
-    /// How many captions were cut off at the longest length.
+    pub captioned: Vec<CaptionedImage>,
+    /// Number of captions that were cut off at the maximum length.
     pub unfinished: usize,
-    /// What the scores do not show of them.
-    pub health: Health,
+    /// Statistics of the captions.
+    pub statistics: Health,
 }
 
 impl Evaluation {
@@ -51,7 +51,7 @@ impl Evaluation {
         self.captioned.iter().map(|of| (of.image.as_str(), of.caption.as_str())).collect()
     }
 
-    fn of(images: &[ScoredImage], found: Vec<Hypothesis>, vocabulary: &Vocabulary) -> Self {
+    fn new(images: &[ScoredImage], found: Vec<Hypothesis>, vocabulary: &Vocabulary) -> Self {
         let words = |hypothesis: &Hypothesis| {
             hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect()
         };
@@ -64,31 +64,44 @@ impl Evaluation {
         let spoken = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
         let scores = sums.iter().copied().sum::<Sums>().scores();
         let unfinished = found.iter().filter(|hypothesis| !hypothesis.finished).count();
-        let health = Health::of(&spoken, None);
+        let statistics = Health::of(&spoken, None);
         let captioned = images.iter().zip(found).zip(sums).map(|((image, hypothesis), sums)| {
             let caption = vocabulary.decode(&hypothesis.words);
-            Captioned { image: image.image.clone(), hypothesis, caption, sums }
+            CaptionedImage { image: image.image.clone(), hypothesis, caption, sums }
         });
-        Self { scores, captioned: captioned.collect(), unfinished, health }
+        Self { scores, captioned: captioned.collect(), unfinished, statistics }
     }
 }
 
-/// Captions all `images` from the store, with one network or the mean of several, and scores the
-/// captions.
-pub fn evaluate(
-    networks: &[&dyn Network],
-    vocabulary: &Vocabulary,
-    images: &[ScoredImage],
-    store: &FeatureStore,
-    options: &SearchOptions,
-    device: Device,
-) -> Result<Evaluation> {
-    let mut decoder = TorchDecoder::new(networks, device);
-    let best = captions(&mut decoder, images, store, options)?;
-    Ok(Evaluation::of(images, best, vocabulary))
+/// The setup of an evaluation.
+#[derive(Debug, Clone, Copy)]
+pub struct EvaluationSetup<'a> {
+    /// The grids.
+    pub store: &'a FeatureStore,
+    /// The vocabulary of the networks.
+    pub vocabulary: &'a Vocabulary,
+    /// How captions are searched.
+    pub options: &'a SearchOptions,
+    /// The device of the networks.
+    pub device: Device,
 }
 
-/// The best caption of each image of the store.
+/// Captions images with one network or the mean of several, and scores the captions.
+///
+/// # Errors
+/// [`Error::Features`] if a grid cannot be read, [`Error::Torch`], and [`Error::NoCaption`] if the search finds none.
+pub fn evaluate(
+    networks: &[&dyn Network],
+    images: &[ScoredImage],
+    setup: EvaluationSetup,
+) -> Result<Evaluation> {
+    let EvaluationSetup { store, vocabulary, options, device } = setup;
+    let mut decoder = TorchDecoder::new(networks, device);
+    let best = captions(&mut decoder, images, store, options)?;
+    Ok(Evaluation::new(images, best, vocabulary))
+}
+
+/// Searches the best caption of each image.
 pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
     decoder: &mut D,
     images: &[ScoredImage],
@@ -102,7 +115,7 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
         found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
     }
     let best = found.into_iter().collect::<Option<Vec<_>>>();
-    best.ok_or_else(|| Error::Training("the search found no caption".to_owned()))
+    best.ok_or(Error::NoCaption)
 }
 
 /// The grids of images, `[images, cells, channels]`.

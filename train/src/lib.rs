@@ -1,16 +1,15 @@
-//! Stage two: an attention LSTM trained on the grids of the feature store. No image is opened here.
+//! Stage two: an attention LSTM, trained on the grids of the feature store. No image is opened.
 
-mod average;
 pub mod batch;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;
+mod ema;
 mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
-pub mod limits;
-pub mod optimizer;
+mod optimizer;
 pub mod provenance;
 pub mod recipes;
 pub mod report;
@@ -18,7 +17,7 @@ pub mod run;
 mod sample;
 mod self_critical;
 pub mod settings;
+mod tensor;
 pub mod torch_decoder;
 
-pub use error::{Error, Result};
-pub use self_critical::Refinement;
+pub use error::{Error, Result, RunProblem};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use data::program::TRAIN;
 
-use crate::commands::{evaluation, export, report, training};
+use crate::commands::{evaluate, export, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Fit(options) => training::fit(&options),
             Command::Refine(options) => training::refine(&options),
-            Command::Evaluate(options) => evaluation::evaluate(&options),
+            Command::Evaluate(options) => evaluate::evaluate(&options),
             Command::Report(options) => report::report(&options),
             Command::Export(options) => export::export(&options),
         }?;

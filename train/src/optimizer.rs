@@ -7,66 +7,75 @@ const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// Values that are worked on at once: what one step takes of them stays in the processor's cache.
-const PART: i64 = 1 << 16;
+/// Number of values that are updated at once, so that intermediate results stay in the processor's cache.
+const BLOCK: i64 = 1 << 16;
 
-/// A weight with its running means.
+/// A weight with its moments.
 #[derive(Debug)]
-struct Slot {
+struct Parameter {
     name: String,
     weight: Tensor,
+    /// EMA of the gradient.
     first: Tensor,
+    /// EMA of the squared gradient.
     second: Tensor,
+}
+
+/// The hyperparameters of a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepSize {
+    pub(crate) learning_rate: f64,
+    pub(crate) weight_decay: f64,
+    /// Maximum norm of the gradient.
+    pub(crate) clip: f64,
 }
 
 /// `AdamW` with gradient clipping by global norm.
 #[derive(Debug)]
-pub struct Adam {
-    slots: Vec<Slot>,
+pub(crate) struct AdamW {
+    parameters: Vec<Parameter>,
     steps: i32,
 }
 
-impl Adam {
+impl AdamW {
     /// Fresh state for the given weights.
-    pub fn new(weights: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        let slot = |(name, weight): (String, Tensor)| Slot {
+    pub(crate) fn new(weights: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let parameter = |(name, weight): (String, Tensor)| Parameter {
             first: weight.zeros_like(),
             second: weight.zeros_like(),
             name,
             weight,
         };
-        Self { slots: weights.into_iter().map(slot).collect(), steps: 0 }
+        Self { parameters: weights.into_iter().map(parameter).collect(), steps: 0 }
     }
 
-    /// One step down the gradients that the last backward pass left, scaled so that their norm is
-    /// at most `clip`; then they are cleared. Matrices lose `weight_decay` of themselves, times the
-    /// learning rate. Gives the norm before scaling, or nothing if it is not a finite number: no weight and no running
-    /// mean changes then.
-    pub fn step(&mut self, learning_rate: f64, weight_decay: f64, clip: f64) -> Option<f64> {
+    /// Takes a step along the gradients of the last backward pass, scaled so that their norm is at most the limit, and
+    /// clears them. Weight decay applies to matrices alone. Returns the norm before scaling, or nothing if it is not
+    /// finite: then neither weights nor moments change.
+    pub(crate) fn step(&mut self, size: StepSize) -> Option<f64> {
         no_grad(|| {
-            let norms = self.slots.iter().map(|slot| slot.weight.grad().norm());
+            let norms = self.parameters.iter().map(|parameter| parameter.weight.grad().norm());
             let norm = Tensor::stack(&norms.collect::<Vec<_>>(), 0).norm().double_value(&[]);
             if !norm.is_finite() {
                 return None;
             }
             self.steps += 1;
-            let scale = (clip / (norm + 1e-6)).min(1.0);
-            for slot in &mut self.slots {
-                slot.step(learning_rate, weight_decay, scale, self.steps);
+            let scale = (size.clip / (norm + 1e-6)).min(1.0);
+            for parameter in &mut self.parameters {
+                parameter.step(size, scale, self.steps);
             }
             Some(norm)
         })
     }
 
     /// The number of steps taken.
-    #[must_use]
-    pub fn steps(&self) -> i32 {
+    pub(crate) fn steps(&self) -> i32 {
         self.steps
     }
 
-    /// The running means by name, to be saved.
-    pub fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.slots.iter().flat_map(|Slot { name, first, second, .. }| {
+    /// The moments by name in a checkpoint.
+    pub(crate) fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.parameters.iter().flat_map(|Parameter { name, first, second, .. }| {
             [
                 (format!("adam.first.{name}"), first.shallow_clone()),
                 (format!("adam.second.{name}"), second.shallow_clone()),
@@ -74,23 +83,25 @@ impl Adam {
         })
     }
 
-    /// Takes over saved means, which `find` gives by name, and the number of steps.
-    pub fn restore<E>(
+    /// Restores the number of steps and saved moments: `find` reads one by its name in a checkpoint.
+    pub(crate) fn restore<E>(
         &mut self,
         steps: i32,
         mut find: impl FnMut(&str, &mut Tensor) -> Result<(), E>,
     ) -> Result<(), E> {
         self.steps = steps;
-        for slot in &mut self.slots {
-            find(&format!("adam.first.{}", slot.name), &mut slot.first)?;
-            find(&format!("adam.second.{}", slot.name), &mut slot.second)?;
+        for Parameter { name, first, second, .. } in &mut self.parameters {
+            find(&format!("adam.first.{name}"), first)?;
+            find(&format!("adam.second.{name}"), second)?;
         }
         Ok(())
     }
 }
 
-impl Slot {
-    fn step(&mut self, learning_rate: f64, weight_decay: f64, scale: f64, steps: i32) {
+impl Parameter {
+    /// Takes the step of that number, with the gradient times `scale`.
+    fn step(&mut self, size: StepSize, scale: f64, steps: i32) {
+        let StepSize { learning_rate, weight_decay, .. } = size;
         let kept = match self.weight.dim() {
             0 | 1 => 1.0,
             _ => 1.0 - learning_rate * weight_decay,
@@ -100,8 +111,8 @@ impl Slot {
         let flat = |tensor: &Tensor| tensor.detach().view(-1);
         let gradient = self.weight.grad();
         let all = [&self.weight, &gradient, &self.first, &self.second].map(flat);
-        for from in (0..all[0].size()[0]).step_by(PART as usize) {
-            let count = PART.min(all[0].size()[0] - from);
+        for from in (0..all[0].size()[0]).step_by(BLOCK as usize) {
+            let count = BLOCK.min(all[0].size()[0] - from);
             let [mut weight, mut gradient, mut first, mut second] =
                 all.each_ref().map(|tensor| tensor.narrow(0, from, count));
             if scale < 1.0 {
@@ -110,7 +121,7 @@ impl Slot {
             let _ = first.lerp_(&gradient, 1.0 - BETA_1);
             let _ = gradient.square_();
             let _ = second.lerp_(&gradient, 1.0 - BETA_2);
-            // The step's divisor, over its negative rate: so that one pass takes the step.
+            // The divisor over the negative rate: one operation then takes the step.
             let mut divisor = second.sqrt();
             let _ = divisor.g_mul_scalar_(-1.0 / rate / divided);
             let _ = divisor.g_add_scalar_(-EPSILON / rate);
@@ -129,13 +140,17 @@ mod tests {
 
     use super::*;
 
+    fn size(weight_decay: f64) -> StepSize {
+        StepSize { learning_rate: 0.1, weight_decay, clip: 1.0 }
+    }
+
     /// The first step of Adam is the learning rate against the sign of the gradient.
     #[test]
     fn first_step_is_the_learning_rate_and_clipping_scales() {
         let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
-        let mut adam = Adam::new([("w".to_owned(), weight.shallow_clone())]);
+        let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())]);
         (weight.square().sum(Kind::Float) * 0.5).backward();
-        let norm = adam.step(0.1, 0.0, 1.0).unwrap();
+        let norm = adam.step(size(0.0)).unwrap();
         assert!((norm - 5.0).abs() < 1e-6);
         let moved = Vec::<f32>::try_from(&weight).unwrap();
         assert!((moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5, "{moved:?}");
@@ -144,15 +159,15 @@ mod tests {
         assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");
     }
 
-    /// Neither NaN nor infinity reaches a weight or a running mean.
+    /// Neither NaN nor infinity reaches a weight or a moment.
     #[test]
     fn a_gradient_that_is_not_finite_changes_nothing() {
         let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
-        let mut adam = Adam::new([("w".to_owned(), weight.shallow_clone())]);
+        let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())]);
         let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).unwrap();
         for factor in [f64::NAN, f64::INFINITY] {
             (weight.square().sum(Kind::Float) * factor).backward();
-            assert_eq!(adam.step(0.1, 0.1, 1.0), None);
+            assert_eq!(adam.step(size(0.1)), None);
             assert_eq!((values(&weight), adam.steps()), (vec![3.0, -4.0], 0));
             assert!(adam.state().all(|(_, mean)| values(&mean) == [0.0, 0.0]));
             let _ = weight.grad().zero_();

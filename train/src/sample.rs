@@ -1,4 +1,4 @@
-//! Captions drawn word by word from what a network thinks likely.
+//! Captions sampled word by word from the probabilities of a network.
 
 use data::vocabulary::{END, UNSAID, WordId};
 use rand::{Rng, RngExt as _};
@@ -7,62 +7,91 @@ use tch::{Tensor, no_grad};
 use crate::Result;
 use crate::batch::word_before;
 use crate::recipes::Network;
-use crate::torch_decoder::flat;
+use crate::tensor::flat;
 
-/// For each image of `grids` (images × cells × channels), `samples` captions of at most `longest`
-/// words. Their end is among them, unless they were cut off.
+/// The number and length of sampled captions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SampleSize {
+    /// Captions per image.
+    pub(crate) captions: usize,
+    /// Maximum number of words of a caption.
+    pub(crate) max_length: usize,
+}
+
+/// The words of a caption; the last one is its end, unless it was cut off.
+type Words = Vec<WordId>;
+
+/// Samples captions for each image of `grids` `[N, cells, C]`.
 pub(crate) fn sample(
     network: &dyn Network,
     grids: &Tensor,
-    samples: usize,
-    longest: usize,
+    size: SampleSize,
     random: &mut impl Rng,
-) -> Result<Vec<Vec<Vec<WordId>>>> {
+) -> Result<Vec<Vec<Words>>> {
     let images = grids.size()[0] as usize;
-    let mut captions = vec![vec![Vec::new(); samples]; images];
+    let mut samples = vec![vec![Words::new(); size.captions]; images];
     no_grad(|| {
-        let mut held = network.start(grids);
-        for state in &mut held.states {
-            *state = state.repeat([1, samples as i64, 1]);
+        let mut state = network.start(grids);
+        for tensor in &mut state.states {
+            *tensor = tensor.repeat([1, size.captions as i64, 1]);
         }
-        // The images that have an unfinished caption, in the order of `held`.
+        // The images with an unfinished caption, in the order of `state`.
         let mut open = (0..images).collect::<Vec<_>>();
-        for _ in 0..longest {
-            let of_open = open.iter().flat_map(|&image| &captions[image]);
-            let last = of_open.map(|caption| i64::from(word_before(caption, caption.len())));
-            let words = Tensor::from_slice(&last.collect::<Vec<_>>()).to_device(grids.device());
-            let stepped = network.step(&words.view([open.len() as i64, samples as i64]), &held);
-            held.states = stepped.states;
-            let likely = flat(&stepped.log_probabilities.exp())?;
-            let mut rows = likely.chunks_exact(likely.len() / (open.len() * samples));
-            for &image in &open {
-                for (caption, row) in captions[image].iter_mut().zip(&mut rows) {
-                    if caption.last() != Some(&END) {
-                        caption.push(draw(row, random));
-                    }
-                }
-            }
-            let unfinished = (0..open.len()).filter(|&at| {
-                captions[open[at]].iter().any(|caption| caption.last() != Some(&END))
-            });
-            let unfinished = unfinished.collect::<Vec<_>>();
-            if unfinished.is_empty() {
+        for _ in 0..size.max_length {
+            let words = last_words(&samples, &open).view([open.len() as i64, -1]);
+            let output = network.step(&words.to_device(grids.device()), &state);
+            state.states = output.states;
+            let probabilities = flat(&output.log_probabilities.exp())?;
+            append_words(&mut samples, &open, &probabilities, random);
+            let is_open = |at: &usize| samples[open[*at]].iter().any(|words| !is_finished(words));
+            let still_open = (0..open.len()).filter(is_open).collect::<Vec<_>>();
+            if still_open.is_empty() {
                 break;
             }
-            if unfinished.len() < open.len() {
-                held = held.of_images(&unfinished);
-                open = unfinished.into_iter().map(|at| open[at]).collect();
+            if still_open.len() < open.len() {
+                state = state.select_images(&still_open);
+                open = still_open.into_iter().map(|at| open[at]).collect();
             }
         }
-        Ok(captions)
+        Ok(samples)
     })
 }
 
-/// A word by its probability, among those that can be said; if rounding leaves none, the end.
+fn is_finished(words: &Words) -> bool {
+    words.last() == Some(&END)
+}
+
+/// The last words of the captions of the open images, an image after the other.
+fn last_words(samples: &[Vec<Words>], open: &[usize]) -> Tensor {
+    let captions = open.iter().flat_map(|&image| &samples[image]);
+    let last = captions.map(|words| i64::from(word_before(words, words.len())));
+    Tensor::from_slice(&last.collect::<Vec<_>>())
+}
+
+/// Draws the next word of each unfinished caption. `probabilities` has a row for each caption of the open images.
+fn append_words(
+    samples: &mut [Vec<Words>],
+    open: &[usize],
+    probabilities: &[f32],
+    random: &mut impl Rng,
+) {
+    let rows = open.iter().map(|&image| samples[image].len()).sum::<usize>();
+    let mut rows = probabilities.chunks_exact((probabilities.len() / rows.max(1)).max(1));
+    for &image in open {
+        for (words, row) in samples[image].iter_mut().zip(&mut rows) {
+            if !is_finished(words) {
+                words.push(draw(row, random));
+            }
+        }
+    }
+}
+
+/// Draws a word by its probability, of those that can be sampled; the end if rounding leaves none.
 fn draw(probabilities: &[f32], random: &mut impl Rng) -> WordId {
-    let said = || (0..).zip(probabilities).filter(|(word, _)| !UNSAID.contains(word));
-    let mut left = random.random::<f32>() * said().map(|(_, probability)| probability).sum::<f32>();
-    for (word, probability) in said() {
+    let candidates = || (0..).zip(probabilities).filter(|(word, _)| !UNSAID.contains(word));
+    let mut left =
+        random.random::<f32>() * candidates().map(|(_, probability)| probability).sum::<f32>();
+    for (word, probability) in candidates() {
         left -= probability;
         if left < 0.0 {
             return word;

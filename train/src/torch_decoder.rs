@@ -3,20 +3,21 @@
 use models::Decoder;
 use models::search::{Expansion, Step};
 use ndarray::{Array2, ArrayView3};
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, TchError, Tensor, no_grad};
 
-use crate::recipes::{Held, Network, Stepped};
+use crate::recipes::{DecoderState, Network, StepOutput};
+use crate::tensor::flat;
 
-/// Networks that search on libtorch: one, or an ensemble whose word probabilities are averaged.
+/// Decoder on libtorch: one network, or an ensemble whose word probabilities are averaged.
 #[derive(Debug)]
 pub struct TorchDecoder<'a> {
     networks: Vec<&'a dyn Network>,
     device: Device,
-    held: Vec<Held>,
+    held: Vec<DecoderState>,
 }
 
 impl<'a> TorchDecoder<'a> {
-    /// A decoder over the weights of networks, which lie on `device`.
+    /// A decoder of networks whose weights are on `device`.
     #[must_use]
     pub fn new(networks: &[&'a dyn Network], device: Device) -> Self {
         Self { networks: networks.to_vec(), device, held: Vec::new() }
@@ -53,7 +54,7 @@ impl Decoder for TorchDecoder<'_> {
             };
             let mut steps = Vec::with_capacity(self.networks.len());
             for (network, held) in self.networks.iter().zip(&mut self.held) {
-                *held = Held {
+                *held = DecoderState {
                     cells: held.cells.iter().map(|cells| cells.index_select(0, &kept)).collect(),
                     states: held.states.iter().map(beams).collect(),
                 };
@@ -61,7 +62,7 @@ impl Decoder for TorchDecoder<'_> {
                 held.states = stepped.states.iter().map(Tensor::shallow_clone).collect();
                 steps.push(stepped);
             }
-            let mean = |of: fn(&Stepped) -> Tensor| {
+            let mean = |of: fn(&StepOutput) -> Tensor| {
                 Tensor::stack(&steps.iter().map(of).collect::<Vec<_>>(), 0).mean_dim(0, false, None)
             };
             let log_probabilities = match &steps[..] {
@@ -83,9 +84,4 @@ fn rows(tensor: &Tensor) -> Result<Array2<f32>, TchError> {
     let rows = values.len() / width.max(1);
     let rows = Array2::from_shape_vec([rows, width], values);
     rows.map_err(|error| TchError::Shape(error.to_string()))
-}
-
-/// The values of a tensor in order.
-pub(crate) fn flat(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
-    tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1).try_into()
 }

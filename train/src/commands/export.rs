@@ -1,60 +1,92 @@
 //! `train export`.
 
+use std::path::Path;
+
 use anyhow::ensure;
 use data::Split;
 use data::program::print;
 use tch::Device;
-use train::export::{Form, Weights, check, export as write};
-use train::limits;
+use train::export::{ExportOptions, Weights, check, export as write};
 use train::run::RunFolder;
+use train::settings::check_search;
 
-use super::scoring::{self, Member};
+use super::scoring::{self, Member, SeenImages};
 use crate::options;
 
-/// The least share of captions that an exported network has to have in common with the trained one.
-fn least_same(weights: Weights) -> f64 {
+/// Minimum share of captions that the exported network shares with the trained one.
+fn min_share(weights: Weights) -> f64 {
     match weights {
         Weights::F32 | Weights::F16 => 0.99,
         Weights::I8 => 0.75,
     }
 }
 
-pub(crate) fn export(options: &options::Export) -> anyhow::Result<()> {
+pub(crate) fn export(options: &options::ExportArgs) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
-    let form = Form { weights: options.weights, data_licence: options.data_licence.clone() };
-    announce(&folder, &form)?;
+    let form =
+        ExportOptions { weights: options.weights, data_licence: options.data_licence.clone() };
+    export_best(&folder, &form)?;
     if options.check { compare(&folder, options) } else { Ok(()) }
 }
 
-/// Exports the best checkpoint of a run, and says so.
-pub(super) fn announce(folder: &RunFolder, form: &Form) -> anyhow::Result<()> {
-    let manifest = write(folder, form)?;
-    let path = folder.path().display();
+/// Exports the best checkpoint of a run, and reports how to serve it.
+pub(super) fn export_best(folder: &RunFolder, options: &ExportOptions) -> anyhow::Result<()> {
+    let manifest = write(folder, options)?;
+    let (path, quoted) = (folder.path().display(), make_quoted(folder.path()));
     match manifest.find_encoder(folder.path(), None) {
-        Ok(_) => print(format_args!("{path}: exported; `make serve RUN={path}` captions with it")),
+        Ok(_) => {
+            print(format_args!("{path}: exported; `make serve RUN={quoted}` captions with it"))
+        }
         Err(_) => print(format_args!(
-            "{path}: exported; `make serve RUN={path} ENCODER=FILE` captions with it, where FILE is the encoder {}",
+            "{path}: exported; `make serve RUN={quoted} ENCODER=FILE` captions with it, where FILE is the encoder {}",
             manifest.encoder.file
         )),
     }
 }
 
-fn compare(folder: &RunFolder, options: &options::Export) -> anyhow::Result<()> {
+fn compare(folder: &RunFolder, options: &options::ExportArgs) -> anyhow::Result<()> {
     let members = [Member::open(folder.clone(), Device::Cpu)?];
     let [Member { run, .. }] = &members;
     let search = options.search.apply(run.config.search);
-    limits::check_search(&search)?;
-    let scored = scoring::images(&members, &options.data, Split::Dev, false)?;
+    check_search(&search)?;
+    let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Score)?;
     let found = check(folder, run, &scored.images, &scored.store, &search)?;
     print(format_args!(
-        "{} of {} captions of the dev split are those of the trained network, beam {}; their \
-         log-probabilities differ by {:.1e} at most",
+        "{} of {} captions of the dev split equal those of the trained network, beam {}; their \
+         log-probabilities differ by at most {:.1e}",
         found.same, found.images, search.beam, found.difference
     ))?;
     ensure!(
-        found.share() >= least_same(options.weights),
-        "{}: the exported network says something else than the trained one",
+        found.share() >= min_share(options.weights),
+        "{}: the captions of the exported network differ from those of the trained one",
         folder.path().display()
     );
     Ok(())
+}
+
+/// A path as the value of a variable of `make`, in a shell command.
+fn make_quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&byte);
+    if !path.is_empty() && path.bytes().all(is_plain) {
+        return path.into_owned();
+    }
+    format!("'{}'", path.replace('$', "$$").replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_for_make_in_a_shell() {
+        for (path, quoted) in [
+            ("models/flickr8k", "models/flickr8k"),
+            ("my models/a", "'my models/a'"),
+            ("it's", r"'it'\''s'"),
+            ("a$b", "'a$$b'"),
+        ] {
+            assert_eq!(make_quoted(Path::new(path)), quoted);
+        }
+    }
 }

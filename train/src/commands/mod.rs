@@ -1,8 +1,8 @@
-//! What the commands do.
+//! The commands.
 
-pub(crate) mod evaluation;
+mod data_paths;
+pub(crate) mod evaluate;
 pub(crate) mod export;
-mod places;
 mod prepare;
 pub(crate) mod report;
 mod resume;
@@ -12,17 +12,18 @@ pub(crate) mod training;
 use data::program::warn;
 use tch::Device;
 
-use crate::options::Machine;
+use crate::options::DeviceArgs;
 
-fn choose_device(machine: &Machine) -> anyhow::Result<Device> {
-    if let Some(threads) = machine.threads {
+/// Sets the number of threads, and chooses and reports the device.
+fn choose_device(options: &DeviceArgs) -> anyhow::Result<Device> {
+    if let Some(threads) = options.threads {
         tch::set_num_threads(i32::from(threads));
     }
-    let device = train::device::choose(machine.device)?;
+    let device = train::device::choose(options.device)?;
     let name = match device {
         Device::Cuda(number) => format!("CUDA device {number}"),
         _ => "the CPU".to_owned(),
     };
-    warn(format_args!("libtorch runs on {name} (--device {})", machine.device));
+    warn(format_args!("libtorch runs on {name} (--device {})", options.device));
     Ok(device)
 }

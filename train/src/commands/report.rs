@@ -4,26 +4,31 @@ use anyhow::{Context as _, ensure};
 use data::program::{print, warn};
 use data::{Split, files};
 use train::dataset::ScoredImage;
-use train::evaluate::evaluate;
-use train::report::{Reported, render};
+use train::evaluate::{EvaluationSetup, evaluate};
+use train::report::{ReportedRun, render};
 use train::run::RunFolder;
 
 use super::choose_device;
-use super::scoring::{self, Member};
+use super::scoring::{self, Member, SeenImages};
 use crate::options;
 
-pub(crate) fn report(options: &options::Report) -> anyhow::Result<()> {
-    let device = choose_device(&options.machine)?;
+pub(crate) fn report(options: &options::ReportArgs) -> anyhow::Result<()> {
+    let device = choose_device(&options.device)?;
     let (mut reported, mut scored) = (Vec::new(), Vec::new());
     for path in &options.runs {
         let members = [Member::open(RunFolder::new(path), device)?];
         let [Member { folder, run }] = &members;
-        let found = scoring::images(&members, &options.data, Split::Dev, true)?;
-        let (images, store) = (found.images, &found.store);
-        let search = &run.config.search;
-        let networks = [&*run.network];
-        let evaluation = evaluate(&networks, &run.vocabulary, &images, store, search, device)?;
-        reported.push(Reported::new(folder, evaluation)?);
+        let scored_images =
+            scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
+        let (images, store) = (scored_images.images, &scored_images.store);
+        let setup = EvaluationSetup {
+            store,
+            vocabulary: &run.vocabulary,
+            options: &run.config.search,
+            device,
+        };
+        let evaluation = evaluate(&[&*run.network], &images, setup)?;
+        reported.push(ReportedRun::new(folder, evaluation)?);
         ensure!(
             scored.is_empty() || are_same(&scored, &images),
             "{}: scored on other images than the first run; they cannot be compared",
@@ -44,7 +49,7 @@ pub(crate) fn report(options: &options::Report) -> anyhow::Result<()> {
     print(format_args!("{}", out.display()))
 }
 
-/// Whether images and captions are the same, in whatever rows of their stores the grids lie.
+/// Whether images and captions are the same; the rows of their grids may differ.
 fn are_same(one: &[ScoredImage], other: &[ScoredImage]) -> bool {
     let parts = |image: &ScoredImage| (image.image.clone(), image.references.clone());
     one.iter().map(parts).eq(other.iter().map(parts))

@@ -1,4 +1,4 @@
-//! What is scored: images of a split, once it is clear what the runs have seen of them.
+//! The images to score, checked against those that the runs were trained on.
 
 use anyhow::{Context as _, ensure};
 use data::Split;
@@ -6,13 +6,13 @@ use data::program::warn;
 use features::FeatureStore;
 use tch::Device;
 use train::dataset::{self, ScoredImage};
-use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
+use train::provenance::{DataSet, Purpose, TrainedOn, compare, refuse_seen};
 use train::run::{RunFolder, TrainedRun};
 
-use super::places::Places;
+use super::data_paths::DataPaths;
 use crate::options::DataArgs;
 
-/// A run that captions, alone or with others.
+/// A run to score, alone or in an ensemble.
 pub(super) struct Member {
     pub(super) folder: RunFolder,
     pub(super) run: TrainedRun,
@@ -25,55 +25,73 @@ impl Member {
     }
 }
 
+/// Treatment of images that a run was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SeenImages {
+    /// They are refused: scores are to be those of new images.
+    Refuse,
+    /// They are scored.
+    Score,
+}
+
 /// Images to caption.
 pub(super) struct Scored {
     pub(super) images: Vec<ScoredImage>,
     pub(super) store: FeatureStore,
-    /// Whether they are of another data set than the runs were trained on.
+    /// Whether they are of another data set than that of the runs.
     pub(super) of_other_data: bool,
 }
 
-/// The images of a split that have captions and grids, of the data of the first run or of what is named. Refuses images
-/// that a run was trained on if they are to be new, and data that changed since a run was trained.
+/// The images of a split that have captions and grids, of the data of the first run or of the named data. Refuses data
+/// that changed since a run was trained.
 pub(super) fn images(
     members: &[Member],
     named: &DataArgs,
     split: Split,
-    are_new: bool,
+    seen: SeenImages,
 ) -> anyhow::Result<Scored> {
     let first = members.first().context("no run is named; name one with --run")?;
-    let places = Places::of_run(&first.run.config, named)?;
-    let data = places.open()?;
-    let mut trained_on = TrainedOn::nothing();
-    for Member { folder, run } in members {
-        run.config.encoder.check(&data.store, &places.store)?;
-        trained_on.extend(TrainedOn::of_run(folder, &run.config)?);
-    }
-    let scored = dataset::scored(&data.captions, &data.splits, split, &data.store);
-    if are_new {
+    let paths = DataPaths::of_run(&first.run.config, named)?;
+    let data = paths.open()?;
+    let trained_on = photos_trained_on(members, &data, &paths)?;
+    let scored = dataset::scored_images(&data.captions, &data.splits, split, &data.store);
+    if seen == SeenImages::Refuse {
         refuse_seen(&trained_on, &scored.images, &data.store, split)?;
     }
     let of_other_data = named.captions.is_some()
         && trained_on.is_complete()
-        && trained_on.shares_no_name(&data.captions);
+        && trained_on.is_disjoint(&data.captions);
     if of_other_data {
         warn(format_args!(
-            "{}: another data set than that of {}; no image of it was trained on",
-            places.captions.display(),
+            "{}: another data set than that of {}; none of its images was trained on",
+            paths.captions.display(),
             first.folder.path().display()
         ));
     } else {
         for Member { folder, run } in members {
-            let purpose = Purpose::Scoring(split);
-            compare(folder, &run.config, &data, purpose, named.accept_changed_data)?;
+            compare(folder, &run.config, &data, Purpose::Scoring(split), named.on_change())?;
         }
     }
     if scored.without_grid > 0 {
         warn(format_args!(
-            "{} images of the split have no grid and are left out",
+            "{} images of the split have no grid and are skipped",
             scored.without_grid
         ));
     }
     ensure!(!scored.images.is_empty(), "no image of the {split} split has captions and a grid");
     Ok(Scored { images: scored.images, store: data.store, of_other_data })
+}
+
+/// The photos that the runs were trained on. Refuses runs of another encoder than that of the data.
+fn photos_trained_on(
+    members: &[Member],
+    data: &DataSet,
+    paths: &DataPaths,
+) -> anyhow::Result<TrainedOn> {
+    let mut trained_on = TrainedOn::empty();
+    for Member { folder, run } in members {
+        run.config.encoder.check(&data.store, &paths.store)?;
+        trained_on.extend(TrainedOn::load(folder, &run.config)?);
+    }
+    Ok(trained_on)
 }

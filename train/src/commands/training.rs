@@ -6,80 +6,81 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::ensure;
 use data::program::warn;
-use sysinfo::System;
-use train::export::Form;
+use train::export::ExportOptions;
 use train::fit::{Fit, Stop};
-use train::limits;
 use train::run::RunFolder;
 
-use super::export::announce;
-use super::prepare::Prepared;
+use super::export::export_best;
+use super::prepare::{Prepared, RunState};
 use super::{choose_device, prepare, resume};
-use crate::options::{self, Machine};
+use crate::options::{FitArgs, RefineArgs, TrainArgs};
 
-pub(crate) fn fit(options: &options::Fit) -> anyhow::Result<()> {
-    let folder = RunFolder::new(&options.run.path);
-    train(&folder, &options.machine, options.resume, |begun| {
-        if begun { resume::fit(&folder, options) } else { prepare::fit(&folder, options) }
+pub(crate) fn fit(options: &FitArgs) -> anyhow::Result<()> {
+    train(&options.train, |folder, state| match state {
+        RunState::New => prepare::fit(folder, options),
+        RunState::Begun => resume::fit(folder, options),
     })
 }
 
-pub(crate) fn refine(options: &options::Refine) -> anyhow::Result<()> {
-    let folder = RunFolder::new(&options.run.path);
-    train(&folder, &options.machine, options.resume, |begun| {
-        if begun { resume::refine(&folder, options) } else { prepare::refine(&folder, options) }
+pub(crate) fn refine(options: &RefineArgs) -> anyhow::Result<()> {
+    train(&options.train, |folder, state| match state {
+        RunState::New => prepare::refine(folder, options),
+        RunState::Begun => resume::refine(folder, options),
     })
 }
 
-/// Trains a run until it is done or interrupted: the one in the folder if it has begun, or a new one. A new one is
-/// written, and its folder made, once everything was checked.
+/// Trains a run until it is finished or interrupted: the one in the folder if it has begun, or a new one. The folder of a
+/// new one is made after everything was checked.
 fn train(
-    folder: &RunFolder,
-    machine: &Machine,
-    may_go_on: bool,
-    prepare: impl FnOnce(bool) -> anyhow::Result<Prepared>,
+    options: &TrainArgs,
+    prepare: impl FnOnce(&RunFolder, RunState) -> anyhow::Result<Prepared>,
 ) -> anyhow::Result<()> {
-    let begun = folder.last().exists();
-    ensure!(
-        may_go_on || !begun,
-        "{}: holds a run already\n  Go on with it (--resume), or name another folder (--run DIR).",
-        folder.path().display()
-    );
-    if may_go_on && !begun {
-        let place = folder.path().display();
-        warn(format_args!("{place}: no run to go on with is there; a new one begins"));
-    }
-    let lock = begun.then(|| folder.lock()).transpose()?;
-    let device = choose_device(machine)?;
-    let prepared = prepare(begun)?;
-    let Prepared { config, material, .. } = &prepared;
-    limits::check(config)?;
+    let folder = RunFolder::new(&options.run.path);
+    let state = run_state(&folder, options)?;
+    let lock = if state == RunState::Begun { Some(folder.lock()?) } else { None };
+    let device = choose_device(&options.device)?;
+    let prepared = prepare(&folder, state)?;
+    let Prepared { config, data, .. } = &prepared;
+    config.check()?;
+    // A configuration that cannot be written is found before the folder is made.
     folder.config_text(config)?;
-    let mut fit = Fit::new(folder, config, material, device)?;
-    warn_of_memory(fit.memory(), device);
+    let mut fit = Fit::new(&folder, config, data, device)?;
     let _lock = match lock {
         Some(lock) => lock,
-        None => lock_new(folder)?,
+        None => lock_new(&folder)?,
     };
-    prepared.save(folder, !begun)?;
-    if fit.resume()? {
-        let progress = fit.progress();
-        warn(format_args!("going on after epoch {}, step {}", progress.epoch, progress.steps));
+    prepared.save(&folder, state)?;
+    if let Some(progress) = fit.resume()? {
+        warn(format_args!("resuming after epoch {}, step {}", progress.epoch, progress.steps));
     } else if let Some(refinement) = &config.refinement {
         fit.begin_with(&RunFolder::new(&refinement.from).best())?;
     }
-    fit.interrupt_by(&interrupts()?);
+    fit.interrupt_by(&interrupt_flag()?);
     let stop = fit.run()?;
-    let why = match stop {
-        Stop::Epochs => "all epochs are done".to_owned(),
-        Stop::Patience => format!("no better one for {} epochs", config.training.patience),
-        Stop::Interrupted => "interrupted; go on with --resume".to_owned(),
-    };
-    tell_the_end(&fit, &why);
-    if stop == Stop::Interrupted { Ok(()) } else { announce(folder, &Form::default()) }
+    report_end(&fit, stop, config.training.patience);
+    match stop {
+        Stop::Interrupted => Ok(()),
+        Stop::Epochs | Stop::Patience => export_best(&folder, &ExportOptions::default()),
+    }
 }
 
-/// Locks the folder of a new run; an error if another program began one in it meanwhile.
+/// Whether the folder holds a run; it is refused unless it may be resumed.
+fn run_state(folder: &RunFolder, options: &TrainArgs) -> anyhow::Result<RunState> {
+    let path = folder.path().display();
+    if !folder.last().exists() {
+        if options.resume {
+            warn(format_args!("{path}: no run to resume; a new one begins"));
+        }
+        return Ok(RunState::New);
+    }
+    ensure!(
+        options.resume,
+        "{path}: holds a run already\n  Resume it (--resume), or name another folder (--run DIR)."
+    );
+    Ok(RunState::Begun)
+}
+
+/// Locks the folder of a new run; refuses it if another process has begun a run in it meanwhile.
 fn lock_new(folder: &RunFolder) -> anyhow::Result<File> {
     let lock = folder.lock()?;
     ensure!(
@@ -90,42 +91,31 @@ fn lock_new(folder: &RunFolder) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-fn tell_the_end(fit: &Fit, why: &str) {
+fn report_end(fit: &Fit, stop: Stop, patience: usize) {
+    let reason = match stop {
+        Stop::Epochs => "all epochs are finished".to_owned(),
+        Stop::Patience => format!("no better one for {patience} epochs"),
+        Stop::Interrupted => "interrupted; resume with --resume".to_owned(),
+    };
     let progress = fit.progress();
     let best = match progress.best_epoch {
         0 => "of the network it began with".to_owned(),
         epoch => format!("in epoch {epoch}"),
     };
     warn(format_args!(
-        "stopped after epoch {}, step {}: {why}; best dev CIDEr {:.1} {best}",
+        "stopped after epoch {}, step {}: {reason}; best dev CIDEr {:.1} {best}",
         progress.epoch,
         progress.steps,
         100.0 * progress.best_cider
     ));
 }
 
-/// Says so if the machine has less memory to give than training takes.
-fn warn_of_memory(needed: u64, device: tch::Device) {
-    let mut system = System::new();
-    system.refresh_memory();
-    let left_in_group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    let available = system.available_memory().min(left_in_group);
-    if device == tch::Device::Cpu && needed > available {
-        let [needed, available] = [needed, available].map(|bytes| bytes.div_ceil(1 << 20));
-        warn(format_args!(
-            "warning: training will take about {needed} MiB, and {available} MiB are free\n  \
-             Take smaller batches (--batch), or close other programs."
-        ));
-    }
-}
-
-/// A flag that Ctrl-C and a polite kill set. The second time they end the program at once; the last
-/// checkpoint stays.
-fn interrupts() -> anyhow::Result<Arc<AtomicBool>> {
+/// A flag that SIGINT or SIGTERM sets. A second signal ends the process at once; the last checkpoint stays.
+fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&flag);
+    let set = Arc::clone(&flag);
     ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
+        if set.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
         warn(format_args!("stopping after this step, with a checkpoint"));

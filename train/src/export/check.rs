@@ -1,4 +1,4 @@
-//! Whether the exported network says what the trained one says.
+//! Comparison of the exported network with the trained one.
 
 use features::FeatureStore;
 use models::{OnnxDecoder, SearchOptions};
@@ -10,26 +10,30 @@ use crate::evaluate::captions;
 use crate::run::{RunFolder, TrainedRun};
 use crate::torch_decoder::TorchDecoder;
 
-/// How far the captions of two decoders agree.
+/// Agreement of the captions of two decoders.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreement {
-    /// Images that were captioned.
+    /// Number of images.
     pub images: usize,
-    /// Those with the same caption from both.
+    /// Number of images with the same caption from both.
     pub same: usize,
-    /// The largest difference of the log-probabilities of captions that are the same.
+    /// Maximum difference of the log-probabilities of equal captions.
     pub difference: f32,
 }
 
 impl Agreement {
-    /// Share of images with the same caption.
+    /// The share of images with the same caption.
     #[must_use]
     pub fn share(&self) -> f64 {
         self.same as f64 / self.images.max(1) as f64
     }
 }
 
-/// Captions images of the store with the best network of a run and with what was exported of it.
+/// Captions images with the best network of a run and with the exported one.
+///
+/// # Errors
+/// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Models`](crate::Error::Models) if the
+/// exported network cannot be opened or run, [`Error::Torch`](crate::Error::Torch).
 pub fn check(
     folder: &RunFolder,
     run: &TrainedRun,

@@ -1,7 +1,6 @@
-//! The trained network as two ONNX graphs and a manifest: what a captioner needs besides the encoder.
+//! The trained network as two ONNX graphs and a manifest: all that a captioner needs besides the encoder.
 
 mod check;
-pub(crate) mod layers;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ pub use self::check::{Agreement, check};
 use crate::run::{RunFolder, TrainedRun};
 use crate::{Error, Result};
 
-/// What the exported matrices are kept in.
+/// The number format of exported matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Weights {
     /// 32-bit floats.
@@ -23,44 +22,44 @@ pub enum Weights {
     F32,
     /// 16-bit floats: half the size. The network still runs in 32-bit floats.
     F16,
-    /// 8-bit integers, and products of integers: a quarter of the size, and less work. Some captions become
-    /// others.
+    /// 8-bit integers, and products of integers: a quarter of the size, and faster. Some captions change.
     I8,
 }
 
-/// How a network is exported.
+/// Options of an export.
 #[derive(Debug, Clone, Default)]
-pub struct Form {
-    /// What its matrices are kept in.
+pub struct ExportOptions {
+    /// The number format of matrices.
     pub weights: Weights,
-    /// Licence of the photos and captions, if it is another than the run's own.
+    /// Licence of the photos and captions, if not that of the run.
     pub data_licence: Option<String>,
 }
 
-/// Exports the best checkpoint of a run into its folder. The manifest is written last and names the
-/// other parts by their hashes, so a half-finished export is refused when it is opened.
-pub fn export(folder: &RunFolder, form: &Form) -> Result<Manifest> {
+/// Exports the best checkpoint of a run into its folder. The manifest is written last and has the hashes of the other
+/// parts, so an unfinished export is refused when it is opened.
+///
+/// # Errors
+/// Those of [`RunFolder::open_best`], [`Error::Torch`] if a weight cannot be read, and [`Error::Io`].
+pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let run = folder.open_best(Device::Cpu)?;
-    let [height, width, _] = run.config.encoder.grid;
-    let cells = height * width;
-    let part = |file: &str, graph: Graph| {
-        let graph = match form.weights {
+    let cells = run.config.encoder.grid.cells();
+    let write = |file: &str, graph: Graph| {
+        let graph = match options.weights {
             Weights::F32 => graph,
             Weights::F16 => graph.with_half_weights(),
             Weights::I8 => graph.with_integer_products().with_half_weights(),
         };
         let bytes = graph.into_bytes(&[]);
-        folder.write(&folder.path().join(file), &bytes)?;
+        folder.write(file, &bytes)?;
         Ok::<_, Error>(Part { file: file.to_owned(), sha256: digest::of_bytes(&bytes) })
     };
-    let decoder_init = part(INIT_FILE, run.network.start_graph(cells)?)?;
-    let decoder_step = part(STEP_FILE, run.network.step_graph(cells)?)?;
-    let licence = form.data_licence.as_ref().or(run.config.data_licence.as_ref());
+    let decoder_init = write(INIT_FILE, run.network.start_graph(cells)?)?;
+    let decoder_step = write(STEP_FILE, run.network.step_graph(cells)?)?;
+    let licence = options.data_licence.as_ref().or(run.config.data_licence.as_ref());
     let manifest = manifest(&run, decoder_init, decoder_step, licence.cloned());
     let path = folder.path().join(MANIFEST_FILE);
-    let json = serde_json::to_string_pretty(&manifest)
-        .map_err(|error| Error::run(&path, error.to_string()))?;
-    folder.write(&path, json.as_bytes())?;
+    let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
+    folder.write(MANIFEST_FILE, json.as_bytes())?;
     Ok(manifest)
 }
 

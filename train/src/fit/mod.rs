@@ -1,188 +1,159 @@
-//! Training, by teacher forcing or on rewards, with early stopping on the CIDEr of generated captions.
+//! Training, by teacher forcing or by rewards, with early stopping by the CIDEr of generated captions.
 
-mod best;
-mod epoch;
-mod memory;
+mod checkpointer;
+mod early_stopping;
+mod learner;
 mod record;
-mod score;
+mod schedule;
+mod validation;
+mod windows;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use std::{mem, thread};
 
 use data::Vocabulary;
 use features::FeatureStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use tch::nn::VarStore;
-use tch::{Device, Tensor};
+use tch::Device;
 
-use self::best::Ends;
-use self::epoch::Windows;
-use self::record::progress_bar;
-use crate::average::Average;
-use crate::batch::Batch;
-use crate::checkpoint::{self, Checkpoint, Progress, sorted_weights};
+use self::checkpointer::Checkpointer;
+use self::early_stopping::{EarlyStopping, Verdict};
+use self::learner::Learner;
+use self::record::{EpochRecord, progress_bar};
+use self::validation::Validator;
+use self::windows::{WindowSize, Windows};
+use crate::Result;
+use crate::checkpoint::{Checkpoint, Progress};
 use crate::dataset::{ScoredImage, TrainingImage, Views};
-use crate::optimizer::Adam;
-use crate::recipes::{self, Network, Pass};
-use crate::run::{RunConfig, RunFolder, Training};
-use crate::self_critical::{Drawn, SelfCritical};
-use crate::{Error, Result};
+use crate::run::{RunConfig, RunFolder};
+use crate::settings::Training;
 
-/// The longest time of training that a kill may cost.
-const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
-
-/// What a network is trained on and scored on.
+/// The data of a training.
 #[derive(Debug)]
-pub struct Material {
+pub struct TrainingData {
     /// The grids.
     pub store: FeatureStore,
-    /// The words.
+    /// The vocabulary.
     pub vocabulary: Vocabulary,
-    /// What is trained on.
+    /// The training images.
     pub training: Vec<TrainingImage>,
-    /// What chooses the best checkpoint.
+    /// The dev images, whose captions choose the best checkpoint.
     pub dev: Vec<ScoredImage>,
-    /// The captions of the dev images, to see whether the network learns by heart.
+    /// The dev images with captions for the dev loss, which shows overfitting.
     pub dev_captions: Vec<TrainingImage>,
 }
 
-/// Why training stopped.
+/// The reason why training stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// All epochs are done.
+    /// All epochs are finished.
     Epochs,
-    /// No epoch was better for as many epochs as patience allows.
+    /// Early stopping: patience is exhausted.
     Patience,
-    /// Somebody asked for it. The checkpoint is of the last step.
+    /// Interrupted by a signal. The checkpoint is that of the last step.
     Interrupted,
 }
 
-/// A run in the making.
+/// The end of a pass over the training images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EpochEnd {
+    Finished,
+    Interrupted,
+}
+
+/// The training of a run.
 #[derive(Debug)]
 pub struct Fit<'a> {
-    folder: &'a RunFolder,
-    config: &'a RunConfig,
-    material: &'a Material,
-    device: Device,
-    weights: VarStore,
-    network: Box<dyn Network>,
-    average: Option<Average>,
+    training: &'a Training,
+    data: &'a TrainingData,
     views: Views,
-    self_critical: Option<SelfCritical>,
-    ends: Ends,
-    optimizer: Adam,
+    learner: Learner<'a>,
+    validator: Validator<'a>,
+    early_stopping: EarlyStopping,
+    checkpointer: Checkpointer<'a>,
     progress: Progress,
     interrupted: Arc<AtomicBool>,
 }
 
 impl<'a> Fit<'a> {
-    /// Fresh weights, which follow from the seed.
+    /// A training from fresh weights, which follow from the seed.
+    ///
+    /// # Errors
+    /// [`Error::Features`](crate::Error::Features) if the store lacks a view, [`Error::Torch`](crate::Error::Torch).
     pub fn new(
         folder: &'a RunFolder,
         config: &'a RunConfig,
-        material: &'a Material,
+        data: &'a TrainingData,
         device: Device,
     ) -> Result<Self> {
         let training = &config.training;
-        let weights = VarStore::new(device);
-        let network = recipes::build(config.recipe, &weights.root(), config.network, training.seed);
-        let average = (training.averaging > 0.0)
-            .then(|| Average::new(training.averaging, config, &weights))
-            .transpose()?;
-        let Material { store, vocabulary, .. } = material;
-        let views = Views::of(&training.views, &training.side_words, store, vocabulary)?;
-        let self_critical = config
-            .refinement
-            .as_ref()
-            .map(|refinement| SelfCritical::new(&material.training, &views, refinement.samples));
-        let optimizer = Adam::new(sorted_weights(&weights));
-        let progress = Progress {
-            vocabulary_sha256: config.vocabulary_sha256.clone(),
-            encoder_sha256: config.encoder.sha256.clone(),
-            ..Progress::default()
-        };
+        let views =
+            Views::new(&training.views, &training.side_words, &data.store, &data.vocabulary)?;
         Ok(Self {
-            folder,
-            config,
-            material,
-            device,
-            weights,
-            network,
-            average,
+            training,
+            data,
+            learner: Learner::new(config, data, &views, device)?,
             views,
-            self_critical,
-            ends: Ends::new(material),
-            optimizer,
-            progress,
+            validator: Validator::new(config, data, device),
+            early_stopping: EarlyStopping::new(config, data),
+            checkpointer: Checkpointer::new(folder),
+            progress: Progress {
+                vocabulary_sha256: config.vocabulary_sha256.clone(),
+                encoder_sha256: config.encoder.sha256.clone(),
+                ..Progress::default()
+            },
             interrupted: Arc::default(),
         })
     }
 
-    /// About how many bytes training takes beside the store, which is read as it is needed.
-    #[must_use]
-    pub fn memory(&self) -> u64 {
-        let weights = self.weights.variables().values().map(Tensor::numel).sum::<usize>();
-        let captions = self.material.training.iter().flat_map(|image| &image.captions);
-        let words = captions.map(|caption| caption.words.len()).sum::<usize>();
-        memory::needed(self.config, weights, words / self.material.training.len().max(1))
-    }
-
-    /// Stops after the next step, with a checkpoint, once the flag is set.
+    /// Interrupts the training after the next step, with a checkpoint, once the flag is set.
     pub fn interrupt_by(&mut self, flag: &Arc<AtomicBool>) {
         self.interrupted = Arc::clone(flag);
     }
 
-    /// Begins with the weights of another run's best checkpoint. They are the best ones until an epoch
-    /// is better.
+    /// Begins with the weights of another run's best checkpoint at `path`. They are the best ones until an epoch is better.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::load`], and of writing a checkpoint.
     pub fn begin_with(&mut self, path: &Path) -> Result<()> {
         let checkpoint = Checkpoint::load(path)?;
-        checkpoint.copy_weights(&self.weights)?;
-        if let Some(average) = &mut self.average {
-            average.copy(&self.weights)?;
-        }
+        self.learner.begin_with(&checkpoint)?;
         self.progress.best_cider = checkpoint.progress.best_cider;
         self.progress.best_loss = checkpoint.progress.best_loss;
-        checkpoint::save(&self.folder.best(), sorted_weights(&self.weights), &self.progress)
+        self.checkpointer.save_best(&self.learner, &self.progress)
     }
 
-    /// Goes on from the last checkpoint of the folder, if it has one. Says whether it has.
-    pub fn resume(&mut self) -> Result<bool> {
-        if !self.folder.last().exists() {
-            return Ok(false);
-        }
-        let checkpoint = Checkpoint::load(&self.folder.last())?;
-        let saved = &checkpoint.progress;
-        if saved.vocabulary_sha256 != self.progress.vocabulary_sha256 {
-            let problem = "not the vocabulary this run was trained with so far";
-            return Err(Error::run(&self.folder.vocabulary(), problem));
-        }
-        if saved.encoder_sha256 != self.progress.encoder_sha256 {
-            let problem = "trained on grids of another encoder than config.toml names";
-            return Err(Error::run(&self.folder.last(), problem));
-        }
-        checkpoint.copy_weights(&self.weights)?;
-        if let Some(average) = &mut self.average {
-            average.restore(|name, tensor| checkpoint.copy_into(name, tensor))?;
-        }
-        self.optimizer.restore(saved.steps, |name, tensor| checkpoint.copy_into(name, tensor))?;
+    /// Resumes from the last checkpoint of the folder, if it has one, and returns its progress.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::load`], and [`Error::Run`](crate::Error::Run) if it is of another run.
+    pub fn resume(&mut self) -> Result<Option<&Progress>> {
+        let Some(checkpoint) = self.checkpointer.load_last(&self.progress)? else {
+            return Ok(None);
+        };
+        self.learner.restore(&checkpoint)?;
         self.progress = checkpoint.progress;
-        Ok(true)
+        Ok(Some(&self.progress))
     }
 
-    /// Trains until the epochs are done, patience is at its end or somebody interrupts; with a
-    /// checkpoint after each epoch, and now and then within.
+    /// Trains until the epochs are finished, patience is exhausted or a signal interrupts; with a checkpoint after each
+    /// epoch, and every few minutes within.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`](crate::Error::Diverged) if a loss or gradient is not finite,
+    /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Io`](crate::Error::Io) if a
+    /// checkpoint cannot be written.
     pub fn run(&mut self) -> Result<Stop> {
-        let training = &self.config.training;
-        while self.progress.epoch < training.epochs {
-            if self.progress.epoch >= self.progress.best_epoch + training.patience {
+        while self.progress.epoch < self.training.epochs {
+            if self.early_stopping.is_due(&self.progress) {
                 return Ok(Stop::Patience);
             }
-            if self.pass()? {
+            if self.train_epoch()? == EpochEnd::Interrupted {
                 return Ok(Stop::Interrupted);
             }
             self.finish_epoch()?;
@@ -190,139 +161,93 @@ impl<'a> Fit<'a> {
         Ok(Stop::Epochs)
     }
 
-    /// How far the run has come.
+    /// The progress of the run.
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// What is left of a pass over the training images. Says whether it was interrupted.
-    fn pass(&mut self) -> Result<bool> {
-        let Training { seed, window, batch, .. } = self.config.training;
-        let Material { store, training, .. } = self.material;
+    /// Trains on the remaining images of the epoch, while another thread reads the next window of grids.
+    fn train_epoch(&mut self) -> Result<EpochEnd> {
+        let Training { seed, window, batch, .. } = *self.training;
+        let TrainingData { store, training, .. } = self.data;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(u64::MAX - self.progress.epoch as u64);
         let views = self.views.clone();
-        let windows = Windows::new(training, &views, [window, batch], random);
-        let done = self.progress.underway.batches * batch;
+        let windows = Windows::new(training, &views, WindowSize { images: window, batch }, random);
+        let done = self.progress.partial_epoch.batches * batch;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             // One window is held by this thread, and one by the other.
-            let (sender, ready) = sync_channel(0);
-            let asked_to_stop = &stop;
-            scope.spawn(move || windows.read_ahead(store, done, &sender, asked_to_stop));
-            let interrupted = self.pass_over(ready);
+            let (sender, receiver) = sync_channel(0);
+            let stop_reading = &stop;
+            scope.spawn(move || windows.read_ahead(store, done, &sender, stop_reading));
+            let end = self.train_on_windows(receiver);
             stop.store(true, Ordering::Relaxed);
-            interrupted
+            end
         })
     }
 
-    fn pass_over(&mut self, windows: impl IntoIterator<Item = Vec<TrainingImage>>) -> Result<bool> {
-        let training = &self.config.training;
-        let images = &self.material.training;
-        let batches_of_epoch = images.len().div_ceil(training.batch);
-        let bar = progress_bar(self.progress.epoch + 1, images);
-        bar.set_position(self.progress.underway.captions as u64);
-        bar.reset_eta();
-        let mut saved = Instant::now();
-        let mut done = self.progress.underway.batches;
+    fn train_on_windows(
+        &mut self,
+        windows: impl IntoIterator<Item = Vec<TrainingImage>>,
+    ) -> Result<EpochEnd> {
+        let bar = progress_bar(&self.progress, &self.data.training);
+        let mut to_skip = self.progress.partial_epoch.batches;
         for window in windows {
-            let batches = window.chunks(training.batch);
-            let skipped = done.min(batches.len());
-            done -= skipped;
+            let batches = window.chunks(self.training.batch);
+            let skipped = to_skip.min(batches.len());
+            to_skip -= skipped;
             for images in batches.skip(skipped) {
-                let images = images.iter().collect::<Vec<_>>();
-                let rate = training.rate_at(self.optimizer.steps(), batches_of_epoch);
-                let captions = self.timed_step(&images, rate)?;
+                let captions = self.train_on_batch(images)?;
                 bar.inc(captions as u64);
-                let underway = &self.progress.underway;
-                bar.set_message(format!("loss {:.3}", underway.mean(underway.cross_entropy)));
+                bar.set_message(format!("loss {:.3}", self.progress.partial_epoch.mean_loss()));
                 let interrupted = self.interrupted.load(Ordering::Relaxed);
-                if interrupted || saved.elapsed() > CHECKPOINT_EVERY {
-                    self.save()?;
-                    saved = Instant::now();
+                if interrupted || self.checkpointer.is_due() {
+                    self.checkpointer.save_last(&self.learner, &self.progress)?;
                 }
                 if interrupted {
-                    return Ok(true);
+                    return Ok(EpochEnd::Interrupted);
                 }
             }
         }
         bar.finish_and_clear();
-        Ok(false)
+        Ok(EpochEnd::Finished)
     }
 
-    /// One step, counted. Gives the number of captions.
-    fn timed_step(&mut self, images: &[&TrainingImage], rate: f64) -> Result<usize> {
+    /// Takes a step and counts it. Returns the number of captions.
+    fn train_on_batch(&mut self, images: &[TrainingImage]) -> Result<usize> {
         let start = Instant::now();
-        let captions = self.step(images, rate)?;
-        let underway = &mut self.progress.underway;
-        underway.batches += 1;
-        underway.captions += captions;
-        underway.seconds += start.elapsed().as_secs_f64();
-        Ok(captions)
+        let step = self.learner.step(&images.iter().collect::<Vec<_>>())?;
+        self.progress.steps = self.learner.steps();
+        let partial = &mut self.progress.partial_epoch;
+        partial.batches += 1;
+        partial.captions += step.captions;
+        partial.cross_entropy += step.cross_entropy;
+        partial.reward += step.reward;
+        partial.seconds += start.elapsed().as_secs_f64();
+        Ok(step.captions)
     }
 
-    /// One step on a batch. Gives the number of its captions.
-    fn step(&mut self, images: &[&TrainingImage], rate: f64) -> Result<usize> {
-        let Training { regularization, precision, seed, weight_decay, clip, .. } =
-            self.config.training;
-        let store = &self.material.store;
-        let step = self.optimizer.steps().unsigned_abs().into();
-        let drawn = self.draw(images, step)?;
-        let batch = match &drawn {
-            Some(drawn) => Batch::new(&drawn.images.iter().collect::<Vec<_>>(), store, self.device),
-            None => Batch::new(images, store, self.device),
-        }?;
-        let pass = Pass::new(regularization, precision, seed, step);
-        let mut pass = if drawn.is_some() { pass.of_drawn() } else { pass };
-        let loss = self.network.loss(&batch, &mut pass);
-        let cross_entropy = loss.cross_entropy;
-        self.refuse_unless_finite("loss", cross_entropy)?;
-        loss.backward();
-        let norm = self.optimizer.step(rate, weight_decay, clip);
-        self.refuse_unless_finite("gradient", norm.unwrap_or(f64::NAN))?;
-        self.progress.steps = self.optimizer.steps();
-        if let Some(average) = &mut self.average {
-            average.update(&self.weights, self.optimizer.steps());
+    /// Scores the network, and records the epoch and its checkpoints.
+    fn finish_epoch(&mut self) -> Result<()> {
+        let epoch = self.progress.epoch + 1;
+        let validation = self.validator.validate(self.learner.generator(), epoch)?;
+        let verdict = self.early_stopping.judge(&self.progress, &validation);
+        let trained = mem::take(&mut self.progress.partial_epoch);
+        self.progress.epoch = epoch;
+        if verdict == Verdict::Best {
+            self.progress.best_epoch = epoch;
+            self.progress.best_cider = validation.cider();
+            self.progress.best_loss = Some(validation.cross_entropy);
         }
-        self.progress.underway.cross_entropy += cross_entropy;
-        self.progress.underway.reward += drawn.as_ref().map_or(0.0, |drawn| drawn.reward);
-        Ok(batch.captions())
-    }
-
-    /// Stops training where a value is not a finite number, before anything is written.
-    fn refuse_unless_finite(&self, name: &str, value: f64) -> Result<()> {
-        if value.is_finite() {
-            return Ok(());
+        let record = EpochRecord::new(&self.progress, &trained, &validation, self.learner.kind());
+        self.checkpointer.record(&record)?;
+        if verdict == Verdict::Best {
+            self.checkpointer.save_best(&self.learner, &self.progress)?;
         }
-        Err(Error::Training(format!(
-            "the {name} is no longer a finite number in epoch {}; the last checkpoint stays as it was\n  \
-             Begin again with a lower --learning-rate (--run DIR).",
-            self.progress.epoch + 1
-        )))
-    }
-
-    /// Captions drawn for images, if the run is a refinement.
-    fn draw(&self, images: &[&TrainingImage], step: u64) -> Result<Option<Drawn>> {
-        let Some(self_critical) = &self.self_critical else { return Ok(None) };
-        // Another stream than dropout and order have.
-        let mut random = ChaCha8Rng::seed_from_u64(self.config.training.seed ^ u64::MAX);
-        random.set_stream(step);
-        let drawn = self_critical.draw(
-            &*self.network,
-            images,
-            &self.material.store,
-            self.config.search.max_length,
-            self.device,
-            &mut random,
-        )?;
-        Ok(Some(drawn))
-    }
-
-    /// Writes the last checkpoint.
-    fn save(&self) -> Result<()> {
-        let average = self.average.iter().flat_map(Average::state);
-        let all = sorted_weights(&self.weights).into_iter().chain(self.optimizer.state());
-        checkpoint::save(&self.folder.last(), all.chain(average), &self.progress)
+        self.checkpointer.save_last(&self.learner, &self.progress)?;
+        record.report(verdict, self.training.epochs - epoch);
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What a run says of its epochs.
+//! The record of an epoch.
 
 use data::metrics::Scores;
 use data::metrics::health::Health;
@@ -6,32 +6,60 @@ use data::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::early_stopping::{MAX_UNFINISHED, UnfinishedShares, Verdict};
+use super::learner::TrainingKind;
+use super::validation::Validation;
+use crate::checkpoint::{PartialEpoch, Progress};
 use crate::dataset::TrainingImage;
 
 /// A line of `metrics.jsonl`.
 #[derive(Debug, Serialize)]
 pub(super) struct EpochRecord {
     pub(super) epoch: usize,
-    pub(super) steps: i32,
+    steps: i32,
     /// Mean negative log-likelihood of a word, over the epoch.
-    pub(super) cross_entropy: f64,
-    /// The same of the dev captions, with nothing dropped.
-    pub(super) dev_cross_entropy: f64,
-    /// Mean CIDEr-D of the captions that were drawn, where they are rewarded.
+    cross_entropy: f64,
+    /// The same of the dev captions, without regularization.
+    dev_cross_entropy: f64,
+    /// Mean CIDEr-D of sampled captions, in self-critical training.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reward: Option<f64>,
-    pub(super) captions_per_second: f64,
-    pub(super) train_seconds: f64,
-    pub(super) evaluate_seconds: f64,
-    /// Dev captions that were cut off at the longest length.
-    pub(super) unfinished: usize,
-    pub(super) health: Health,
-    pub(super) dev: Scores,
+    reward: Option<f64>,
+    captions_per_second: f64,
+    train_seconds: f64,
+    evaluate_seconds: f64,
+    /// Number of dev captions that were cut off at the maximum length.
+    unfinished: usize,
+    #[serde(rename = "health")]
+    statistics: Health,
+    dev: Scores,
 }
 
 impl EpochRecord {
-    /// Tells the epoch on stderr.
-    pub(super) fn report(&self, improved: bool, epochs_left: usize) {
+    /// The record of the last epoch of `progress`.
+    pub(super) fn new(
+        progress: &Progress,
+        trained: &PartialEpoch,
+        validation: &Validation,
+        kind: TrainingKind,
+    ) -> Self {
+        let evaluation = &validation.evaluation;
+        Self {
+            epoch: progress.epoch,
+            steps: progress.steps,
+            cross_entropy: trained.mean_loss(),
+            dev_cross_entropy: validation.cross_entropy,
+            reward: (kind == TrainingKind::SelfCritical).then(|| trained.mean_reward()),
+            captions_per_second: trained.captions as f64 / trained.seconds,
+            train_seconds: trained.seconds,
+            evaluate_seconds: validation.seconds,
+            unfinished: evaluation.unfinished,
+            statistics: evaluation.statistics,
+            dev: evaluation.scores,
+        }
+    }
+
+    /// Reports the epoch on stderr.
+    pub(super) fn report(&self, verdict: Verdict, epochs_left: usize) {
         let minutes = (self.train_seconds + self.evaluate_seconds) * epochs_left as f64 / 60.0;
         let reward = self.reward.map(|reward| format!(", reward {:.1}", 100.0 * reward));
         warn(format_args!(
@@ -43,7 +71,7 @@ impl EpochRecord {
             reward.unwrap_or_default(),
             100.0 * self.dev.cider(),
             100.0 * self.dev.bleu_4(),
-            if improved { ", best so far" } else { "" },
+            describe(verdict),
             self.captions_per_second,
             self.train_seconds,
             self.evaluate_seconds,
@@ -51,12 +79,43 @@ impl EpochRecord {
     }
 }
 
-/// A bar over the captions of an epoch.
-pub(super) fn progress_bar(epoch: usize, images: &[TrainingImage]) -> ProgressBar {
+/// A verdict in a report.
+fn describe(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Best => ", best so far".to_owned(),
+        Verdict::NotBetter => String::new(),
+        Verdict::Unfinished(UnfinishedShares { cut_off, open }) => format!(
+            ", not the best: {:.1} % of the captions are cut off and {:.1} % end in an open word; {:.0} % may",
+            100.0 * cut_off,
+            100.0 * open,
+            100.0 * MAX_UNFINISHED
+        ),
+    }
+}
+
+/// A progress bar over the captions of the next epoch.
+pub(super) fn progress_bar(progress: &Progress, images: &[TrainingImage]) -> ProgressBar {
     let captions = images.iter().map(|image| image.captions.len() as u64).sum();
     let style = ProgressStyle::with_template(
         "{prefix} {bar:30} {pos}/{len} captions  {per_sec}  {eta} left  {msg}",
     );
-    let bar = ProgressBar::new(captions).with_prefix(format!("epoch {epoch}"));
-    style.map_or(bar.clone(), |style| bar.with_style(style))
+    let bar = ProgressBar::new(captions).with_prefix(format!("epoch {}", progress.epoch + 1));
+    let bar = style.map_or(bar.clone(), |style| bar.with_style(style));
+    bar.set_position(progress.partial_epoch.captions as u64);
+    bar.reset_eta();
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_better_epoch_that_is_refused_says_why() {
+        let shares = UnfinishedShares { cut_off: 0.03, open: 0.004 };
+        assert_eq!(
+            describe(Verdict::Unfinished(shares)),
+            ", not the best: 3.0 % of the captions are cut off and 0.4 % end in an open word; 2 % may"
+        );
+    }
 }

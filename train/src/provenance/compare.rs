@@ -1,41 +1,54 @@
-//! Whether the data is still what a run was trained on, and whether what is scored is new to it.
+//! Comparison of the present data with that of a run, and of images to score with those that were trained on.
 
 use data::Split;
 use data::program::warn;
 use features::FeatureStore;
 
+use super::part::Photos;
 use super::{DataRecord, DataSet, PartRecord, TrainedOn};
 use crate::dataset::ScoredImage;
 use crate::run::{RunConfig, RunFolder};
 use crate::{Error, Result};
 
-/// Images that are named in a message; the others are counted.
+/// Number of images that a message names; the others are counted.
 const EXAMPLES: usize = 3;
 
-/// What data is used for.
+/// The purpose of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Training goes on with it.
+    /// Training.
     Training,
-    /// One part of it is captioned.
+    /// Scoring the captions of one split.
     Scoring(Split),
 }
 
-/// Refuses data of which the train or dev part is not what the run was trained with, by the names of the parts; with
-/// `accept` it only warns. A part that the run had not is taken.
+/// Treatment of changed data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnChange {
+    /// It is refused.
+    Refuse,
+    /// It is accepted with a warning.
+    Warn,
+}
+
+/// Compares the train and dev splits with those of a run. A split that the run did not have is accepted.
+///
+/// # Errors
+/// [`Error::ChangedData`] if one of them changed and this is to be refused, [`Error::Features`] if the store cannot be
+/// read.
 pub fn compare(
     folder: &RunFolder,
     config: &RunConfig,
     now: &DataSet,
     purpose: Purpose,
-    accept: bool,
+    on_change: OnChange,
 ) -> Result<()> {
     let run = folder.path().display();
-    let by = split_change(config, now);
+    let method = method_change(config, now);
     let Some(record) = &config.data else {
         warn(format_args!(
-            "warning: {run}: an earlier version trained this run and recorded no data; nobody can tell whether \
-             captions, splits or photos changed since{by}"
+            "warning: {run}: an earlier version trained this run and recorded no data; changes of captions, splits or \
+             photos since then are unknown{method}"
         ));
         return Ok(());
     };
@@ -46,43 +59,48 @@ pub fn compare(
     if changes.is_empty() {
         return Ok(());
     }
-    if accept {
-        warn(format_args!("warning: {run}: changed data is accepted:\n    {changes}{by}"));
-        return Ok(());
+    let changes = format!("{changes}{method}");
+    match on_change {
+        OnChange::Refuse => Err(Error::ChangedData { path: folder.path().to_path_buf(), changes }),
+        OnChange::Warn => {
+            warn(format_args!("warning: {run}: changed data is accepted:\n    {changes}"));
+            Ok(())
+        }
     }
-    let problem = format!(
-        "since training the data changed:\n    {changes}{by}\n  \
-         Name the data of the run (--captions, --splits, --store), train another run (--run DIR), or take the data \
-         as it is (--accept-changed-data)."
-    );
-    Err(Error::run(folder.path(), problem))
 }
 
-/// What changed in those of `parts` that the run had.
+/// The changes of those of `splits` that the run had.
 fn changes(
     record: &DataRecord,
     now: &DataSet,
-    parts: &[Split],
+    splits: &[Split],
     purpose: Purpose,
 ) -> Result<Vec<String>> {
     let mut changes = Vec::new();
-    for &split in parts {
-        let photos_matter = purpose == Purpose::Training || purpose == Purpose::Scoring(split);
+    for &split in splits {
         let Some(then) = record.part(split) else { continue };
-        let now = PartRecord::new(now, split)?;
-        if let Some(change) = then.change(&now, photos_matter) {
+        let photos = if purpose == Purpose::Training || purpose == Purpose::Scoring(split) {
+            Photos::Compared
+        } else {
+            Photos::Ignored
+        };
+        if let Some(change) = then.change(&PartRecord::new(now, split)?, photos) {
             changes.push(format!("{split}: {change}"));
         }
     }
     Ok(changes)
 }
 
-fn split_change(config: &RunConfig, now: &DataSet) -> String {
-    let (then, now) = (&config.splits.1, now.splits.to_string());
+/// The change of the method that images are split by, as a line of a message; empty if there is none.
+fn method_change(config: &RunConfig, now: &DataSet) -> String {
+    let (then, now) = (&config.splits.method, now.splits.to_string());
     if *then == now { String::new() } else { format!("\n    split by {then} then, by {now} now") }
 }
 
 /// Refuses to score images that networks were trained on as if they were new.
+///
+/// # Errors
+/// [`Error::SeenImages`], and [`Error::Features`] if the store cannot be read.
 pub fn refuse_seen(
     trained_on: &TrainedOn,
     images: &[ScoredImage],
@@ -95,11 +113,6 @@ pub fn refuse_seen(
     }
     let more = if seen.len() > EXAMPLES { ", …" } else { "" };
     let examples = seen.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    Err(Error::Training(format!(
-        "{} of {} {split} images were trained on: {examples}{more}\n  \
-         Scores of them say nothing about new photos. Name the captions and the split lists that belong to the run \
-         (--captions, --splits), leave these images out, or score what was trained on (--split train).",
-        seen.len(),
-        images.len()
-    )))
+    let examples = format!("{examples}{more}");
+    Err(Error::SeenImages { seen: seen.len(), images: images.len(), split, examples })
 }

@@ -1,4 +1,4 @@
-//! What a run was trained on: recorded with the run, and compared with the data each time the run is used again.
+//! The data of a run: recorded with it, and compared with the present data each time the run is used.
 
 mod compare;
 mod part;
@@ -8,17 +8,17 @@ use data::{Captions, Split, Splits, Vocabulary, VocabularyOrigin};
 use features::FeatureStore;
 use serde::{Deserialize, Serialize};
 
-pub use self::compare::{Purpose, compare, refuse_seen};
+pub use self::compare::{OnChange, Purpose, compare, refuse_seen};
 pub use self::part::PartRecord;
 pub use self::trained_on::{TrainedOn, TrainedOnRecord};
 use crate::Result;
 
-/// A data set as runs use it.
+/// A data set of runs.
 #[derive(Debug)]
 pub struct DataSet {
-    /// What people wrote about the images.
+    /// The captions of the images.
     pub captions: Captions,
-    /// Which image is trained on, which chooses the model, which is only scored.
+    /// The split of each image.
     pub splits: Splits,
     /// The grids of the images.
     pub store: FeatureStore,
@@ -27,22 +27,25 @@ pub struct DataSet {
 /// `[data]` in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
-    /// What is trained on.
+    /// The training split.
     pub train: PartRecord,
-    /// What chooses the best checkpoint.
+    /// The split that chooses the best checkpoint.
     pub dev: PartRecord,
-    /// What is only scored, if the data set had such a part.
+    /// The held-out split, if the data set has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PartRecord>,
-    /// What the vocabulary was counted over, where its file tells it.
+    /// The captions that the vocabulary was counted over, if its file names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<VocabularyOrigin>,
-    /// All photos that the network was trained on, those of the run that it refines included.
+    /// The photos that the network was trained on, those of the run that it refines included.
     pub trained_on: TrainedOnRecord,
 }
 
 impl DataRecord {
     /// The record of a network that is trained on `data`.
+    ///
+    /// # Errors
+    /// [`Error::Features`](crate::Error::Features) if the store cannot be read.
     pub fn new(data: &DataSet, vocabulary: &Vocabulary, trained_on: &TrainedOn) -> Result<Self> {
         let test = PartRecord::new(data, Split::Test)?;
         Ok(Self {
@@ -54,9 +57,8 @@ impl DataRecord {
         })
     }
 
-    /// The record of a part, if the data set had it.
-    #[must_use]
-    pub fn part(&self, split: Split) -> Option<&PartRecord> {
+    /// The record of a split, if the data set had it.
+    fn part(&self, split: Split) -> Option<&PartRecord> {
         match split {
             Split::Train => Some(&self.train),
             Split::Dev => Some(&self.dev),

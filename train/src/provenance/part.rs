@@ -1,4 +1,4 @@
-//! The record of one part of a data set.
+//! The record of one split of a data set.
 
 use data::names::normal;
 use data::{PartDigest, Split, digest, digest_of_part};
@@ -8,21 +8,28 @@ use serde::{Deserialize, Serialize};
 use super::DataSet;
 use crate::{Error, Result};
 
-/// One part of a data set: its images and captions, and the photos of which the store has grids.
+/// Whether a comparison covers photos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Photos {
+    Compared,
+    Ignored,
+}
+
+/// One split of a data set: its images and captions, and the photos of which the store has grids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRecord {
     /// The captioned images and their captions.
     #[serde(flatten)]
     pub digest: PartDigest,
-    /// How many of the images have a grid.
+    /// Number of images with a grid.
     pub photos: usize,
-    /// The SHA-256 of the names and files of these, in lines as `trained-on.jsonl` has them.
+    /// SHA-256 of their names and files, in lines as in `trained-on.jsonl`.
     pub photos_sha256: String,
 }
 
 impl PartRecord {
-    /// The record of a part as it is now.
-    pub fn new(data: &DataSet, split: Split) -> Result<Self> {
+    /// The record of a split of present data.
+    pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
         let images = data.captions.iter().filter(|of| data.splits.of(&of.image) == Some(split));
         let rows = images.filter_map(|of| data.store.find(&of.image));
         let photos = sorted_photos(rows, &data.store)?;
@@ -33,8 +40,8 @@ impl PartRecord {
         })
     }
 
-    /// What changed between this record and `now`, the photos included if they matter.
-    pub(super) fn change(&self, now: &Self, photos_matter: bool) -> Option<String> {
+    /// The change from this record to `now`, of the photos only if they matter.
+    pub(super) fn change(&self, now: &Self, photos: Photos) -> Option<String> {
         let [then, of_now] = [&self.digest, &now.digest];
         if then.names_sha256 != of_now.names_sha256 {
             return Some(format!("other images ({} then, {} now)", then.images, of_now.images));
@@ -42,14 +49,14 @@ impl PartRecord {
         if then.captions_sha256 != of_now.captions_sha256 {
             return Some(format!("other captions of the same {} images", then.images));
         }
-        (photos_matter && self.photos_sha256 != now.photos_sha256).then(|| {
+        (photos == Photos::Compared && self.photos_sha256 != now.photos_sha256).then(|| {
             let (then, now) = (self.photos, now.photos);
             format!("other photos in the store ({then} of its images then, {now} now)")
         })
     }
 }
 
-/// Names, in normal form C, and the SHA-256 of the files of rows, in the order of the names.
+/// The names in normal form C and the SHA-256 of the files of rows, sorted by name.
 pub(super) fn sorted_photos(
     rows: impl Iterator<Item = usize>,
     store: &FeatureStore,
@@ -65,7 +72,7 @@ pub(super) fn lines<'a>(photos: impl IntoIterator<Item = &'a (String, Source)>) 
     let mut lines = String::new();
     for (name, source) in photos {
         let line = serde_json::to_string(&(name, hex::encode(source)))
-            .map_err(|error| Error::Training(format!("{name}: {error}")))?;
+            .map_err(Error::content(name.as_ref()))?;
         lines.push_str(&line);
         lines.push('\n');
     }

@@ -9,41 +9,44 @@ use serde::{Deserialize, Serialize};
 
 use super::part::{lines, sorted_photos};
 use crate::dataset::{ScoredImage, TrainingImage};
-use crate::run::{RunConfig, RunFolder};
-use crate::{Error, Result};
+use crate::run::{RunConfig, RunFolder, TRAINED_ON_FILE};
+use crate::{Error, Result, RunProblem};
 
 /// The photos that a network was trained on: their names, in Unicode normal form C, and the SHA-256 of their files.
 ///
-/// `trained-on.jsonl` lists them, and `config.toml` tells the number of lines that count and their SHA-256. Photos are only
-/// ever added at the end, and the list is written before the config: after a kill between the two, those that count
-/// are still there.
+/// `trained-on.jsonl` lists them, and `config.toml` has the number of valid lines and their SHA-256. Photos are only added
+/// at the end, and the list is written before the configuration: after a kill between the two the valid lines are intact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainedOn {
     photos: Vec<(String, Source)>,
-    /// Whether these are all: runs of earlier versions have no list.
+    /// Whether the list is complete: runs of earlier versions have none.
     complete: bool,
 }
 
-/// What `config.toml` says of `trained-on.jsonl`.
+/// The record of `trained-on.jsonl` in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainedOnRecord {
-    /// The number of photos: of lines.
+    /// Number of photos, one per line.
     pub photos: usize,
-    /// The SHA-256 of these lines.
+    /// SHA-256 of these lines.
     pub sha256: String,
-    /// Whether the list holds all photos: those from before the run had a list are not known.
+    /// Whether the list is complete: photos from before the run had a list are unknown.
     pub complete: bool,
 }
 
 impl TrainedOn {
-    /// No photo: fresh weights.
+    /// No photos: fresh weights.
     #[must_use]
-    pub fn nothing() -> Self {
+    pub fn empty() -> Self {
         Self { photos: Vec::new(), complete: true }
     }
 
-    /// The photos that the network of a run was trained on.
-    pub fn of_run(folder: &RunFolder, config: &RunConfig) -> Result<Self> {
+    /// Reads the photos that the network of a run was trained on.
+    ///
+    /// # Errors
+    /// If the list cannot be read, [`Error::Run`] if it is not the recorded one, and [`Error::PhotoLine`] if a line
+    /// is damaged.
+    pub fn load(folder: &RunFolder, config: &RunConfig) -> Result<Self> {
         let Some(record) = config.data.as_ref().map(|data| &data.trained_on) else {
             return Ok(Self { photos: Vec::new(), complete: false });
         };
@@ -51,15 +54,19 @@ impl TrainedOn {
         let list = text::read(&path)?;
         let counted = list.split_inclusive('\n').take(record.photos).collect::<String>();
         if digest::of_bytes(counted.as_bytes()) != record.sha256 {
-            let problem = "not the list of photos that this run was trained on; restore it";
-            return Err(Error::run(&path, problem));
+            return Err(Error::run(&path, RunProblem::OtherPhotos));
         }
-        let photos = counted.lines().map(photo).collect::<Option<Vec<_>>>();
-        let damaged = || Error::run(&path, "a line is not the name and the SHA-256 of a photo");
-        Ok(Self { photos: photos.ok_or_else(damaged)?, complete: record.complete })
+        let parse = |(line, text)| {
+            parse_photo(text).ok_or_else(|| Error::PhotoLine { path: path.clone(), line })
+        };
+        let photos = (1..).zip(counted.lines()).map(parse).collect::<Result<_>>()?;
+        Ok(Self { photos, complete: record.complete })
     }
 
-    /// Adds images that a network is trained on.
+    /// Adds the photos of training images.
+    ///
+    /// # Errors
+    /// [`Error::Features`] if the store cannot be read.
     pub fn add(&mut self, images: &[TrainingImage], store: &FeatureStore) -> Result<()> {
         self.append(sorted_photos(images.iter().map(|image| image.row), store)?);
         Ok(())
@@ -76,27 +83,18 @@ impl TrainedOn {
         self.photos.extend(photos.into_iter().filter(|photo| !known.contains(photo)));
     }
 
-    /// The number of photos.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.photos.len()
-    }
-
-    /// Whether there is no photo.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.photos.is_empty()
-    }
-
-    /// Whether all photos are known.
+    /// Whether the list is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
     /// Writes the list into a run folder, replacing it as a whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
     pub fn save(&self, folder: &RunFolder) -> Result<()> {
-        folder.write(&folder.trained_on(), lines(&self.photos)?.as_bytes())
+        folder.write(TRAINED_ON_FILE, lines(&self.photos)?.as_bytes())
     }
 
     pub(super) fn record(&self) -> Result<TrainedOnRecord> {
@@ -104,14 +102,17 @@ impl TrainedOn {
         Ok(TrainedOnRecord { photos: self.photos.len(), sha256, complete: self.complete })
     }
 
-    /// Whether none of the captioned images has the name of one of these photos.
+    /// Whether no captioned image has the name of one of these photos.
     #[must_use]
-    pub fn shares_no_name(&self, captions: &Captions) -> bool {
+    pub fn is_disjoint(&self, captions: &Captions) -> bool {
         let names = self.photos.iter().map(|(name, _)| name.as_str()).collect::<HashSet<_>>();
-        !captions.iter().any(|of| names.contains(normal(&of.image).as_ref()))
+        !captions.iter().any(|captioned| names.contains(normal(&captioned.image).as_ref()))
     }
 
-    /// Those of `images` that are among these photos, by name or by file, as they are called in messages.
+    /// Finds the images that are among these photos, by name or by file, and names them for messages.
+    ///
+    /// # Errors
+    /// [`Error::Features`] if the store cannot be read.
     pub fn seen(&self, images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<String>> {
         let names = self.photos.iter().map(|(name, _)| name.as_str()).collect::<HashSet<_>>();
         let files = self.photos.iter().map(|(name, file)| (*file, name)).collect::<HashMap<_, _>>();
@@ -127,8 +128,8 @@ impl TrainedOn {
     }
 }
 
-/// A photo of a line of the list.
-fn photo(line: &str) -> Option<(String, Source)> {
+/// Parses a line of the list.
+fn parse_photo(line: &str) -> Option<(String, Source)> {
     let (name, sha256) = serde_json::from_str::<(String, String)>(line).ok()?;
     let mut source = Source::default();
     hex::decode_to_slice(sha256, &mut source).ok()?;

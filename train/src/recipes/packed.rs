@@ -1,46 +1,42 @@
 //! Captions packed into one sequence without padding: for a recurrence that runs over whole captions
-//! in one call, and attends afterwards.
+//! in one call, and attends afterwards. Shapes: N images, R rows, one per predicted word.
+
+use std::cmp::Reverse;
 
 use tch::{Device, Tensor};
 
 use crate::batch::word_before;
-use crate::dataset::TrainingImage;
+use crate::dataset::{Caption, TrainingImage};
 
-/// The words of all captions, step after step, the longest caption first; a row is a predicted word.
+/// The words of all captions, step after step, the longest caption first.
 #[derive(Debug)]
-pub(super) struct Packed {
-    /// The word before each predicted one.
+pub(super) struct PackedCaptions {
+    /// The word before each predicted one: `[R]`.
     pub(super) words: Tensor,
-    /// The words to predict.
+    /// The words to predict: `[R]`.
     pub(super) targets: Tensor,
-    /// How much each row counts.
+    /// The weight of each row: `[R]`.
     pub(super) weights: Tensor,
-    /// For each step, how many captions still have a word to predict.
+    /// For each step, the number of captions that still have a word to predict.
     pub(super) active: Vec<i64>,
-    /// Which image each row belongs to.
+    /// The image of each row: `[R]`.
     pub(super) image: Tensor,
-    /// Images × the most rows of one image: the rows of each image; the first row where there is none.
+    /// The rows of each image: `[N, most rows of an image]`, filled up with the first row.
     pub(super) by_image: Tensor,
-    /// Where each row lies in `by_image`, flattened.
+    /// The position of each row in `by_image`, flattened: `[R]`.
     pub(super) in_images: Tensor,
 }
 
-impl Packed {
+impl PackedCaptions {
     pub(super) fn new(images: &[&TrainingImage], device: Device) -> Self {
-        let captions = images.iter().enumerate();
-        let mut captions = captions
-            .flat_map(|(image, of)| of.captions.iter().map(move |caption| (image, caption)))
-            .collect::<Vec<_>>();
-        captions.sort_by_key(|(_, caption)| std::cmp::Reverse(caption.words.len()));
+        let captions = sorted_captions(images);
         let steps = captions.first().map_or(0, |(_, caption)| caption.words.len());
         let (mut words, mut targets, mut weights) = (vec![], vec![], vec![]);
         let (mut active, mut image_of) = (vec![], vec![]);
-        let mut rows = vec![Vec::new(); images.len()];
         for step in 0..steps {
-            let spoken = captions.iter().take_while(|(_, caption)| caption.words.len() > step);
             let before = words.len();
-            for (image, caption) in spoken {
-                rows[*image].push(words.len() as i64);
+            let longer = captions.iter().take_while(|(_, caption)| caption.words.len() > step);
+            for (image, caption) in longer {
                 image_of.push(*image as i64);
                 words.push(i64::from(word_before(&caption.words, step)));
                 targets.push(i64::from(caption.words[step]));
@@ -48,15 +44,7 @@ impl Packed {
             }
             active.push((words.len() - before) as i64);
         }
-        let most = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut by_image = vec![0; images.len() * most];
-        let mut in_images = vec![0; words.len()];
-        for (image, rows) in rows.iter().enumerate() {
-            for (at, &row) in rows.iter().enumerate() {
-                by_image[image * most + at] = row;
-                in_images[row as usize] = (image * most + at) as i64;
-            }
-        }
+        let Grouping { by_image, in_images, width } = Grouping::new(&image_of, images.len());
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         Self {
             words: tensor(&words),
@@ -64,8 +52,46 @@ impl Packed {
             weights: Tensor::from_slice(&weights).to_device(device),
             active,
             image: tensor(&image_of),
-            by_image: tensor(&by_image).view([images.len() as i64, most as i64]),
+            by_image: tensor(&by_image).view([images.len() as i64, width]),
             in_images: tensor(&in_images),
         }
+    }
+}
+
+/// The captions of images with the numbers of these, the longest caption first.
+fn sorted_captions<'a>(images: &[&'a TrainingImage]) -> Vec<(usize, &'a Caption)> {
+    let numbered = images.iter().enumerate();
+    let mut captions = numbered
+        .flat_map(|(number, image)| image.captions.iter().map(move |caption| (number, caption)))
+        .collect::<Vec<_>>();
+    captions.sort_by_key(|(_, caption)| Reverse(caption.words.len()));
+    captions
+}
+
+/// Rows by image, as in [`PackedCaptions`].
+struct Grouping {
+    by_image: Vec<i64>,
+    in_images: Vec<i64>,
+    /// Maximum number of rows of an image.
+    width: i64,
+}
+
+impl Grouping {
+    /// Groups rows, of which each belongs to the image of that number.
+    fn new(image_of: &[i64], images: usize) -> Self {
+        let mut rows = vec![Vec::new(); images];
+        for (row, &image) in image_of.iter().enumerate() {
+            rows[image as usize].push(row);
+        }
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut by_image = vec![0; images * width];
+        let mut in_images = vec![0; image_of.len()];
+        for (image, rows) in rows.iter().enumerate() {
+            for (at, &row) in rows.iter().enumerate() {
+                by_image[image * width + at] = row as i64;
+                in_images[row] = (image * width + at) as i64;
+            }
+        }
+        Self { by_image, in_images, width: width as i64 }
     }
 }

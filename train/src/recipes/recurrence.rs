@@ -1,27 +1,31 @@
-//! An LSTM over packed captions (Hochreiter and Schmidhuber 1997) with its backward pass written out:
-//! the state's weights get their gradient in one product over all steps, not in one for each.
+//! An LSTM over packed captions (Hochreiter and Schmidhuber 1997) with its backward pass written out: the state's weights
+//! get their gradient in one product over all steps, not in one for each. Shapes: R rows, one per predicted word; H the
+//! width of the state.
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::cut::add_gradient;
-use super::pass::Precision;
+use super::Precision;
+use super::graph_cut::add_gradient;
 
-/// The LSTM's run over the steps of a batch, whose rows are those of [`Packed`](super::packed::Packed).
+/// The LSTM's forward pass over the steps of a batch, whose rows are those of
+/// [`PackedCaptions`](super::packed::PackedCaptions).
 /// Gates come in the order input, forget, candidate, output.
 #[derive(Debug)]
 pub(super) struct Recurrence<'a> {
-    /// What the gates get from the words: rows × 4 hidden.
+    /// The words' part of the gates: `[R, 4 H]`.
     input: Tensor,
-    /// 4 hidden × hidden.
+    /// The state's weights: `[4 H, H]`.
     weight: &'a Tensor,
     precision: Precision,
-    /// For each step, how many captions it has.
+    /// For each step, its number of captions.
     active: Vec<i64>,
-    /// The open gates and the candidate: rows × 4 hidden.
+    /// The activated gates and the candidate: `[R, 4 H]`.
     gates: Tensor,
+    /// `[R, H]`.
     memory: Tensor,
-    /// Memory and state of the step before: rows × hidden, each.
+    /// Memory and state of the step before: `[R, H]` each.
     before: [Tensor; 2],
+    /// `[R, H]`.
     hidden: Tensor,
 }
 
@@ -40,17 +44,17 @@ impl<'a> Recurrence<'a> {
             let factor = weight.to_kind(precision.kind());
             for (step, (from, count)) in spans(active).enumerate() {
                 let part = |tensor: &Tensor| tensor.narrow(0, from, count);
-                let mut opened = part(&gates);
+                let mut activated = part(&gates);
                 if step > 0 {
                     let earlier = from - active[step - 1];
                     write(&part(&memory_before), &memory.narrow(0, earlier, count));
                     write(&part(&hidden_before), &hidden.narrow(0, earlier, count));
-                    let _ = opened.g_add_(&precision.product(&part(&hidden_before), &factor));
+                    let _ = activated.g_add_(&precision.product(&part(&hidden_before), &factor));
                 }
-                let _ = opened.narrow(1, 0, 2 * width).sigmoid_();
-                let _ = opened.narrow(1, 2 * width, width).tanh_();
-                let _ = opened.narrow(1, 3 * width, width).sigmoid_();
-                let [input, forget, candidate, output] = quarters(&opened);
+                let _ = activated.narrow(1, 0, 2 * width).sigmoid_();
+                let _ = activated.narrow(1, 2 * width, width).tanh_();
+                let _ = activated.narrow(1, 3 * width, width).sigmoid_();
+                let [input, forget, candidate, output] = quarters(&activated);
                 write(&part(&memory), &(forget * part(&memory_before) + input * candidate));
                 write(&part(&hidden), &(output * part(&memory).tanh()));
             }
@@ -60,62 +64,79 @@ impl<'a> Recurrence<'a> {
         Self { input, weight, precision, active: active.to_vec(), gates, memory, before, hidden }
     }
 
-    /// The state after each word: rows × hidden, a leaf.
+    /// The state after each word: `[R, H]`, a leaf.
     pub(super) fn hidden(&self) -> &Tensor {
         &self.hidden
     }
 
-    /// Goes back from the gradient of [`hidden`](Self::hidden) to the state's weights and to the input.
+    /// Passes the gradient of [`hidden`](Self::hidden) on to the state's weights and to the input.
     pub(super) fn backward(self) {
-        let (of_input, of_weight) = no_grad(|| self.gradients());
-        add_gradient(self.weight, &of_weight);
-        (&self.input * of_input).sum(Kind::Float).backward();
+        let (input_gradient, weight_gradient) = no_grad(|| self.gradients());
+        add_gradient(self.weight, &weight_gradient);
+        (&self.input * input_gradient).sum(Kind::Float).backward();
     }
 
-    /// The gradients of the input and of the state's weights.
-    fn gradients(&self) -> (Tensor, Tensor) {
+    /// The derivatives within all steps.
+    fn derivatives(&self) -> Derivatives {
         let [input, forget, candidate, output] = quarters(&self.gates);
-        let [memory_before, hidden_before] = &self.before;
-        let closing = |gate: &Tensor| gate * (1.0 - gate);
+        let sigmoid_slope = |gate: &Tensor| gate * (1.0 - gate);
         let squashed = self.memory.tanh();
-        // By how much a step's memory moves with each gate, and its state with memory and output.
         let memory_by_gates = Tensor::stack(
             &[
-                &candidate * closing(&input),
-                memory_before * closing(&forget),
+                &candidate * sigmoid_slope(&input),
+                &self.before[0] * sigmoid_slope(&forget),
                 &input * (1.0 - candidate.square()),
             ],
             1,
         );
-        let hidden_by_output = &squashed * closing(&output);
-        let hidden_by_memory = &output * (1.0 - squashed.square());
+        Derivatives {
+            memory_by_gates,
+            memory_by_memory: forget,
+            hidden_by_output: &squashed * sigmoid_slope(&output),
+            hidden_by_memory: output * (1.0 - squashed.square()),
+        }
+    }
 
+    /// The gradients of the input `[R, 4 H]` and of the state's weights `[4 H, H]`.
+    fn gradients(&self) -> (Tensor, Tensor) {
+        let by = self.derivatives();
         let width = self.hidden.size()[1];
         let from_hidden = self.hidden.grad();
         let gradient = self.gates.empty_like();
         let weight = self.weight.to_kind(self.precision.kind()).tr().contiguous();
         let first = self.active.first().copied().unwrap_or(0);
         let zeros = || self.gates.new_zeros([first, width], (Kind::Float, self.gates.device()));
-        let (of_hidden, of_memory) = (zeros(), zeros());
+        let (hidden_gradient, memory_gradient) = (zeros(), zeros());
         let steps = spans(&self.active).collect::<Vec<_>>();
         for &(from, count) in steps.iter().rev() {
             let part = |tensor: &Tensor| tensor.narrow(0, from, count);
             let (mut hidden, mut memory) =
-                (of_hidden.narrow(0, 0, count), of_memory.narrow(0, 0, count));
+                (hidden_gradient.narrow(0, 0, count), memory_gradient.narrow(0, 0, count));
             let _ = hidden.g_add_(&part(&from_hidden));
-            let _ = memory.g_add_(&(&hidden * part(&hidden_by_memory)));
+            let _ = memory.g_add_(&(&hidden * part(&by.hidden_by_memory)));
             let gates = part(&gradient);
             let by_memory = gates.narrow(1, 0, 3 * width).unflatten(1, [3, width]);
-            write(&by_memory, &(part(&memory_by_gates) * memory.unsqueeze(1)));
-            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&hidden_by_output)));
-            let _ = memory.g_mul_(&part(&forget));
+            write(&by_memory, &(part(&by.memory_by_gates) * memory.unsqueeze(1)));
+            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&by.hidden_by_output)));
+            let _ = memory.g_mul_(&part(&by.memory_by_memory));
             if from > 0 {
                 write(&hidden, &self.precision.product(&gates, &weight));
             }
         }
-        let of_weight = self.precision.outer_product(&gradient, hidden_before);
-        (gradient, of_weight)
+        let weight_gradient = self.precision.outer_product(&gradient, &self.before[1]);
+        (gradient, weight_gradient)
     }
+}
+
+/// The derivatives within the steps: of memory by gates, of memory by the memory before, of the state by output gate and
+/// memory.
+struct Derivatives {
+    /// By input gate, forget gate and candidate: `[R, 3, H]`.
+    memory_by_gates: Tensor,
+    /// `[R, H]`, as the others.
+    memory_by_memory: Tensor,
+    hidden_by_output: Tensor,
+    hidden_by_memory: Tensor,
 }
 
 /// Writes values into a part of a tensor.
@@ -144,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// The same as libtorch's own LSTM, forward and backward.
+    /// It equals libtorch's own LSTM, forward and backward.
     #[test]
     fn it_is_the_lstm_of_libtorch() {
         let active = [4, 4, 3, 1];

@@ -1,42 +1,43 @@
-//! A product with the same weights at each step of a recurrence.
+//! A product with the same weights at each step of a recurrence. Shapes: r rows of a step, R rows of all steps.
 
 use tch::nn::Linear;
 use tch::{Kind, Tensor};
 
-use super::cut::{Cut, add_gradient};
-use super::pass::Precision;
+use super::Precision;
+use super::graph_cut::{GraphCut, add_gradient};
 
 /// `added + input · weightᵀ`, step after step. The weights get their gradient in one product over all
 /// steps, not in one for each.
 #[derive(Debug)]
 pub(super) struct StepProduct<'a> {
     weight: &'a Tensor,
-    /// The weights as they are multiplied.
+    /// The weights in the format of the product: `[outputs, inputs]`.
     factor: Tensor,
     precision: Precision,
-    /// What is added: the rows of all steps, one step after the other.
-    added: Cut,
-    /// The part of each step.
+    /// The summand of all steps, one step after the other: `[R, outputs]`.
+    added: GraphCut,
+    /// The summand of each step: `[r, outputs]`.
     parts: Vec<Tensor>,
+    /// The input of each step so far: `[r, inputs]`.
     inputs: Vec<Tensor>,
 }
 
 impl<'a> StepProduct<'a> {
-    /// A product whose steps have `rows` rows of `added` each.
+    /// A product whose steps have `rows` rows each, with the summand `added`.
     pub(super) fn new(
         weight: &'a Tensor,
         added: Tensor,
         rows: &[i64],
         precision: Precision,
     ) -> Self {
-        let added = Cut::new(added);
+        let added = GraphCut::new(added);
         let parts = added.leaf().split_with_sizes(rows, 0);
         let factor = weight.detach().to_kind(precision.kind());
         Self { weight, factor, precision, added, parts, inputs: Vec::with_capacity(rows.len()) }
     }
 
-    /// A linear layer.
-    pub(super) fn of_layer(layer: &'a Linear, rows: &[i64], precision: Precision) -> Self {
+    /// The product of a linear layer.
+    pub(super) fn from_layer(layer: &'a Linear, rows: &[i64], precision: Precision) -> Self {
         let Linear { ws, bs } = layer;
         let all = rows.iter().sum::<i64>();
         let added = match bs {
@@ -46,7 +47,7 @@ impl<'a> StepProduct<'a> {
         Self::new(ws, added, rows, precision)
     }
 
-    /// The next step: its rows × what the weights take.
+    /// Takes the next step: `[r, inputs]` to `[r, outputs]`.
     pub(super) fn step(&mut self, input: &Tensor) -> Tensor {
         let product = self.precision.product(input, &self.factor);
         let product = product + &self.parts[self.inputs.len()];
@@ -54,7 +55,7 @@ impl<'a> StepProduct<'a> {
         product
     }
 
-    /// Goes back to the weights and to what was added, when all steps have their gradient.
+    /// Passes gradients on to the weights and to the summand, once those of all steps are complete.
     pub(super) fn backward(self) {
         let inputs = Tensor::cat(&self.inputs, 0);
         let gradient = self.added.leaf().grad();

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-/// Sides of the drawing, and of the margin for its numbers.
+/// Size of the drawing and of the margin for its numbers, in pixels.
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 220.0;
 const MARGIN: f64 = 40.0;
-/// The most spaces between lines across the drawing.
+/// Maximum number of spaces between horizontal lines.
 const SPACES: f64 = 4.0;
-/// The least that the lines may span.
+/// Minimum range of the vertical axis.
 const LEAST_RANGE: f64 = 0.1;
 
 /// A drawing with a line for each run.
@@ -28,7 +28,7 @@ struct Line {
     run: usize,
     /// `x,y` for each epoch.
     points: String,
-    /// The last epoch's `x` and `y`.
+    /// `x` and `y` of the last epoch.
     end: Option<[f64; 2]>,
 }
 
@@ -39,11 +39,11 @@ struct Tick {
 }
 
 impl Chart {
-    /// Nothing, if no run has values.
+    /// A chart of the values of each run, if any run has values.
     pub(super) fn new(title: &'static str, runs: &[Vec<f64>]) -> Option<Self> {
         let values = || runs.iter().flatten().copied();
-        let (low, high) =
-            values().fold((f64::MAX, f64::MIN), |(low, high), of| (low.min(of), high.max(of)));
+        let (low, high) = values()
+            .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
         let epochs = runs.iter().map(Vec::len).max().filter(|epochs| *epochs > 0)?;
         let step = round_step((high - low).max(LEAST_RANGE));
         let first = (low / step).floor();
@@ -76,7 +76,7 @@ impl Chart {
     }
 }
 
-/// The smallest of 1, 2, 5, 10, … that spans a range in few steps.
+/// The smallest of 1, 2, 5, 10, … that divides a range into few steps.
 fn round_step(range: f64) -> f64 {
     let least = range / SPACES;
     let power = 10.0_f64.powf(least.log10().floor());

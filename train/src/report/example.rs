@@ -1,4 +1,4 @@
-//! A caption with its photo, its references and where the network looked for each word.
+//! A caption with its photo, its references and the attention of each word.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use crate::dataset::ScoredImage;
-use crate::evaluate::Captioned;
+use crate::evaluate::CaptionedImage;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Example {
@@ -18,7 +18,7 @@ pub(super) struct Example {
     cider: f64,
     references: Vec<String>,
     words: Vec<Word>,
-    /// The photo as a `data:` address.
+    /// The photo as a `data:` URL.
     photo: Option<String>,
 }
 
@@ -26,26 +26,26 @@ pub(super) struct Example {
 struct Word {
     text: String,
     probability: f64,
-    /// How light each cell is: its attention over that of the cell most looked at.
+    /// The brightness of each cell: its attention over the maximum.
     cells: Vec<f64>,
 }
 
 impl Example {
     pub(super) fn new(
         image: &ScoredImage,
-        captioned: &Captioned,
+        captioned: &CaptionedImage,
         photos: Option<&Path>,
         missing: &mut BTreeMap<String, String>,
     ) -> Self {
         let found = &captioned.hypothesis;
         let texts = captioned.caption.split(' ');
-        let looks = found.attention.outer_iter().zip(&found.word_log_probabilities);
-        let words = texts.zip(looks).map(|(text, (look, probability))| {
-            let most = look.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let attention = found.attention.outer_iter().zip(&found.word_log_probabilities);
+        let words = texts.zip(attention).map(|(text, (cells, probability))| {
+            let most = cells.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
             Word {
                 text: text.to_owned(),
                 probability: f64::from(probability.exp()),
-                cells: look.iter().map(|cell| f64::from(cell / most)).collect(),
+                cells: cells.iter().map(|cell| f64::from(cell / most)).collect(),
             }
         });
         Self {
@@ -54,13 +54,13 @@ impl Example {
             cider: 100.0 * captioned.sums.scores().cider(),
             references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
             words: words.collect(),
-            photo: photos.and_then(|folder| data_of(folder, &image.file, missing)),
+            photo: photos.and_then(|folder| data_url(folder, &image.file, missing)),
         }
     }
 }
 
-/// A photo as a `data:` address, if it can be read.
-fn data_of(folder: &Path, image: &str, missing: &mut BTreeMap<String, String>) -> Option<String> {
+/// Reads a photo as a `data:` URL, if that is possible.
+fn data_url(folder: &Path, image: &str, missing: &mut BTreeMap<String, String>) -> Option<String> {
     let path = folder.join(image);
     let read = fs::read(&path).map_err(|error| {
         missing.insert(

@@ -1,4 +1,4 @@
-//! What came of runs, as one page that needs nothing else: curves, scores, captions with their photos.
+//! A report on runs as one self-contained page: curves, scores, captions with their photos.
 
 mod chart;
 mod example;
@@ -19,21 +19,21 @@ use serde_json::Value;
 use self::chart::Chart;
 use self::example::Example;
 use crate::dataset::ScoredImage;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{CaptionedImage, Evaluation};
 use crate::run::{RunConfig, RunFolder};
 use crate::{Error, Result};
 
 const TEMPLATE: &str = include_str!("report.html");
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 1000, seed: 1 };
-/// Best and worst captions that are shown, of each as many.
+/// Number of best and of worst captions on the page.
 const EXAMPLES: usize = 8;
 
 /// A run to report on.
 #[derive(Debug)]
-pub struct Reported {
-    /// What it is called on the page.
+pub struct ReportedRun {
+    /// Its name on the page.
     pub name: String,
-    /// Its settings.
+    /// Its configuration.
     pub config: RunConfig,
     /// The lines of its `metrics.jsonl`.
     pub epochs: Vec<Value>,
@@ -41,8 +41,11 @@ pub struct Reported {
     pub evaluation: Evaluation,
 }
 
-impl Reported {
-    /// A run as it lies in its folder, with the captions of its best network.
+impl ReportedRun {
+    /// Reads the run of a folder, with the captions of its best network.
+    ///
+    /// # Errors
+    /// Those of [`RunFolder::load_config`], and [`Error::Content`] if its metrics are damaged.
     pub fn new(folder: &RunFolder, evaluation: Evaluation) -> Result<Self> {
         let path = folder.metrics();
         let text = text::read(&path)?;
@@ -50,17 +53,17 @@ impl Reported {
         Ok(Self {
             name: folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
             config: folder.load_config()?,
-            epochs: lines.map_err(|error| Error::run(&path, error.to_string()))?,
+            epochs: lines.map_err(Error::content(&path))?,
             evaluation,
         })
     }
 
     fn sums(&self) -> Vec<Sums> {
-        self.evaluation.captioned.iter().map(|of| of.sums).collect()
+        self.evaluation.captioned.iter().map(|captioned| captioned.sums).collect()
     }
 }
 
-/// What the template is filled with.
+/// The values of the template.
 #[derive(Serialize)]
 struct Page<'a> {
     names: Vec<&'a str>,
@@ -70,11 +73,11 @@ struct Page<'a> {
     charts: Vec<Chart>,
     scores: Vec<ScoreRow>,
     settings: Vec<Setting>,
-    health: Vec<Health>,
+    statistics: Vec<Health>,
     best: Vec<Example>,
     worst: Vec<Example>,
     has_photos: bool,
-    /// How a photo fills the square that the encoder sees, as CSS says it.
+    /// The CSS size of a photo in the square of the encoder's input.
     fit: &'static str,
     rows: usize,
     columns: usize,
@@ -84,7 +87,7 @@ struct Page<'a> {
 #[derive(Serialize)]
 struct ScoreRow {
     name: &'static str,
-    /// For each run: score, interval, and whether it differs from the first run beyond noise.
+    /// A cell per run.
     runs: Vec<ScoreCell>,
 }
 
@@ -93,6 +96,7 @@ struct ScoreCell {
     score: f64,
     from: f64,
     to: f64,
+    /// Whether the score differs from that of the first run beyond noise; none for the first run.
     beyond_noise: Option<bool>,
 }
 
@@ -103,33 +107,35 @@ struct Setting {
     values: Vec<String>,
 }
 
-/// A page about runs.
+/// The page of a report.
 #[derive(Debug)]
 pub struct Report {
     /// The page.
     pub html: String,
-    /// Photos that it should show and that could not be read.
+    /// Photos that could not be read.
     pub left_out: LeftOut,
 }
 
-/// The page about runs that captioned the same `images`; the first one's captions are shown. Photos
-/// are read from `photos`, if there is such a folder; one that cannot be read is left out.
-pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) -> Result<Report> {
-    let first = runs.first().ok_or_else(|| Error::Training("no run to report on".to_owned()))?;
-    let mut order = (0..images.len()).collect::<Vec<_>>();
-    let cider = |at: &usize| first.evaluation.captioned[*at].sums.scores().cider();
-    order.sort_by(|a, b| cider(b).total_cmp(&cider(a)).then(a.cmp(b)));
-    let encoder = &first.config.encoder;
-    let [rows, columns, _] = encoder.grid;
+/// Renders the page of runs that captioned the same `images`; the captions of the first one are shown. Photos are read
+/// from the folder `photos`, if given; those that cannot be read are left out.
+///
+/// # Errors
+/// [`Error::NoReport`] without a run, and [`Error::Template`].
+pub fn render(
+    runs: &[ReportedRun],
+    images: &[ScoredImage],
+    photos: Option<&Path>,
+) -> Result<Report> {
+    let first = runs.first().ok_or(Error::NoReport)?;
+    let captioned = &first.evaluation.captioned;
     let mut missing = BTreeMap::new();
-    let mut examples = |picked: &mut dyn Iterator<Item = &usize>| {
-        let captioned = &first.evaluation.captioned;
-        let shown = picked.take(EXAMPLES);
-        shown
-            .map(|&at| Example::new(&images[at], &captioned[at], photos, &mut missing))
-            .collect::<Vec<_>>()
-    };
-    let page = Page {
+    let mut example =
+        |&number: &usize| Example::new(&images[number], &captioned[number], photos, &mut missing);
+    let best_first = sorted_by_score(captioned);
+    let best = best_first.iter().take(EXAMPLES).map(&mut example).collect();
+    let worst = best_first.iter().rev().take(EXAMPLES).map(&mut example).collect();
+    let encoder = &first.config.encoder;
+    let html = fill_template(Page {
         names: runs.iter().map(|run| run.name.as_str()).collect(),
         images: images.len(),
         protocol: PROTOCOL,
@@ -137,29 +143,40 @@ pub fn render(runs: &[Reported], images: &[ScoredImage], photos: Option<&Path>) 
         charts: charts(runs),
         scores: scores(runs),
         settings: settings(runs)?,
-        health: runs.iter().map(|run| run.evaluation.health).collect(),
-        best: examples(&mut order.iter()),
-        worst: examples(&mut order.iter().rev()),
+        statistics: runs.iter().map(|run| run.evaluation.statistics).collect(),
+        best,
+        worst,
         has_photos: photos.is_some(),
         fit: match encoder.preprocess.resize {
             Resize::Squash => "100% 100%",
             Resize::Crop => "cover",
         },
-        rows,
-        columns,
-    };
-    let problem = |error: minijinja::Error| Error::Training(format!("the report: {error:#}"));
-    let mut environment = Environment::new();
-    environment.add_template("report.html", TEMPLATE).map_err(problem)?;
+        rows: encoder.grid.height,
+        columns: encoder.grid.width,
+    })?;
     let mut left_out = LeftOut::default();
     for (image, reason) in missing {
         left_out.add(reason, image);
     }
-    let template = environment.get_template("report.html").map_err(problem)?;
-    Ok(Report { html: template.render(Serde(page)).map_err(problem)?, left_out })
+    Ok(Report { html, left_out })
 }
 
-fn charts(runs: &[Reported]) -> Vec<Chart> {
+/// The numbers of captions, those with the highest CIDEr first.
+fn sorted_by_score(captioned: &[CaptionedImage]) -> Vec<usize> {
+    let cider = |number: &usize| captioned[*number].sums.scores().cider();
+    let mut numbers = (0..captioned.len()).collect::<Vec<_>>();
+    numbers.sort_by(|a, b| cider(b).total_cmp(&cider(a)).then(a.cmp(b)));
+    numbers
+}
+
+fn fill_template(page: Page) -> Result<String> {
+    let mut environment = Environment::new();
+    environment.add_template("report.html", TEMPLATE).map_err(Error::Template)?;
+    let template = environment.get_template("report.html").map_err(Error::Template)?;
+    template.render(Serde(page)).map_err(Error::Template)
+}
+
+fn charts(runs: &[ReportedRun]) -> Vec<Chart> {
     let curve = |title, pointer: &str, scale| {
         let lines = runs.iter().map(|run| {
             let value = |line: &Value| line.pointer(pointer)?.as_f64().map(|value| scale * value);
@@ -170,17 +187,17 @@ fn charts(runs: &[Reported]) -> Vec<Chart> {
     let curves = [
         curve("Cross-entropy of a word, training", "/cross_entropy", 1.0),
         curve("Cross-entropy of a word, dev", "/dev_cross_entropy", 1.0),
-        curve("Reward of drawn captions, training", "/reward", 100.0),
+        curve("Reward of sampled captions, training", "/reward", 100.0),
         curve("CIDEr, dev", "/dev/CIDEr", 100.0),
         curve("BLEU-4, dev", "/dev/BLEU-4", 100.0),
     ];
     curves.into_iter().flatten().collect()
 }
 
-fn scores(runs: &[Reported]) -> Vec<ScoreRow> {
-    let sums = runs.iter().map(Reported::sums).collect::<Vec<_>>();
+fn scores(runs: &[ReportedRun]) -> Vec<ScoreRow> {
+    let sums = runs.iter().map(ReportedRun::sums).collect::<Vec<_>>();
     let intervals = sums.iter().map(|sums| BOOTSTRAP.intervals(sums)).collect::<Vec<_>>();
-    let against = sums.iter().map(|of| BOOTSTRAP.differences(of, &sums[0])).collect::<Vec<_>>();
+    let against = sums.iter().map(|run| BOOTSTRAP.differences(run, &sums[0])).collect::<Vec<_>>();
     let cell = |at: usize, run: usize| ScoreCell {
         score: 100.0 * runs[run].evaluation.scores.0[at],
         from: 100.0 * intervals[run][at][0],
@@ -192,12 +209,12 @@ fn scores(runs: &[Reported]) -> Vec<ScoreRow> {
     NAMES.into_iter().enumerate().map(row).collect()
 }
 
-/// All settings of one run; of several, those in which they differ.
-fn settings(runs: &[Reported]) -> Result<Vec<Setting>> {
+/// All settings of a single run, or those in which several runs differ.
+fn settings(runs: &[ReportedRun]) -> Result<Vec<Setting>> {
     let mut found = BTreeMap::<String, Vec<String>>::new();
     for (at, run) in runs.iter().enumerate() {
-        let config = serde_json::to_value(&run.config)
-            .map_err(|error| Error::Training(format!("the settings of {}: {error}", run.name)))?;
+        let config =
+            serde_json::to_value(&run.config).map_err(Error::content(run.name.as_ref()))?;
         for part in ["recipe", "refinement", "network", "training", "search"] {
             flatten(part, config.get(part).unwrap_or(&Value::Null), &mut |name, value| {
                 let values = found.entry(name.to_owned()).or_default();
@@ -210,8 +227,9 @@ fn settings(runs: &[Reported]) -> Result<Vec<Setting>> {
         values.resize(runs.len(), "–".to_owned());
         Setting { name, values }
     });
-    let differs = |of: &Setting| of.values.iter().any(|value| *value != of.values[0]);
-    Ok(settings.filter(|of| runs.len() == 1 || differs(of)).collect())
+    let differs =
+        |setting: &Setting| setting.values.iter().any(|value| *value != setting.values[0]);
+    Ok(settings.filter(|setting| runs.len() == 1 || differs(setting)).collect())
 }
 
 fn flatten(name: &str, value: &Value, found: &mut dyn FnMut(&str, String)) {

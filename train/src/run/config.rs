@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use models::SearchOptions;
 use serde::{Deserialize, Serialize};
 
-use super::{EncoderRecord, Training};
-use crate::Refinement;
+use super::EncoderRecord;
+use crate::Result;
 use crate::provenance::DataRecord;
 use crate::recipes::{NetworkConfig, Recipe};
+use crate::settings::{Refinement, Training, check_search};
 
 /// The source revision this program was built from.
 pub const REVISION: &str = data::revision!();
@@ -22,16 +23,16 @@ pub struct RunConfig {
     pub revision: String,
     /// The captions file.
     pub captions: PathBuf,
-    /// The folder in which split lists were looked for, and how the images were split.
-    pub splits: (PathBuf, String),
+    /// How the images were split.
+    pub splits: SplitRecord,
     /// The feature store.
     pub store: PathBuf,
-    /// The licence of photos and captions, if somebody said it.
+    /// The licence of photos and captions, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_licence: Option<String>,
     /// SHA-256 of the vocabulary's words.
     pub vocabulary_sha256: String,
-    /// What the run refines, if it does not begin with fresh weights.
+    /// How the run refines another one, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refinement: Option<Refinement>,
     /// The encoder.
@@ -42,27 +43,44 @@ pub struct RunConfig {
     pub training: Training,
     /// How captions are searched.
     pub search: SearchOptions,
-    /// What it was trained and scored on; runs of earlier versions have no such record.
+    /// The data it was trained and scored on; runs of earlier versions have no such record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataRecord>,
 }
 
-impl NetworkConfig {
-    /// The sizes of a recipe, for cells of `channels` and a vocabulary.
-    #[must_use]
-    pub fn of(recipe: Recipe, channels: usize, vocabulary: usize) -> Self {
-        let (attention, heads) = match recipe {
-            Recipe::Adaptive => (512, 8),
-            Recipe::ShowAttendTell => (256, 1),
-        };
-        Self {
-            channels: channels as i64,
-            vocabulary: vocabulary as i64,
-            annotation: 512,
-            attention,
-            heads,
-            embedding: 512,
-            hidden: 512,
+impl RunConfig {
+    /// Refuses settings that no run can be trained with.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) with the flag of the first one, or its name in a file of settings.
+    pub fn check(&self) -> Result<()> {
+        self.training.check()?;
+        if let Some(refinement) = &self.refinement {
+            refinement.check()?;
         }
+        self.network.check()?;
+        check_search(&self.search)
+    }
+}
+
+/// How the images of a run were split; in `config.toml` an array of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(PathBuf, String)", into = "(PathBuf, String)")]
+pub struct SplitRecord {
+    /// The folder of the split lists.
+    pub folder: PathBuf,
+    /// The name of the method: official lists or the hash of the file name.
+    pub method: String,
+}
+
+impl From<(PathBuf, String)> for SplitRecord {
+    fn from((folder, method): (PathBuf, String)) -> Self {
+        Self { folder, method }
+    }
+}
+
+impl From<SplitRecord> for (PathBuf, String) {
+    fn from(record: SplitRecord) -> Self {
+        (record.folder, record.method)
     }
 }

@@ -1,10 +1,12 @@
 //! The encoder that a run belongs to.
 
+use std::fmt::{self, Display};
 use std::path::Path;
 
-use features::{FeatureStore, Provenance};
+use common::GridShape;
+use features::FeatureStore;
 use models::Preprocess;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result};
 
@@ -15,60 +17,117 @@ pub struct EncoderRecord {
     pub name: String,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// Height, width and channels of a grid.
-    pub grid: [usize; 3],
-    /// How images became its input.
+    /// Shape of a grid; in `config.toml` an array `[h, w, C]`.
+    #[serde(serialize_with = "write_shape", deserialize_with = "read_shape")]
+    pub grid: GridShape,
+    /// Preprocessing of images.
     pub preprocess: Preprocess,
 }
 
 impl EncoderRecord {
-    /// What the store says about its encoder.
-    pub fn of(store: &FeatureStore, path: &Path) -> Result<Self> {
-        let Provenance { encoder_name, encoder_sha256, preprocess, grid, .. } = store.provenance();
-        let preprocess = serde_json::from_str(preprocess)
-            .map_err(|error| Error::run(path, format!("its preprocessing: {error}")))?;
+    /// The record of the encoder of the store at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Content`] if the store's preprocessing cannot be read.
+    pub fn from_store(store: &FeatureStore, path: &Path) -> Result<Self> {
+        let provenance = store.provenance();
         Ok(Self {
-            name: encoder_name.clone(),
-            sha256: encoder_sha256.clone(),
-            grid: [grid.height, grid.width, grid.channels],
-            preprocess,
+            name: provenance.encoder_name.clone(),
+            sha256: provenance.encoder_sha256.clone(),
+            grid: store.grid_shape(),
+            preprocess: serde_json::from_str(&provenance.preprocess)
+                .map_err(Error::content(path))?,
         })
     }
 
-    /// Whether both are the same encoder, whatever its file is called.
+    /// Whether both are the same encoder; its file may have another name.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.difference(other).is_none()
     }
 
     /// Refuses a store of another encoder.
+    ///
+    /// # Errors
+    /// [`Error::OtherEncoder`], and [`Error::Content`] if the store's preprocessing cannot be read.
     pub fn check(&self, store: &FeatureStore, path: &Path) -> Result<()> {
-        let Some(difference) = self.difference(&Self::of(store, path)?) else { return Ok(()) };
-        Err(Error::run(
-            path,
-            format!(
-                "{difference}\n  Name the store of the run (--store), or train another run (--run DIR)."
-            ),
-        ))
+        match self.difference(&Self::from_store(store, path)?) {
+            Some(difference) => Err(Error::OtherEncoder { path: path.to_path_buf(), difference }),
+            None => Ok(()),
+        }
     }
 
     /// How the encoder of a store differs from this one in anything that grids depend on.
-    fn difference(&self, other: &Self) -> Option<String> {
-        let shape = |of: &Self| of.grid.map(|side: usize| side.to_string()).join("×");
-        if self.sha256 != other.sha256 {
-            Some(format!(
-                "made by the encoder {} ({}), but the run was trained on {} ({})",
-                other.name, other.sha256, self.name, self.sha256
-            ))
-        } else if self.grid != other.grid {
-            let (theirs, ours) = (shape(other), shape(self));
-            Some(format!("its grids are {theirs}, but the run was trained on grids of {ours}"))
-        } else if self.preprocess != other.preprocess {
-            let [theirs, ours] = [other, self].map(|of| serde_json::to_string(&of.preprocess));
-            let (theirs, ours) = (theirs.unwrap_or_default(), ours.unwrap_or_default());
-            Some(format!("its images were prepared as {theirs}, but those of the run as {ours}"))
+    fn difference(&self, store: &Self) -> Option<EncoderDifference> {
+        let file = |record: &Self| (record.name.clone(), record.sha256.clone());
+        if self.sha256 != store.sha256 {
+            Some(EncoderDifference::File { store: file(store), run: file(self) })
+        } else if self.grid != store.grid {
+            Some(EncoderDifference::Grid { store: store.grid, run: self.grid })
+        } else if self.preprocess != store.preprocess {
+            let [store, run] = [store, self].map(|record| Box::new(record.preprocess.clone()));
+            Some(EncoderDifference::Preprocess { store, run })
         } else {
             None
         }
     }
+}
+
+/// A difference between the encoder of a store and that of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EncoderDifference {
+    /// Another file: names and SHA-256.
+    File {
+        /// The encoder of the store.
+        store: (String, String),
+        /// The encoder of the run.
+        run: (String, String),
+    },
+    /// Grids of another shape.
+    Grid {
+        /// The shape in the store.
+        store: GridShape,
+        /// The shape of the run.
+        run: GridShape,
+    },
+    /// Other preprocessing.
+    Preprocess {
+        /// The preprocessing of the store.
+        store: Box<Preprocess>,
+        /// The preprocessing of the run.
+        run: Box<Preprocess>,
+    },
+}
+
+impl Display for EncoderDifference {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::File { store: (name, sha256), run: (of_run, sha256_of_run) } => write!(
+                formatter,
+                "made by the encoder {name} ({sha256}), but the run was trained on {of_run} ({sha256_of_run})"
+            ),
+            Self::Grid { store, run } => {
+                write!(
+                    formatter,
+                    "its grids are {store}, but the run was trained on grids of {run}"
+                )
+            }
+            Self::Preprocess { store, run } => {
+                let json = |preprocess| serde_json::to_string(preprocess).map_err(|_| fmt::Error);
+                let (store, run) = (json(store)?, json(run)?);
+                write!(
+                    formatter,
+                    "its images were prepared as {store}, but those of the run as {run}"
+                )
+            }
+        }
+    }
+}
+
+fn write_shape<S: Serializer>(shape: &GridShape, serializer: S) -> Result<S::Ok, S::Error> {
+    <[usize; 3]>::from(*shape).serialize(serializer)
+}
+
+fn read_shape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GridShape, D::Error> {
+    <[usize; 3]>::deserialize(deserializer).map(GridShape::from)
 }

@@ -3,23 +3,26 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use data::{Vocabulary, text};
-use models::bundle::VOCABULARY_FILE;
+use data::text;
+use models::bundle::{MANIFEST_FILE, VOCABULARY_FILE};
 use serde::Serialize;
-use tch::nn::VarStore;
-use tch::{Device, Kind};
+use toml::Table;
 
 use super::RunConfig;
-use crate::checkpoint::Checkpoint;
-use crate::recipes::{self, Network};
-use crate::{Error, Result};
+use crate::settings::check_removed;
+use crate::{Error, Result, RunProblem};
+
+const CONFIG_FILE: &str = "config.toml";
+const METRICS_FILE: &str = "metrics.jsonl";
+/// File name of the list of training photos.
+pub(crate) const TRAINED_ON_FILE: &str = "trained-on.jsonl";
 
 /// A run folder.
 #[derive(Debug, Clone)]
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// The folder at `path`, whether or not it is there.
+    /// The folder at `path`, which need not exist.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self(path.to_path_buf())
@@ -37,7 +40,7 @@ impl RunFolder {
         self.0.join("checkpoints/best.safetensors")
     }
 
-    /// The checkpoint of the last finished epoch: weights and optimiser state.
+    /// The last checkpoint: weights and optimiser state.
     #[must_use]
     pub fn last(&self) -> PathBuf {
         self.0.join("checkpoints/last.safetensors")
@@ -49,115 +52,90 @@ impl RunFolder {
         self.0.join(VOCABULARY_FILE)
     }
 
-    /// The curves: a JSON object for each epoch.
+    /// The curves: a JSON object per epoch.
     #[must_use]
     pub fn metrics(&self) -> PathBuf {
-        self.0.join("metrics.jsonl")
+        self.0.join(METRICS_FILE)
     }
 
     /// The photos that it was trained on: a line each.
     #[must_use]
     pub fn trained_on(&self) -> PathBuf {
-        self.0.join("trained-on.jsonl")
+        self.0.join(TRAINED_ON_FILE)
     }
 
-    fn config(&self) -> PathBuf {
-        self.0.join("config.toml")
+    pub(crate) fn config(&self) -> PathBuf {
+        self.0.join(CONFIG_FILE)
     }
 
     /// Writes `config.toml`, replacing it as a whole.
+    ///
+    /// # Errors
+    /// Those of [`config_text`](Self::config_text), and [`Error::Io`].
     pub fn save_config(&self, config: &RunConfig) -> Result<()> {
-        self.write(&self.config(), self.config_text(config)?.as_bytes())
+        self.write(CONFIG_FILE, self.config_text(config)?.as_bytes())
     }
 
-    /// What [`Self::save_config`] writes; an error if the config cannot be written as TOML.
+    /// The text that [`save_config`](Self::save_config) writes.
+    ///
+    /// # Errors
+    /// [`Error::Content`] if the configuration cannot be written as TOML.
     pub fn config_text(&self, config: &RunConfig) -> Result<String> {
-        toml::to_string(config).map_err(|error| Error::run(&self.config(), error.to_string()))
+        toml::to_string(config).map_err(Error::content(&self.config()))
     }
 
     /// Reads `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if there is none, [`Error::RemovedSetting`], and [`Error::Content`] if it is damaged.
     pub fn load_config(&self) -> Result<RunConfig> {
         let path = self.config();
         if !path.exists() {
-            return Err(Error::run(&path, "no run here; start one with `train fit`"));
+            return Err(self.no_run());
         }
-        toml::from_str(&text::read(&path)?).map_err(|error| Error::run(&path, error.to_string()))
+        let text = text::read(&path)?;
+        let mut tables = toml::from_str::<Table>(&text).map_err(Error::content(&path))?;
+        check_removed(&mut tables, &path)?;
+        toml::from_str(&text).map_err(Error::content(&path))
     }
 
-    /// Adds a line to `metrics.jsonl` after its first `epoch - 1` lines, so that what a killed run
-    /// wrote beyond its last checkpoint does not stay.
-    pub fn record(&self, epoch: usize, line: &impl Serialize) -> Result<()> {
+    /// The error for a folder that has no configuration.
+    fn no_run(&self) -> Error {
+        let is_captioner = self.0.join(MANIFEST_FILE).exists();
+        let problem = if is_captioner { RunProblem::CaptionerOnly } else { RunProblem::Missing };
+        Error::run(&self.0, problem)
+    }
+
+    /// Adds a line to `metrics.jsonl` after its first `epoch - 1` lines: lines that a killed run wrote beyond its last
+    /// checkpoint are dropped.
+    pub(crate) fn record(&self, epoch: usize, line: &impl Serialize) -> Result<()> {
         let path = self.metrics();
         let before = if path.exists() { text::read(&path)? } else { String::new() };
-        let line =
-            serde_json::to_string(line).map_err(|error| Error::run(&path, error.to_string()))?;
+        let line = serde_json::to_string(line).map_err(Error::content(&path))?;
         let kept = before.lines().take(epoch - 1).chain([line.as_str(), ""]);
-        self.write(&path, kept.collect::<Vec<_>>().join("\n").as_bytes())
+        self.write(METRICS_FILE, kept.collect::<Vec<_>>().join("\n").as_bytes())
     }
 
-    /// Writes a file of the run, replacing it as a whole.
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        data::files::replace(path, bytes).map_err(Error::io(path))
+    /// Writes the file of that name, replacing it as a whole: after an error, a kill or a power loss either the old or the
+    /// new one is there.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.0.join(name);
+        data::files::replace(&path, bytes).map_err(Error::io(&path))
     }
 
-    /// Holds the folder against a second run for as long as the file lives.
+    /// Creates the folder and locks it; the lock is released when the file is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if another process holds the lock, [`Error::CannotLock`] if the file system has no locks,
+    /// [`Error::Io`] if the folder or the file cannot be created.
     pub fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.0).map_err(Error::io(&self.0))?;
         let path = self.0.join(".lock");
         let file = File::create(&path).map_err(Error::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::run(&self.0, "another training runs in this folder"))
-            }
-            Err(TryLockError::Error(error)) => {
-                let problem = format!(
-                    "cannot be locked: {error}\n  Put the run on a file system that has locks (--run DIR)."
-                );
-                Err(Error::run(&path, problem))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::run(&self.0, RunProblem::Locked)),
+            Err(TryLockError::Error(source)) => Err(Error::CannotLock { path, source }),
         }
     }
-
-    /// Opens the best network of the run with its config and vocabulary.
-    pub fn open_best(&self, device: Device) -> Result<TrainedRun> {
-        let config = self.load_config()?;
-        if !self.best().exists() {
-            return Err(Error::run(
-                &self.best(),
-                "no epoch is finished yet; let `train fit` go on",
-            ));
-        }
-        let checkpoint = Checkpoint::load(&self.best())?;
-        let vocabulary = Vocabulary::load(&self.vocabulary())?;
-        if vocabulary.sha256() != checkpoint.progress.vocabulary_sha256 {
-            let problem = "not the vocabulary this network was trained with";
-            return Err(Error::run(&self.vocabulary(), problem));
-        }
-        if config.encoder.sha256 != checkpoint.progress.encoder_sha256 {
-            let problem =
-                "not the config of this network: it was trained on grids of another encoder";
-            return Err(Error::run(&self.config(), problem));
-        }
-        let mut weights = VarStore::new(device);
-        let network =
-            recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
-        weights.set_kind(Kind::Float);
-        checkpoint.copy_weights(&weights)?;
-        Ok(TrainedRun { config, vocabulary, network, checkpoint, _weights: weights })
-    }
-}
-
-/// A trained network with what belongs to it.
-#[derive(Debug)]
-pub struct TrainedRun {
-    /// Its config.
-    pub config: RunConfig,
-    /// Its vocabulary.
-    pub vocabulary: Vocabulary,
-    /// The network.
-    pub network: Box<dyn Network>,
-    /// The checkpoint it came from.
-    pub checkpoint: Checkpoint,
-    _weights: VarStore,
 }

@@ -3,9 +3,10 @@
 mod config;
 mod encoder;
 mod folder;
-mod training;
+mod trained;
 
-pub use self::config::{REVISION, RunConfig};
-pub use self::encoder::EncoderRecord;
-pub use self::folder::{RunFolder, TrainedRun};
-pub use self::training::Training;
+pub use self::config::{REVISION, RunConfig, SplitRecord};
+pub use self::encoder::{EncoderDifference, EncoderRecord};
+pub use self::folder::RunFolder;
+pub(crate) use self::folder::TRAINED_ON_FILE;
+pub use self::trained::TrainedRun;

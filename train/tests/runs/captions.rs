@@ -1,4 +1,4 @@
-//! What networks say: step by step, exported, in an ensemble, and on the page about a run.
+//! Generated captions: step by step, exported, of an ensemble, and in the report.
 
 use std::fs;
 use std::path::Path;
@@ -11,28 +11,28 @@ use ndarray::{Array2, Array3, Axis, s};
 use tch::{Device, Kind, Tensor};
 use train::batch::Batch;
 use train::dataset::TrainingImage;
-use train::export::{Agreement, Form, Weights, check, export};
-use train::fit::Material;
-use train::recipes::{Network, Pass, Recipe};
-use train::report::{Reported, render};
+use train::export::{Agreement, ExportOptions, Weights, check, export};
+use train::fit::TrainingData;
+use train::recipes::{ForwardPass, Network, Recipe};
+use train::report::{ReportedRun, render};
 use train::run::RunFolder;
 use train::torch_decoder::TorchDecoder;
 
-use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, material, train};
+use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, train, training_data};
 
-/// What the teacher-forced network thinks of a caption is what a search that is led along it finds.
+/// The loss of a teacher-forced caption is the sum of the log-probabilities of its single steps.
 #[test]
 fn teacher_forcing_and_single_steps_agree() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let run = train(folder.path(), &material, recipe, &[3]);
+        let run = train(folder.path(), &data, recipe, &[3]);
         let network = run.open_best(Device::Cpu).unwrap().network;
-        let image = &material.training[1];
+        let image = &data.training[1];
         let alone = TrainingImage { captions: vec![image.captions[0].clone()], ..image.clone() };
-        let batch = Batch::new(&[&alone], &material.store, Device::Cpu).unwrap();
-        let expected = network.loss(&batch, &mut Pass::plain()).cross_entropy;
-        let grid = material.store.read(image.row, image.view).unwrap();
+        let batch = Batch::new(&[&alone], &data.store, Device::Cpu).unwrap();
+        let expected = network.loss(&batch, &mut ForwardPass::plain()).cross_entropy;
+        let grid = data.store.read(image.row, image.view).unwrap();
         let grid = Tensor::from_slice(grid.as_slice().unwrap()).view([
             1,
             GRID.cells() as i64,
@@ -57,29 +57,29 @@ fn teacher_forcing_and_single_steps_agree() {
 }
 
 #[test]
-fn the_exported_decoder_says_what_the_network_says() {
+fn the_exported_decoder_gives_the_captions_of_the_network() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        exported(folder.path(), &material, recipe);
+        exported(folder.path(), &data, recipe);
     }
 }
 
-fn exported(folder: &Path, material: &Material, recipe: Recipe) {
-    let run = train(folder, material, recipe, &[15]);
-    let manifest = export(&run, &Form::default()).unwrap();
+fn exported(folder: &Path, data: &TrainingData, recipe: Recipe) {
+    let run = train(folder, data, recipe, &[15]);
+    let manifest = export(&run, &ExportOptions::default()).unwrap();
     assert_eq!(manifest.data_licence.as_deref(), Some("made by the tests"));
     assert_eq!(manifest.encoder.sha256, "small");
     manifest.check_decoder(run.path()).unwrap();
 
-    let grids = grids(material);
+    let grids = grids(data);
     let trained = run.open_best(Device::Cpu).unwrap();
     for beam in [1, 3, 5] {
         let options = SearchOptions { beam, ..SearchOptions::default() };
         let mut torch = TorchDecoder::new(&[&*trained.network], Device::Cpu);
         let mut onnx = OnnxDecoder::open(run.path(), Some(1)).unwrap();
-        let expected = best(material, search(&mut torch, grids.view(), &options).unwrap());
-        let found = best(material, search(&mut onnx, grids.view(), &options).unwrap());
+        let expected = best(data, search(&mut torch, grids.view(), &options).unwrap());
+        let found = best(data, search(&mut onnx, grids.view(), &options).unwrap());
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.0, expected.0);
             assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} {expected:?}");
@@ -91,15 +91,15 @@ fn exported(folder: &Path, material: &Material, recipe: Recipe) {
 
 /// Half the size, and the same captions.
 #[test]
-fn matrices_may_be_kept_in_16_bits() {
+fn weights_may_have_16_bits() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let run = train(folder.path(), &material, recipe, &[15]);
-        let (whole, whole_size, _) = written(&run, &material, &Form::default());
+        let run = train(folder.path(), &data, recipe, &[15]);
+        let (whole, whole_size, _) = exported_as(&run, &data, &ExportOptions::default());
         let licence = Some("mine".to_owned());
-        let form = Form { weights: Weights::F16, data_licence: licence.clone() };
-        let (half, half_size, told) = written(&run, &material, &form);
+        let form = ExportOptions { weights: Weights::F16, data_licence: licence.clone() };
+        let (half, half_size, told) = exported_as(&run, &data, &form);
         let images = CAPTIONS.len();
         assert!(
             matches!(whole, Agreement { same, difference, .. } if same == images && difference < 1e-4)
@@ -111,68 +111,72 @@ fn matrices_may_be_kept_in_16_bits() {
     }
 }
 
-/// Nearly the same, and of an image the same whatever images it is captioned with.
+/// Nearly the same captions; that of an image does not depend on the other images of its batch.
 #[test]
 fn products_may_be_of_integers() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let run = train(folder.path(), &material, recipe, &[15]);
-        let form = |weights| Form { weights, ..Form::default() };
-        let (half, ..) = written(&run, &material, &form(Weights::F16));
-        let (integers, ..) = written(&run, &material, &form(Weights::I8));
+        let run = train(folder.path(), &data, recipe, &[15]);
+        let form = |weights| ExportOptions { weights, ..ExportOptions::default() };
+        let (half, ..) = exported_as(&run, &data, &form(Weights::F16));
+        let (integers, ..) = exported_as(&run, &data, &form(Weights::I8));
         assert!(integers.share() > 0.7, "{integers:?}");
         assert!(integers.difference > half.difference && integers.difference < 0.5, "{integers:?}");
         let options = SearchOptions::default();
         let mut decoder = OnnxDecoder::open(run.path(), Some(1)).unwrap();
-        let grids = grids(&material);
-        let together = best(&material, search(&mut decoder, grids.view(), &options).unwrap());
+        let grids = grids(&data);
+        let together = best(&data, search(&mut decoder, grids.view(), &options).unwrap());
         for (grid, expected) in grids.axis_chunks_iter(Axis(0), 1).zip(together) {
-            let alone = best(&material, search(&mut decoder, grid, &options).unwrap());
+            let alone = best(&data, search(&mut decoder, grid, &options).unwrap());
             assert_eq!(alone[0].0, expected.0);
             assert!((alone[0].1 - expected.1).abs() < 1e-5, "{recipe}");
         }
     }
 }
 
-/// How far an export agrees with the network, its size, and the licence it tells.
-fn written(run: &RunFolder, material: &Material, form: &Form) -> (Agreement, u64, Option<String>) {
+/// The agreement of an export with the network, its size in bytes, and its licence.
+fn exported_as(
+    run: &RunFolder,
+    data: &TrainingData,
+    form: &ExportOptions,
+) -> (Agreement, u64, Option<String>) {
     let trained = run.open_best(Device::Cpu).unwrap();
     let manifest = export(run, form).unwrap();
     manifest.check_decoder(run.path()).unwrap();
     let options = SearchOptions::default();
-    let found = check(run, &trained, &material.dev, &material.store, &options).unwrap();
+    let found = check(run, &trained, &data.dev, &data.store, &options).unwrap();
     let parts = [manifest.decoder_init, manifest.decoder_step];
     let size = |part: &Part| fs::metadata(run.path().join(&part.file)).unwrap().len();
     (found, parts.iter().map(size).sum(), manifest.data_licence)
 }
 
 /// The grids of all images, `[images, cells, channels]`.
-fn grids(material: &Material) -> Array3<f32> {
+fn grids(data: &TrainingData) -> Array3<f32> {
     let mut grids = Array3::zeros([CAPTIONS.len(), GRID.cells(), GRID.channels]);
     for (row, grid) in grids.outer_iter_mut().enumerate() {
-        material.store.read_into(row, 0, grid).unwrap();
+        data.store.read_into(row, 0, grid).unwrap();
     }
     grids
 }
 
-fn best(material: &Material, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Array2<f32>)> {
+fn best(data: &TrainingData, found: Vec<Vec<Hypothesis>>) -> Vec<(String, f32, Array2<f32>)> {
     let first = |of_image: Vec<Hypothesis>| of_image.into_iter().next().unwrap();
     let text = |found: Hypothesis| {
-        (material.vocabulary.decode(&found.words), found.log_probability, found.attention)
+        (data.vocabulary.decode(&found.words), found.log_probability, found.attention)
     };
     found.into_iter().map(first).map(text).collect()
 }
 
-/// Two networks that agree say what each of them says; two that do not say what both find likely.
+/// The probabilities of an ensemble are the mean of those of its networks.
 #[test]
 fn an_ensemble_averages_probabilities() {
     let folder = folder();
-    let material = material(folder.path());
-    let run = train(folder.path(), &material, Recipe::Adaptive, &[6]);
-    let other = train(folder.path(), &material, Recipe::ShowAttendTell, &[6]);
+    let data = training_data(folder.path());
+    let run = train(folder.path(), &data, Recipe::Adaptive, &[6]);
+    let other = train(folder.path(), &data, Recipe::ShowAttendTell, &[6]);
     let (one, two) = (run.open_best(Device::Cpu).unwrap(), other.open_best(Device::Cpu).unwrap());
-    let grids = grids(&material);
+    let grids = grids(&data);
     let first_word = |networks: &[&dyn Network]| {
         let mut decoder = TorchDecoder::new(networks, Device::Cpu);
         decoder.start(grids.slice(s![..1, .., ..])).unwrap();
@@ -189,22 +193,22 @@ fn an_ensemble_averages_probabilities() {
     }
 }
 
-/// The page holds the curve, the captions and the photos, and needs nothing from elsewhere.
+/// The page holds curves, captions and photos, and refers to no other file.
 #[test]
 fn the_report_shows_captions_with_their_photos() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     let photos = folder.path().join("photos");
     fs::create_dir(&photos).unwrap();
     for row in 0..CAPTIONS.len() {
         fs::write(photos.join(format!("{row}.jpg")), format!("photo {row}")).unwrap();
     }
     let reported = RECIPES.map(|recipe| {
-        let run = train(folder.path(), &material, recipe, &[8]);
-        let evaluation = evaluated(&run, &material);
-        Reported::new(&run, evaluation).unwrap()
+        let run = train(folder.path(), &data, recipe, &[8]);
+        let evaluation = evaluated(&run, &data);
+        ReportedRun::new(&run, evaluation).unwrap()
     });
-    let found = render(&reported, &material.dev, Some(&photos)).unwrap();
+    let found = render(&reported, &data.dev, Some(&photos)).unwrap();
     assert!(found.left_out.is_empty());
     let page = found.html;
     assert!(!page.contains("http") && !page.contains("<link"), "{page}");
@@ -216,9 +220,9 @@ fn the_report_shows_captions_with_their_photos() {
     assert_eq!(page.matches("<polyline").count(), 8, "four curves of two runs");
     assert!(page.contains("show-attend-tell") && page.contains("training.averaging"));
     fs::remove_file(photos.join("2.jpg")).unwrap();
-    let found = render(&reported, &material.dev, Some(&photos)).unwrap();
+    let found = render(&reported, &data.dev, Some(&photos)).unwrap();
     assert_eq!(found.left_out.count(), 1);
     assert!(found.left_out.to_string().contains("2.jpg"), "{}", found.left_out);
     assert!(found.html.contains("base64,cGhvdG8gMQ=="), "photo 1 is still there");
-    assert!(render(&[], &material.dev, None).is_err());
+    assert!(render(&[], &data.dev, None).is_err());
 }

@@ -1,4 +1,4 @@
-//! The program is killed again and again, and what it ends with is what it would have ended with.
+//! A run that is killed again and again ends as an uninterrupted one.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn command(folder: &Path, run: &str, resume: bool) -> Command {
 }
 
 #[test]
-fn a_run_killed_ten_times_ends_as_one_left_alone() {
+fn a_run_killed_ten_times_ends_as_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
     let whole = command(folder.path(), "whole", false).output().unwrap();
@@ -62,7 +62,7 @@ fn a_run_killed_ten_times_ends_as_one_left_alone() {
     for kill in 0..KILLS {
         let mut child =
             command(folder.path(), "killed", true).stderr(Stdio::null()).spawn().unwrap();
-        // Each time a few epochs on, at another moment of an epoch.
+        // Each time after a few more epochs, at another moment of an epoch.
         while epochs() < 5 * kill {
             sleep(Duration::from_millis(1));
             assert!(child.try_wait().unwrap().is_none(), "it ended by itself");

@@ -1,8 +1,8 @@
-//! Runs on a small store: they learn, repeat, go on after interrupts and kills, and what they write says
-//! the same as their networks.
+//! Runs on a small store: they learn, repeat, resume after interrupts and kills, and exported networks equal trained ones.
 #![allow(clippy::unwrap_used)]
 
 mod captions;
+mod compatibility;
 mod kill;
 mod program;
 mod provenance;

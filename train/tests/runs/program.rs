@@ -1,4 +1,4 @@
-//! The program in a folder with a small data set: captions, a store, and settings that train at once.
+//! The program in a folder with a small data set: captions, a store, and settings of a small network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const SETTINGS: &str = "
     batch = 8
 ";
 
-/// The folder, and what is in it.
+/// The folder of a test.
 pub(crate) struct Place {
     folder: TempDir,
     pub(crate) names: Vec<String>,
@@ -88,11 +88,21 @@ impl Place {
         }
     }
 
-    /// The program with a command and its arguments, separated by spaces: whether it succeeds, and what it says.
+    /// Runs the program with arguments separated by spaces. Returns whether it succeeds, and its output.
     pub(crate) fn train(&self, arguments: &str) -> (bool, String) {
+        self.train_with(arguments, &[])
+    }
+
+    /// [`train`](Self::train) with environment variables.
+    pub(crate) fn train_with(
+        &self,
+        arguments: &str,
+        variables: &[(String, &str)],
+    ) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).args(arguments.split(' '));
-        // An export has neither.
+        // An export has neither flag.
         if !arguments.starts_with("export") {
             command.args(["--device", "cpu"]);
             command.args(if arguments.contains("--threads") {
@@ -127,8 +137,14 @@ impl Place {
         format!("{command} {data}{settings}{space}{further}")
     }
 
-    /// Trains a run by the hash of the names.
+    /// Trains a run whose images are split by the hash of their names.
     pub(crate) fn fit(&self, run: &str) -> String {
         self.done(&Self::of("fit", &format!("--run {run}")))
     }
+}
+
+/// All parts are in an output.
+#[track_caller]
+pub(crate) fn assert_says(said: &str, parts: &[&str]) {
+    assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not all in:\n{said}");
 }

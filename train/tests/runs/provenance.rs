@@ -1,17 +1,12 @@
-//! Data, vocabulary and encoder that are not those of a run are refused by name; what it was trained on is never scored
-//! as if it were new.
+//! Data, vocabulary and encoder of another run are refused by name; training images are never scored as new ones.
 
 use std::fs;
 
 use data::Split;
 
-use crate::program::Place;
+use crate::program::{Place, assert_says};
 use crate::store::{fill, provenance, source};
 use crate::support::GRID;
-
-fn assert_says(said: &str, parts: &[&str]) {
-    assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not all in:\n{said}");
-}
 
 /// Trained by the hash of the names; then official lists appear, whose test images are among those trained on.
 #[test]
@@ -42,7 +37,7 @@ fn photos_that_were_trained_on_are_not_scored_as_new() {
     let data = "--captions renamed/captions.txt --store renamed.h5";
     let said = place.refused(&format!("evaluate --run run --split test {data}"));
     assert_says(&said, &["5 of 5 test images", "the same file as"]);
-    // What was trained on may be scored as such, once the change is accepted.
+    // Training images may be scored as such, once the change is accepted.
     let said = place.refused("evaluate --run run --split train");
     assert_says(&said, &["train: other images", "split by hash of the file name then"]);
     let said = place.done("evaluate --run run --split train --accept-changed-data");
@@ -81,9 +76,9 @@ fn a_changed_train_or_dev_part_is_refused_by_name_or_accepted() {
     assert_says(&place.done("evaluate --run run --split test"), &["test: other captions"]);
 }
 
-/// A part that was not there yet, and another data set, which has a name of its own.
+/// A split that the run did not have, and another data set.
 #[test]
-fn what_was_absent_may_be_added_and_scored() {
+fn a_new_split_and_another_data_set_are_scored() {
     let place = Place::new();
     let (train, dev) = (place.hashed(Split::Train), place.hashed(Split::Dev));
     place.split(".", &train, &dev, &[]);
@@ -111,7 +106,7 @@ fn what_was_absent_may_be_added_and_scored() {
 }
 
 #[test]
-fn an_encoder_is_known_whatever_its_file_is_called() {
+fn an_encoder_is_known_by_its_hash() {
     let place = Place::new();
     place.fit("run");
     let mut renamed = provenance("small", GRID);
@@ -136,7 +131,7 @@ fn an_encoder_is_known_whatever_its_file_is_called() {
 }
 
 #[test]
-fn a_refinement_inherits_what_its_run_was_trained_on() {
+fn a_refinement_inherits_the_training_photos_of_its_run() {
     let place = Place::new();
     place.fit("run");
     let trained = place.hashed(Split::Train);
@@ -147,7 +142,7 @@ fn a_refinement_inherits_what_its_run_was_trained_on() {
     place.done(&format!("{refine} --accept-changed-data"));
     let said = place.refused("evaluate --run refined --split test");
     assert_says(&said, &["4 of 4 test images were trained on"]);
-    // So does a run that goes on with other data.
+    // So does a resumed run with other data.
     let resume = Place::of("fit", "--run run --splits lists --resume --epochs 2");
     assert_says(&place.refused(&resume), &["train: other images"]);
     place.done(&format!("{resume} --accept-changed-data"));
@@ -155,9 +150,9 @@ fn a_refinement_inherits_what_its_run_was_trained_on() {
     assert_says(&said, &["4 of 4 test images were trained on"]);
 }
 
-/// Members of an ensemble may have been trained on other photos; none of them is new to all.
+/// A photo is new to an ensemble only if it is new to all of its runs.
 #[test]
-fn an_ensemble_has_seen_what_one_of_its_runs_has_and_keeps_their_files() {
+fn an_ensemble_has_the_training_photos_of_all_its_runs_and_keeps_their_files() {
     let place = Place::new();
     place.fit("one");
     let trained = place.hashed(Split::Train);
@@ -184,7 +179,7 @@ fn an_ensemble_has_seen_what_one_of_its_runs_has_and_keeps_their_files() {
 
 /// The same file under two names, in train and dev.
 #[test]
-fn copies_in_the_dev_split_are_said() {
+fn copies_in_the_dev_split_are_reported() {
     let place = Place::new();
     let (train, dev) = (place.hashed(Split::Train), place.hashed(Split::Dev));
     let (copy, original) = (dev[0].to_owned(), train[0].to_owned());
@@ -212,7 +207,7 @@ fn a_run_without_a_record_is_used_with_a_warning() {
     place.split(".", &trained[2..], &place.hashed(Split::Dev), &trained[..2]);
     let said = place.done("evaluate --run run --split test");
     assert_says(&said, &["split by hash of the file name then, by official lists now"]);
-    // What it is trained on from now on is recorded.
+    // Its training photos are recorded from now on.
     place.done(&Place::of("fit", "--run run --resume --epochs 2"));
     assert!(place.read("run/config.toml").contains("complete = false"));
 }

@@ -6,15 +6,11 @@ use features::Shard;
 use serde_json::Value;
 use train::checkpoint::Checkpoint;
 
-use crate::program::Place;
+use crate::program::{Place, assert_says};
 use crate::store::{fill, provenance, source};
 use crate::support::GRID;
 
-fn assert_says(said: &str, parts: &[&str]) {
-    assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not all in:\n{said}");
-}
-
-/// Neither a folder nor a vocabulary nor a lock: the next run begins afresh.
+/// Neither a folder nor a vocabulary nor a lock.
 #[test]
 fn a_refused_run_leaves_nothing() {
     let place = Place::new();
@@ -22,13 +18,15 @@ fn a_refused_run_leaves_nothing() {
     mirrored.views = vec!["flip".to_owned()];
     place.store("mirrored.h5", &mirrored, source);
     for (refused, named) in [
-        ("--dropout 2", "--dropout is 2"),
-        ("--patience 0", "--patience is 0"),
-        ("--epochs 0", "--epochs is 0"),
-        ("--weight-decay NaN", "--weight-decay is NaN"),
-        ("--learning-rate inf", "--learning-rate is inf"),
-        ("--doubly-stochastic=-1", "--doubly-stochastic is -1"),
-        ("--clip NaN", "--clip is NaN"),
+        ("--dropout 2", "'--dropout <X>': it must be between 0 and 1"),
+        ("--patience 0", "'--patience <N>': it must be 1 or more"),
+        ("--epochs 0", "'--epochs <N>'"),
+        ("--weight-decay NaN", "'--weight-decay <X>'"),
+        ("--weight-decay 5000", "--weight-decay is 5000"),
+        ("--learning-rate inf", "'--learning-rate <X>': it must be a number above 0"),
+        ("--doubly-stochastic=-1", "'--doubly-stochastic <X>'"),
+        ("--batch 4097", "'--batch <N>': it must be between 1 and 4096"),
+        ("--clip NaN", "'--clip <X>'"),
         ("--views original,flip", "no view `flip`"),
         ("--seed 18446744073709551615", "--seed"),
         ("--store mirrored.h5", "no view `original`"),
@@ -51,7 +49,7 @@ fn a_refused_run_leaves_nothing() {
 }
 
 #[test]
-fn a_vocabulary_that_was_counted_otherwise_is_refused() {
+fn another_vocabulary_in_the_run_folder_is_refused() {
     let place = Place::new();
     place.fit("run");
     let own = place.read("run/vocabulary.json");
@@ -68,14 +66,14 @@ fn a_vocabulary_that_was_counted_otherwise_is_refused() {
         place.write("captions.txt", &captions);
         assert!(!place.path("next/config.toml").exists());
     }
-    // The one that is needed is taken, whoever wrote it.
+    // An existing file with the required words is kept.
     assert_eq!(place.read("next/vocabulary.json"), own);
     place.done(&fit);
     assert_eq!(place.read("next/vocabulary.json"), own);
 }
 
 #[test]
-fn a_run_goes_on_with_its_own_settings_alone() {
+fn a_resumed_run_keeps_its_settings() {
     let place = Place::new();
     place.fit("run");
     let config = place.read("run/config.toml");
@@ -93,12 +91,12 @@ fn a_run_goes_on_with_its_own_settings_alone() {
         ("--precision f32 --patience 9", "training.patience is 4, not 9"),
     ] {
         let said = place.refused(&format!("fit --run run --resume {asked}"));
-        assert_says(&said, &[named, "--resume goes on with the settings of the run"]);
+        assert_says(&said, &[named, "--resume keeps the settings of the run"]);
     }
     assert_eq!(place.read("run/config.toml"), config);
     let said = place.refused("refine --run run --resume");
     assert_says(&said, &["train fit --resume"]);
-    // Its own settings may be said again; epochs may change, and data may lie elsewhere.
+    // Its own settings may be repeated; epochs may change, and data may have moved.
     fs::rename(place.path("captions.txt"), place.path("moved.txt")).unwrap();
     fs::rename(place.path("small.h5"), place.path("moved.h5")).unwrap();
     let moved = "--captions moved.txt --store moved.h5";
@@ -122,7 +120,7 @@ fn a_run_goes_on_with_its_own_settings_alone() {
     place.done(&format!("{refine} --resume --epochs 2"));
 }
 
-/// `small.h5` is not there, but its shards are.
+/// `small.h5` does not exist, but its shards do.
 #[test]
 fn shards_that_lie_side_by_side_are_a_store() {
     let place = Place::new();
@@ -154,18 +152,18 @@ fn the_best_of_epochs_with_equal_scores_has_the_least_loss() {
     assert!(least > 1, "{metrics}");
 }
 
-/// Nothing else is said to serve what was exported.
+/// The command that serves an exported run is printed with its folder.
 #[test]
-fn what_serves_a_run_is_said_with_its_folder() {
+fn the_command_that_serves_a_run_is_printed() {
     let place = Place::new();
     let said = place.fit("models/mine");
     let serve = "`make serve RUN=models/mine ENCODER=FILE` captions with it";
     assert_says(&said, &["libtorch runs on the CPU (--device cpu)", serve, "small.onnx"]);
 }
 
-/// Two texts of settings that a program of another system wrote.
+/// Files of settings with a byte order mark and CRLF.
 #[test]
-fn a_config_with_a_mark_and_other_line_ends_is_read() {
+fn a_config_with_a_byte_order_mark_and_crlf_is_read() {
     let place = Place::new();
     place.fit("run");
     for file in ["run/config.toml", "settings.toml", "run/metrics.jsonl"] {

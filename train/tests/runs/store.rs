@@ -21,7 +21,7 @@ pub(crate) fn store(
     FeatureStore::open(path).unwrap()
 }
 
-/// What an encoder of that name leaves in a store.
+/// The provenance of a store of an encoder of that name.
 pub(crate) fn provenance(encoder: &str, grid: GridShape) -> Provenance {
     Provenance {
         encoder_name: format!("{encoder}.onnx"),
@@ -34,14 +34,14 @@ pub(crate) fn provenance(encoder: &str, grid: GridShape) -> Provenance {
     }
 }
 
-/// The digest of an image's file, as if its content followed from its name.
+/// A digest of an image's file that follows from its name.
 pub(crate) fn source(name: &str) -> [u8; 32] {
     let mut source = [0; 32];
     source.iter_mut().zip(name.bytes()).for_each(|(byte, of_name)| *byte = of_name);
     source
 }
 
-/// Writes a store, or a shard of one; `value` gives the values of a row, one view after the other.
+/// Writes a store, or a shard of one; `value` gives the values of a row, view by view.
 pub(crate) fn fill(
     path: &Path,
     shard: Option<Shard>,

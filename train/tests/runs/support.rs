@@ -1,4 +1,4 @@
-//! Small runs: four images, what is said of them, and networks that learn it.
+//! Small runs: four images with captions, and networks that learn them.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,11 @@ use models::SearchOptions;
 use tch::Device;
 use tempfile::TempDir;
 use train::dataset::{Caption, ScoredImage, TrainingImage};
-use train::evaluate::{Evaluation, evaluate};
-use train::fit::{Fit, Material, Stop};
-use train::recipes::{NetworkConfig, Recipe, Regularization};
-use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
+use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
+use train::fit::{Fit, Stop, TrainingData};
+use train::recipes::{NetworkConfig, Recipe};
+use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
+use train::settings::{Regularization, Training};
 
 pub(crate) const RECIPES: [Recipe; 2] = [Recipe::Adaptive, Recipe::ShowAttendTell];
 pub(crate) const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
@@ -30,7 +31,7 @@ pub(crate) fn store(folder: &Path, encoder: &str) -> FeatureStore {
     crate::store::store(&folder.join(format!("{encoder}.h5")), encoder, GRID, &names, value)
 }
 
-pub(crate) fn material(folder: &Path) -> Material {
+pub(crate) fn training_data(folder: &Path) -> TrainingData {
     let tokens = CAPTIONS.map(|captions| captions.map(tokenize));
     let vocabulary = Vocabulary::build(tokens.iter().flatten().map(Vec::as_slice), 1);
     let training = |(row, captions): (usize, &[Vec<String>; 3])| TrainingImage {
@@ -48,7 +49,7 @@ pub(crate) fn material(folder: &Path) -> Material {
         references: captions.to_vec(),
     };
     let captioned = tokens.iter().enumerate().map(training).collect::<Vec<_>>();
-    Material {
+    TrainingData {
         store: store(folder, "small"),
         dev_captions: captioned.clone(),
         training: captioned,
@@ -57,61 +58,62 @@ pub(crate) fn material(folder: &Path) -> Material {
     }
 }
 
-pub(crate) fn config(material: &Material, recipe: Recipe, epochs: usize) -> RunConfig {
-    let plain = Training::of(recipe, 5, &[ORIGINAL.to_owned()]);
+pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunConfig {
+    let preset = Training::preset(recipe, &[ORIGINAL.to_owned()]);
     RunConfig {
         recipe,
         revision: "test".to_owned(),
         captions: "captions.txt".into(),
-        splits: (".".into(), "test".to_owned()),
+        splits: SplitRecord { folder: ".".into(), method: "test".to_owned() },
         store: "small.h5".into(),
         data_licence: Some("made by the tests".to_owned()),
-        vocabulary_sha256: material.vocabulary.sha256(),
+        vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
-        encoder: EncoderRecord::of(&material.store, Path::new("small.h5")).unwrap(),
+        encoder: EncoderRecord::from_store(&data.store, Path::new("small.h5")).unwrap(),
         network: NetworkConfig {
             annotation: 16,
             attention: 8,
             heads: if recipe == Recipe::Adaptive { 2 } else { 1 },
             embedding: 16,
             hidden: 32,
-            ..NetworkConfig::of(recipe, GRID.channels, material.vocabulary.len())
+            ..NetworkConfig::new(recipe, GRID.channels, data.vocabulary.len())
         },
         training: Training {
+            seed: 5,
             epochs,
             batch: 3,
             learning_rate: 0.01,
             warm_up: 3,
             decay: 1.0,
             patience: 100,
-            regularization: Regularization { dropout: 0.2, ..plain.regularization },
-            ..plain
+            regularization: Regularization { dropout: 0.2, ..preset.regularization },
+            ..preset
         },
         search: SearchOptions::default(),
         data: None,
     }
 }
 
-/// Trains a run in `folder`, in as many parts as `stops` has numbers of epochs.
+/// Trains a run in `folder` up to each number of epochs in turn.
 pub(crate) fn train(
     folder: &Path,
-    material: &Material,
+    data: &TrainingData,
     recipe: Recipe,
     stops: &[usize],
 ) -> RunFolder {
     let run = RunFolder::new(&folder.join(format!("{recipe}-{stops:?}")));
-    material.vocabulary.save(&run.vocabulary()).unwrap();
+    data.vocabulary.save(&run.vocabulary()).unwrap();
     for &epochs in stops {
-        let config = config(material, recipe, epochs);
+        let config = config(data, recipe, epochs);
         run.save_config(&config).unwrap();
-        let mut fit = Fit::new(&run, &config, material, Device::Cpu).unwrap();
+        let mut fit = Fit::new(&run, &config, data, Device::Cpu).unwrap();
         fit.resume().unwrap();
         assert_eq!(fit.run().unwrap(), Stop::Epochs);
     }
     run
 }
 
-/// The lines of `metrics.jsonl` without what depends on the clock.
+/// The lines of `metrics.jsonl` without durations.
 pub(crate) fn curve(run: &RunFolder) -> Vec<serde_json::Value> {
     let lines = fs::read_to_string(run.metrics()).unwrap();
     let line = |line: &str| {
@@ -125,21 +127,20 @@ pub(crate) fn curve(run: &RunFolder) -> Vec<serde_json::Value> {
 }
 
 pub(crate) fn folder() -> TempDir {
-    // One thread: four small images are not worth more, and sums stay in one order.
+    // With one thread sums have one order.
     tch::set_num_threads(1);
     tempfile::tempdir().unwrap()
 }
 
 /// The captions of the best network, scored.
-pub(crate) fn evaluated(run: &RunFolder, material: &Material) -> Evaluation {
+pub(crate) fn evaluated(run: &RunFolder, data: &TrainingData) -> Evaluation {
     let trained = run.open_best(Device::Cpu).unwrap();
-    evaluate(
-        &[&*trained.network],
-        &trained.vocabulary,
-        &material.dev,
-        &material.store,
-        &SearchOptions::default(),
-        Device::Cpu,
-    )
-    .unwrap()
+    let options = SearchOptions::default();
+    let setup = EvaluationSetup {
+        store: &data.store,
+        vocabulary: &trained.vocabulary,
+        options: &options,
+        device: Device::Cpu,
+    };
+    evaluate(&[&*trained.network], &data.dev, setup).unwrap()
 }

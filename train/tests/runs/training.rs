@@ -1,4 +1,4 @@
-//! Runs learn, repeat, go on, and refuse what does not belong to them.
+//! Runs learn, repeat, resume, and refuse files of other runs.
 
 use std::fs;
 use std::path::Path;
@@ -10,30 +10,30 @@ use features::{FeatureStore, ORIGINAL, Provenance};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
+use train::Result;
 use train::batch::Batch;
 use train::checkpoint::{self, Checkpoint, Progress};
 use train::dataset::{Caption, TrainingImage, Views};
-use train::fit::{Fit, Material, Stop};
-use train::limits::check;
-use train::recipes::{Pass, Precision, Recipe, Regularization};
-use train::run::{EncoderRecord, RunConfig, RunFolder, Training};
-use train::{Refinement, Result};
+use train::fit::{Fit, Stop, TrainingData};
+use train::recipes::{ForwardPass, Precision, Recipe};
+use train::run::{EncoderRecord, RunConfig, RunFolder};
+use train::settings::{Refinement, Regularization, Training};
 
 use crate::store::{fill, provenance, source};
 use crate::support::{
-    CAPTIONS, GRID, RECIPES, config, curve, evaluated, folder, material, store, train,
+    CAPTIONS, GRID, RECIPES, config, curve, evaluated, folder, store, train, training_data,
 };
 
 #[test]
 fn a_resumed_run_ends_as_an_uninterrupted_one() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let whole = train(folder.path(), &material, recipe, &[5]);
-        let parts = train(folder.path(), &material, recipe, &[2, 3, 5]);
+        let whole = train(folder.path(), &data, recipe, &[5]);
+        let parts = train(folder.path(), &data, recipe, &[2, 3, 5]);
         assert_eq!(curve(&whole), curve(&parts));
         assert_eq!(fs::read(whole.best()).unwrap(), fs::read(parts.best()).unwrap());
-        let other = train(folder.path(), &material, recipe, &[1, 1]);
+        let other = train(folder.path(), &data, recipe, &[1, 1]);
         assert_eq!(curve(&other), curve(&whole)[..1]);
     }
 }
@@ -42,14 +42,14 @@ fn a_resumed_run_ends_as_an_uninterrupted_one() {
 #[test]
 fn an_interrupted_run_ends_as_an_uninterrupted_one() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let whole = train(folder.path(), &material, recipe, &[3]);
-        let config = config(&material, recipe, 3);
+        let whole = train(folder.path(), &data, recipe, &[3]);
+        let config = config(&data, recipe, 3);
         let run = RunFolder::new(&folder.path().join(format!("{recipe}-interrupted")));
         let mut stops = 0;
         loop {
-            let mut fit = Fit::new(&run, &config, &material, Device::Cpu).unwrap();
+            let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
             fit.resume().unwrap();
             fit.interrupt_by(&Arc::new(AtomicBool::new(true)));
             if fit.run().unwrap() == Stop::Epochs {
@@ -61,7 +61,7 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
         assert_eq!(curve(&run), curve(&whole));
         let checkpoint = |run: &RunFolder| {
             let mut progress = Checkpoint::load(&run.last()).unwrap().progress;
-            progress.underway.seconds = 0.0;
+            progress.partial_epoch.seconds = 0.0;
             progress
         };
         assert_eq!(checkpoint(&run), checkpoint(&whole));
@@ -72,16 +72,16 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
 
 /// A set that is larger than a window, here of one batch: four images in two windows.
 #[test]
-fn windows_are_passed_and_resumed_like_a_whole() {
+fn windows_are_resumed_as_a_whole_set() {
     let folder = folder();
-    let material = material(folder.path());
-    let mut config = config(&material, Recipe::Adaptive, 3);
+    let data = training_data(folder.path());
+    let mut config = config(&data, Recipe::Adaptive, 3);
     config.training.window = 2;
     let curve_of = |name: &str, interrupt: bool| {
         let run = RunFolder::new(&folder.path().join(name));
-        material.vocabulary.save(&run.vocabulary()).unwrap();
+        data.vocabulary.save(&run.vocabulary()).unwrap();
         loop {
-            let mut fit = Fit::new(&run, &config, &material, Device::Cpu).unwrap();
+            let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
             fit.resume().unwrap();
             fit.interrupt_by(&Arc::new(AtomicBool::new(interrupt)));
             if fit.run().unwrap() == Stop::Epochs {
@@ -94,44 +94,44 @@ fn windows_are_passed_and_resumed_like_a_whole() {
     assert_eq!(curve_of("interrupted", true), whole);
 }
 
-/// A run that was trained for 25 epochs, its refinement, and how that ended.
+/// A run that was trained for 25 epochs, its refinement, and why that stopped.
 fn refine(
     folder: &Path,
-    material: &Material,
+    data: &TrainingData,
     recipe: Recipe,
     change: Training,
 ) -> ([RunFolder; 2], Result<Stop>) {
-    let base = train(folder, material, recipe, &[25]);
+    let base = train(folder, data, recipe, &[25]);
     let refined = RunConfig {
         refinement: Some(Refinement { from: base.path().to_path_buf(), samples: 5 }),
         training: change,
-        ..config(material, recipe, 0)
+        ..config(data, recipe, 0)
     };
     let run = RunFolder::new(&folder.join(format!("{recipe}-refined")));
-    material.vocabulary.save(&run.vocabulary()).unwrap();
+    data.vocabulary.save(&run.vocabulary()).unwrap();
     run.save_config(&refined).unwrap();
-    let mut fit = Fit::new(&run, &refined, material, Device::Cpu).unwrap();
+    let mut fit = Fit::new(&run, &refined, data, Device::Cpu).unwrap();
     fit.begin_with(&base.best()).unwrap();
     let stop = fit.run();
     ([base, run], stop)
 }
 
 #[test]
-fn settings_that_mean_nothing_are_refused_by_name() {
+fn settings_outside_their_limits_are_refused_by_name() {
     let folder = folder();
-    let material = material(folder.path());
-    let config = config(&material, Recipe::Adaptive, 1);
-    check(&config).unwrap();
+    let data = training_data(folder.path());
+    let config = config(&data, Recipe::Adaptive, 1);
+    config.check().unwrap();
     let refused = |named: &str, change: &dyn Fn(&mut RunConfig)| {
         let mut wrong = config.clone();
         change(&mut wrong);
-        let error = check(&wrong).unwrap_err().to_string();
+        let error = wrong.check().unwrap_err().to_string();
         assert!(error.starts_with(named), "{error}");
     };
     let training = |named: &str, change: fn(&mut Training)| {
         refused(named, &|of| change(&mut of.training));
     };
-    training("--word-dropout is 1.5", |of| of.regularization.word_dropout = 1.5);
+    training("--channel-dropout is 1.5", |of| of.regularization.channel_dropout = 1.5);
     training("--consensus is -0.1", |of| of.consensus = -0.1);
     training("--averaging is NaN", |of| of.averaging = f64::NAN);
     training("--learning-rate is 0", |of| of.learning_rate = 0.0);
@@ -156,9 +156,9 @@ fn settings_that_mean_nothing_are_refused_by_name() {
     refused("--beam is 0", &|of| of.search.beam = 0);
 }
 
-/// The words of sides are those of the settings, whole: a mirrored image loses the captions that hold one.
+/// A mirrored image loses its captions with a side word of the settings; only whole words count.
 #[test]
-fn words_of_sides_may_be_of_any_language() {
+fn side_words_may_be_of_any_language() {
     let folder = folder();
     let captions = ["a dog on the left", "leftover food", "con chó bên trái"].map(tokenize);
     let vocabulary = Vocabulary::build(captions.iter().map(Vec::as_slice), 1);
@@ -173,37 +173,36 @@ fn words_of_sides_may_be_of_any_language() {
     let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };
     let kept = |sides: &[&str]| {
         let sides = sides.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let views = Views::of(&["flip".to_owned()], &sides, &store, &vocabulary).unwrap();
+        let views = Views::new(&["flip".to_owned()], &sides, &store, &vocabulary).unwrap();
         let shown = views.show(&image, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(shown.view, 1);
         shown.captions
     };
-    let english = Training::of(Recipe::Adaptive, 1, &[]).side_words;
+    let english = Training::default().side_words;
     let english = english.iter().map(String::as_str).collect::<Vec<_>>();
     assert_eq!(kept(&english), image.captions[1..]);
     assert_eq!(kept(&["Trái", "phải"]), image.captions[..2]);
     assert_eq!(kept(&[]), image.captions);
 }
 
-/// How the tests refine.
-fn refining(material: &Material, recipe: Recipe, epochs: usize) -> Training {
+/// Settings of a refinement.
+fn refining(data: &TrainingData, recipe: Recipe, epochs: usize) -> Training {
     Training {
         warm_up: 0,
         learning_rate: 2e-3,
         averaging: 0.5,
-        regularization: Regularization::NONE,
-        ..config(material, recipe, epochs).training
+        regularization: Regularization::default(),
+        ..config(data, recipe, epochs).training
     }
 }
 
-/// Drawn captions are rewarded: their mean reward rises, and the run begins with the weights it was given.
+/// The mean reward of sampled captions rises.
 #[test]
 fn refinement_raises_the_reward() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let ([_, run], stop) =
-            refine(folder.path(), &material, recipe, refining(&material, recipe, 40));
+        let ([_, run], stop) = refine(folder.path(), &data, recipe, refining(&data, recipe, 40));
         assert_eq!(stop.unwrap(), Stop::Epochs);
         let curve = curve(&run);
         let reward = |at: std::ops::Range<usize>| {
@@ -215,26 +214,26 @@ fn refinement_raises_the_reward() {
     }
 }
 
-/// With steps far too long; whether the loss stays a number does not matter.
+/// With far too large steps; the loss may be finite or not.
 #[test]
-fn a_refinement_that_falls_apart_leaves_the_network_it_began_with() {
+fn a_refinement_that_diverges_keeps_the_network_it_began_with() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     let recipe = Recipe::Adaptive;
-    let change = Training { learning_rate: 1.0, ..refining(&material, recipe, 3) };
-    let ([base, run], _) = refine(folder.path(), &material, recipe, change);
+    let change = Training { learning_rate: 1.0, ..refining(&data, recipe, 3) };
+    let ([base, run], _) = refine(folder.path(), &data, recipe, change);
     let trained = run.open_best(Device::Cpu).unwrap();
     assert_eq!(trained.checkpoint.progress.best_epoch, 0);
-    assert_eq!(evaluated(&run, &material).captions(), evaluated(&base, &material).captions());
+    assert_eq!(evaluated(&run, &data).captions(), evaluated(&base, &data).captions());
 }
 
 #[test]
-fn it_learns_to_say_what_it_was_shown() {
+fn a_network_learns_the_training_captions() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let run = train(folder.path(), &material, recipe, &[120]);
-        let evaluation = evaluated(&run, &material);
+        let run = train(folder.path(), &data, recipe, &[120]);
+        let evaluation = evaluated(&run, &data);
         let learned = CAPTIONS.iter().enumerate().filter(|(row, captions)| {
             captions.contains(&evaluation.captions()[format!("{row}.jpg").as_str()])
         });
@@ -243,24 +242,23 @@ fn it_learns_to_say_what_it_was_shown() {
     }
 }
 
-/// The batch sums over images, captions and steps of unequal length; one caption at a time there is
-/// nothing to get wrong.
+/// The loss of a batch with images, captions and steps of unequal length equals that of single captions.
 #[test]
 fn the_loss_of_a_batch_is_the_mean_over_its_words() {
     let folder = folder();
-    let material = material(folder.path());
+    let data = training_data(folder.path());
     for recipe in RECIPES {
-        let run = train(folder.path(), &material, recipe, &[1]);
+        let run = train(folder.path(), &data, recipe, &[1]);
         let network = run.open_best(Device::Cpu).unwrap().network;
         let doubly_stochastic = if recipe == Recipe::ShowAttendTell { 0.5 } else { 0.0 };
-        let regularization = Regularization { doubly_stochastic, ..Regularization::NONE };
+        let regularization = Regularization { doubly_stochastic, ..Regularization::default() };
         let loss = |images: &[&TrainingImage]| {
-            let batch = Batch::new(images, &material.store, Device::Cpu).unwrap();
-            let mut pass = Pass::new(regularization, Precision::F32, 0, 0);
+            let batch = Batch::new(images, &data.store, Device::Cpu).unwrap();
+            let mut pass = ForwardPass::new(regularization, Precision::F32, 0, 0);
             (batch.captions(), network.loss(&batch, &mut pass))
         };
         let (mut words, mut entropy, mut looked_away, mut captions) = (0.0, 0.0, 0.0, 0.0);
-        for image in &material.training {
+        for image in &data.training {
             for caption in &image.captions {
                 let alone = TrainingImage { captions: vec![caption.clone()], ..image.clone() };
                 let (count, loss) = loss(&[&alone]);
@@ -271,7 +269,7 @@ fn the_loss_of_a_batch_is_the_mean_over_its_words() {
                 captions += 1.0;
             }
         }
-        let mut uneven = material.training.clone();
+        let mut uneven = data.training.clone();
         let moved = uneven[1].captions.split_off(1);
         uneven.push(TrainingImage { captions: moved, ..uneven[1].clone() });
         let (count, loss) = loss(&uneven.iter().collect::<Vec<_>>());
@@ -283,10 +281,10 @@ fn the_loss_of_a_batch_is_the_mean_over_its_words() {
 }
 
 #[test]
-fn what_does_not_belong_to_the_run_is_refused() {
+fn files_of_another_run_are_refused() {
     let folder = folder();
-    let material = material(folder.path());
-    let run = train(folder.path(), &material, Recipe::Adaptive, &[1]);
+    let data = training_data(folder.path());
+    let run = train(folder.path(), &data, Recipe::Adaptive, &[1]);
     let encoder = run.load_config().unwrap().encoder;
     let other = store(folder.path(), "other");
     let error = encoder.check(&other, Path::new("other.h5")).unwrap_err().to_string();
@@ -304,28 +302,28 @@ fn what_does_not_belong_to_the_run_is_refused() {
     let lock = run.lock().unwrap();
     assert!(run.lock().unwrap_err().to_string().contains("another training"));
     drop(lock);
-    // What is no lock of another training is not called one.
+    // Another problem than the lock of another training has its own message.
     fs::remove_file(run.path().join(".lock")).unwrap();
     fs::create_dir(run.path().join(".lock")).unwrap();
     let error = run.lock().unwrap_err().to_string();
     assert!(error.contains(".lock") && !error.contains("another training"), "{error}");
 }
 
-/// Another file name is no other encoder.
+/// Another file name is not another encoder.
 #[test]
 fn an_encoder_is_known_by_its_content() {
     let folder = folder();
-    let material = material(folder.path());
-    let encoder = config(&material, Recipe::Adaptive, 1).encoder;
+    let data = training_data(folder.path());
+    let encoder = config(&data, Recipe::Adaptive, 1).encoder;
     let renamed = EncoderRecord { name: "r50.onnx".to_owned(), ..encoder.clone() };
-    renamed.check(&material.store, Path::new("small.h5")).unwrap();
+    renamed.check(&data.store, Path::new("small.h5")).unwrap();
     assert!(renamed.is_same(&encoder));
-    let other = EncoderRecord { grid: [3, 2, 8], ..encoder };
-    let error = other.check(&material.store, Path::new("small.h5")).unwrap_err().to_string();
+    let other = EncoderRecord { grid: [3, 2, 8].into(), ..encoder };
+    let error = other.check(&data.store, Path::new("small.h5")).unwrap_err().to_string();
     assert!(error.contains("2×3×8") && error.contains("3×2×8"), "{error}");
 }
 
-/// Nothing is written then, and what was there stays.
+/// Nothing is written then, and the old file stays.
 #[test]
 fn weights_that_are_not_finite_are_never_saved() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! The network as ONNX graphs, node by node what `mod.rs` computes.
+//! The network as ONNX graphs: the operations of `mod.rs`, node by node.
 
 use onnx::Dimension::{self, Fixed};
 use onnx::ElementType::Float;
@@ -7,25 +7,31 @@ use tch::nn;
 
 use super::{Adaptive, NetworkConfig};
 use crate::Result;
-use crate::export::layers::{self, IMAGES, fixed};
+use crate::recipes::graph::{self as graph_parts, IMAGES, fixed};
 
 const HIDDEN: &str = "next.state.hidden";
 const LAST: [Attribute; 1] = [Attribute::Int("axis", -1)];
 
 impl Adaptive {
-    /// Grid → cells and first state.
+    /// Grids to cells and first states.
     pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
         let mut graph = Graph::new("decoder-init");
         graph.input("grid", Float, &[IMAGES, Fixed(cells), fixed(config.channels)]);
-        layers::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
+        graph_parts::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
         graph.node("Relu", &["annotation"], &["projected"], &[]);
-        layers::layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
+        graph_parts::layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
         let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
         graph.node("ReduceMean", &["cells"], &["mean_cell"], &mean);
         let NetworkConfig { heads, attention, .. } = config;
         graph.integers("head_sides", &[0, 0, heads, attention / heads]);
-        layers::linear(&mut graph, "mean_gates", &self.mean_gates(), "mean_cell", "cells.gates")?;
+        graph_parts::linear(
+            &mut graph,
+            "mean_gates",
+            &self.mean_gates(),
+            "mean_cell",
+            "cells.gates",
+        )?;
         in_heads(&mut graph, "key", &self.key, "cells.keys", [0, 2, 3, 1])?;
         in_heads(&mut graph, "value", &self.value, "cells.values", [0, 2, 1, 3])?;
         graph.integers("first", &[0]);
@@ -38,14 +44,14 @@ impl Adaptive {
             graph.node("ConstantOfShape", &["state_shape"], &[state], &[]);
             graph.output(state, Float, &[IMAGES, Fixed(1), fixed(config.hidden)]);
         }
-        for (name, shape) in self.held(cells) {
+        for (name, shape) in self.constants(cells) {
             graph.output(name, Float, &shape);
         }
         Ok(graph)
     }
 
-    /// What is constant over the words.
-    fn held(&self, cells: usize) -> [(&'static str, Vec<Dimension>); 3] {
+    /// The values that are constant over the words, with their shapes.
+    fn constants(&self, cells: usize) -> [(&'static str, Vec<Dimension>); 3] {
         let NetworkConfig { hidden, heads, attention, .. } = self.config;
         let [heads, width] = [fixed(heads), fixed(attention / heads)];
         [
@@ -55,7 +61,7 @@ impl Adaptive {
         ]
     }
 
-    /// The mean cell to what it and the biases add to the LSTM's gates.
+    /// The layer from the mean cell to its part of the LSTM's gates, biases included.
     fn mean_gates(&self) -> nn::Linear {
         let [on_input, _, input_bias, state_bias] = &self.lstm;
         let biases = input_bias + state_bias;
@@ -66,18 +72,18 @@ impl Adaptive {
         nn::Linear { ws: on_input.matmul(&self.mean.ws), bs: Some(biases) }
     }
 
-    /// Word, cells and state → log-probabilities, attention and next state.
+    /// Words, cells and states to log-probabilities, attention and next states.
     pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
         let mut graph = Graph::new("decoder-step");
-        layers::step_inputs(&mut graph, config.hidden);
-        for (name, shape) in self.held(cells) {
+        graph_parts::step_inputs(&mut graph, config.hidden);
+        for (name, shape) in self.constants(cells) {
             graph.input(name, Float, &shape);
         }
         self.recurrence_graph(&mut graph)?;
         self.attention_graph(&mut graph, cells)?;
-        layers::linear(&mut graph, "output_hidden", &self.output_hidden, HIDDEN, "of_hidden")?;
-        layers::linear(
+        graph_parts::linear(&mut graph, "output_hidden", &self.output_hidden, HIDDEN, "of_hidden")?;
+        graph_parts::linear(
             &mut graph,
             "output_context",
             &self.output_context,
@@ -89,42 +95,41 @@ impl Adaptive {
         graph.node("Split", &["of_both", "output_parts"], &["said", "gate"], &LAST);
         graph.node("Sigmoid", &["gate"], &["open"], &[]);
         graph.node("Mul", &["said", "open"], &["output"], &[]);
-        let turned = [Attribute::Ints("perm", &[1, 0])];
-        graph.node("Transpose", &["embedding"], &["words"], &turned);
-        layers::weight(&mut graph, "output_bias", &self.output_bias)?;
+        let transposed = [Attribute::Ints("perm", &[1, 0])];
+        graph.node("Transpose", &["embedding"], &["words"], &transposed);
+        graph_parts::weight(&mut graph, "output_bias", &self.output_bias)?;
         graph.node("MatMul", &["output", "words"], &["products"], &[]);
         graph.node("Add", &["products", "output_bias"], &["logits"], &[]);
-        layers::step_outputs(&mut graph, cells, &config);
+        graph_parts::step_outputs(&mut graph, cells, &config);
         Ok(graph)
     }
 
-    /// Word and state to the next state.
+    /// Words and states to the next states.
     fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
         let scale = (self.config.embedding as f64).sqrt();
         let [on_input, on_state, ..] = &self.lstm;
-        layers::weight(graph, "embedding", &self.embedding)?;
-        layers::weight(graph, "lstm.input", &(on_input.tr() * scale))?;
-        layers::weight(graph, "lstm.state", &on_state.tr())?;
-        layers::of_words(graph, "lstm.input", "gates_of_word");
+        graph_parts::weight(graph, "embedding", &self.embedding)?;
+        graph_parts::weight(graph, "lstm.input", &(on_input.tr() * scale))?;
+        graph_parts::weight(graph, "lstm.state", &on_state.tr())?;
+        graph_parts::embedded_product(graph, "lstm.input", "gates_of_word");
         graph.node("MatMul", &["state.hidden", "lstm.state"], &["gates_of_state"], &[]);
         graph.node("Add", &["gates_of_word", "cells.gates"], &["gates_of_input"], &[]);
         graph.node("Add", &["gates_of_input", "gates_of_state"], &["gates"], &[]);
         let parts = ["input_gate", "forget_gate", "candidate_input", "output_gate"];
-        layers::lstm_cell(graph, self.config.hidden, parts);
+        graph_parts::lstm_cell(graph, self.config.hidden, parts);
         Ok(())
     }
 
-    /// [`attend`](Self::attend), and the attention as it is shown: the mean over the heads, without
-    /// the sentinel.
+    /// [`attend`](Self::attend), and the attention output: the mean over the heads, without the sentinel.
     fn attention_graph(&self, graph: &mut Graph, cells: usize) -> Result<()> {
         let NetworkConfig { attention, heads, .. } = self.config;
-        layers::linear(graph, "query", &self.query, HIDDEN, "projected")?;
+        graph_parts::linear(graph, "query", &self.query, HIDDEN, "projected")?;
         graph.integers("query_parts", &[attention; 3]);
         let parts = ["query", "sentinel_key", "sentinel"];
         graph.node("Split", &["projected", "query_parts"], &parts, &LAST);
         graph.integers("head_sides", &[0, 0, heads, attention / heads]);
         for name in parts {
-            heads_apart(graph, name, &format!("{name}.heads"), [0, 2, 1, 3]);
+            split_heads(graph, name, &format!("{name}.heads"), [0, 2, 1, 3]);
         }
         graph.integers("last", &[-1]);
         graph.node("MatMul", &["query.heads", "cells.keys"], &["scores"], &[]);
@@ -152,7 +157,7 @@ impl Adaptive {
     }
 }
 
-/// A linear layer on the cells, its heads apart and in another order than images, rows, heads, width.
+/// A linear layer on the cells, split into heads, its axes (images, rows, heads, width) permuted by `order`.
 fn in_heads(
     graph: &mut Graph,
     name: &str,
@@ -161,12 +166,13 @@ fn in_heads(
     order: [i64; 4],
 ) -> Result<()> {
     let whole = format!("{output}.whole");
-    layers::linear(graph, name, layer, "cells", &whole)?;
-    heads_apart(graph, &whole, output, order);
+    graph_parts::linear(graph, name, layer, "cells", &whole)?;
+    split_heads(graph, &whole, output, order);
     Ok(())
 }
 
-fn heads_apart(graph: &mut Graph, input: &str, output: &str, order: [i64; 4]) {
+/// Splits `[images, rows, attention]` into heads and permutes the axes.
+fn split_heads(graph: &mut Graph, input: &str, output: &str, order: [i64; 4]) {
     let apart = format!("{output}.apart");
     graph.node("Reshape", &[input, "head_sides"], &[&apart], &[]);
     graph.node("Transpose", &[&apart], &[output], &[Attribute::Ints("perm", &order)]);

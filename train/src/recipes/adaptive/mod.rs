@@ -11,6 +11,9 @@
 //!   by itself (Dauphin et al., arXiv 1612.08083; of context and state, Huang et al.,
 //!   arXiv 1908.06954), log-probabilities `log softmax(Eᵀ output)` with the embedding of the input words
 //!   (Press and Wolf, arXiv 1608.05859).
+//!
+//! Shapes: N images, B captions of each, R rows, one per predicted word of a batch, r rows of an image, C channels, D the
+//! width of annotations, A of the attention, E of embedded words, H of the state, V words.
 
 mod graph;
 
@@ -18,11 +21,14 @@ use onnx::Graph;
 use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 
-use super::cut::Cut;
-use super::packed::Packed;
-use super::pass::Pass;
+use super::graph_cut::GraphCut;
+use super::loss::cross_entropy;
+use super::packed::PackedCaptions;
 use super::recurrence::Recurrence;
-use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy, linear};
+use super::{
+    DecoderState, ForwardPass, Loss, Network, NetworkConfig, StepOutput, linear,
+    linear_without_bias,
+};
 use crate::Result;
 use crate::batch::Batch;
 
@@ -52,8 +58,8 @@ impl Adaptive {
         let NetworkConfig {
             channels, vocabulary, annotation, attention, embedding, hidden, ..
         } = config;
-        let layer = |name, from, to| linear(path, name, from, to, true);
-        let plain = |name, from, to| linear(path, name, from, to, false);
+        let layer = |name, inputs, outputs| linear(path, name, inputs, outputs);
+        let plain = |name, inputs, outputs| linear_without_bias(path, name, inputs, outputs);
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Init::Uniform { lo: -bound, up: bound };
         let lstm = |name: &str, shape: &[i64]| path.var(&format!("lstm_{name}"), shape, uniform);
@@ -82,21 +88,20 @@ impl Adaptive {
         }
     }
 
-    /// Grids (images × cells × channels) to cells a.
-    fn cells(&self, grids: &Tensor, pass: &mut Pass) -> Tensor {
+    /// Grids `[N, cells, C]` to cells a `[N, cells, D]`.
+    fn cells(&self, grids: &Tensor, pass: &mut ForwardPass) -> Tensor {
         let projected = pass.linear(&self.annotation, grids).relu();
         self.norm.forward(&pass.dropout(&projected))
     }
 
-    /// Embedded words, with the spread of the state's other inputs.
+    /// Words of any shape to embeddings `[…, E]`, with the variance of the state's other inputs.
     fn embed(&self, words: &Tensor) -> Tensor {
         let scale = (self.config.embedding as f64).sqrt();
         Tensor::embedding(&self.embedding, words, -1, false, false) * scale
     }
 
-    /// Rows look at keys and values (images × cells × attention) with what `query` makes of their state
-    /// (images × rows × 3 attention): context (images × rows × attention) and attention (images ×
-    /// heads × rows × cells and sentinel).
+    /// Attends with queries, sentinel keys and sentinels `[N, r, 3 A]` over keys and values `[N, cells, A]`: context
+    /// `[N, r, A]` and attention `[N, heads, r, cells + 1]`, the sentinel last.
     fn attend(&self, query: &Tensor, keys: &Tensor, values: &Tensor) -> (Tensor, Tensor) {
         let heads = self.config.heads;
         let scale = ((self.config.attention / heads) as f64).sqrt();
@@ -115,7 +120,13 @@ impl Adaptive {
         (context.transpose(1, 2).flatten(2, 3), attention)
     }
 
-    fn log_probabilities(&self, hidden: &Tensor, context: &Tensor, pass: &mut Pass) -> Tensor {
+    /// State `[…, H]` and context `[…, A]` to log-probabilities `[…, V]`.
+    fn log_probabilities(
+        &self,
+        hidden: &Tensor,
+        context: &Tensor,
+        pass: &mut ForwardPass,
+    ) -> Tensor {
         let output =
             pass.linear(&self.output_hidden, hidden) + pass.linear(&self.output_context, context);
         let output = output.glu(-1);
@@ -125,11 +136,11 @@ impl Adaptive {
 }
 
 impl Network for Adaptive {
-    fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
-        let packed = Packed::new(&batch.images, batch.grids.device());
-        let cells = Cut::new(self.cells(&pass.part_of(&batch.grids), pass));
+    fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_> {
+        let packed = PackedCaptions::new(&batch.images, batch.grids.device());
+        let cells = GraphCut::new(self.cells(&pass.drop_channels(&batch.grids), pass));
         let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
-        let words = self.embed(&pass.forget_words(&packed.words));
+        let words = self.embed(&packed.words);
         let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
         let [on_input, on_state, input_bias, state_bias] = &self.lstm;
         let gates = pass.precision().product(&input, on_input) + (input_bias + state_bias);
@@ -147,26 +158,26 @@ impl Network for Adaptive {
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
         let (total, cross_entropy) =
             cross_entropy(log_probabilities, &packed.targets, &packed.weights, pass);
-        let earlier = move || {
+        let before_cuts = move || {
             recurrence.backward();
             cells.backward();
         };
-        Loss { total, cross_entropy, earlier: Some(Box::new(earlier)) }
+        Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) }
     }
 
-    fn start(&self, grids: &Tensor) -> Held {
-        let cells = self.cells(grids, &mut Pass::plain());
+    fn start(&self, grids: &Tensor) -> DecoderState {
+        let cells = self.cells(grids, &mut ForwardPass::plain());
         let mean = self.mean.forward(&cells.mean_dim(1, true, None));
         let state =
             mean.new_zeros([mean.size()[0], 1, self.config.hidden], (Kind::Float, mean.device()));
-        Held {
+        DecoderState {
             cells: vec![mean, self.key.forward(&cells), self.value.forward(&cells)],
             states: vec![state.shallow_clone(), state],
         }
     }
 
-    fn step(&self, words: &Tensor, held: &Held) -> Stepped {
-        let ([mean, keys, values], [hidden, memory]) = (parts(&held.cells), parts(&held.states));
+    fn step(&self, words: &Tensor, state: &DecoderState) -> StepOutput {
+        let ([mean, keys, values], [hidden, memory]) = (parts(&state.cells), parts(&state.states));
         let input = self.embed(words) + mean;
         let [on_input, on_state, input_bias, state_bias] = &self.lstm;
         let gates = input.matmul(&on_input.tr()) + hidden.matmul(&on_state.tr());
@@ -174,10 +185,10 @@ impl Network for Adaptive {
         let memory = gates[1].sigmoid() * memory + gates[0].sigmoid() * gates[2].tanh();
         let hidden = gates[3].sigmoid() * memory.tanh();
         let (context, attention) = self.attend(&self.query.forward(&hidden), keys, values);
-        let looked = attention.mean_dim(1, false, None).narrow(-1, 0, keys.size()[1]);
-        Stepped {
-            log_probabilities: self.log_probabilities(&hidden, &context, &mut Pass::plain()),
-            attention: &looked / looked.sum_dim_intlist(-1, true, None),
+        let on_cells = attention.mean_dim(1, false, None).narrow(-1, 0, keys.size()[1]);
+        StepOutput {
+            log_probabilities: self.log_probabilities(&hidden, &context, &mut ForwardPass::plain()),
+            attention: &on_cells / on_cells.sum_dim_intlist(-1, true, None),
             states: vec![hidden, memory],
         }
     }

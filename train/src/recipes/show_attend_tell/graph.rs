@@ -1,4 +1,4 @@
-//! The network as ONNX graphs, node by node what `mod.rs` computes.
+//! The network as ONNX graphs: the operations of `mod.rs`, node by node.
 
 use onnx::Dimension::Fixed;
 use onnx::ElementType::Float;
@@ -7,21 +7,21 @@ use tch::{Tensor, nn};
 
 use super::ShowAttendTell;
 use crate::Result;
-use crate::export::layers::{self, IMAGES, fixed};
+use crate::recipes::graph::{self as graph_parts, IMAGES, fixed};
 
 impl ShowAttendTell {
-    /// Grid → cells and first state.
+    /// Grids to cells and first states.
     pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
         let mut graph = Graph::new("decoder-init");
         graph.input("grid", Float, &[IMAGES, Fixed(cells), fixed(config.channels)]);
-        layers::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
+        graph_parts::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
         graph.node("Relu", &["annotation"], &["cells.values"], &[]);
-        layers::linear(&mut graph, "key", &self.key, "cells.values", "cells.keys")?;
+        graph_parts::linear(&mut graph, "key", &self.key, "cells.values", "cells.keys")?;
         let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
         graph.node("ReduceMean", &["cells.values"], &["mean"], &mean);
         for (name, layer) in [("hidden", &self.init_hidden), ("memory", &self.init_memory)] {
-            layers::linear(&mut graph, &format!("init_{name}"), layer, "mean", name)?;
+            graph_parts::linear(&mut graph, &format!("init_{name}"), layer, "mean", name)?;
             let state = format!("state.{name}");
             graph.node("Tanh", &[name], &[&state], &[]);
             graph.output(&state, Float, &[IMAGES, Fixed(1), fixed(config.hidden)]);
@@ -31,26 +31,26 @@ impl ShowAttendTell {
         Ok(graph)
     }
 
-    /// Word, cells and state → log-probabilities, attention and next state.
+    /// Words, cells and states to log-probabilities, attention and next states.
     pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
         let mut graph = Graph::new("decoder-step");
-        layers::step_inputs(&mut graph, config.hidden);
+        graph_parts::step_inputs(&mut graph, config.hidden);
         graph.input("cells.values", Float, &[IMAGES, Fixed(cells), fixed(config.annotation)]);
         graph.input("cells.keys", Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
-        layers::weight(&mut graph, "embedding", &self.embedding)?;
+        graph_parts::weight(&mut graph, "embedding", &self.embedding)?;
         graph.node("Gather", &["embedding", "word"], &["embedded"], &[]);
         self.attention_graph(&mut graph)?;
         self.recurrence_graph(&mut graph)?;
 
-        layers::linear(
+        graph_parts::linear(
             &mut graph,
             "output_hidden",
             &self.output_hidden,
             "next.state.hidden",
             "of_hidden",
         )?;
-        layers::linear(
+        graph_parts::linear(
             &mut graph,
             "output_context",
             &self.output_context,
@@ -60,14 +60,14 @@ impl ShowAttendTell {
         graph.node("Add", &["embedded", "of_hidden"], &["deep_sum"], &[]);
         graph.node("Add", &["deep_sum", "of_context"], &["deep_input"], &[]);
         graph.node("Tanh", &["deep_input"], &["deep"], &[]);
-        layers::linear(&mut graph, "output", &self.output, "deep", "logits")?;
-        layers::step_outputs(&mut graph, cells, &config);
+        graph_parts::linear(&mut graph, "output", &self.output, "deep", "logits")?;
+        graph_parts::step_outputs(&mut graph, cells, &config);
         Ok(graph)
     }
 
     /// [`attend`](Self::attend).
     fn attention_graph(&self, graph: &mut Graph) -> Result<()> {
-        layers::linear(graph, "query", &self.query, "state.hidden", "projected")?;
+        graph_parts::linear(graph, "query", &self.query, "state.hidden", "projected")?;
         graph.integers("query_parts", &[self.config.attention, 1]);
         let last = [Attribute::Int("axis", -1)];
         graph.node("Split", &["projected", "query_parts"], &["query", "gate_input"], &last);
@@ -78,7 +78,7 @@ impl ShowAttendTell {
         graph.node("Unsqueeze", &["cells.keys", "axis_1"], &["key_rows"], &[]);
         graph.node("Add", &["query_rows", "key_rows"], &["score_sum"], &[]);
         graph.node("Tanh", &["score_sum"], &["score_input"], &[]);
-        layers::weight(graph, "score", &self.score.unsqueeze(1))?;
+        graph_parts::weight(graph, "score", &self.score.unsqueeze(1))?;
         graph.node("MatMul", &["score_input", "score"], &["score_column"], &[]);
         graph.node("Squeeze", &["score_column", "axis_3"], &["scores"], &[]);
         graph.node("Softmax", &["scores"], &["attention"], &last);
@@ -92,14 +92,14 @@ impl ShowAttendTell {
     fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
         let last = [Attribute::Int("axis", -1)];
         graph.node("Concat", &["context", "state.hidden"], &["lstm_input"], &last);
-        layers::weight(graph, "lstm_word", &self.lstm_word.ws.tr())?;
-        layers::of_words(graph, "lstm_word", "gates_of_word");
+        graph_parts::weight(graph, "lstm_word", &self.lstm_word.ws.tr())?;
+        graph_parts::embedded_product(graph, "lstm_word", "gates_of_word");
         let bias = self.lstm_word.bs.as_ref().map(Tensor::shallow_clone);
         let on_state = nn::Linear { ws: self.lstm_state.ws.shallow_clone(), bs: bias };
-        layers::linear(graph, "lstm_state", &on_state, "lstm_input", "gates_of_state")?;
+        graph_parts::linear(graph, "lstm_state", &on_state, "lstm_input", "gates_of_state")?;
         graph.node("Add", &["gates_of_word", "gates_of_state"], &["gates"], &[]);
         let parts = ["input_gate", "forget_gate", "output_gate", "candidate_input"];
-        layers::lstm_cell(graph, self.config.hidden, parts);
+        graph_parts::lstm_cell(graph, self.config.hidden, parts);
         Ok(())
     }
 }

@@ -7,8 +7,11 @@
 //! - `(h, c) ← LSTM([E y, ẑ], h, c)`;
 //! - log-probabilities `log softmax(L_o tanh(E y + L_h h + L_z ẑ))`, the deep output.
 //!
-//! h and c begin with what is learned from the mean cell. The cells are a learned projection of the
+//! h and c are initialised from the mean cell by learned layers. The cells are a learned projection of the
 //! encoder's channels, computed once for all captions of an image.
+//!
+//! Shapes: N images, B captions of each, R rows, one per predicted word of a batch, C channels, D the width of
+//! annotations, A of the attention, E of embedded words, H of the state, V words.
 
 mod graph;
 
@@ -16,20 +19,23 @@ use onnx::Graph;
 use tch::nn::{self, Init, Module as _, Path};
 use tch::{Kind, Tensor};
 
-use super::cut::Cut;
-use super::pass::Pass;
-use super::slots::Slots;
+use super::graph_cut::GraphCut;
+use super::grouped::{GroupedCaptions, StepExtent};
+use super::loss::cross_entropy;
 use super::step_product::StepProduct;
-use super::{Held, Loss, Network, NetworkConfig, Stepped, cross_entropy, linear};
+use super::{
+    DecoderState, ForwardPass, Loss, Network, NetworkConfig, StepOutput, linear,
+    linear_without_bias,
+};
 use crate::Result;
 use crate::batch::Batch;
 
 /// The cells of a batch of images.
 #[derive(Debug)]
 struct Cells {
-    /// a: images × cells × annotation.
+    /// a: `[N, cells, D]`.
     values: Tensor,
-    /// `W_k` a: images × cells × attention.
+    /// `W_k` a: `[N, cells, A]`.
     keys: Tensor,
 }
 
@@ -40,13 +46,23 @@ impl Cells {
     }
 }
 
-/// The state of the LSTM: images × captions × hidden, each.
+/// The state of the LSTM: `[N, B, H]` each.
 #[derive(Debug)]
 struct State {
     /// h.
     hidden: Tensor,
     /// c.
     memory: Tensor,
+}
+
+/// The outputs of the recurrence for the predicted words.
+struct Unrolled {
+    /// `[R, H]`.
+    hidden: Tensor,
+    /// `[R, D]`.
+    context: Tensor,
+    /// `[R, cells]`.
+    attention: Tensor,
 }
 
 /// The network's weights.
@@ -76,8 +92,8 @@ impl ShowAttendTell {
         let NetworkConfig {
             channels, vocabulary, annotation, attention, embedding, hidden, ..
         } = config;
-        let layer = |name, from, to| linear(path, name, from, to, true);
-        let plain = |name, from, to| linear(path, name, from, to, false);
+        let layer = |name, inputs, outputs| linear(path, name, inputs, outputs);
+        let plain = |name, inputs, outputs| linear_without_bias(path, name, inputs, outputs);
         let uniform = |width: i64| {
             let bound = 1.0 / (width as f64).sqrt();
             Init::Uniform { lo: -bound, up: bound }
@@ -99,14 +115,14 @@ impl ShowAttendTell {
         }
     }
 
-    /// Grids (images × cells × channels) to cells.
-    fn cells(&self, grids: &Tensor, pass: &Pass) -> Cells {
+    /// Grids `[N, cells, C]` to cells.
+    fn cells(&self, grids: &Tensor, pass: &ForwardPass) -> Cells {
         let values = pass.linear(&self.annotation, grids).relu();
         let keys = pass.linear(&self.key, &values);
         Cells { values, keys }
     }
 
-    /// The state before the first word: images × 1 × hidden.
+    /// The state before the first word: `[N, 1, H]`.
     fn initial_state(&self, cells: &Cells) -> State {
         let mean = cells.values.mean_dim(1, true, None);
         State {
@@ -115,13 +131,12 @@ impl ShowAttendTell {
         }
     }
 
-    /// The embeddings of words of any shape.
+    /// Words of any shape to embeddings `[…, E]`.
     fn embed(&self, words: &Tensor) -> Tensor {
         Tensor::embedding(&self.embedding, words, -1, false, false)
     }
 
-    /// The gated context (images × captions × annotation) and the attention (images × captions × cells)
-    /// by what `query` makes of the state.
+    /// Attends with queries and gates `[N, B, A + 1]`: the gated context `[N, B, D]` and the attention `[N, B, cells]`.
     fn attend(&self, cells: &Cells, query: &Tensor) -> (Tensor, Tensor) {
         let gate = query.narrow(-1, self.config.attention, 1).sigmoid();
         let query = query.narrow(-1, 0, self.config.attention);
@@ -131,99 +146,114 @@ impl ShowAttendTell {
         (context, attention)
     }
 
-    /// The LSTM's next memory and state.
+    /// The LSTM's next memory and state, of gates `[N, B, 4 H]` and memory `[N, B, H]`.
     fn recur(&self, gates: &Tensor, memory: &Tensor) -> State {
         let hidden = self.config.hidden;
-        let opened = gates.narrow(-1, 0, 3 * hidden).sigmoid();
+        let activated = gates.narrow(-1, 0, 3 * hidden).sigmoid();
         let candidate = gates.narrow(-1, 3 * hidden, hidden).tanh();
-        let part = |at: i64| opened.narrow(-1, at * hidden, hidden);
+        let part = |at: i64| activated.narrow(-1, at * hidden, hidden);
         let memory = part(1) * memory + part(0) * candidate;
         State { hidden: part(2) * memory.tanh(), memory }
     }
 
-    /// What the deep output makes of embedded word, state and context, before the last layer.
-    fn deep_output(
+    /// Runs the recurrence over all steps of grouped captions, whose words are in `lstm`.
+    fn unroll(
         &self,
-        embedded: &Tensor,
-        hidden: &Tensor,
-        context: &Tensor,
-        pass: &Pass,
-    ) -> Tensor {
-        let sum = embedded + pass.linear(&self.output_hidden, hidden);
-        (sum + pass.linear(&self.output_context, context)).tanh()
-    }
-
-    /// The log-probabilities of the next word.
-    fn log_probabilities(&self, deep: &Tensor, pass: &Pass) -> Tensor {
-        pass.linear(&self.output, deep).log_softmax(-1, None)
-    }
-}
-
-impl Network for ShowAttendTell {
-    fn loss(&self, batch: &Batch, pass: &mut Pass) -> Loss<'_> {
-        let slots = Slots::new(&batch.images, batch.grids.device());
-        let cells = self.cells(&batch.grids, pass);
-        let embedded = self.embed(&pass.forget_words(&slots.words));
-        let embedded = Cut::new(pass.dropout(&embedded));
-        let rows = slots.steps.iter().map(|[images, slots]| images * slots).collect::<Vec<_>>();
-        let words = pass.linear(&self.lstm_word, embedded.leaf());
-        let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
-        let mut query = StepProduct::of_layer(&self.query, &rows, pass.precision());
-
-        let mut state = self.initial_state(&cells);
-        state.hidden = state.hidden.repeat([1, slots.most, 1]);
-        state.memory = state.memory.repeat([1, slots.most, 1]);
+        captions: &GroupedCaptions,
+        cells: &Cells,
+        query: &mut StepProduct,
+        lstm: &mut StepProduct,
+    ) -> Unrolled {
+        let mut state = self.initial_state(cells);
+        state.hidden = state.hidden.repeat([1, captions.columns, 1]);
+        state.memory = state.memory.repeat([1, captions.columns, 1]);
         let (mut hiddens, mut contexts, mut attentions) = (vec![], vec![], vec![]);
-        for &[images, slots] in &slots.steps {
+        for &StepExtent { images, columns } in &captions.steps {
             let cells = cells.first(images);
-            let spoken = |state: &Tensor| state.narrow(0, 0, images).narrow(1, 0, slots);
-            let (hidden, memory) = (spoken(&state.hidden), spoken(&state.memory));
-            let projected = query.step(&hidden.flatten(0, 1)).view([images, slots, -1]);
+            let active = |state: &Tensor| state.narrow(0, 0, images).narrow(1, 0, columns);
+            let (hidden, memory) = (active(&state.hidden), active(&state.memory));
+            let projected = query.step(&hidden.flatten(0, 1)).view([images, columns, -1]);
             let (context, attention) = self.attend(&cells, &projected);
             let input = Tensor::cat(&[&context, &hidden], -1).flatten(0, 1);
-            let gates = lstm.step(&input).view([images, slots, -1]);
+            let gates = lstm.step(&input).view([images, columns, -1]);
             state = self.recur(&gates, &memory);
             hiddens.push(state.hidden.shallow_clone());
             contexts.push(context);
             attentions.push(attention);
         }
-        let (hidden, context) = (slots.of_predicted(&hiddens), slots.of_predicted(&contexts));
-        let spoken = embedded.leaf().index_select(0, &slots.predicted);
-        let deep = self.deep_output(&spoken, &hidden, &context, pass);
+        Unrolled {
+            hidden: captions.select_predicted(&hiddens),
+            context: captions.select_predicted(&contexts),
+            attention: captions.select_predicted(&attentions),
+        }
+    }
+
+    /// The deep output of embedded word `[…, E]`, state `[…, H]` and context `[…, D]`, before the last layer: `[…, E]`.
+    fn deep_output(
+        &self,
+        embedded: &Tensor,
+        hidden: &Tensor,
+        context: &Tensor,
+        pass: &ForwardPass,
+    ) -> Tensor {
+        let sum = embedded + pass.linear(&self.output_hidden, hidden);
+        (sum + pass.linear(&self.output_context, context)).tanh()
+    }
+
+    /// The log-probabilities of the next word: `[…, V]`.
+    fn log_probabilities(&self, deep: &Tensor, pass: &ForwardPass) -> Tensor {
+        pass.linear(&self.output, deep).log_softmax(-1, None)
+    }
+}
+
+impl Network for ShowAttendTell {
+    fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_> {
+        let captions = GroupedCaptions::new(&batch.images, batch.grids.device());
+        let cells = self.cells(&batch.grids, pass);
+        let embedded = self.embed(&captions.words);
+        let embedded = GraphCut::new(pass.dropout(&embedded));
+        let rows = captions.steps.iter().map(|step| step.rows()).collect::<Vec<_>>();
+        let words = pass.linear(&self.lstm_word, embedded.leaf());
+        let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
+        let mut query = StepProduct::from_layer(&self.query, &rows, pass.precision());
+
+        let steps = self.unroll(&captions, &cells, &mut query, &mut lstm);
+        let before = embedded.leaf().index_select(0, &captions.predicted);
+        let deep = self.deep_output(&before, &steps.hidden, &steps.context, pass);
         let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
         let (total, cross_entropy) =
-            cross_entropy(log_probabilities, &slots.targets, &slots.weights, pass);
-        let looked_away = looked_away(&slots, &slots.of_predicted(&attentions));
-        let total = total + looked_away * pass.regularization().doubly_stochastic;
-        let earlier = move || {
+            cross_entropy(log_probabilities, &captions.targets, &captions.weights, pass);
+        let penalty = uneven_attention(&captions, &steps.attention);
+        let total = total + penalty * pass.regularization().doubly_stochastic;
+        let before_cuts = move || {
             query.backward();
             lstm.backward();
             embedded.backward();
         };
-        Loss { total, cross_entropy, earlier: Some(Box::new(earlier)) }
+        Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) }
     }
 
-    fn start(&self, grids: &Tensor) -> Held {
-        let cells = self.cells(grids, &Pass::plain());
+    fn start(&self, grids: &Tensor) -> DecoderState {
+        let cells = self.cells(grids, &ForwardPass::plain());
         let State { hidden, memory } = self.initial_state(&cells);
-        Held { cells: vec![cells.values, cells.keys], states: vec![hidden, memory] }
+        DecoderState { cells: vec![cells.values, cells.keys], states: vec![hidden, memory] }
     }
 
-    fn step(&self, words: &Tensor, held: &Held) -> Stepped {
+    fn step(&self, words: &Tensor, state: &DecoderState) -> StepOutput {
         let clone = |tensors: &[Tensor], at: usize| tensors[at].shallow_clone();
-        let cells = Cells { values: clone(&held.cells, 0), keys: clone(&held.cells, 1) };
-        let (hidden, memory) = (&held.states[0], &held.states[1]);
+        let cells = Cells { values: clone(&state.cells, 0), keys: clone(&state.cells, 1) };
+        let (hidden, memory) = (&state.states[0], &state.states[1]);
         let embedded = self.embed(words);
         let (context, attention) = self.attend(&cells, &self.query.forward(hidden));
         let input = Tensor::cat(&[&context, hidden], -1);
         let gates = self.lstm_word.forward(&embedded) + self.lstm_state.forward(&input);
-        let state = self.recur(&gates, memory);
-        let plain = Pass::plain();
-        let deep = self.deep_output(&embedded, &state.hidden, &context, &plain);
-        Stepped {
+        let next = self.recur(&gates, memory);
+        let plain = ForwardPass::plain();
+        let deep = self.deep_output(&embedded, &next.hidden, &context, &plain);
+        StepOutput {
             log_probabilities: self.log_probabilities(&deep, &plain),
             attention,
-            states: vec![state.hidden, state.memory],
+            states: vec![next.hidden, next.memory],
         }
     }
 
@@ -236,13 +266,13 @@ impl Network for ShowAttendTell {
     }
 }
 
-/// The mean over captions and cells of `(1 − Σ_t α)²`.
-fn looked_away(slots: &Slots, attention: &Tensor) -> Tensor {
+/// The mean over captions and cells of `(1 − Σ_t α)²`, for the attention `[R, cells]` of predicted words.
+fn uneven_attention(captions: &GroupedCaptions, attention: &Tensor) -> Tensor {
     let cells = attention.size()[1];
-    let rows = slots.steps.first().map_or(0, |[images, _]| images * slots.most);
+    let rows = captions.steps.first().map_or(0, |step| step.images * captions.columns);
     let sums = Tensor::zeros([rows, cells], (Kind::Float, attention.device()));
-    let sums = sums.index_add(0, &slots.caption, attention);
-    // Slots without a caption add a constant of one each, which is taken off again.
-    let empty = (rows - slots.captions) * cells;
-    ((sums - 1.0).square().sum(Kind::Float) - empty as f64) / (slots.captions * cells) as f64
+    let sums = sums.index_add(0, &captions.caption, attention);
+    // Columns without a caption add a constant of one each, which is subtracted.
+    let empty = (rows - captions.captions) * cells;
+    ((sums - 1.0).square().sum(Kind::Float) - empty as f64) / (captions.captions * cells) as f64
 }

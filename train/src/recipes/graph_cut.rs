@@ -2,15 +2,15 @@
 
 use tch::{Kind, Tensor, no_grad};
 
-/// A value at which the graph is cut: what comes after it sees a leaf, and when the leaf has its
-/// gradient, the way back goes on.
+/// A value at which the graph of the backward pass is cut: operations after it see a leaf, whose gradient is passed on
+/// once it is complete.
 #[derive(Debug)]
-pub(super) struct Cut {
+pub(super) struct GraphCut {
     value: Tensor,
     leaf: Tensor,
 }
 
-impl Cut {
+impl GraphCut {
     pub(super) fn new(value: Tensor) -> Self {
         let leaf = value.detach().set_requires_grad(true);
         Self { value, leaf }
@@ -20,7 +20,7 @@ impl Cut {
         &self.leaf
     }
 
-    /// Goes back from the value with the leaf's gradient.
+    /// Passes the leaf's gradient on to the value.
     pub(super) fn backward(self) {
         let gradient = self.leaf.grad();
         if gradient.defined() && self.value.requires_grad() {
@@ -31,10 +31,10 @@ impl Cut {
 
 /// Adds to the gradient of a weight.
 pub(super) fn add_gradient(weight: &Tensor, gradient: &Tensor) {
-    let mut so_far = weight.grad();
-    if so_far.defined() {
+    let mut sum = weight.grad();
+    if sum.defined() {
         no_grad(|| {
-            let _ = so_far.g_add_(gradient);
+            let _ = sum.g_add_(gradient);
         });
     } else {
         (weight * gradient).sum(Kind::Float).backward();

@@ -1,7 +1,5 @@
 //! The command line.
 
-mod changes;
-
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::Split;
 use models::DeviceChoice;
 use train::export::Weights;
+use train::provenance::OnChange;
 use train::recipes::Recipe;
-
-pub(crate) use self::changes::{Changes, SearchChanges};
-
-/// The largest seed: TOML has no larger number.
-const SEEDS: u64 = i64::MAX as u64;
+use train::settings::{Changes, Refinement, SearchFlags, Training};
 
 /// Stage two: the attention LSTM, trained on the feature store.
 #[derive(Parser)]
@@ -28,110 +23,96 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Train a network and export it.
-    Fit(Fit),
-    /// Train a network further, on the CIDEr-D of captions it says.
-    Refine(Refine),
+    Fit(FitArgs),
+    /// Refine a trained network by self-critical training on CIDEr-D.
+    Refine(RefineArgs),
     /// Caption a split with the best checkpoint and score the captions.
-    Evaluate(Evaluate),
-    /// Write a page about runs: curves, scores, captions with their photos.
-    Report(Report),
-    /// Write the best checkpoint as ONNX, for `serve`.
-    Export(Export),
+    Evaluate(EvaluateArgs),
+    /// Write a report on runs as a page: curves, scores, captions with their photos.
+    Report(ReportArgs),
+    /// Export the best checkpoint as ONNX, for `serve`.
+    Export(ExportArgs),
 }
 
+/// Options of `fit` and `refine`.
 #[derive(Args)]
-pub(crate) struct Fit {
+pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
-    pub(crate) machine: Machine,
-    /// Go on with the run in the folder, with its own settings: others are refused, but for --epochs.
+    pub(crate) device: DeviceArgs,
+    /// Resume the run in the folder with its own settings; others are refused, except --epochs.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Everything random follows from it [default: 1].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=SEEDS))]
-    pub(crate) seed: Option<u64>,
-    /// The network and how it is trained [default: adaptive].
+    #[command(flatten)]
+    pub(crate) training: Changes<Training>,
+}
+
+#[derive(Args)]
+pub(crate) struct FitArgs {
+    /// Network and its default hyperparameters [default: adaptive].
     #[arg(long, value_enum)]
     pub(crate) recipe: Option<Recipe>,
-    /// A file of settings that differ from the recipe's, in the tables of a run's config.toml; flags
-    /// change them further.
+    /// File of settings that differ from the recipe's, in the tables of a run's config.toml; flags take precedence.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) changes: Changes,
-    /// How often a word must occur in the training captions [default: 5].
+    /// Minimum number of occurrences of a word in the training captions [default: 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) min_count: Option<u32>,
-    /// Licence of photos and captions, told with the model.
+    /// Licence of photos and captions, recorded with the model.
     #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,
+    #[command(flatten)]
+    pub(crate) train: TrainArgs,
 }
 
 #[derive(Args)]
-pub(crate) struct Refine {
-    /// The run whose best network is refined; a run that goes on knows it.
-    #[arg(long, value_name = "DIR", required_unless_present = "resume")]
-    pub(crate) from: Option<PathBuf>,
+pub(crate) struct RefineArgs {
     #[command(flatten)]
-    pub(crate) data: DataArgs,
+    pub(crate) refinement: Changes<Refinement>,
     #[command(flatten)]
-    pub(crate) run: RunArgs,
-    #[command(flatten)]
-    pub(crate) machine: Machine,
-    /// Go on with the run in the folder, with its own settings: others are refused, but for --epochs.
-    #[arg(long)]
-    pub(crate) resume: bool,
-    /// Everything random follows from it [default: 1].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=SEEDS))]
-    pub(crate) seed: Option<u64>,
-    /// Captions that are drawn for an image; each is compared with the others [default: 5].
-    #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(2..=100))]
-    pub(crate) samples: Option<u16>,
-    #[command(flatten)]
-    pub(crate) changes: Changes,
+    pub(crate) train: TrainArgs,
 }
 
 #[derive(Args)]
-pub(crate) struct Evaluate {
-    /// The run folder. Several are averaged: repeat it, or put commas between them.
+pub(crate) struct EvaluateArgs {
+    /// Run folder; repeat it or separate folders by commas to average several runs.
     #[arg(long = "run", default_value = "models/flickr8k", value_name = "DIR",
-          value_parser = OsStringValueParser::new().map(Folders::of))]
+          value_parser = OsStringValueParser::new().map(Folders::parse))]
     runs: Vec<Folders>,
     #[command(flatten)]
-    pub(crate) machine: Machine,
-    /// Which split.
+    pub(crate) device: DeviceArgs,
+    /// Split to caption.
     #[arg(long, value_enum, default_value = "dev")]
     pub(crate) split: SplitChoice,
     #[command(flatten)]
-    pub(crate) search: SearchChanges,
-    /// Where to write the scores as JSON; - is stdout.
+    pub(crate) search: SearchFlags,
+    /// File for the scores as JSON; - is stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Where to write the captions as JSON [default: captions-SPLIT.json in the run folder; none for several runs,
-    /// and for another data set than the run's].
+    /// File for the captions as JSON [default: captions-SPLIT.json in the run folder; none for several runs or another
+    /// data set than the run's].
     #[arg(long, value_name = "FILE")]
     pub(crate) hypotheses: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }
 
-impl Evaluate {
+impl EvaluateArgs {
     /// The run folders.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &Path> {
         self.runs.iter().flat_map(|Folders(folders)| folders).map(PathBuf::as_path)
     }
 }
 
-/// Folders with commas between them, or one whose name holds a comma.
+/// Folders separated by commas, or one whose name has a comma.
 #[derive(Clone)]
 struct Folders(Vec<PathBuf>);
 
 impl Folders {
-    fn of(named: OsString) -> Self {
+    fn parse(named: OsString) -> Self {
         match named.to_str() {
             Some(list) if !Path::new(list).exists() => {
                 Self(list.split(',').map(PathBuf::from).collect())
@@ -141,70 +122,77 @@ impl Folders {
     }
 }
 
-/// Where data lies.
+/// The data set.
 #[derive(Args)]
 pub(crate) struct DataArgs {
-    /// Captions: CSV (`image,caption`) or `name.jpg#0<TAB>caption` [default: of the run; of a new one
-    /// data/captions.txt].
+    /// Captions: CSV (`image,caption`) or `name.jpg#0<TAB>caption` [default: of the run, or data/captions.txt for a new
+    /// run].
     #[arg(long, value_name = "FILE")]
     pub(crate) captions: Option<PathBuf>,
-    /// The feature store that `extract` filled [default: of the run; of a new one features/flickr8k.h5].
+    /// Feature store, as written by `extract` [default: of the run, or features/flickr8k.h5 for a new run].
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
     /// Folder of the official split lists [default: the folder of the captions].
     #[arg(long, value_name = "DIR")]
     pub(crate) splits: Option<PathBuf>,
-    /// Take captions, splits and photos although those of the train or dev split changed since the run was trained.
+    /// Accept captions, splits and photos of the train or dev split that changed since the run was trained.
     #[arg(long)]
-    pub(crate) accept_changed_data: bool,
+    accept_changed_data: bool,
+}
+
+impl DataArgs {
+    /// Treatment of changed data.
+    pub(crate) fn on_change(&self) -> OnChange {
+        if self.accept_changed_data { OnChange::Warn } else { OnChange::Refuse }
+    }
 }
 
 #[derive(Args)]
-pub(crate) struct Report {
-    /// The run folders; the captions of the first one are shown, the others are compared with it.
+pub(crate) struct ReportArgs {
+    /// Run folders; the captions of the first one are shown, the others are compared with it.
     #[arg(required = true, value_name = "DIR")]
     pub(crate) runs: Vec<PathBuf>,
-    /// The folder of the photos.
+    /// Folder of the photos.
     #[arg(long, default_value = "data/Images", value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
-    /// Where to write the page [default: report.html in the first run folder].
+    /// File for the page [default: report.html in the first run folder].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) machine: Machine,
+    pub(crate) device: DeviceArgs,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }
 
 #[derive(Args)]
-pub(crate) struct Export {
+pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// What matrices are kept in; the network runs in 32-bit floats with both.
+    /// Number format of matrices.
     #[arg(long, value_enum, default_value = "f32")]
     pub(crate) weights: Weights,
-    /// Licence of photos and captions, told with the model [default: of the run].
+    /// Licence of photos and captions, recorded with the model [default: of the run].
     #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,
-    /// Caption the dev split with the trained and with the exported network, and say how far they agree.
+    /// Caption the dev split with the trained and the exported network, and compare the captions.
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]
-    pub(crate) search: SearchChanges,
+    pub(crate) search: SearchFlags,
     #[command(flatten)]
     pub(crate) data: DataArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
-    /// The run folder.
+    /// Run folder.
     #[arg(long = "run", default_value = "models/flickr8k", value_name = "DIR")]
     pub(crate) path: PathBuf,
 }
 
 #[derive(Args)]
-pub(crate) struct Machine {
-    /// Where libtorch runs: auto, cpu or cuda.
+pub(crate) struct DeviceArgs {
+    /// Device of libtorch.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     /// Threads of libtorch [default: all cores]. The same seed gives the same curve for the same

@@ -1,4 +1,4 @@
-//! The data that commands work on.
+//! The paths of a data set.
 
 use std::path::{Path, PathBuf};
 
@@ -12,16 +12,16 @@ use train::run::RunConfig;
 
 use crate::options::DataArgs;
 
-/// Where the parts of a data set lie.
-pub(crate) struct Places {
+/// The paths of a data set.
+pub(crate) struct DataPaths {
     pub(crate) captions: PathBuf,
     pub(crate) splits: PathBuf,
     pub(crate) store: PathBuf,
 }
 
-impl Places {
-    /// Those for a new run.
-    pub(crate) fn of_new(named: &DataArgs) -> anyhow::Result<Self> {
+impl DataPaths {
+    /// The paths for a new run.
+    pub(crate) fn for_new_run(named: &DataArgs) -> anyhow::Result<Self> {
         let or =
             |named: &Option<PathBuf>, other: &Path| absolute(named.as_deref().unwrap_or(other));
         let captions = or(&named.captions, Path::new("data/captions.txt"))?;
@@ -32,12 +32,12 @@ impl Places {
         })
     }
 
-    /// Those of a run, but for what is named. Split lists that lay beside the run's captions are looked for beside
-    /// captions that are named.
+    /// The paths of a run, unless others are named. Split lists beside the captions of the run are looked for beside the
+    /// named captions.
     pub(crate) fn of_run(config: &RunConfig, named: &DataArgs) -> anyhow::Result<Self> {
-        let beside = config.splits.0 == folder_of(&config.captions);
+        let beside = config.splits.folder == folder_of(&config.captions);
         let captions = absolute(named.captions.as_deref().unwrap_or(&config.captions))?;
-        let splits = if beside { folder_of(&captions) } else { config.splits.0.clone() };
+        let splits = if beside { folder_of(&captions) } else { config.splits.folder.clone() };
         Ok(Self {
             splits: absolute(named.splits.as_deref().unwrap_or(&splits))?,
             store: absolute(named.store.as_deref().unwrap_or(&config.store))?,
@@ -49,7 +49,7 @@ impl Places {
     pub(crate) fn open(&self) -> anyhow::Result<DataSet> {
         ensure!(
             self.captions.exists(),
-            "{}: no captions; fetch some (`make data`), or name others (--captions FILE)",
+            "{}: no captions\n  Fetch some (`make data`), or name others (--captions FILE).",
             self.captions.display()
         );
         let captions = Captions::read(&self.captions)?;
@@ -64,12 +64,12 @@ impl Places {
 fn open_store(path: &Path) -> anyhow::Result<FeatureStore> {
     ensure!(
         path.exists() || !shards_of(path)?.is_empty(),
-        "{}: no feature store; fill it first (`make extract`), or name another one (--store FILE)",
+        "{}: no feature store\n  Fill it first (`make extract`), or name another one (--store FILE).",
         path.display()
     );
     let store = FeatureStore::open(path)?;
     warn(format_args!(
-        "{}: {} grids of {} are read from the store; no image is encoded",
+        "{}: {} grids of {}; no image is encoded",
         path.display(),
         store.complete(),
         store.provenance().encoder_name

@@ -1,10 +1,9 @@
 //! The order in which an epoch shows its images, and the reading of their grids ahead of training.
 //!
-//! A data set that is larger than a window is not shuffled as a whole: a disk or a network file system would have to
-//! seek for each image. Blocks of images that lie side by side in the store are shuffled, and then the images within
-//! windows of many blocks, as data loaders for large sets do. While one window is trained on, the next one is read
-//! from one end of the store to the other, which leaves it in the system's page cache: memory that is given back when others
-//! need it. So a store need not fit into memory, and training takes no more of its own.
+//! A data set that is larger than a window is not shuffled as a whole: a disk or a network file system would have to seek
+//! for each image. Blocks of neighbouring rows are shuffled, and then the images within windows of many blocks, as data
+//! loaders for large sets do. While one window is trained on, the next one is read in the order of rows into the system's
+//! page cache, which the system frees under memory pressure. So a store need not fit into memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -15,32 +14,39 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::dataset::{TrainingImage, Views};
 
-/// Images that stay together when blocks are shuffled; about 13 MB of ResNet50's grids, read at one go.
+/// Number of images of a block; with ResNet50's grids a sequential read of 13 MB.
 const BLOCK: usize = 64;
 
-/// The images of an epoch, a window after the other, each image in one of its views.
+/// Number of images of a window, and of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WindowSize {
+    pub(super) images: usize,
+    pub(super) batch: usize,
+}
+
+/// The images of an epoch, window by window, each image in one of its views.
 #[derive(Debug)]
 pub(super) struct Windows<'a> {
     order: Vec<&'a TrainingImage>,
-    /// How many of them were shown.
+    /// Number of images that were shown.
     shown: usize,
     window: usize,
-    /// Whether there are several, in which images are still to be shuffled.
+    /// Whether there are several windows, whose images are to be shuffled.
     several: bool,
     views: &'a Views,
     random: ChaCha8Rng,
 }
 
 impl<'a> Windows<'a> {
-    /// Windows of so many images, in whole batches.
+    /// Windows of at most the given size, in whole batches.
     pub(super) fn new(
         images: &'a [TrainingImage],
         views: &'a Views,
-        [window, batch]: [usize; 2],
+        size: WindowSize,
         mut random: ChaCha8Rng,
     ) -> Self {
         let mut order = images.iter().collect::<Vec<_>>();
-        let several = order.len() > window;
+        let several = order.len() > size.images;
         if several {
             order.sort_by_key(|image| image.row);
             let mut blocks = order.chunks(BLOCK).collect::<Vec<_>>();
@@ -49,12 +55,13 @@ impl<'a> Windows<'a> {
         } else {
             order.shuffle(&mut random);
         }
-        let window = if several { window.max(batch) / batch * batch } else { order.len() };
+        let batch = size.batch;
+        let window = if several { size.images.max(batch) / batch * batch } else { order.len() };
         Self { order, shown: 0, window, several, views, random }
     }
 
-    /// Sends window after window, each once it was read. Those that end among the first `done` images are only counted
-    /// through. Ends early when nobody receives, or with `stop`.
+    /// Sends each window after reading it. Windows within the first `done` images are sent unread. Ends early if the
+    /// receiver is dropped, or with `stop`.
     pub(super) fn read_ahead(
         mut self,
         store: &FeatureStore,
@@ -91,12 +98,12 @@ impl Iterator for Windows<'_> {
     }
 }
 
-/// Reads grids once, in the order in which they lie. What cannot be read is an error when training comes to it.
+/// Reads grids in the order of rows. A grid that cannot be read is an error when it is trained on.
 fn read(images: &[TrainingImage], store: &FeatureStore, stop: &AtomicBool) {
-    let mut places = images.iter().map(|image| (image.view, image.row)).collect::<Vec<_>>();
-    places.sort_unstable();
+    let mut grids = images.iter().map(|image| (image.view, image.row)).collect::<Vec<_>>();
+    grids.sort_unstable();
     let mut grid = vec![0; store.provenance().grid_bytes()];
-    for (view, row) in places {
+    for (view, row) in grids {
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -115,24 +122,28 @@ mod tests {
 
     fn images(number: usize) -> Vec<TrainingImage> {
         let captions = vec![Caption::written(vec![5, 6])];
-        // The order of names is not that of rows.
+        // The order of images is not that of rows.
         let row = |at: usize| (at * 7919) % number;
         let image = |at| TrainingImage { row: row(at), view: 0, captions: captions.clone() };
         (0..number).map(image).collect()
     }
 
-    /// The rows of an epoch, a window after the other.
-    fn rows(images: &[TrainingImage], sizes: [usize; 2], seed: u64) -> Vec<Vec<usize>> {
+    fn size(images: usize) -> WindowSize {
+        WindowSize { images, batch: 16 }
+    }
+
+    /// The rows of an epoch, by window.
+    fn rows(images: &[TrainingImage], size: WindowSize, seed: u64) -> Vec<Vec<usize>> {
         let views = Views::plain();
         let random = ChaCha8Rng::seed_from_u64(seed);
-        let windows = Windows::new(images, &views, sizes, random);
+        let windows = Windows::new(images, &views, size, random);
         windows.map(|window| window.iter().map(|image| image.row).collect()).collect()
     }
 
     #[test]
     fn each_image_is_shown_once_in_windows_of_whole_blocks_and_batches() {
         let images = images(10_000);
-        let windows = rows(&images, [1000, 16], 1);
+        let windows = rows(&images, size(1000), 1);
         assert_eq!(windows.len(), 11);
         assert!(windows[..10].iter().all(|window| window.len() == 992));
         assert_eq!(windows.concat().into_iter().collect::<HashSet<_>>().len(), 10_000);
@@ -143,17 +154,17 @@ mod tests {
                 window.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) == 1).count();
             assert!(neighbours < window.len() / 10, "images are not shuffled in a window");
         }
-        assert_eq!(windows, rows(&images, [1000, 16], 1));
-        assert_ne!(windows, rows(&images, [1000, 16], 2));
-        assert_eq!(rows(&images, [3, 16], 1)[0].len(), 16);
+        assert_eq!(windows, rows(&images, size(1000), 1));
+        assert_ne!(windows, rows(&images, size(1000), 2));
+        assert_eq!(rows(&images, size(3), 1)[0].len(), 16);
     }
 
     #[test]
-    fn what_fits_a_window_is_shuffled_as_a_whole() {
+    fn a_set_within_a_window_is_shuffled_as_a_whole() {
         let images = images(500);
-        let [one] = &rows(&images, [500, 16], 3)[..] else { panic!("more than one window") };
+        let [one] = &rows(&images, size(500), 3)[..] else { panic!("more than one window") };
         let blocks = one[..BLOCK].iter().map(|row| row / BLOCK).collect::<HashSet<_>>();
         assert_eq!(blocks.len(), 500 / BLOCK + 1, "blocks stay together");
-        assert!(rows(&[], [500, 16], 3).is_empty());
+        assert!(rows(&[], size(500), 3).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! A running mean of the weights: captions are generated with it, training goes on without it
+//! The exponential moving average (EMA) of the weights: captions are generated with it, training continues without it
 //! (Polyak and Juditsky 1992, with exponential decay).
 
 use tch::nn::VarStore;
@@ -9,16 +9,16 @@ use crate::recipes::{self, Network};
 use crate::run::RunConfig;
 use crate::{Error, Result};
 
-/// A network with averaged weights.
+/// A network whose weights are the EMA of another one's.
 #[derive(Debug)]
-pub(crate) struct Average {
+pub(crate) struct Ema {
     decay: f64,
     weights: VarStore,
     network: Box<dyn Network>,
 }
 
-impl Average {
-    /// Begins with the weights as they are.
+impl Ema {
+    /// Begins with the weights of `source`.
     pub(crate) fn new(decay: f64, config: &RunConfig, source: &VarStore) -> Result<Self> {
         let mut weights = VarStore::new(source.device());
         let network =
@@ -28,12 +28,13 @@ impl Average {
         Ok(Self { decay, weights, network })
     }
 
-    /// Forgets the mean so far for the weights as they are.
+    /// Begins again with the weights of `source`.
     pub(crate) fn copy(&mut self, source: &VarStore) -> Result<()> {
         self.weights.copy(source).map_err(Error::from)
     }
 
-    /// Takes in the weights after a step. The first steps count more than the decay alone would let them.
+    /// Updates the average with the weights after a step. The decay rises to its value in the first steps, as in
+    /// TensorFlow's `ExponentialMovingAverage` with `num_updates`.
     pub(crate) fn update(&mut self, source: &VarStore, steps: i32) {
         let steps = f64::from(steps);
         let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
@@ -51,27 +52,28 @@ impl Average {
         &self.weights
     }
 
-    /// The network that has them.
+    /// The network with the averaged weights.
     pub(crate) fn network(&self) -> &dyn Network {
         &*self.network
     }
 
-    /// The means by name, to be saved.
+    /// The averages by name in a checkpoint.
     pub(crate) fn state(&self) -> impl Iterator<Item = (String, Tensor)> + use<> {
         let weights = sorted_weights(&self.weights).into_iter();
-        weights.map(|(name, mean)| (saved_as(&name), mean))
+        weights.map(|(name, mean)| (checkpoint_name(&name), mean))
     }
 
-    /// Takes over saved means, which `find` gives by name.
+    /// Restores saved averages: `find` reads one by its name in a checkpoint.
     pub(crate) fn restore<E>(
         &mut self,
         mut find: impl FnMut(&str, &mut Tensor) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut weights = sorted_weights(&self.weights).into_iter();
-        weights.try_for_each(|(name, mut mean)| find(&saved_as(&name), &mut mean))
+        weights.try_for_each(|(name, mut mean)| find(&checkpoint_name(&name), &mut mean))
     }
 }
 
-fn saved_as(name: &str) -> String {
+/// The name of an average in a checkpoint.
+fn checkpoint_name(name: &str) -> String {
     format!("average.{name}")
 }

@@ -9,35 +9,37 @@ use data::program::{print, warn};
 use data::{Split, files};
 use models::SearchOptions;
 use serde::Serialize;
-use train::evaluate::{Evaluation, evaluate as caption_and_score};
-use train::limits;
+use train::evaluate::{Evaluation, EvaluationSetup, evaluate as caption_and_score};
 use train::recipes::Network;
 use train::run::RunFolder;
+use train::settings::check_search;
 
 use super::choose_device;
-use super::scoring::{self, Member};
+use super::scoring::{self, Member, SeenImages};
 use crate::options;
 
-pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
+pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let folders = options.runs().map(RunFolder::new).collect::<Vec<_>>();
     for out in [&options.json, &options.hypotheses].into_iter().flatten() {
         keep_files_of_members(&folders, out)?;
     }
-    let device = choose_device(&options.machine)?;
+    let device = choose_device(&options.device)?;
     let open = |folder| Member::open(folder, device);
     let members = folders.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     check_ensemble(&members)?;
     let Some(Member { folder, run }) = members.first() else {
-        anyhow::bail!("no run is named; name one with --run");
+        anyhow::bail!("--run: no run is named");
     };
     let search = options.search.apply(run.config.search);
-    limits::check_search(&search)?;
+    check_search(&search)?;
     let split = Split::from(options.split);
-    let scored = scoring::images(&members, &options.data, split, split != Split::Train)?;
+    let seen = if split == Split::Train { SeenImages::Score } else { SeenImages::Refuse };
+    let scored = scoring::images(&members, &options.data, split, seen)?;
     let networks = members.iter().map(|member| &*member.run.network);
     let networks = networks.collect::<Vec<&dyn Network>>();
-    let (images, store) = (&scored.images, &scored.store);
-    let evaluation = caption_and_score(&networks, &run.vocabulary, images, store, &search, device)?;
+    let (store, vocabulary) = (&scored.store, &run.vocabulary);
+    let setup = EvaluationSetup { store, vocabulary, options: &search, device };
+    let evaluation = caption_and_score(&networks, &scored.images, setup)?;
     report(&evaluation, split, &search, options.json.as_deref())?;
     let own = members.len() == 1 && !scored.of_other_data;
     let own = own.then(|| folder.path().join(format!("captions-{split}.json")));
@@ -45,7 +47,7 @@ pub(crate) fn evaluate(options: &options::Evaluate) -> anyhow::Result<()> {
     write_scores(&evaluation, options.json.as_deref())
 }
 
-/// Refuses to write over a file of a run that is averaged with others.
+/// Refuses to overwrite a file of a run of an ensemble.
 fn keep_files_of_members(folders: &[RunFolder], out: &Path) -> anyhow::Result<()> {
     if folders.len() < 2 || !out.exists() {
         return Ok(());
@@ -56,24 +58,24 @@ fn keep_files_of_members(folders: &[RunFolder], out: &Path) -> anyhow::Result<()
     };
     ensure!(
         !folders.iter().any(is_in),
-        "{}: a file of one of the runs; name another one for what they say together",
+        "{}: a file of one of the runs\n  Name another file for the results of all runs.",
         out.display()
     );
     Ok(())
 }
 
-/// Networks that are averaged must mean the same by a word and by a grid.
+/// Refuses networks of different vocabularies or encoders: they cannot be averaged.
 fn check_ensemble(members: &[Member]) -> anyhow::Result<()> {
     let Some((Member { run: first, .. }, others)) = members.split_first() else { return Ok(()) };
     for Member { folder, run } in others {
         let path = folder.path().display();
         ensure!(
             run.config.vocabulary_sha256 == first.config.vocabulary_sha256,
-            "{path}: another vocabulary than the first run has; they cannot be averaged"
+            "{path}: the vocabulary differs from that of the first run; they cannot be averaged"
         );
         ensure!(
             run.config.encoder.is_same(&first.config.encoder),
-            "{path}: another encoder than the first run has; they cannot be averaged"
+            "{path}: the encoder differs from that of the first run; they cannot be averaged"
         );
     }
     Ok(())
@@ -92,8 +94,10 @@ fn report(
         search.beam
     ));
     warn(format_args!(
-        "{} captions were cut off at {} words",
-        evaluation.unfinished, search.max_length
+        "{} of {} captions were cut off at {} words",
+        evaluation.unfinished,
+        evaluation.captioned.len(),
+        search.max_length
     ));
     if json != Some(Path::new("-")) {
         for (name, score) in evaluation.scores.iter() {
@@ -103,21 +107,22 @@ fn report(
     Ok(())
 }
 
-/// What `evaluate --json` writes.
+/// The document of `evaluate --json`.
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
     scores: Scores,
     images: usize,
-    /// Captions that were cut off at the longest length.
+    /// Number of captions that were cut off at the maximum length.
     unfinished: usize,
-    health: Health,
+    #[serde(rename = "health")]
+    statistics: Health,
     protocol: &'static str,
 }
 
 fn write_captions(evaluation: &Evaluation, path: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(path) = path else {
-        warn(format_args!("captions are not written; name a file for them with --hypotheses"));
+        warn(format_args!("captions are not written\n  Name a file for them (--hypotheses FILE)."));
         return Ok(());
     };
     replace(&path, &serde_json::to_string_pretty(&evaluation.captions())?)?;
@@ -130,7 +135,7 @@ fn write_scores(evaluation: &Evaluation, json: Option<&Path>) -> anyhow::Result<
         scores: evaluation.scores,
         images: evaluation.captioned.len(),
         unfinished: evaluation.unfinished,
-        health: evaluation.health,
+        statistics: evaluation.statistics,
         protocol: PROTOCOL,
     };
     let report = serde_json::to_string_pretty(&report)?;

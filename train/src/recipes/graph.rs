@@ -1,19 +1,19 @@
-//! What the graphs of all networks have in common.
+//! Parts that the ONNX graphs of all networks share.
 
 use onnx::{Attribute, Dimension, ElementType, Graph};
 use tch::{Tensor, nn};
 
+use super::NetworkConfig;
 use crate::Result;
-use crate::recipes::NetworkConfig;
-use crate::torch_decoder::flat;
+use crate::tensor::flat;
 
-/// The images of a search.
-pub(crate) const IMAGES: Dimension = Dimension::Symbolic("images");
-/// The captions of an image.
-pub(crate) const BEAM: Dimension = Dimension::Symbolic("beam");
+/// Number of images of a search.
+pub(super) const IMAGES: Dimension = Dimension::Symbolic("images");
+/// Number of captions of an image.
+pub(super) const BEAM: Dimension = Dimension::Symbolic("beam");
 
 /// `input · Wᵀ + b`.
-pub(crate) fn linear(
+pub(super) fn linear(
     graph: &mut Graph,
     name: &str,
     layer: &nn::Linear,
@@ -33,16 +33,16 @@ pub(crate) fn linear(
     Ok(())
 }
 
-/// What the weight makes of each word's row of `embedding`. The product of both is worked out when the
+/// The product of each word's row of `embedding` with a weight. The runtime folds the product of both matrices when the
 /// network is opened: at each word only its row is looked up.
-pub(crate) fn of_words(graph: &mut Graph, weight: &str, output: &str) {
+pub(super) fn embedded_product(graph: &mut Graph, weight: &str, output: &str) {
     let table = format!("{output}.table");
     graph.node("MatMul", &["embedding", weight], &[&table], &[]);
     graph.node("Gather", &[&table, "word"], &[output], &[]);
 }
 
 /// Layer normalisation over the last axis.
-pub(crate) fn layer_norm(
+pub(super) fn layer_norm(
     graph: &mut Graph,
     name: &str,
     layer: &nn::LayerNorm,
@@ -61,16 +61,16 @@ pub(crate) fn layer_norm(
     Ok(())
 }
 
-/// The inputs of a step that all networks have: the last words, and the LSTM's state.
-pub(crate) fn step_inputs(graph: &mut Graph, hidden: i64) {
+/// The inputs of a step that all networks share: the last words, and the LSTM's state.
+pub(super) fn step_inputs(graph: &mut Graph, hidden: i64) {
     graph.input("word", ElementType::Int64, &[IMAGES, BEAM]);
     for state in ["state.hidden", "state.memory"] {
         graph.input(state, ElementType::Float, &[IMAGES, BEAM, fixed(hidden)]);
     }
 }
 
-/// `logits`, `attention` and `next.state.*` as what a step gives.
-pub(crate) fn step_outputs(graph: &mut Graph, cells: usize, config: &NetworkConfig) {
+/// The outputs of a step: log-probabilities of `logits`, `attention` and `next.state.*`.
+pub(super) fn step_outputs(graph: &mut Graph, cells: usize, config: &NetworkConfig) {
     let last = [Attribute::Int("axis", -1)];
     graph.node("LogSoftmax", &["logits"], &["log_probabilities"], &last);
     let vocabulary = fixed(config.vocabulary);
@@ -81,21 +81,21 @@ pub(crate) fn step_outputs(graph: &mut Graph, cells: usize, config: &NetworkConf
     }
 }
 
-/// A tensor as a weight of the graph.
-pub(crate) fn weight(graph: &mut Graph, name: &str, tensor: &Tensor) -> Result<()> {
-    let shape = tensor.size().iter().map(|&side| side as usize).collect::<Vec<_>>();
+/// Adds a tensor as a weight of the graph.
+pub(super) fn weight(graph: &mut Graph, name: &str, tensor: &Tensor) -> Result<()> {
+    let shape = tensor.size().iter().map(|&size| size as usize).collect::<Vec<_>>();
     graph.weight(name, &shape, &flat(tensor)?);
     Ok(())
 }
 
-/// A side that is known.
-pub(crate) fn fixed(side: i64) -> Dimension {
-    Dimension::Fixed(side as usize)
+/// A dimension of fixed size.
+pub(super) fn fixed(size: i64) -> Dimension {
+    Dimension::Fixed(size as usize)
 }
 
-/// `gates` and `state.memory` to `next.state.hidden` and `next.state.memory`. `parts` are the gates
-/// in the order of the weights: `input_gate`, `forget_gate`, `output_gate` and `candidate_input`.
-pub(crate) fn lstm_cell(graph: &mut Graph, hidden: i64, parts: [&str; 4]) {
+/// The LSTM cell: `gates` and `state.memory` to `next.state.hidden` and `next.state.memory`. `parts` are the gates in the
+/// order of the weights: `input_gate`, `forget_gate`, `output_gate` and `candidate_input`.
+pub(super) fn lstm_cell(graph: &mut Graph, hidden: i64, parts: [&str; 4]) {
     graph.integers("gate_parts", &[hidden; 4]);
     graph.node("Split", &["gates", "gate_parts"], &parts, &[Attribute::Int("axis", -1)]);
     for gate in ["input", "forget", "output"] {

@@ -1,0 +1,178 @@
+//! A network in training: its weights, optimizer and steps.
+
+use features::FeatureStore;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+
+use super::TrainingData;
+use super::schedule::learning_rate;
+use crate::batch::Batch;
+use crate::checkpoint::{Checkpoint, sorted_weights};
+use crate::dataset::{TrainingImage, Views};
+use crate::ema::Ema;
+use crate::optimizer::{AdamW, StepSize};
+use crate::recipes::{self, ForwardPass, Network};
+use crate::run::RunConfig;
+use crate::sample::SampleSize;
+use crate::self_critical::{Sampled, SelfCritical};
+use crate::settings::Training;
+use crate::{Error, Result};
+
+/// A network in training.
+#[derive(Debug)]
+pub(super) struct Learner<'a> {
+    training: &'a Training,
+    store: &'a FeatureStore,
+    device: Device,
+    weights: VarStore,
+    network: Box<dyn Network>,
+    ema: Option<Ema>,
+    optimizer: AdamW,
+    self_critical: Option<SelfCritical<'a>>,
+    steps_per_epoch: usize,
+}
+
+/// How a network is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TrainingKind {
+    /// Cross-entropy of teacher-forced captions.
+    TeacherForcing,
+    /// Rewards of sampled captions.
+    SelfCritical,
+}
+
+/// The figures of a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StepMetrics {
+    /// Number of captions.
+    pub(super) captions: usize,
+    /// The mean negative log-likelihood of a word.
+    pub(super) cross_entropy: f64,
+    /// The mean reward of sampled captions; 0 with teacher forcing.
+    pub(super) reward: f64,
+}
+
+impl<'a> Learner<'a> {
+    /// A network with fresh weights.
+    pub(super) fn new(
+        config: &'a RunConfig,
+        data: &'a TrainingData,
+        views: &Views,
+        device: Device,
+    ) -> Result<Self> {
+        let training = &config.training;
+        let weights = VarStore::new(device);
+        let network = recipes::build(config.recipe, &weights.root(), config.network, training.seed);
+        let ema = (training.averaging > 0.0)
+            .then(|| Ema::new(training.averaging, config, &weights))
+            .transpose()?;
+        let self_critical = config.refinement.as_ref().map(|refinement| {
+            let max_length = config.search.max_length;
+            let size = SampleSize { captions: refinement.samples, max_length };
+            SelfCritical::new(&data.training, views, &data.store, size)
+        });
+        Ok(Self {
+            training,
+            store: &data.store,
+            device,
+            optimizer: AdamW::new(sorted_weights(&weights)),
+            weights,
+            network,
+            ema,
+            self_critical,
+            steps_per_epoch: data.training.len().div_ceil(training.batch),
+        })
+    }
+
+    /// Takes a step on a batch of images.
+    pub(super) fn step(&mut self, images: &[&TrainingImage]) -> Result<StepMetrics> {
+        let Training { regularization, precision, seed, weight_decay, clip, .. } = *self.training;
+        let step = self.steps().unsigned_abs().into();
+        let sampled = self.sample(images, step)?;
+        let pass = ForwardPass::new(regularization, precision, seed, step);
+        let (batch, mut pass) = match &sampled {
+            Some(Sampled { images, .. }) => {
+                let images = images.iter().collect::<Vec<_>>();
+                (Batch::new(&images, self.store, self.device)?, pass.over_sampled())
+            }
+            None => (Batch::new(images, self.store, self.device)?, pass),
+        };
+        let loss = self.network.loss(&batch, &mut pass);
+        let cross_entropy = loss.cross_entropy;
+        self.check_finite("loss", cross_entropy)?;
+        loss.backward();
+        let learning_rate = learning_rate(self.training, self.steps(), self.steps_per_epoch);
+        let norm = self.optimizer.step(StepSize { learning_rate, weight_decay, clip });
+        self.check_finite("gradient", norm.unwrap_or(f64::NAN))?;
+        if let Some(ema) = &mut self.ema {
+            ema.update(&self.weights, self.optimizer.steps());
+        }
+        let reward = sampled.as_ref().map_or(0.0, |sampled| sampled.reward);
+        Ok(StepMetrics { captions: batch.captions(), cross_entropy, reward })
+    }
+
+    /// Samples captions for images, in self-critical training.
+    fn sample(&self, images: &[&TrainingImage], step: u64) -> Result<Option<Sampled>> {
+        let Some(self_critical) = &self.self_critical else { return Ok(None) };
+        // Another generator than that of dropout and order.
+        let mut random = ChaCha8Rng::seed_from_u64(self.training.seed ^ u64::MAX);
+        random.set_stream(step);
+        self_critical.sample(&*self.network, images, self.device, &mut random).map(Some)
+    }
+
+    /// Refuses a quantity that is not finite, before a weight or a checkpoint changes.
+    fn check_finite(&self, quantity: &'static str, value: f64) -> Result<()> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let epoch = self.steps().unsigned_abs() as usize / self.steps_per_epoch.max(1) + 1;
+        Err(Error::Diverged { quantity, epoch })
+    }
+
+    /// Number of steps taken.
+    pub(super) fn steps(&self) -> i32 {
+        self.optimizer.steps()
+    }
+
+    /// How the network is trained.
+    pub(super) fn kind(&self) -> TrainingKind {
+        match self.self_critical {
+            Some(_) => TrainingKind::SelfCritical,
+            None => TrainingKind::TeacherForcing,
+        }
+    }
+
+    /// The network that captions are generated with.
+    pub(super) fn generator(&self) -> &dyn Network {
+        self.ema.as_ref().map_or(&*self.network, Ema::network)
+    }
+
+    /// The weights that captions are generated with, by name.
+    pub(super) fn generator_weights(&self) -> Vec<(String, Tensor)> {
+        sorted_weights(self.ema.as_ref().map_or(&self.weights, Ema::weights))
+    }
+
+    /// All that a training is resumed from, by name: weights, moments and EMA.
+    pub(super) fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
+        let ema = self.ema.iter().flat_map(Ema::state);
+        sorted_weights(&self.weights).into_iter().chain(self.optimizer.state()).chain(ema)
+    }
+
+    /// Restores the state of a checkpoint.
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.copy_weights(&self.weights)?;
+        if let Some(ema) = &mut self.ema {
+            ema.restore(|name, tensor| checkpoint.copy_into(name, tensor))?;
+        }
+        let steps = checkpoint.progress.steps;
+        self.optimizer.restore(steps, |name, tensor| checkpoint.copy_into(name, tensor))
+    }
+
+    /// Begins with the weights of a checkpoint.
+    pub(super) fn begin_with(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.copy_weights(&self.weights)?;
+        self.ema.as_mut().map_or(Ok(()), |ema| ema.copy(&self.weights))
+    }
+}

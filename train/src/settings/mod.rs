@@ -1,0 +1,23 @@
+//! Hyperparameters. Each group is defined once: its fields, their flags, their keys in `config.toml`, their defaults and
+//! their limits.
+
+#[macro_use]
+mod group;
+mod changes;
+mod differences;
+mod file;
+mod limit;
+mod presets;
+mod refinement;
+mod removed;
+mod search;
+mod training;
+
+pub use self::changes::Changes;
+pub use self::differences::differences;
+pub use self::file::SettingsFile;
+pub(crate) use self::limit::Limit;
+pub use self::refinement::Refinement;
+pub(crate) use self::removed::check_removed;
+pub use self::search::{SearchFlags, check_search};
+pub use self::training::{Regularization, Training};

@@ -1,0 +1,57 @@
+//! The hyperparameters of each recipe.
+
+use super::{Regularization, Training};
+use crate::recipes::Recipe;
+
+impl Training {
+    /// The hyperparameters of a recipe, on a store with the given views.
+    #[must_use]
+    pub fn preset(recipe: Recipe, views: &[String]) -> Self {
+        match recipe {
+            Recipe::ShowAttendTell => Self {
+                regularization: Regularization {
+                    dropout: 0.5,
+                    doubly_stochastic: 1.0,
+                    ..Regularization::default()
+                },
+                ..Self::default()
+            },
+            Recipe::Adaptive => Self {
+                batch: 8,
+                learning_rate: 8e-4,
+                warm_up: 200,
+                decay: 0.87,
+                weight_decay: 0.05,
+                averaging: 0.9995,
+                consensus: 0.5,
+                views: views.to_vec(),
+                regularization: Regularization {
+                    dropout: 0.4,
+                    label_smoothing: 0.1,
+                    ..Regularization::default()
+                },
+                ..Self::default()
+            },
+        }
+    }
+
+    /// The hyperparameters of the refinement of a network that was trained with `base`. There is no dropout: captions
+    /// are sampled from the whole network, so the whole network is rewarded.
+    #[must_use]
+    pub fn refinement_preset(base: &Self) -> Self {
+        Self {
+            epochs: 15,
+            learning_rate: 5e-5,
+            warm_up: 50,
+            decay: 0.95,
+            averaging: 0.99,
+            patience: 5,
+            window: base.window,
+            clip: base.clip,
+            views: base.views.clone(),
+            side_words: base.side_words.clone(),
+            precision: base.precision,
+            ..Self::default()
+        }
+    }
+}
