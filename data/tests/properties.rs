@@ -52,7 +52,7 @@ proptest! {
         match Captions::read(&path) {
             Ok(captions) => {
                 for (image, caption) in full.clone() {
-                    let of_image = captions.of(image).unwrap();
+                    let of_image = captions.get(image).unwrap();
                     prop_assert!(of_image.iter().any(|of| of == caption.trim()), "{caption:?}");
                 }
                 let read = captions.iter().map(|of| of.captions.len()).sum::<usize>();

@@ -104,6 +104,9 @@ pub enum Error {
         /// What does not fit, and the next step.
         problem: String,
     },
+    /// A file.
+    #[error(transparent)]
+    File(#[from] common::Error),
     /// The vocabulary cannot be read.
     #[error(transparent)]
     Data(#[from] data::Error),

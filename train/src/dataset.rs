@@ -137,7 +137,7 @@ fn matched<T>(
     make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
 ) -> Matched<T> {
     let mut matched = Matched { images: Vec::new(), without_grid: 0 };
-    for of in captions.iter().filter(|of| splits.of(&of.image) == Some(split)) {
+    for of in captions.iter().filter(|of| splits.split_of(&of.image) == Some(split)) {
         let tokens = of.captions.iter().map(|caption| tokenize(caption));
         let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
         match store.find(&of.image) {

@@ -27,6 +27,9 @@ pub enum Error {
     /// Training cannot go on.
     #[error("{0}")]
     Training(String),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] common::Error),
     /// Captions, splits or vocabulary.
     #[error(transparent)]
     Data(#[from] data::Error),

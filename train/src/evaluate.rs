@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data::Vocabulary;
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{Item, Scores, Sums, score};
 use features::{FeatureStore, ORIGINAL};
 use models::{Decoder, Hypothesis, SearchOptions, search};
@@ -40,7 +40,7 @@ pub struct Evaluation {
     /// How many captions were cut off at the longest length.
     pub unfinished: usize,
     /// What the scores do not show of them.
-    pub health: Health,
+    pub health: CaptionStatistics,
 }
 
 impl Evaluation {
@@ -63,7 +63,7 @@ impl Evaluation {
         let spoken = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
         let scores = sums.iter().copied().sum::<Sums>().scores();
         let unfinished = found.iter().filter(|hypothesis| !hypothesis.finished).count();
-        let health = Health::of(&spoken, None);
+        let health = CaptionStatistics::count(&spoken, None);
         let captioned = images.iter().zip(found).zip(sums).map(|((image, hypothesis), sums)| {
             let caption = vocabulary.decode(&hypothesis.words);
             Captioned { image: image.image.clone(), hypothesis, caption, sums }

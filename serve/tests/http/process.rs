@@ -63,11 +63,11 @@ fn serve() -> Command {
 fn flags_that_would_do_nothing_are_refused_with_what_is_right() {
     for (flag, value, advice) in [
         ("--cors-origin", "example.org", "https://example.org"),
-        ("--cors-origin", "https://a.example,https://example.org/", "https://example.org;"),
-        ("--cors-origin", "https://example.org:443", "https://example.org;"),
+        ("--cors-origin", "https://a.example,https://example.org/", "https://example.org:"),
+        ("--cors-origin", "https://example.org:443", "https://example.org:"),
         ("--cors-origin", "null", "*"),
         ("--log", "nonsense", "nonsense=debug"),
-        ("--log", "serve=loud", "PART=LEVEL"),
+        ("--log", "serve=loud", "TARGET=LEVEL"),
         ("--write-time", "0", "above 0"),
     ] {
         let output = serve().arg(format!("{flag}={value}")).output().unwrap();

@@ -167,7 +167,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         (raw(large.clone()), 413, "body_too_large"),
         (api(&[("image", &large)]), 413, "body_too_large"),
         (
-            form("/api/captions", &[("image", &vec![0; limits.max_together().bytes() as usize])]),
+            form("/api/captions", &[("image", &vec![0; limits.max_total().bytes() as usize])]),
             413,
             "photos_too_large",
         ),
@@ -251,7 +251,7 @@ async fn each_limit_is_named_where_it_is_hit() {
     let cases = [
         (raw(large.clone()), "2 kB"),
         (form("/api/caption", &[("image", &large)]), "2 kB"),
-        (several(5), "8 kB together"),
+        (several(5), "8 kB in total"),
         (form("/api/captions", &vec![("image", b"x".as_slice()); 7]), "6 photos"),
     ];
     for (request, limit) in cases {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{PROTOCOL, Scores};
 use data::program::{print, warn};
 use data::{Split, files};
@@ -111,7 +111,7 @@ struct Report {
     images: usize,
     /// Captions that were cut off at the longest length.
     unfinished: usize,
-    health: Health,
+    health: CaptionStatistics,
     protocol: &'static str,
 }
 

@@ -149,7 +149,7 @@ pub(super) fn fit(folder: &RunFolder, options: &options::Fit) -> anyhow::Result<
 
 /// The vocabulary of the training captions. Refuses another one that lies in the run folder.
 fn vocabulary(path: &Path, data: &DataSet, min_count: usize) -> anyhow::Result<Vocabulary> {
-    let vocabulary = Vocabulary::of_training(&data.captions, &data.splits, min_count)?;
+    let vocabulary = Vocabulary::from_training(&data.captions, &data.splits, min_count)?;
     if path.exists() {
         let found = Vocabulary::load(path)?;
         let other = match found.origin() {

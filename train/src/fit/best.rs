@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 
 use super::Material;
 use crate::checkpoint::Progress;
@@ -22,7 +22,7 @@ impl Ends {
     pub(super) fn new(material: &Material) -> Self {
         let written = material.dev.iter().flat_map(|image| &image.references);
         let written = written.map(Vec::as_slice).collect::<Vec<_>>();
-        Self { written: Health::of(&written, None).unfinished }
+        Self { written: CaptionStatistics::count(&written, None).unfinished }
     }
 
     /// Whether nearly all captions end, of which the share `cut_off` was cut off and the share `open` ends in a word that

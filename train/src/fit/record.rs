@@ -1,7 +1,7 @@
 //! What a run says of its epochs.
 
 use data::metrics::Scores;
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 use data::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -25,7 +25,7 @@ pub(super) struct EpochRecord {
     pub(super) evaluate_seconds: f64,
     /// Dev captions that were cut off at the longest length.
     pub(super) unfinished: usize,
-    pub(super) health: Health,
+    pub(super) health: CaptionStatistics,
     pub(super) dev: Scores,
 }
 

@@ -23,7 +23,8 @@ pub struct PartRecord {
 impl PartRecord {
     /// The record of a part as it is now.
     pub fn new(data: &DataSet, split: Split) -> Result<Self> {
-        let images = data.captions.iter().filter(|of| data.splits.of(&of.image) == Some(split));
+        let images =
+            data.captions.iter().filter(|of| data.splits.split_of(&of.image) == Some(split));
         let rows = images.filter_map(|of| data.store.find(&of.image));
         let photos = sorted_photos(rows, &data.store)?;
         Ok(Self {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use data::metrics::bootstrap::Bootstrap;
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{NAMES, PROTOCOL, Sums};
 use data::{LeftOut, text};
 use minijinja::Environment;
@@ -70,7 +70,7 @@ struct Page<'a> {
     charts: Vec<Chart>,
     scores: Vec<ScoreRow>,
     settings: Vec<Setting>,
-    health: Vec<Health>,
+    health: Vec<CaptionStatistics>,
     best: Vec<Example>,
     worst: Vec<Example>,
     has_photos: bool,

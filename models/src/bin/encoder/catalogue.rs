@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use data::download::Source;
 use data::text;
+use download::Source;
 use models::Preprocess;
 use serde::Deserialize;
 
@@ -56,7 +56,7 @@ pub(crate) fn find<'a>(catalogue: &'a Catalogue, name: &str) -> anyhow::Result<&
 
 #[cfg(test)]
 mod tests {
-    use data::download::Checksum;
+    use download::Checksum;
 
     #[test]
     fn the_own_catalogue_can_be_read() {

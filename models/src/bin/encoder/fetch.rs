@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use data::download;
 use data::program::{print, warn};
 use models::identity;
 use zip::ZipArchive;
@@ -50,7 +49,7 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     }
     let file = fetched.join(entry.source.file_name());
     warn(format_args!("{name}: {}, licence {}", entry.origin, entry.licence));
-    entry.source.fetch(&file, &mut download::bar())?;
+    entry.source.fetch(&file, &mut download::progress_bar())?;
     let encoder = match &entry.member {
         Some(member) => {
             let network = unpacked(&file, member)?;
