@@ -1,4 +1,4 @@
-//! Tokens, scores and captions against what the reference scorer and the real data set say.
+//! Tokens and scores equal those of the reference scorer; both forms of the real captions agree.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;

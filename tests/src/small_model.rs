@@ -1,5 +1,5 @@
-//! A small captioner for tests: real ONNX graphs, written here, that ONNX Runtime opens in
-//! milliseconds. The encoder averages patches; the decoder says more words for darker blue.
+//! A small captioner for tests: real ONNX graphs that ONNX Runtime opens in milliseconds. The encoder averages patches;
+//! the decoder generates more words for darker blue.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -75,7 +75,7 @@ pub fn encoder(batch: Dimension) -> Vec<u8> {
     graph.into_bytes(&[])
 }
 
-/// A network that ends where a classifier does.
+/// A network with the output of a classifier.
 #[must_use]
 pub fn classifier() -> Vec<u8> {
     let mut graph = Graph::new("classifier");

@@ -15,6 +15,8 @@ use crate::Result;
 pub(crate) struct Staging {
     folder: PathBuf,
     part: PathBuf,
+    /// The open folder `part`: its file system reports write errors since it was opened.
+    handle: File,
 }
 
 impl Staging {
@@ -32,7 +34,8 @@ impl Staging {
             fs::remove_dir_all(&part).map_err(Error::io(&part))?;
         }
         fs::create_dir_all(&part).map_err(Error::io(&part))?;
-        Ok(Self { folder, part })
+        let handle = File::open(&part).map_err(Error::io(&part))?;
+        Ok(Self { folder, part, handle })
     }
 
     /// Writes a file.
@@ -51,9 +54,8 @@ impl Staging {
     /// # Errors
     /// If they cannot be synced or moved.
     pub(crate) fn publish(self) -> Result<()> {
-        let Self { folder, part } = self;
-        let synced = File::open(&part).and_then(|part| Ok(rustix::fs::syncfs(part)?));
-        synced.map_err(Error::io(&part))?;
+        let Self { folder, part, handle } = self;
+        rustix::fs::syncfs(handle).map_err(|error| Error::io(&part)(error.into()))?;
         if !folder.exists() {
             fs::rename(&part, &folder).map_err(Error::io(&folder))?;
             return Ok(());
