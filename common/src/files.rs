@@ -18,7 +18,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let is_there = fs::metadata(path);
-    if is_there.as_ref().is_ok_and(|of| !of.is_file() && !of.is_dir()) {
+    if is_there.as_ref().is_ok_and(|entry| !entry.is_file() && !entry.is_dir()) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
     let file = if is_there.is_ok() { fs::canonicalize(path)? } else { path.to_path_buf() };

@@ -29,7 +29,7 @@ pub(crate) fn replace(
     lists: &[(Split, Vec<u8>)],
 ) -> Result<Vec<&'static str>> {
     let lists = LISTS.map(|(split, name)| {
-        (name, lists.iter().find(|(of, _)| *of == split).map(|(_, names)| names.as_slice()))
+        (name, lists.iter().find(|(other, _)| *other == split).map(|(_, names)| names.as_slice()))
     });
     let is_same = |name: &str, content| fs::read(folder.join(name)).ok().as_deref() == content;
     if is_same(CAPTIONS_FILE, Some(captions))

@@ -118,7 +118,7 @@ pub fn import(path: &Path, folder: &Path) -> Result<Imported> {
     let removed_lists = dataset::replace(folder, &csv, &contents.collect::<Vec<_>>())?;
     Ok(Imported {
         images: captions.len(),
-        captions: captions.iter().map(|of| of.captions.len()).sum(),
+        captions: captions.iter().map(|image| image.captions.len()).sum(),
         splits: lists.map(|lists| lists.map(|(split, names)| (split, names.len()))),
         left_out,
         removed_lists,
