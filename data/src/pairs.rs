@@ -7,37 +7,44 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::metrics::Item;
-use crate::names::normal;
 use crate::tokens::{is_wordless, tokenize};
-use crate::{Error, LeftOut, Result, text};
+use crate::{Error, Result};
+use common::names::normal;
+use common::{LeftOut, text};
 
-/// Ids named in a message; the others are counted.
+/// The most ids named in a message.
 const EXAMPLES: usize = 3;
 
-/// One caption in so many may be empty.
-const MOST_SILENT: usize = 100;
+/// At most one caption in this number may be empty.
+const CAPTIONS_PER_EMPTY: usize = 100;
 
 /// The reference captions of each image.
 pub type References = BTreeMap<String, Vec<String>>;
 
-/// The caption of each image that is to be scored.
+/// The caption to score of each image.
 pub type Hypotheses = BTreeMap<String, String>;
 
-/// Reads `{"<id>": ["caption", …], …}`. Captions that are empty are left out and counted.
+/// Reads `{"<id>": ["caption", …], …}`. Empty captions are left out.
+///
+/// # Errors
+/// Those of [`text::read`], and [`Error::Pairs`] with all problems of the file.
 pub fn read_references(path: &Path) -> Result<(References, LeftOut)> {
     let mut left_out = LeftOut::default();
     let references =
-        read_each(path, "a JSON object that gives each id a list of captions", |id, value| {
+        read_each(path, "a JSON object with a list of captions for each id", |id, value| {
             captions(id, value, &mut left_out)
         })?;
     Ok((references, left_out))
 }
 
-/// Reads `{"<id>": "caption", …}`. A captioner may have said nothing, so a caption may be empty.
+/// Reads `{"<id>": "caption", …}`. A caption may be empty.
+///
+/// # Errors
+/// Those of [`text::read`], and [`Error::Pairs`] with all problems of the file.
 pub fn read_hypotheses(path: &Path) -> Result<Hypotheses> {
-    read_each(path, "a JSON object that gives each id a caption", |_, value| match value {
+    read_each(path, "a JSON object with a caption for each id", |_, value| match value {
         Value::String(caption) => Ok(caption),
-        _ => Err("with a caption that is not a string"),
+        _ => Err("caption is not a string"),
     })
 }
 
@@ -52,9 +59,9 @@ fn read_each<T>(
         let id = normal(&written).into_owned();
         match (parse(&id, value), read.get(&id)) {
             (_, Some((before, _))) if *before == written => {
-                problems.add("twice in the file", &id);
+                problems.add("occurs twice", &id);
             }
-            (_, Some(_)) => problems.add("in the file in two Unicode forms", &id),
+            (_, Some(_)) => problems.add("occurs in two Unicode forms", &id),
             (Err(problem), _) => problems.add(problem, &id),
             (Ok(parsed), _) => {
                 read.insert(id, (written, parsed));
@@ -64,16 +71,18 @@ fn read_each<T>(
     problems.or(path, read.into_iter().map(|(id, (_, parsed))| (id, parsed)).collect())
 }
 
-/// Each image with its references and its hypothesis, in tokens and in the order of the ids. Both
-/// must hold the same ids; `path` is that of the hypotheses. A caption without a word scores 0, but
-/// if more than one in a hundred is empty something else went wrong, and that is refused.
+/// Pairs the references and the hypothesis of each image, tokenized, in the order of the ids. `path` is the file of the
+/// hypotheses. A caption without a word scores 0.
+///
+/// # Errors
+/// [`Error::Pairs`] if the ids differ, or more than one caption in a hundred is empty.
 pub fn pair(references: &References, hypotheses: &Hypotheses, path: &Path) -> Result<Vec<Item>> {
     let mut problems = Problems::default();
     for id in references.keys().filter(|id| !hypotheses.contains_key(*id)) {
-        problems.add("not there, though there are references for it", id);
+        problems.add("missing, but has references", id);
     }
     for id in hypotheses.keys().filter(|id| !references.contains_key(*id)) {
-        problems.add("without a reference", id);
+        problems.add("has no reference", id);
     }
     let pairs = references.values().zip(hypotheses.values());
     let items = pairs.map(|(references, hypothesis)| Item {
@@ -81,25 +90,25 @@ pub fn pair(references: &References, hypotheses: &Hypotheses, path: &Path) -> Re
         hypothesis: tokenize(hypothesis),
     });
     let items = items.collect::<Vec<_>>();
-    let silent = silent(hypotheses.keys().map(String::as_str), &items);
-    if silent.len() * MOST_SILENT > items.len() {
-        for id in silent {
-            problems.add("with an empty caption", id);
+    let empty = empty_captions(hypotheses.keys().map(String::as_str), &items);
+    if empty.len() * CAPTIONS_PER_EMPTY > items.len() {
+        for id in empty {
+            problems.add("empty caption", id);
         }
     }
     problems.or(path, items)
 }
 
 /// The ids of images whose caption has no word; `ids` are those of the items.
-pub fn silent<'a>(ids: impl IntoIterator<Item = &'a str>, items: &[Item]) -> Vec<&'a str> {
-    let of_items = ids.into_iter().zip(items);
-    of_items.filter(|(_, item)| item.hypothesis.is_empty()).map(|(id, _)| id).collect()
+pub fn empty_captions<'a>(ids: impl IntoIterator<Item = &'a str>, items: &[Item]) -> Vec<&'a str> {
+    let items = ids.into_iter().zip(items);
+    items.filter(|(_, item)| item.hypothesis.is_empty()).map(|(id, _)| id).collect()
 }
 
 fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String>, &'static str> {
     let Value::Array(values) = value else { return Err("not a list of captions") };
     if values.is_empty() {
-        return Err("without a reference: the list is empty");
+        return Err("no reference: the list is empty");
     }
     let mut captions = Vec::with_capacity(values.len());
     for value in values {
@@ -108,13 +117,13 @@ fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String
                 left_out.add("empty caption", id);
             }
             Value::String(caption) => captions.push(caption),
-            _ => return Err("with a caption that is not a string"),
+            _ => return Err("caption is not a string"),
         }
     }
-    if captions.is_empty() { Err("without a reference: all are empty") } else { Ok(captions) }
+    if captions.is_empty() { Err("no reference: all are empty") } else { Ok(captions) }
 }
 
-/// What is wrong with a file: for each problem the ids that have it.
+/// The problems of a file, with their ids.
 #[derive(Default)]
 struct Problems(BTreeMap<&'static str, Vec<String>>);
 
@@ -123,6 +132,7 @@ impl Problems {
         self.0.entry(problem).or_default().push(id.to_owned());
     }
 
+    /// Returns `read`, or an error if there are problems.
     fn or<T>(self, path: &Path, read: T) -> Result<T> {
         if self.0.is_empty() {
             return Ok(read);
@@ -131,8 +141,8 @@ impl Problems {
             let examples = ids.iter().take(EXAMPLES).map(|id| format!("`{id}`"));
             let examples = examples.collect::<Vec<_>>().join(", ");
             let more = if ids.len() > EXAMPLES { ", …" } else { "" };
-            let noun = if ids.len() == 1 { "id is" } else { "ids are" };
-            format!("{} {noun} {problem}: {examples}{more}", ids.len())
+            let noun = if ids.len() == 1 { "id" } else { "ids" };
+            format!("{} {noun}: {problem}: {examples}{more}", ids.len())
         });
         Err(Error::Pairs { path: path.to_path_buf(), problems: problems.collect() })
     }
@@ -174,18 +184,18 @@ mod tests {
     fn bad_references_are_counted_and_named() {
         let text = r#"{"a": [], "b": [], "c": ["x", 5], "d": "x", "e": ["", " "], "f": ["x"]}"#;
         for said in [
-            "2 ids are without a reference: the list is empty: `a`, `b`",
-            "1 id is with a caption that is not a string: `c`",
-            "1 id is not a list of captions: `d`",
-            "1 id is without a reference: all are empty: `e`",
+            "2 ids: no reference: the list is empty: `a`, `b`",
+            "1 id: caption is not a string: `c`",
+            "1 id: not a list of captions: `d`",
+            "1 id: no reference: all are empty: `e`",
         ] {
             assert_refused(read_references, text, said);
         }
         assert_refused(read_references, "{}", "no id in it");
-        assert_refused(read_references, "[1]", "expected a JSON object that gives each id a list");
+        assert_refused(read_references, "[1]", "expected a JSON object with a list");
         assert_refused(read_references, r#"{"a": ["x"]"#, "line 1");
         assert_refused(read_references, r#"{"a": ["x"]} 7"#, "trailing");
-        assert_refused(read_references, r#"{"a": ["x"], "a": ["y"]}"#, "twice in the file: `a`");
+        assert_refused(read_references, r#"{"a": ["x"], "a": ["y"]}"#, "occurs twice: `a`");
     }
 
     #[test]
@@ -205,15 +215,15 @@ mod tests {
         let (references, _) = read_references(&path).unwrap();
         assert!(references.contains_key("\u{f4}.jpg"));
         let twice = "{\"o\u{302}\": \"x\", \"\u{f4}\": \"x\"}";
-        assert_refused(read_hypotheses, twice, "in two Unicode forms: `\u{f4}`");
+        assert_refused(read_hypotheses, twice, "occurs in two Unicode forms: `\u{f4}`");
     }
 
     #[test]
     fn bad_hypotheses_are_counted_and_named() {
         let many = (0..5).map(|at| format!("\"{at}\": null")).collect::<Vec<_>>().join(",");
-        let said = "5 ids are with a caption that is not a string: `0`, `1`, `2`, …";
+        let said = "5 ids: caption is not a string: `0`, `1`, `2`, …";
         assert_refused(read_hypotheses, &format!("{{{many}}}"), said);
-        assert_refused(read_hypotheses, r#"{"a": "x", "a": "x"}"#, "twice in the file: `a`");
+        assert_refused(read_hypotheses, r#"{"a": "x", "a": "x"}"#, "occurs twice: `a`");
     }
 
     #[test]
@@ -227,10 +237,11 @@ mod tests {
             hypotheses.insert(id.to_owned(), text.to_owned());
         }
         let items = pair(&references, &hypotheses, path).unwrap();
-        assert_eq!(silent(ids.iter().map(String::as_str), &items), ["007", "008"]);
+        assert_eq!(empty_captions(ids.iter().map(String::as_str), &items), ["007", "008"]);
         hypotheses.insert("009".to_owned(), "\t".to_owned());
         let error = pair(&references, &hypotheses, path).unwrap_err().to_string();
-        let said = "generated.json: cannot be scored\n  3 ids are with an empty caption: `007`, `008`, `009`\n";
+        let said =
+            "generated.json: cannot be scored\n  3 ids: empty caption: `007`, `008`, `009`\n";
         assert!(error.contains(said), "{error}");
     }
 
@@ -241,7 +252,7 @@ mod tests {
         let hypotheses = ["b", "c"].map(|id| (id.to_owned(), "A cat.".to_owned()));
         let path = Path::new("generated.json");
         let error = pair(&references, &Hypotheses::from(hypotheses), path).unwrap_err().to_string();
-        assert!(error.contains("1 id is not there, though there are references for it: `a`"));
-        assert!(error.contains("1 id is without a reference: `c`"), "{error}");
+        assert!(error.contains("1 id: missing, but has references: `a`"));
+        assert!(error.contains("1 id: has no reference: `c`"), "{error}");
     }
 }

@@ -1,13 +1,13 @@
-//! Digests of a part of a data set, by which a later run recognizes it.
+//! Digests of one split of a data set, by which a later run recognizes it.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::names::normal;
 use crate::{Captions, Split, Splits};
+use common::names::normal;
 
-/// The images of a split that have captions, and these captions, as digests. Neither the order of the entries in
-/// their files nor the Unicode form in which they were typed changes it.
+/// Digests of the images of a split that have captions, and of these captions. They do not depend on the order of the
+/// entries in their files, nor on their Unicode form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartDigest {
     /// The number of images.
@@ -18,15 +18,18 @@ pub struct PartDigest {
     pub captions_sha256: String,
 }
 
-/// The digest of one part of `captions`: of the images that `splits` assigns to `split`.
+/// Computes the digests of the images that `splits` assigns to `split`, and of their captions.
 ///
-/// Both digests take the images in the order of their names, and before each text its length in bytes as eight bytes,
-/// lowest first: for `names_sha256` the names, for `captions_sha256` each name, then the number of its captions in the
-/// same form, then the captions in byte order. All texts are in Unicode normal form C.
+/// Images are in the order of their names. Each text follows its length in bytes, as eight bytes in little-endian order.
+/// `names_sha256` is over the names; `captions_sha256` is over each name, the number of its captions (eight bytes), and
+/// the captions in byte order. All texts are in Unicode normal form C.
 #[must_use]
 pub fn digest_of_part(captions: &Captions, splits: &Splits, split: Split) -> PartDigest {
-    let of_split = captions.iter().filter(|of| splits.of(&of.image) == Some(split));
-    let mut images = of_split.map(|of| (normal(&of.image), &of.captions)).collect::<Vec<_>>();
+    let mut images = captions
+        .iter()
+        .filter(|image| splits.split_of(&image.image) == Some(split))
+        .map(|image| (normal(&image.image), &image.captions))
+        .collect::<Vec<_>>();
     images.sort_unstable();
     let (mut names_hash, mut captions_hash) = (Sha256::new(), Sha256::new());
     for (name, captions) in &images {

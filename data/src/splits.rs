@@ -1,4 +1,4 @@
-//! Which image is trained on, which chooses the model, which is only scored.
+//! Splits: training, development and test images.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::left_out::NOTHING;
-use crate::names::normal;
-use crate::{Captions, Error, LeftOut, Result, text};
+use crate::{Captions, Error, Result};
+use common::names::normal;
+use common::{LeftOut, text};
 
-/// One of the three parts of a data set.
+/// A split of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// Trained on; the vocabulary comes from here alone.
+    /// For training; the vocabulary is counted over these captions only.
     Train,
-    /// Chooses the best checkpoint.
+    /// Selects the best checkpoint.
     Dev,
-    /// Only scored.
+    /// For the final evaluation.
     Test,
 }
 
@@ -31,8 +31,8 @@ impl fmt::Display for Split {
     }
 }
 
-/// The names of the official lists, as Flickr8k is distributed.
-pub(crate) const LISTS: [(Split, &str); 3] = [
+/// The file names of the split lists, as in Flickr8k.
+pub const LISTS: [(Split, &str); 3] = [
     (Split::Train, "Flickr_8k.trainImages.txt"),
     (Split::Dev, "Flickr_8k.devImages.txt"),
     (Split::Test, "Flickr_8k.testImages.txt"),
@@ -41,9 +41,9 @@ pub(crate) const LISTS: [(Split, &str); 3] = [
 /// The assignment of images to splits. Names are compared in Unicode normal form C.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Splits {
-    /// The official lists; an image in none of them belongs to no split.
+    /// By the official lists; an image in no list is in no split.
     Official(Lists),
-    /// By a hash of the file name: 6/8 train, 1/8 dev, 1/8 test. Stable when images come or go.
+    /// By a hash of the file name: 6/8 train, 1/8 dev, 1/8 test. Images keep their split when others are added or removed.
     Hashed,
 }
 
@@ -55,7 +55,7 @@ pub struct Lists {
     left_out: LeftOut,
 }
 
-/// The folder in which a captions file lies, where its split lists are looked for.
+/// The folder of a captions file, in which its split lists are expected.
 #[must_use]
 pub fn folder_of(captions: &Path) -> PathBuf {
     let parent = captions.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -63,19 +63,18 @@ pub fn folder_of(captions: &Path) -> PathBuf {
 }
 
 impl Splits {
-    /// The official lists if they lie in `folder` (train and dev at least), else the hash. Names that a list holds
-    /// twice are counted.
+    /// Reads the official lists in `folder` (at least train and dev); without lists the hash decides. Duplicate names in a
+    /// list are left out.
     ///
     /// # Errors
-    /// Those of [`text::read`], and [`Error::Splits`] if the folder or a list is missing, or two lists hold the same
+    /// Those of [`text::read`], and [`Error::Splits`] if the folder or a list is missing, or two lists contain the same
     /// name.
     pub fn find(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
-            let problem =
-                "no such folder of split lists; name the one they are in, or none".to_owned();
+            let problem = "no such folder of split lists: name their folder, or none".to_owned();
             return Err(Error::Splits { path: folder.to_path_buf(), problem });
         }
-        let Some((_, one)) = LISTS.iter().find(|(_, list)| folder.join(list).exists()) else {
+        let Some((_, present)) = LISTS.iter().find(|(_, list)| folder.join(list).exists()) else {
             return Ok(Self::Hashed);
         };
         let mut lists = Lists::default();
@@ -85,7 +84,7 @@ impl Splits {
                 lists.add(split, &path, list)?;
             } else if split != Split::Test {
                 let problem = format!(
-                    "this list is not there, but {one} is; add it, or remove the other lists to split by a hash of the file name"
+                    "missing, but {present} is there: add it, or remove the other lists to split by a hash of the file name"
                 );
                 return Err(Error::Splits { path, problem });
             }
@@ -95,7 +94,7 @@ impl Splits {
 
     /// The split of an image by its file name.
     #[must_use]
-    pub fn of(&self, image: &str) -> Option<Split> {
+    pub fn split_of(&self, image: &str) -> Option<Split> {
         let image = normal(image);
         match self {
             Self::Official(lists) => lists.by_name.get(&*image).copied(),
@@ -103,26 +102,26 @@ impl Splits {
         }
     }
 
-    /// Entries of the lists that were left out when they were read.
+    /// Entries of the lists that were left out.
     #[must_use]
     pub fn left_out(&self) -> &LeftOut {
         match self {
             Self::Official(lists) => &lists.left_out,
-            Self::Hashed => &NOTHING,
+            Self::Hashed => const { &LeftOut::new() },
         }
     }
 
-    /// How the lists and the captions differ: names in the lists that have no captions, and images with captions
-    /// that are in no list. Nothing where a hash of the name decides.
+    /// Compares the official lists with the captions: listed images without captions, and images with captions that are in
+    /// no list.
     #[must_use]
     pub fn unmatched(&self, captions: &Captions) -> LeftOut {
         let mut left_out = LeftOut::default();
         let Self::Official(Lists { by_name, .. }) = self else { return left_out };
         let mut captioned = HashSet::new();
-        for of in captions {
-            let name = normal(&of.image);
+        for image in captions {
+            let name = normal(&image.image);
             if !by_name.contains_key(&*name) {
-                left_out.add("image with captions that is in no split list", &of.image);
+                left_out.add("image with captions that is in no split list", &image.image);
             }
             captioned.insert(name);
         }
@@ -146,13 +145,13 @@ impl Lists {
                     self.left_out.add(format!("name that occurs twice in {list}"), name);
                 }
                 Some(_) => {
-                    let reason = format!("name that is in {list} in another Unicode form, too");
+                    let reason = format!("name that is also in {list} in another Unicode form");
                     self.left_out.add(reason, name);
                 }
                 None => {}
             }
             if let Some(other) = self.by_name.insert(key, split).filter(|other| *other != split) {
-                let problem = format!("`{name}` is in the list of {other} as well");
+                let problem = format!("`{name}` is also in the list of {other}");
                 return Err(Error::Splits { path: path.to_path_buf(), problem });
             }
         }
@@ -186,19 +185,19 @@ mod tests {
 
     #[test]
     fn hashing_is_stable_and_near_its_shares() {
-        let of = |number: usize| Splits::Hashed.of(&format!("{number}.jpg")).unwrap();
+        let of = |number: usize| Splits::Hashed.split_of(&format!("{number}.jpg")).unwrap();
         let count = |split| (0..8000).filter(|&number| of(number) == split).count();
         assert!((5800..6200).contains(&count(Split::Train)), "{}", count(Split::Train));
         assert!((900..1100).contains(&count(Split::Dev)), "{}", count(Split::Dev));
         assert!((900..1100).contains(&count(Split::Test)), "{}", count(Split::Test));
         // A run trained today must find the same splits tomorrow.
         let names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg"];
-        let splits = names.map(|name| Splits::Hashed.of(name).unwrap().to_string());
+        let splits = names.map(|name| Splits::Hashed.split_of(name).unwrap().to_string());
         assert_eq!(splits, ["train", "train", "train", "train", "train", "test", "train", "train"]);
     }
 
     #[test]
-    fn official_lists_go_first_and_must_not_overlap() {
+    fn official_lists_take_precedence_and_must_not_overlap() {
         let folder = tempfile::tempdir().unwrap();
         let write = |list: &str, names: &str| fs::write(folder.path().join(list), names).unwrap();
         let absent = Splits::find(&folder.path().join("absent")).unwrap_err().to_string();
@@ -208,9 +207,9 @@ mod tests {
         assert!(Splits::find(folder.path()).unwrap_err().to_string().contains("devImages"));
         write("Flickr_8k.devImages.txt", "c.jpg\n");
         let splits = Splits::find(folder.path()).unwrap();
-        assert_eq!(splits.of("b.jpg"), Some(Split::Train));
-        assert_eq!(splits.of("c.jpg"), Some(Split::Dev));
-        assert_eq!(splits.of("d.jpg"), None);
+        assert_eq!(splits.split_of("b.jpg"), Some(Split::Train));
+        assert_eq!(splits.split_of("c.jpg"), Some(Split::Dev));
+        assert_eq!(splits.split_of("d.jpg"), None);
         write("Flickr_8k.testImages.txt", "a.jpg\n");
         assert!(Splits::find(folder.path()).unwrap_err().to_string().contains("`a.jpg`"));
     }
@@ -223,15 +222,18 @@ mod tests {
         write("Flickr_8k.devImages.txt", "c.jpg\r\n".as_bytes());
         let splits = Splits::find(folder.path()).unwrap();
         for name in ["e\u{301}.jpg", "\u{e9}.jpg", "b.jpg"] {
-            assert_eq!(splits.of(name), Some(Split::Train), "{name}");
+            assert_eq!(splits.split_of(name), Some(Split::Train), "{name}");
         }
         let said = "1 left out: name that occurs twice in Flickr_8k.trainImages.txt (b.jpg)";
         assert_eq!(splits.left_out().to_string(), said);
-        assert_eq!(Splits::Hashed.of("e\u{301}.jpg"), Splits::Hashed.of("\u{e9}.jpg"));
+        assert_eq!(Splits::Hashed.split_of("e\u{301}.jpg"), Splits::Hashed.split_of("\u{e9}.jpg"));
 
         write("Flickr_8k.devImages.txt", "c.jpg\n\u{e9}.jpg\n".as_bytes());
         let error = Splits::find(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("devImages.txt: `\u{e9}.jpg` is in the list of train"), "{error}");
+        assert!(
+            error.contains("devImages.txt: `\u{e9}.jpg` is also in the list of train"),
+            "{error}"
+        );
         write("Flickr_8k.devImages.txt", b"c.jpg\ncaf\xE9.jpg\n");
         let error = Splits::find(folder.path()).unwrap_err().to_string();
         assert!(error.contains("devImages.txt, line 2"), "{error}");

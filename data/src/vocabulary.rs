@@ -1,4 +1,4 @@
-//! The words a captioner can say, counted over the training captions alone.
+//! The vocabulary: the words that a captioner can generate, counted over the training captions only.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,12 +6,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::tokens::tokenize;
-use crate::{Captions, Error, Result, Split, Splits, digest, digest_of_part, files, text};
+use crate::{Captions, Error, Result, Split, Splits, digest_of_part};
+use common::{digest, files, text};
 
-/// The index of a word: its place in the vocabulary.
+/// The index of a word in the vocabulary.
 pub type WordId = u32;
 
-/// Fills rows of unequal length; never predicted.
+/// Pads rows to equal length; never predicted.
 pub const PAD: WordId = 0;
 /// Begins every caption.
 pub const START: WordId = 1;
@@ -19,14 +20,14 @@ pub const START: WordId = 1;
 pub const END: WordId = 2;
 /// Stands for every word below the minimum count.
 pub const UNK: WordId = 3;
-/// What is never said in a caption.
+/// Words that are never generated.
 pub const UNSAID: [WordId; 3] = [PAD, START, UNK];
 
 /// The words of [`PAD`], [`START`], [`END`] and [`UNK`].
 pub const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 const FORMAT: &str = "showtell vocabulary 1";
 
-/// Words with their indices, the special ones first, then by falling count.
+/// Words with their indices: the special ones, then the others by decreasing count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     words: Vec<String>,
@@ -35,14 +36,14 @@ pub struct Vocabulary {
     origin: Option<VocabularyOrigin>,
 }
 
-/// What a vocabulary was counted over.
+/// The captions that a vocabulary was counted over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VocabularyOrigin {
-    /// How often a word had to occur.
+    /// The occurrences that a word needs.
     pub min_count: usize,
-    /// The digest of the captions that were counted: [`PartDigest::captions_sha256`](crate::PartDigest).
+    /// The digest of the captions: [`PartDigest::captions_sha256`](crate::PartDigest).
     pub captions_sha256: String,
-    /// The split whose captions were counted, such as `train`.
+    /// The split of the captions, such as `train`.
     pub split: String,
 }
 
@@ -51,14 +52,14 @@ struct File {
     format: String,
     min_count: usize,
     sha256: String,
-    /// Not in files of earlier versions.
+    /// Missing in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<VocabularyOrigin>,
     words: Vec<String>,
 }
 
 impl Vocabulary {
-    /// Counts the words of tokenised captions and keeps those seen at least `min_count` times.
+    /// Counts the words of tokenized captions and keeps those that occur at least `min_count` times.
     pub fn build<'a>(captions: impl IntoIterator<Item = &'a [String]>, min_count: usize) -> Self {
         let mut counts = HashMap::<&str, usize>::new();
         for word in captions.into_iter().flatten() {
@@ -75,12 +76,15 @@ impl Vocabulary {
         Self::from_words(words.map(str::to_owned).collect(), min_count)
     }
 
-    /// The vocabulary of the training captions alone, with its origin.
-    pub fn of_training(captions: &Captions, splits: &Splits, min_count: usize) -> Result<Self> {
+    /// Counts the words of the training captions, and records the origin.
+    ///
+    /// # Errors
+    /// [`Error::NoWords`] if no word occurs at least `min_count` times.
+    pub fn from_training(captions: &Captions, splits: &Splits, min_count: usize) -> Result<Self> {
         let training = captions
             .iter()
-            .filter(|of| splits.of(&of.image) == Some(Split::Train))
-            .flat_map(|of| of.captions.iter().map(|caption| tokenize(caption)))
+            .filter(|image| splits.split_of(&image.image) == Some(Split::Train))
+            .flat_map(|image| image.captions.iter().map(|caption| tokenize(caption)))
             .collect::<Vec<_>>();
         let mut vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
         if vocabulary.is_empty() {
@@ -99,11 +103,14 @@ impl Vocabulary {
         Self { words, index, min_count, origin: None }
     }
 
-    /// Reads a vocabulary and checks it against its own hash.
+    /// Reads a vocabulary and verifies its checksum.
+    ///
+    /// # Errors
+    /// Those of [`text::read`], and [`Error::Vocabulary`] if the file is not a vocabulary or was changed.
     pub fn load(path: &Path) -> Result<Self> {
         let problem = |problem: String| Error::Vocabulary { path: path.to_path_buf(), problem };
         let file: File = serde_json::from_str(&text::read(path)?)
-            .map_err(|error| problem(format!("no vocabulary: {error}")))?;
+            .map_err(|error| problem(format!("not a vocabulary: {error}")))?;
         if file.format != FORMAT {
             return Err(problem(format!("the format is `{}`, not `{FORMAT}`", file.format)));
         }
@@ -116,13 +123,15 @@ impl Vocabulary {
             return Err(problem("a word occurs twice".to_owned()));
         }
         if vocabulary.sha256() != file.sha256 {
-            return Err(problem("the words do not fit the hash; the file was changed".to_owned()));
+            return Err(problem("checksum mismatch: the words were changed".to_owned()));
         }
         Ok(vocabulary)
     }
 
-    /// Writes the vocabulary as JSON. The file is replaced as a whole: after an error, a kill or a
-    /// power loss either the old or the new one is there.
+    /// Writes the vocabulary as JSON. After an error, a kill or a power loss the file is either the old or the new one.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let file = File {
             format: FORMAT.to_owned(),
@@ -137,7 +146,7 @@ impl Vocabulary {
         files::replace(path, json.as_bytes()).map_err(Error::io(path))
     }
 
-    /// The SHA-256 of the words in order, one a line: what ties a trained network to its vocabulary.
+    /// The SHA-256 of the words in order, one per line, by which a network names its vocabulary.
     #[must_use]
     pub fn sha256(&self) -> String {
         digest::of_bytes(self.words.join("\n").as_bytes())
@@ -149,37 +158,37 @@ impl Vocabulary {
         self.words.len()
     }
 
-    /// Whether there is no word but the special ones.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.words.len() <= SPECIAL.len()
-    }
-
-    /// How often a word had to occur in the training captions.
+    /// The occurrences that a word needs.
     #[must_use]
     pub fn min_count(&self) -> usize {
         self.min_count
     }
 
-    /// What it was counted over, where that is recorded: by [`Self::of_training`], and in files that it wrote.
+    /// Whether there are only special words.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.len() <= SPECIAL.len()
+    }
+
+    /// The captions that were counted, if they are recorded, as by [`Self::from_training`].
     #[must_use]
     pub fn origin(&self) -> Option<&VocabularyOrigin> {
         self.origin.as_ref()
     }
 
-    /// The indices of tokens; unknown ones become [`UNK`]. Neither start nor end is added.
+    /// The indices of tokens, [`UNK`] for unknown ones, without start and end.
     #[must_use]
     pub fn encode(&self, tokens: &[String]) -> Vec<WordId> {
         tokens.iter().map(|token| self.index.get(token).copied().unwrap_or(UNK)).collect()
     }
 
-    /// The word of an index; `<unk>` for one that is not in the vocabulary.
+    /// The word at an index; `<unk>` beyond the vocabulary.
     #[must_use]
     pub fn word(&self, id: WordId) -> &str {
         self.words.get(id as usize).map_or(SPECIAL[UNK as usize], String::as_str)
     }
 
-    /// The caption of indices, words joined by spaces.
+    /// The words at these indices, joined by spaces.
     #[must_use]
     pub fn decode(&self, ids: &[WordId]) -> String {
         ids.iter().map(|&id| self.word(id)).collect::<Vec<_>>().join(" ")
@@ -214,7 +223,7 @@ mod tests {
         let changed = fs::read_to_string(&path).unwrap().replace("\"dog\"", "\"dig\"");
         fs::write(&path, changed).unwrap();
         let error = Vocabulary::load(&path).unwrap_err().to_string();
-        assert!(error.contains("do not fit the hash"), "{error}");
+        assert!(error.contains("checksum mismatch"), "{error}");
     }
 
     #[test]
@@ -222,7 +231,7 @@ mod tests {
         let mut captions = Captions::default();
         captions.add("a.jpg", "a dog runs");
         captions.add("f.jpg", "not counted: in the test split");
-        let trained = Vocabulary::of_training(&captions, &Splits::Hashed, 1).unwrap();
+        let trained = Vocabulary::from_training(&captions, &Splits::Hashed, 1).unwrap();
         let digest = digest_of_part(&captions, &Splits::Hashed, Split::Train);
         let origin = trained.origin().unwrap();
         assert_eq!(origin.captions_sha256, digest.captions_sha256);
@@ -237,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vocabulary_of_the_shipped_model_is_what_it_was() {
+    fn the_vocabulary_of_the_shipped_model_is_unchanged() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell/vocabulary.json");
         let shipped = Vocabulary::load(&path).unwrap();
         let sha256 = "f71578db64bb11605545443e80fb7a94b4718b858256dba3a7118659dd78299e";

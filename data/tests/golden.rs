@@ -1,4 +1,4 @@
-//! Tokens, scores and captions against what the reference scorer and the real data set say.
+//! Tokens and scores equal those of the reference scorer; both forms of the real captions agree.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -77,7 +77,7 @@ fn scores_equal_those_of_the_reference_scorer() {
 fn meteor_equals_that_of_the_reference_scorer() {
     let Some(jar) = tests::meteor() else { return };
     let Some(golden) = Golden::read("truncated_dev") else { return };
-    let meteor = Meteor::of(&golden.items(), &jar).unwrap();
+    let meteor = Meteor::run(&golden.items(), &jar).unwrap();
     assert_near(meteor.score, golden.scores[meteor::NAME], meteor::NAME);
     assert_eq!(meteor.per_image.len(), golden.images.len());
 }
@@ -140,9 +140,10 @@ fn both_forms_of_the_real_captions_agree() {
     let tokens = Captions::read(&folder.join("Flickr8k.token.txt")).unwrap();
     assert_eq!(csv.iter().map(|image| image.captions.len()).sum::<usize>(), 35_000);
     for image in &csv {
-        assert_eq!(tokens.of(&image.image), Some(image.captions.as_slice()));
+        assert_eq!(tokens.get(&image.image), Some(image.captions.as_slice()));
     }
     let splits = Splits::find(&folder).unwrap();
-    let count = |split| csv.iter().filter(|image| splits.of(&image.image) == Some(split)).count();
+    let count =
+        |split| csv.iter().filter(|image| splits.split_of(&image.image) == Some(split)).count();
     assert_eq!((count(Split::Train), count(Split::Dev), count(Split::Test)), (6000, 1000, 0));
 }

@@ -1,4 +1,4 @@
-//! What must hold for tokens and scores, whatever the captions.
+//! Properties of tokens and scores for any captions.
 #![allow(clippy::unwrap_used)]
 
 use data::Captions;
@@ -37,7 +37,7 @@ proptest! {
     }
 
     #[test]
-    fn captions_that_are_written_as_csv_are_read_again(
+    fn captions_are_read_as_they_were_written_in_csv(
         rows in vec(("[a-c\u{e9}\"',]{1,4}\\.jpg", "[ -~\n\u{e9}\u{1f600}]{0,12}"), 1..8)
     ) {
         let mut csv = csv::Writer::from_writer(Vec::new());
@@ -52,7 +52,7 @@ proptest! {
         match Captions::read(&path) {
             Ok(captions) => {
                 for (image, caption) in full.clone() {
-                    let of_image = captions.of(image).unwrap();
+                    let of_image = captions.get(image).unwrap();
                     prop_assert!(of_image.iter().any(|of| of == caption.trim()), "{caption:?}");
                 }
                 let read = captions.iter().map(|of| of.captions.len()).sum::<usize>();
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_references_and_images_is_nothing(items in items()) {
+    fn the_order_of_references_and_images_does_not_matter(items in items()) {
         let mut turned = items.clone();
         turned.reverse();
         for item in &mut turned {
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn frequencies_of_the_references_themselves_change_nothing(items in items()) {
+    fn document_frequencies_of_the_references_do_not_change_scores(items in items()) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("frequencies.json");
         let references = items.iter().map(|item| item.references.as_slice());
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn intervals_repeat_and_hold_the_score(items in items(), seed in 0_u64..100) {
+    fn intervals_are_reproducible_and_contain_the_score(items in items(), seed in 0_u64..100) {
         let images = score(&items, None);
         let bootstrap = Bootstrap { resamples: 50, seed };
         let intervals = bootstrap.intervals(&images);
@@ -124,7 +124,7 @@ proptest! {
 }
 
 #[test]
-fn a_plain_difference_is_beyond_noise_and_chance_is_not() {
+fn a_clear_difference_is_beyond_noise_and_chance_is_not() {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let of = |hypothesis: &dyn Fn(usize) -> &'static str| {
         let items = (0..200).map(|at| Item {

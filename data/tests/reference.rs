@@ -15,11 +15,11 @@ use regex_automata::hybrid::regex::Regex;
 use unicode_normalization::UnicodeNormalization as _;
 
 const LINES: usize = 20_000;
-/// What the reference scorer leaves out.
+/// Punctuation that the reference scorer removes.
 const PUNCTUATION: [&str; 13] =
     ["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"];
 
-/// Pieces of text that rules are about; they are put together in all ways.
+/// Pieces of text for the rules, which are combined at random.
 const PIECES: &str = "a I The dog DOG men's x P U.S. e.g. etc. p.m. A.M. No. fig. Mr. Dr. St. Inc. Co. \
     Jan. Mon. Calif. ill. Ore. Ph.D. Blvd. Mt. ft. vs. Bldg. Pty. ltd cannot Gonna lemme 'tis 'twas \
     's 'll n't don't can't ISN'T it's I'm o'clock O'Neil d'or y'all ma'am 'n' 'em ol' cap'n li'l '90s \
@@ -45,7 +45,7 @@ fn generated_text_has_the_reference_tokens() {
     let Some(jar) = tests::meteor() else { return };
     let jar = jar.with_file_name("../tokenizer/stanford-corenlp-3.4.1.jar");
     let mut runner = TestRunner::default();
-    // Tokens are in Unicode normal form C, which the reference does not bring them to.
+    // Tokens are in Unicode normal form C; those of the reference are not.
     let lines =
         (0..LINES).map(|_| lines().new_tree(&mut runner).unwrap().current().nfc().collect());
     // Letters are lower-cased as this Java knows them: those beyond the first plane not at all, and of the others those of
@@ -60,7 +60,7 @@ fn generated_text_has_the_reference_tokens() {
     let lines = lines.collect::<Vec<_>>();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lines.txt");
-    // A line between two keeps the next one from changing how the last one ends.
+    // A line in between separates the end of one line from the next.
     fs::write(&file, lines.iter().flat_map(|line| [line, "\nx\n"]).collect::<String>()).unwrap();
     let output = Command::new("java")
         .args(["-Dfile.encoding=UTF-8", "-cp"])

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use data::names::normal;
+use common::names::normal;
 use features::{Rows, Stamp};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use data::names::one_line;
-use data::program::print;
+use common::names::one_line;
+use common::program::print;
 use features::{FeatureStore, State};
 use indicatif::HumanBytes;
 use serde::Serialize;

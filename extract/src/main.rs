@@ -15,7 +15,7 @@ mod task;
 use std::io::{IsTerminal as _, stderr};
 use std::process::ExitCode;
 
-use data::program::{EXTRACT, warn};
+use common::program::{EXTRACT, warn};
 use serde_json::json;
 
 use crate::options::{Cli, Command};

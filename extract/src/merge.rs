@@ -1,7 +1,7 @@
 //! `extract merge`.
 
 use anyhow::ensure;
-use data::program::print;
+use common::program::print;
 use features::{FeatureStore, State, merge, merge_copy, shards_of};
 
 use crate::options::Merge;

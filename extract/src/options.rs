@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use data::Size;
+use common::Size;
 use features::{Dtype, Shard};
 use models::decode::MAX_PIXELS;
 use models::preprocess::Resize;
@@ -14,7 +14,7 @@ use crate::task;
 
 /// Stage one: every image through the encoder, once, into the feature store.
 #[derive(Parser)]
-#[command(name = "extract", version = data::version!(), args_conflicts_with_subcommands = true)]
+#[command(name = "extract", version = common::version!(), args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

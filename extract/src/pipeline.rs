@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use common::program::explain;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use data::program::explain;
 use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
 use indicatif::HumanBytes;
 use models::{Encoder, Preprocess, View};

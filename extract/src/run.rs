@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use common::names::one_line;
+use common::program::print;
 use data::Captions;
-use data::names::one_line;
-use data::program::print;
 use features::{FeatureStore, GridShape, Origin, Provenance, Rows, StoreWriter};
 use indicatif::HumanDuration;
 use models::Encoder;
@@ -248,7 +248,7 @@ fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
 
 /// This program.
 pub(crate) fn created_by() -> String {
-    format!("showtell extract {}", data::version!())
+    format!("showtell extract {}", common::version!())
 }
 
 /// Names the images that were skipped, and writes all of them beside the store.
@@ -270,7 +270,7 @@ fn report_skipped(store: &Path, skipped: &[Skipped], progress: &Progress) -> any
     }
     let lines = skipped.iter().map(|one| Ok(serde_json::to_string(one)? + "\n"));
     let lines = lines.collect::<anyhow::Result<String>>()?;
-    data::files::replace(&path, lines.as_bytes()).with_context(problem)
+    common::files::replace(&path, lines.as_bytes()).with_context(problem)
 }
 
 fn name_skipped(skipped: &[Skipped], progress: &Progress) {

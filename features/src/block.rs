@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use crate::Provenance;
-use crate::name::MAX_NAME_BYTES;
 
+/// Maximum bytes of a name.
+pub const MAX_NAME_BYTES: usize = 1 << 16;
 /// Bytes of a SHA-256.
 pub(crate) const SOURCE_BYTES: usize = 32;
 /// Bytes of a stamp: size and time of modification.

@@ -5,7 +5,7 @@ use std::hash::BuildHasher as _;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::name::normal;
+use common::names::normal;
 
 /// The row of each image that has grids. The names stay with the rows, so callers say which name a row has. Names are
 /// compared in Unicode normal form C.

@@ -15,7 +15,6 @@ mod index;
 mod layout;
 mod lock;
 mod merge;
-mod name;
 mod part;
 mod plain;
 mod provenance;
@@ -30,11 +29,12 @@ mod writer;
 /// The view that every store should have: the image as it is.
 pub const ORIGINAL: &str = "original";
 
+pub use block::MAX_NAME_BYTES;
 pub use common::GridShape;
 pub use encoded::Encoded;
 pub use error::{Error, Result};
 pub use merge::{merge, merge_copy};
-pub use name::MAX_NAME_BYTES;
+
 pub use part::{Source, Stamp, State};
 pub use provenance::{Dtype, Field, Provenance};
 pub use rows::Rows;

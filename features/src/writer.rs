@@ -9,18 +9,19 @@ use std::time::{Duration, Instant};
 
 use ndarray::Axis;
 
+use crate::block::MAX_NAME_BYTES;
 use crate::encoded::write_row;
 use crate::files::{self, Access, Files, numbered};
 use crate::header::{Header, Kind};
 use crate::layout;
 use crate::lock::Lock;
-use crate::name::{MAX_NAME_BYTES, normal};
 use crate::part::{Part, Stamp, State};
 use crate::provenance::Field;
 use crate::rows::Rows;
 use crate::scratch::Scratch;
 use crate::shard::Shard;
 use crate::{Encoded, Error, Provenance, Result};
+use common::names::normal;
 
 /// Rows are synced at least so often …
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::GridShape;
-use data::{Vocabulary, text};
+use common::text;
+use data::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 use crate::decoder::DecoderFiles;

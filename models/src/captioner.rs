@@ -1,5 +1,6 @@
 //! Captions of images.
 
+use common::Rect;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use serde::{Serialize, Serializer};
 use crate::decode::{Limits, memory_for};
 use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
-use crate::preprocess::{Region, apply, visible_region};
+use crate::preprocess::{apply, visible_region};
 use crate::{
     Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, OnnxDecoder, Preprocess, Result,
     SearchOptions, decode, search,
@@ -73,13 +74,13 @@ pub struct CaptionerOptions {
 pub struct Prepared {
     /// `[3, H, W]`.
     tensor: Array3<f32>,
-    visible_region: Region,
+    visible_region: Rect,
 }
 
 impl Prepared {
     /// The part of the image that the encoder sees; the attention of words covers it.
     #[must_use]
-    pub fn visible_region(&self) -> Region {
+    pub fn visible_region(&self) -> Rect {
         self.visible_region
     }
 }
@@ -208,7 +209,7 @@ impl Captioner {
     /// Those of [`caption_all`](Self::caption_all).
     pub fn warm_up(&self, photos: usize, options: &SearchOptions) -> Result<()> {
         let tensor = Array3::zeros(self.preprocess.shape());
-        let photo = Prepared { tensor, visible_region: Region::WHOLE };
+        let photo = Prepared { tensor, visible_region: Rect::WHOLE };
         self.caption_all(&vec![photo; photos], options).map(|_| ())
     }
 

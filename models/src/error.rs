@@ -171,6 +171,9 @@ pub enum Error {
         /// The input or output that is missing.
         missing: String,
     },
+    /// A file.
+    #[error(transparent)]
+    File(#[from] common::Error),
     /// The vocabulary cannot be read.
     #[error(transparent)]
     Data(#[from] data::Error),

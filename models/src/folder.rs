@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use data::LeftOut;
-use data::names::one_line;
+use common::LeftOut;
+use common::names::one_line;
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use data::digest;
+use common::digest;
 use outline::{ExternalData, Outline};
 use sha2::{Digest as _, Sha256};
 

@@ -1,12 +1,13 @@
 //! Attention drawn on the photo.
 
+use common::Rect;
 use image::imageops::thumbnail;
 use image::{Rgb, RgbImage};
 
 use ndarray::ArrayView2;
 
 use crate::Preprocess;
-use crate::preprocess::{Region, visible_region};
+use crate::preprocess::visible_region;
 
 /// The longest side of a drawing in pixels.
 const MAX_SIDE: u32 = 640;
@@ -17,7 +18,7 @@ const MIN_BRIGHTNESS: f32 = 0.15;
 pub(crate) struct Overlay {
     photo: RgbImage,
     /// The part of it that the encoder sees.
-    visible: Region,
+    visible: Rect,
 }
 
 impl Overlay {

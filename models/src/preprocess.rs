@@ -1,11 +1,11 @@
 //! Pixels to the tensor that an encoder was trained on.
 
+use common::Rect;
 pub use common::{Preprocess, PreprocessError, Resize};
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 use image::RgbImage;
 use ndarray::{Array3, ArrayViewMut3};
-use serde::Serialize;
 
 use crate::ImageError;
 
@@ -14,31 +14,6 @@ const CROP_MARGIN: f64 = 256.0 / 224.0;
 
 /// The most bytes of an intermediate image that has its final height, if it is larger than the image itself.
 const MAX_INTERMEDIATE: u64 = 32 << 20;
-
-/// A part of an image. Each number is a share of the image's width or height.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(into = "[f64; 4]")]
-pub struct Region {
-    /// Left edge.
-    pub left: f64,
-    /// Upper edge.
-    pub top: f64,
-    /// Width.
-    pub width: f64,
-    /// Height.
-    pub height: f64,
-}
-
-impl Region {
-    /// The whole image.
-    pub const WHOLE: Self = Self { left: 0.0, top: 0.0, width: 1.0, height: 1.0 };
-}
-
-impl From<Region> for [f64; 4] {
-    fn from(Region { left, top, width, height }: Region) -> Self {
-        [left, top, width, height]
-    }
-}
 
 /// The tensor of an image, `[3, H, W]`.
 ///
@@ -57,9 +32,9 @@ pub fn apply(preprocess: &Preprocess, image: &RgbImage) -> Result<Array3<f32>, I
 pub fn resized(preprocess: &Preprocess, image: &RgbImage) -> Result<RgbImage, ImageError> {
     let [height, width] = preprocess.size;
     let (image_width, image_height) = (f64::from(image.width()), f64::from(image.height()));
-    let Region { left, top, width: across, height: down } =
+    let Rect { left, top, width: across, height: down } =
         visible_region(preprocess, image.width(), image.height());
-    let pixels = Region {
+    let pixels = Rect {
         left: left * image_width,
         top: top * image_height,
         width: across * image_width,
@@ -97,9 +72,9 @@ pub(crate) fn memory(preprocess: &Preprocess, width: u32, height: u32) -> u64 {
 }
 
 /// The part of an image of this size that the encoder sees.
-pub(crate) fn visible_region(preprocess: &Preprocess, width: u32, height: u32) -> Region {
+pub(crate) fn visible_region(preprocess: &Preprocess, width: u32, height: u32) -> Rect {
     if preprocess.resize == Resize::Squash {
-        return Region::WHOLE;
+        return Rect::WHOLE;
     }
     // The whole image at the size from which the centre is cropped, in whole pixels.
     let factor = |target: u32, side: u32| f64::from(target) * CROP_MARGIN / f64::from(side);
@@ -111,7 +86,7 @@ pub(crate) fn visible_region(preprocess: &Preprocess, width: u32, height: u32) -
         (before / inner, f64::from(target) / inner)
     };
     let ((left, width), (top, height)) = (share(columns, width), share(rows, height));
-    Region { left, top, width, height }
+    Rect { left, top, width, height }
 }
 
 /// Whether an image is resized to its width before its height. The other order is the usual one; for an image that is
@@ -121,11 +96,11 @@ fn is_width_first(width: u64, height: u64, rows: u64) -> bool {
 }
 
 /// Resizes a part of an image, in pixels.
-fn resize(image: &RgbImage, part: Region, width: u32, height: u32) -> Result<RgbImage, ImageError> {
+fn resize(image: &RgbImage, part: Rect, width: u32, height: u32) -> Result<RgbImage, ImageError> {
     let damaged = |error: ResizeError| ImageError::Damaged(error.to_string());
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let mut resized = Image::new(width, height, PixelType::U8x3);
-    let Region { left, top, width: across, height: down } = part;
+    let Rect { left, top, width: across, height: down } = part;
     if is_width_first(image.width().into(), image.height().into(), height.into()) {
         let mut narrow = Image::new(width, image.height(), PixelType::U8x3);
         let part = options.crop(left, 0.0, across, image.height().into());
@@ -185,7 +160,7 @@ mod tests {
             let region = visible_region(&preprocess, width, height);
             let (inner_width, inner_height) =
                 ((64.0 / region.width).round(), (64.0 / region.height).round());
-            let whole = Region { width: width.into(), height: height.into(), ..Region::WHOLE };
+            let whole = Rect { width: width.into(), height: height.into(), ..Rect::WHOLE };
             let inner = resize(&image, whole, inner_width as u32, inner_height as u32).unwrap();
             let left = (region.left * inner_width).round() as u32;
             let top = (region.top * inner_height).round() as u32;

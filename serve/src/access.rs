@@ -1,4 +1,4 @@
-//! Who may ask: the key of `--api-key`.
+//! Access control by the key of `--api-key`.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{Error, Shared};
 
-/// Refuses requests without the key, if there is one. Programs send it as a bearer token; browsers ask
-/// their user for a name, which does not matter, and a password, which is the key (RFC 6750 and 7617).
+/// Refuses requests without the key, if one is set. Programs send it as a bearer token (RFC 6750); browsers ask for a
+/// user name, which is ignored, and a password, which is the key (RFC 7617).
 pub(crate) async fn check_key(
     State(shared): State<Arc<Shared>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     let Some(key) = &shared.options.api_key else { return Ok(next.run(request).await) };
-    let sent = request.headers().get(header::AUTHORIZATION).and_then(key_in);
-    // In constant time: an early end would tell how much of a guess is right.
-    let fits = sent.is_some_and(|sent| sent.ct_eq(key.as_bytes()).into());
-    if fits { Ok(next.run(request).await) } else { Err(Error::NoKey) }
+    let sent = request.headers().get(header::AUTHORIZATION).and_then(parse_key);
+    // Constant time: an early end would reveal how much of a guess is right.
+    let is_valid = sent.is_some_and(|sent| sent.ct_eq(key.as_bytes()).into());
+    if is_valid { Ok(next.run(request).await) } else { Err(Error::NoKey) }
 }
 
-fn key_in(header: &HeaderValue) -> Option<Vec<u8>> {
+fn parse_key(header: &HeaderValue) -> Option<Vec<u8>> {
     let (scheme, rest) = header.to_str().ok()?.split_once(' ')?;
     match scheme.to_ascii_lowercase().as_str() {
         "bearer" => Some(rest.trim().as_bytes().to_vec()),

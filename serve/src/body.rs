@@ -1,4 +1,4 @@
-//! Bodies of requests that are answered before they were read.
+//! Request bodies that are not read completely before the response.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,27 +17,28 @@ use tokio::time::timeout;
 
 use crate::connection::Unread;
 
-/// The rest of a body is read before its answer is sent if it has at most so many bytes and they come in so short a
-/// time, as those do that were sent together with the head: then the connection lives on.
+/// The rest of a body is read before the response if it has at most this number of bytes and they arrive within
+/// [`REST_TIME`], like those that were sent together with the head: then the connection stays open.
 const SMALL_REST: u64 = 64 * 1024;
+/// The time for the rest of a body.
 const REST_TIME: Duration = Duration::from_secs(1);
 
-/// A body that comes back when nobody wants it any more.
-struct Lent {
+/// A body that is sent back when the handler drops it.
+struct ReturnedBody {
     body: Option<Incoming>,
-    read: Read,
-    back: Option<oneshot::Sender<(Incoming, Read)>>,
+    progress: Progress,
+    back: Option<oneshot::Sender<(Incoming, Progress)>>,
 }
 
-/// How much of a body was read.
+/// The part of a body that was read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Read {
+enum Progress {
     Nothing,
     Part,
     All,
 }
 
-impl hyper::body::Body for Lent {
+impl hyper::body::Body for ReturnedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -45,11 +46,11 @@ impl hyper::body::Body for Lent {
         mut self: Pin<&mut Self>,
         context: &mut Context,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.read = Read::Part;
+        self.progress = Progress::Part;
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(context));
         if frame.is_none() {
-            self.read = Read::All;
+            self.progress = Progress::All;
         }
         Poll::Ready(frame)
     }
@@ -63,48 +64,50 @@ impl hyper::body::Body for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for ReturnedBody {
     fn drop(&mut self) {
         if let (Some(body), Some(back)) = (self.body.take(), self.back.take()) {
-            let _ = back.send((body, self.read));
+            let _ = back.send((body, self.progress));
         }
     }
 }
 
-/// Answers a request. If its body was not read to the end, the answer says that the connection ends with it.
-pub(crate) async fn answer(
+/// Serves a request. If its body was not read to the end, the response closes the connection.
+pub(crate) async fn serve_request(
     app: TowerToHyperService<Router>,
     request: Request<Incoming>,
     unread: Unread,
 ) -> Result<Response<Body>, Infallible> {
-    let waits_to_send = request.headers().contains_key(header::EXPECT);
+    let expects_continue = request.headers().contains_key(header::EXPECT);
     let (back, returned) = oneshot::channel();
     let request = request.map(|body| {
-        let read = if body.is_end_stream() { Read::All } else { Read::Nothing };
-        Body::new(Lent { body: Some(body), read, back: Some(back) })
+        let progress = if body.is_end_stream() { Progress::All } else { Progress::Nothing };
+        Body::new(ReturnedBody { body: Some(body), progress, back: Some(back) })
     });
     let mut response = app.call(request).await?;
-    if !is_read(returned, waits_to_send).await {
+    if !is_read(returned, expects_continue).await {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         unread.set();
     }
     Ok(response)
 }
 
+/// Whether the body was read completely, or its rest could be read now.
 async fn is_read(
-    mut returned: oneshot::Receiver<(Incoming, Read)>,
-    client_waits_to_send: bool,
+    mut returned: oneshot::Receiver<(Incoming, Progress)>,
+    expects_continue: bool,
 ) -> bool {
-    let Ok((body, read)) = returned.try_recv() else { return false };
-    match read {
-        Read::All => true,
-        // Asking for the body would tell the client to send it.
-        Read::Nothing if client_waits_to_send => false,
-        _ => rest_is_read(body).await,
+    let Ok((body, progress)) = returned.try_recv() else { return false };
+    match progress {
+        Progress::All => true,
+        // Reading would send `100 Continue`.
+        Progress::Nothing if expects_continue => false,
+        _ => read_small_rest(body).await,
     }
 }
 
-async fn rest_is_read(mut body: Incoming) -> bool {
+/// Reads the rest of a body if it is small; returns whether it was read.
+async fn read_small_rest(mut body: Incoming) -> bool {
     if body.is_end_stream() {
         return true;
     }

@@ -1,5 +1,5 @@
-//! The stream of a connection, with what hyper leaves to others: clients that do not read, heads that cannot be read,
-//! and clients that still send after they were answered.
+//! The stream of a connection, for cases that hyper does not handle: clients that do not read, malformed heads, and
+//! clients that still send after the response.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,26 +15,26 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use crate::Error;
 
-/// After its answer, a client that still sends is listened to for so long in all,
+/// The time limit of a lingering close.
 const LINGER_TIME: Duration = Duration::from_secs(30);
-/// as long as it sends something in each of these,
+/// The longest pause of the client in a lingering close.
 const LINGER_PAUSE: Duration = Duration::from_secs(5);
-/// and for so many bytes. They are thrown away.
+/// The most bytes that are discarded in a lingering close.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
-/// A connection's stream. When hyper is done with it, it is given back if the client may still be sending.
+/// The stream of a connection. When hyper drops it, it is sent back if the client may still be sending.
 pub(crate) struct Stream {
     inner: Option<TcpStream>,
     back: Option<oneshot::Sender<TcpStream>>,
     unread: Unread,
     write_time: Duration,
-    /// When an answer that the client does not read is given up.
+    /// The deadline of a response that the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// What is sent instead of an answer of hyper's own, and how much of it was sent.
-    instead: Option<(Vec<u8>, usize)>,
+    /// The replacement of a response of hyper's own, and the number of bytes sent of it.
+    replacement: Option<(Vec<u8>, usize)>,
 }
 
-/// Whether the client may still be sending what nobody will read.
+/// Whether the client may still be sending bytes that will not be read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Unread(Arc<AtomicBool>);
 
@@ -49,7 +49,8 @@ impl Unread {
 }
 
 impl Stream {
-    /// The stream, and where it is given back. Answers have to be read within `write_time`.
+    /// Wraps a stream; returns the receiver of the stream that is sent back. Clients have to read a response within
+    /// `write_time`.
     pub(crate) fn new(
         stream: TcpStream,
         write_time: Duration,
@@ -57,7 +58,7 @@ impl Stream {
     ) -> (Self, oneshot::Receiver<TcpStream>) {
         let (back, returned) = oneshot::channel();
         let (inner, back) = (Some(stream), Some(back));
-        (Self { inner, back, unread, write_time, stalled: None, instead: None }, returned)
+        (Self { inner, back, unread, write_time, stalled: None, replacement: None }, returned)
     }
 
     fn inner(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -65,9 +66,9 @@ impl Stream {
         Ok(Pin::new(inner))
     }
 
-    /// What a write gives, or an error if the client has not read the answer in time. The time of an answer ends when
-    /// all of it was written (`poll_flush`), so reading now and then does not prolong it.
-    fn in_time<T>(
+    /// Adds the time limit to a write. The time of a response ends when all of it is written (`poll_flush`), so reading now
+    /// and then does not extend it.
+    fn with_deadline<T>(
         &mut self,
         context: &mut Context,
         written: Poll<io::Result<T>>,
@@ -79,20 +80,20 @@ impl Stream {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(time)));
         ready!(stalled.as_mut().poll(context));
         if let Some(stream) = &self.inner {
-            // The system shall not keep the rest of the answer either.
+            // The operating system drops the rest of the response, too.
             let _ = stream.set_zero_linger();
         }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
 
-    /// Sends what stands for an answer of hyper's own, whose bytes then count as written.
-    fn write_instead(
+    /// Sends the replacement of a response of hyper's own, whose bytes then count as written.
+    fn write_replacement(
         &mut self,
         context: &mut Context,
         own: &[u8],
         error: &Error,
     ) -> Poll<io::Result<usize>> {
-        let (bytes, mut sent) = self.instead.take().unwrap_or_else(|| (whole_answer(error), 0));
+        let (bytes, mut sent) = self.replacement.take().unwrap_or_else(|| (response_of(error), 0));
         let written = loop {
             if sent == bytes.len() {
                 self.unread.set();
@@ -104,8 +105,8 @@ impl Stream {
                 other => break other,
             }
         };
-        self.instead = Some((bytes, sent));
-        self.in_time(context, written)
+        self.replacement = Some((bytes, sent));
+        self.with_deadline(context, written)
     }
 }
 
@@ -135,11 +136,11 @@ impl AsyncWrite for Stream {
         context: &mut Context,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Some(error) = error_of(bytes) {
-            return self.write_instead(context, bytes, &error);
+        if let Some(error) = own_error(bytes) {
+            return self.write_replacement(context, bytes, &error);
         }
         let written = self.inner()?.poll_write(context, bytes);
-        self.in_time(context, written)
+        self.with_deadline(context, written)
     }
 
     fn poll_write_vectored(
@@ -148,11 +149,11 @@ impl AsyncWrite for Stream {
         parts: &[IoSlice],
     ) -> Poll<io::Result<usize>> {
         let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
-        if let Some(error) = error_of(first) {
-            return self.write_instead(context, first, &error);
+        if let Some(error) = own_error(first) {
+            return self.write_replacement(context, first, &error);
         }
         let written = self.inner()?.poll_write_vectored(context, parts);
-        self.in_time(context, written)
+        self.with_deadline(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -172,9 +173,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The error that hyper answers by itself with these bytes, if they are such an answer: it has no body, and no id as
-/// all others have.
-fn error_of(bytes: &[u8]) -> Option<Error> {
+/// The error if these bytes are a response of hyper's own: it has no body, and unlike all others no request id.
+fn own_error(bytes: &[u8]) -> Option<Error> {
     if !bytes.starts_with(b"HTTP/1.1 4") || !bytes.ends_with(b"\r\n\r\n") {
         return None;
     }
@@ -190,26 +190,27 @@ fn error_of(bytes: &[u8]) -> Option<Error> {
     }
 }
 
-fn whole_answer(error: &Error) -> Vec<u8> {
+/// The complete HTTP response of an error.
+fn response_of(error: &Error) -> Vec<u8> {
     let body = serde_json::json!({ "error": error.problem() }).to_string();
     let (status, length) = (error.status(), body.len());
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
          x-content-type-options: nosniff\r\nconnection: close\r\n\r\n{body}"
     );
-    answer.into_bytes()
+    response.into_bytes()
 }
 
-/// Lets a client that was answered early send the rest, so that it comes to read the answer: a connection that is
-/// closed on what it sends is reset, and the answer with it. Nothing is kept of that, and it goes on only while there is
-/// room for other connections.
-pub(crate) async fn linger(mut stream: TcpStream, room: &Semaphore) {
+/// Closes a connection slowly (lingering close): discards the rest that the client sends, so that it reads the response.
+/// A connection that is closed on unread bytes is reset, and the response is lost. Ends early when no permit is free for
+/// other connections.
+pub(crate) async fn linger(mut stream: TcpStream, permits: &Semaphore) {
     let sink = async {
-        // Half closed: the client sees the end of the answer, and its own bytes still come.
+        // Half closed: the client sees the end of the response and can still send.
         stream.shutdown().await?;
         let mut buffer = vec![0; 64 * 1024];
         let mut left = LINGER_BYTES;
-        while room.available_permits() > 0 {
+        while permits.available_permits() > 0 {
             match timeout(LINGER_PAUSE, stream.read(&mut buffer)).await {
                 Ok(Ok(bytes)) if bytes > 0 && bytes < left => left -= bytes,
                 _ => break,

@@ -1,3 +1,5 @@
+//! Errors of requests.
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,10 +8,10 @@ use serde::Serialize;
 
 use crate::Size;
 
-/// Why a request gets no caption. Each has a status, a code for programs and a message for people.
+/// The reason why a request gets no caption, with an HTTP status, a code for programs and a message for users.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The form or body holds no image.
+    /// The form or body has no image.
     #[error("No photo was sent. Choose one first (field `image`).")]
     NoImage,
     /// A photo is larger than allowed.
@@ -18,48 +20,48 @@ pub enum Error {
         /// The most bytes of a photo.
         limit: Size,
     },
-    /// The photos of a request are larger together than allowed.
-    #[error("The photos are larger than {limit} together. Send them in several requests.")]
+    /// All photos of a request are larger than allowed.
+    #[error("The photos are larger than {limit} in total. Send them in several requests.")]
     PhotosTooLarge {
         /// The most bytes of a request.
         limit: Size,
     },
-    /// More photos in one request than allowed.
+    /// A request has more photos than allowed.
     #[error("More than {limit} photos were sent at once. Send them in several requests.")]
     TooManyPhotos {
         /// The most photos of a request.
         limit: usize,
     },
-    /// The image needs more memory than the server gives to decoding.
+    /// The image needs more memory than the server has for decoding.
     #[error(
-        "The image needs {need} of memory to be decoded, and this server has {share} for that, three quarters of its \
-         --memory. Scale the image down first."
+        "The image needs {need} of memory for decoding, and this server has {share}, three quarters of its --memory. \
+         Scale the image down first."
     )]
     ImageNeedsTooMuchMemory {
-        /// What it needs.
+        /// The memory for this image.
         need: Size,
-        /// What there is for all images in work.
+        /// The memory for all images in work.
         share: Size,
     },
     /// The body cannot be read.
     #[error("The upload cannot be read: {0}")]
     BadBody(String),
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     #[error("The upload took too long.")]
     SlowBody,
-    /// The bytes are of no image, or of one that cannot be used.
+    /// The bytes are not an image, or one that cannot be used.
     #[error("The upload cannot be captioned: {0}.")]
     Image(#[from] ImageError),
-    /// The request lacks the server's key, or has another.
-    #[error("This server wants a key: `Authorization: Bearer KEY`.")]
+    /// The request has no API key, or a wrong one.
+    #[error("API key required: send `Authorization: Bearer KEY`.")]
     NoKey,
-    /// Nothing is at this address.
-    #[error("There is nothing at this address; /api/openapi.json lists what there is.")]
+    /// There is no route at this address.
+    #[error("There is nothing at this address; /api/openapi.json lists all addresses.")]
     NotFound,
-    /// What is there takes other methods.
-    #[error("This address takes another method; /api/openapi.json says which.")]
+    /// The route has other methods.
+    #[error("This address has other methods; /api/openapi.json lists them.")]
     WrongMethod,
-    /// The head of the request is none of HTTP.
+    /// The head of the request is not HTTP.
     #[error("The request is not HTTP/1.1.")]
     BadRequest,
     /// The address is longer than allowed.
@@ -68,30 +70,30 @@ pub enum Error {
     /// The head is larger than allowed, or has too many headers.
     #[error("The headers of the request are too large or too many.")]
     HeadTooLarge,
-    /// Too many requests wait already.
+    /// All permits of the queue are taken.
     #[error("Too many photos are waiting. Try again in a second.")]
     QueueFull,
-    /// The memory for uploads is taken.
+    /// All memory for uploads is reserved.
     #[error("Too many photos are being sent. Try again in a second.")]
     MemoryFull,
-    /// The caption did not come in time.
+    /// The caption was not ready in time.
     #[error("The caption took too long. Try again later.")]
     Deadline,
-    /// The model does not answer any more.
+    /// The model does not answer.
     #[error("The model is not ready.")]
     NotReady,
-    /// The model failed; the log says how.
+    /// The model failed; the log has the cause.
     #[error("The model failed on this photo.")]
     Model,
-    /// A part of the server failed; the log says how.
+    /// The server failed; the log has the cause.
     #[error("The server failed on this request.")]
     Server,
-    /// The page cannot be drawn.
-    #[error("The page cannot be drawn: {0}")]
+    /// The page cannot be rendered.
+    #[error("The page cannot be rendered: {0}")]
     Page(#[from] minijinja::Error),
 }
 
-/// An error as programs see it.
+/// An error in a JSON response.
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem {
     code: &'static str,
@@ -99,8 +101,8 @@ pub(crate) struct Problem {
 }
 
 impl Error {
-    /// The error of a photo that the model or its decoder refused.
-    pub(crate) fn of_model(error: models::Error) -> Self {
+    /// Converts an error of the model or of an image; an error of the model is logged.
+    pub(crate) fn from_model(error: models::Error) -> Self {
         match error {
             models::Error::Image(error) => Self::Image(error),
             error => {
@@ -172,13 +174,13 @@ impl Error {
         }
     }
 
-    /// The same for programs.
+    /// The error in a JSON response.
     pub(crate) fn problem(&self) -> Problem {
         Problem { code: self.code(), message: self.to_string() }
     }
 
-    /// The header that tells the client what to do next, if there is one.
-    fn advice(&self) -> Option<(header::HeaderName, &'static str)> {
+    /// The header with the client's next step, if there is one.
+    fn next_step(&self) -> Option<(header::HeaderName, &'static str)> {
         match self {
             Self::QueueFull | Self::MemoryFull | Self::NotReady => Some((header::RETRY_AFTER, "1")),
             Self::NoKey => Some((header::WWW_AUTHENTICATE, "Basic realm=\"Showtell\"")),
@@ -191,7 +193,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let body = serde_json::json!({ "error": self.problem() });
         let mut response = (self.status(), Json(body)).into_response();
-        if let Some((name, value)) = self.advice() {
+        if let Some((name, value)) = self.next_step() {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response

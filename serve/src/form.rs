@@ -1,4 +1,4 @@
-//! The bytes of a form as they arrive, for a parser that keeps what it cannot use yet.
+//! The parts of a form as they arrive, with a limit on the bytes that the parser buffers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use futures_util::Stream;
 
 use crate::Error;
 
-/// The most bytes that a parser may keep. What comes between fields is far shorter.
-pub(crate) const MOST_KEPT: u64 = 256 * 1024;
-/// Bytes of a boundary and the head of a field, at most; longer ones count as kept.
+/// The most bytes that the parser may buffer. Boundaries and heads of fields are far shorter.
+pub(crate) const MAX_BUFFERED: u64 = 256 * 1024;
+/// The assumed bytes of a boundary and the head of a field; longer ones count as buffered.
 const HEAD: u64 = 512;
-/// How often a parser that keeps too much may ask for more before it uses something: it asks at each of its steps.
-const ASKS: u32 = 16;
+/// Polls without progress after which a parser that buffers too much is stopped: it polls at each of its steps.
+const MAX_POLLS: u32 = 16;
 
-/// How many bytes of a form were used.
+/// The number of bytes of a form that the parser has consumed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Used(Arc<AtomicU64>);
+pub(crate) struct Consumed(Arc<AtomicU64>);
 
-impl Used {
-    /// Counts so many bytes of a field.
+impl Consumed {
+    /// Counts bytes of a field.
     pub(crate) fn add(&self, bytes: usize) {
         self.0.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -33,36 +33,36 @@ impl Used {
     }
 }
 
-/// The parts of a form. It is an error if the parser keeps more than [`MOST_KEPT`] and can use nothing of it, as in a
-/// form without a boundary.
-pub(crate) struct Parts<S> {
+/// The parts of a form, as a stream. It ends with an error if the parser buffers more than [`MAX_BUFFERED`] without
+/// consuming any of it, as with a form without a boundary.
+pub(crate) struct FormStream<S> {
     inner: S,
     arrived: u64,
-    used: Used,
-    /// What was used, and how often the parser has asked for more since though it kept too much.
-    asked: (u64, u32),
+    consumed: Consumed,
+    /// The consumed bytes at the last poll with too many buffered bytes, and the number of such polls since.
+    stalled: (u64, u32),
 }
 
-impl<S> Parts<S> {
-    pub(crate) fn new(parts: S, used: Used) -> Self {
-        Self { inner: parts, arrived: 0, used, asked: (0, 0) }
+impl<S> FormStream<S> {
+    pub(crate) fn new(parts: S, consumed: Consumed) -> Self {
+        Self { inner: parts, arrived: 0, consumed, stalled: (0, 0) }
     }
 }
 
-impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for Parts<S> {
+impl<S: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for FormStream<S> {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
-        let used = self.used.0.load(Ordering::Relaxed);
-        if self.arrived > used.saturating_add(MOST_KEPT) {
-            let (since, asks) = self.asked;
-            let asks = if since == used { asks + 1 } else { 1 };
-            if asks > ASKS {
-                let problem = "the form holds more between its fields than a form has";
+        let consumed = self.consumed.0.load(Ordering::Relaxed);
+        if self.arrived > consumed.saturating_add(MAX_BUFFERED) {
+            let (before, polls) = self.stalled;
+            let polls = if before == consumed { polls + 1 } else { 1 };
+            if polls > MAX_POLLS {
+                let problem = "the form has too many bytes between its fields";
                 return Poll::Ready(Some(Err(Error::BadBody(problem.to_owned()))));
             }
-            // The parser first uses what it has.
-            self.asked = (used, asks);
+            // The parser first consumes its buffer.
+            self.stalled = (consumed, polls);
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -81,17 +81,17 @@ mod tests {
 
     use super::*;
 
-    /// Fields, and bytes of them, in a form of these parts.
+    /// Counts the fields and their bytes in a form of these parts.
     async fn read(parts: Vec<Vec<u8>>) -> Result<(usize, usize), multer::Error> {
-        let used = Used::default();
+        let consumed = Consumed::default();
         let parts = stream::iter(parts.into_iter().map(|part| Ok(Bytes::from(part))));
-        let mut form = Multipart::new(Parts::new(parts, used.clone()), "x");
+        let mut form = Multipart::new(FormStream::new(parts, consumed.clone()), "x");
         let (mut fields, mut bytes) = (0, 0);
         while let Some(mut field) = form.next_field().await? {
-            used.add_head();
+            consumed.add_head();
             fields += 1;
             while let Some(part) = field.chunk().await? {
-                used.add(part.len());
+                consumed.add(part.len());
                 bytes += part.len();
             }
         }

@@ -1,7 +1,7 @@
 //! The web server: a photo in, a caption out.
 //!
-//! [`app`] is the whole HTTP interface, apart from any socket; [`listen`] is the socket. Requests never
-//! touch the model: they hand the bytes of an image to the [`Backend`], whose one thread owns it.
+//! [`app`] is the HTTP interface without a socket; [`listen`] serves it on a socket. Requests have no access to the model:
+//! they send the bytes of an image to the [`Backend`], whose thread owns the model.
 
 mod access;
 mod api;
@@ -13,7 +13,6 @@ mod form;
 mod listen;
 mod memory;
 mod metrics;
-mod model;
 mod options;
 mod origin;
 mod page;
@@ -35,17 +34,17 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 pub use backend::{Backend, ModelInfo};
-pub use data::Size;
+pub use common::Size;
 pub use error::Error;
 pub use listen::listen;
-pub use model::{ModelArgs, SearchArgs};
-pub use options::{ApiKey, Options, Seconds};
-pub use origin::Origin;
+
+pub use options::{ApiKey, Options, ParseApiKeyError, ParseSecondsError, Seconds};
+pub use origin::{Origin, OriginError};
 use page::Pages;
-pub use run::{Ended, run};
+pub use run::{StopError, run};
 pub use state::Draining;
 
-/// What every handler sees.
+/// The state of all handlers.
 #[derive(Debug)]
 struct Shared {
     backend: Backend,
@@ -54,7 +53,7 @@ struct Shared {
     draining: Draining,
 }
 
-/// The addresses of the interface that `openapi.json` describes, and who answers there.
+/// The routes that `openapi.json` describes.
 fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 7] {
     [
         ("/", get(page::show).post(page::submit)),
@@ -67,12 +66,15 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 7] {
     ]
 }
 
-/// The addresses that [`app`] answers at, without the page's parts.
+/// The paths of [`app`], without the files of the page.
 pub fn paths() -> impl Iterator<Item = &'static str> {
     routes().into_iter().map(|(path, _)| path)
 }
 
-/// All routes over a running backend, for a server that `draining` may take out of service.
+/// Builds all routes on a running backend.
+///
+/// # Errors
+/// [`Error::Page`] if the template or the texts of the page are invalid.
 pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Router, Error> {
     let pages = Pages::new(&options)?;
     let shared = Arc::new(Shared { backend, pages, options, draining });
@@ -90,15 +92,15 @@ pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Rou
         .fold(closed, add)
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::WrongMethod)
-        .layer(CatchPanicLayer::custom(panicked));
+        .layer(CatchPanicLayer::custom(handle_panic));
     if !shared.options.cors_origin.is_empty() {
-        // Around all answers: pages may read errors, too, and browsers ask without a key.
+        // For all responses: pages may read errors as well, and preflight requests have no key.
         app = app.layer(origin::cors(&shared.options.cors_origin));
     }
     Ok(app
         .layer(from_fn_with_state(Arc::clone(&shared), metrics::measure))
         .layer(from_fn_with_state(Arc::clone(&shared), state::end_connections))
-        .layer(map_response(with_security_headers))
+        .layer(map_response(add_security_headers))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(from_fn(requests::log))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -106,15 +108,15 @@ pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Rou
         .with_state(shared))
 }
 
-#[allow(clippy::needless_pass_by_value)] // what the layer gives
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
+#[allow(clippy::needless_pass_by_value)] // the signature that the layer requires
+fn handle_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!("a request panicked: {}", text.unwrap_or("no message"));
     Error::Server.into_response()
 }
 
-async fn with_security_headers(mut response: Response) -> Response {
+async fn add_security_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, HeaderValue); 6] = [
         (
             header::CONTENT_SECURITY_POLICY,

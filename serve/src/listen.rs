@@ -1,4 +1,4 @@
-//! Connections: how many, how slow, and how they end.
+//! Connections: their number, their time limits, and graceful shutdown.
 
 use std::io;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::Options;
-use crate::body::answer;
+use crate::body::serve_request;
 use crate::connection::{Stream, Unread, linger};
 
-/// The most bytes that are read of a connection before they are taken; also the largest head of a request.
+/// The read buffer of a connection in bytes; also the largest head of a request.
 const BUFFER: usize = 128 * 1024;
 
-/// Answers connections until `stop` is done; then takes no more of them and lets the requests in work
-/// end, for as long as the options say. Says whether all of them did.
+/// Serves connections until `stop` is done, then accepts no more and waits for running requests, up to
+/// `--shutdown-time`. Returns whether all of them ended.
 pub async fn listen(
     listener: TcpListener,
     app: Router,
@@ -33,52 +33,53 @@ pub async fn listen(
     http.max_buf_size(BUFFER)
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from(options.header_time));
-    let room = Arc::new(Semaphore::new(options.connections));
+    let permits = Arc::new(Semaphore::new(options.connections));
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
             () = &mut stop => break,
         };
-        let Some((stream, place)) = accepted else { continue };
+        let Some((stream, permit)) = accepted else { continue };
         let unread = Unread::default();
         let (stream, returned) = Stream::new(stream, options.write_time.into(), unread.clone());
         let service = TowerToHyperService::new(app.clone());
-        let service = service_fn(move |request| answer(service.clone(), request, unread.clone()));
+        let service =
+            service_fn(move |request| serve_request(service.clone(), request, unread.clone()));
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
-        let room = Arc::clone(&room);
+        let permits = Arc::clone(&permits);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("connection: {error}");
             }
             if let Ok(stream) = returned.await {
-                linger(stream, &room).await;
+                linger(stream, &permits).await;
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
     timeout(options.shutdown_time.into(), connections.shutdown()).await.is_ok()
 }
 
-/// The next connection, once there is room for it.
+/// Accepts the next connection, once there is a permit for it.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await.ok()?;
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
-            // Answers are small: they should not wait to be sent together with others.
+            // Responses are small and should be sent without delay.
             let _ = stream.set_nodelay(true);
-            Some((stream, place))
+            Some((stream, permit))
         }
         Err(error) => {
             if !is_of_one_connection(&error) {
                 tracing::warn!("cannot accept connections: {error}");
-                // Out of file descriptors or memory: others may end meanwhile.
+                // File descriptors or memory are short: other connections may end meanwhile.
                 sleep(Duration::from_millis(100)).await;
             }
             None

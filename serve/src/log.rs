@@ -1,4 +1,4 @@
-//! The log: what is said, and in which form.
+//! The log: its filter and its format.
 
 use std::io::{self, IsTerminal as _};
 
@@ -6,27 +6,27 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{Directive, LevelFilter};
 
-/// What is logged of whatever no directive names.
-const REST: LevelFilter = LevelFilter::INFO;
-/// The parts of the program that `showtell` stands for.
-const PARTS: [&str; 3] = ["serve", "models", "data"];
+/// The level of targets without a directive.
+const DEFAULT: LevelFilter = LevelFilter::INFO;
+/// The targets that `showtell` stands for.
+const SHOWTELL: [&str; 2] = ["serve", "models"];
 
-/// How lines of the log look.
+/// The format of log lines.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Plain text.
     Text,
-    /// A JSON document a line.
+    /// One JSON document per line.
     Json,
 }
 
-/// Starts the log. A standard error that is closed or full loses lines, and nothing else.
+/// Starts the log. If standard error is closed or full, lines are lost.
 pub(crate) fn start(filter: EnvFilter, format: Format) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && !colours_are_unwanted())
-        // It would panic where standard error cannot be written.
+        .with_ansi(io::stderr().is_terminal() && !is_color_disabled())
+        // Otherwise it panics if standard error cannot be written.
         .log_internal_errors(false);
     match format {
         Format::Text => log.init(),
@@ -34,15 +34,35 @@ pub(crate) fn start(filter: EnvFilter, format: Format) {
     }
 }
 
-/// As <https://no-color.org> has it.
-fn colours_are_unwanted() -> bool {
+/// See <https://no-color.org>.
+fn is_color_disabled() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// A level, or levels for parts of the program: `warn`, `showtell=debug`, `warn,hyper=trace`. A name without a level is
-/// refused: it would silence all others.
-pub(crate) fn filter(text: &str) -> Result<EnvFilter, String> {
-    let mut filter = EnvFilter::default().add_directive(REST.into());
+/// A log filter that cannot be parsed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FilterError {
+    #[error("a level is missing")]
+    Empty,
+    #[error("`{0}` has no level")]
+    NoLevel(String),
+    #[error("`{0}` has no target")]
+    NoTarget(String),
+    #[error(
+        "`{0}` is not a level (error, warn, info, debug, trace, off): for a target write {0}=debug"
+    )]
+    UnknownLevel(String),
+    #[error("`{0}` is not TARGET=LEVEL")]
+    Malformed(String),
+}
+
+/// Parses a level, or levels of targets: `warn`, `showtell=debug`, `warn,hyper=trace`. A target without a level is refused,
+/// because it would silence all others.
+///
+/// # Errors
+/// A [`FilterError`] for the first directive that cannot be parsed.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, FilterError> {
+    let mut filter = EnvFilter::default().add_directive(DEFAULT.into());
     for directive in text.split(',').map(str::trim) {
         for directive in parse(directive)? {
             filter = filter.add_directive(directive);
@@ -51,25 +71,21 @@ pub(crate) fn filter(text: &str) -> Result<EnvFilter, String> {
     Ok(filter)
 }
 
-fn parse(directive: &str) -> Result<Vec<Directive>, String> {
-    let of = |text: &str| {
-        text.parse::<Directive>().map_err(|_| format!("`{directive}` is not PART=LEVEL"))
-    };
+fn parse(directive: &str) -> Result<Vec<Directive>, FilterError> {
+    let owned = || directive.to_owned();
+    let parse = |text: &str| text.parse().map_err(|_| FilterError::Malformed(owned()));
     match directive.split_once('=') {
-        None if directive.is_empty() => Err("a level is missing".into()),
+        None if directive.is_empty() => Err(FilterError::Empty),
         None => match directive.parse::<LevelFilter>() {
             Ok(level) => Ok(vec![level.into()]),
-            Err(_) => Err(format!(
-                "`{directive}` is not a level (error, warn, info, debug, trace, off); for a part of the program \
-                 write {directive}=debug"
-            )),
+            Err(_) => Err(FilterError::UnknownLevel(owned())),
         },
-        Some(("", _)) => Err(format!("`{directive}` names no part of the program")),
-        Some((_, "")) => Err(format!("`{directive}` has no level")),
+        Some(("", _)) => Err(FilterError::NoTarget(owned())),
+        Some((_, "")) => Err(FilterError::NoLevel(owned())),
         Some(("showtell", level)) => {
-            PARTS.iter().map(|part| of(&format!("{part}={level}"))).collect()
+            SHOWTELL.iter().map(|target| parse(&format!("{target}={level}"))).collect()
         }
-        Some(_) => Ok(vec![of(directive)?]),
+        Some(_) => Ok(vec![parse(directive)?]),
     }
 }
 
@@ -79,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_and_parts_are_understood() {
+    fn levels_and_targets_are_parsed() {
         let shown = |text: &str| {
             let text = filter(text).unwrap().to_string();
             let mut parts = text.split(',').map(str::to_owned).collect::<Vec<_>>();
@@ -89,13 +105,13 @@ mod tests {
         assert_eq!(shown("info"), "info");
         assert_eq!(shown("WARN"), "warn");
         assert_eq!(shown("off"), "off");
-        assert_eq!(shown("showtell=debug"), "data=debug info models=debug serve=debug");
+        assert_eq!(shown("showtell=debug"), "info models=debug serve=debug");
         assert_eq!(shown("error, hyper=trace"), "error hyper=trace");
         assert_eq!(shown("serve::listen=debug"), "info serve::listen=debug");
     }
 
     #[test]
-    fn what_would_silence_everything_is_refused() {
+    fn filters_that_would_silence_all_targets_are_refused() {
         for wrong in [
             "",
             "nonsense",

@@ -1,4 +1,4 @@
-//! `serve`: the captioner behind HTTP.
+//! `serve`: the HTTP server.
 
 mod log;
 
@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use caption_options::{ModelArgs, SearchArgs};
 use clap::{CommandFactory as _, Parser};
-use data::program::{SERVE, explain, print};
+use common::program::{SERVE, explain, print};
 use models::SearchOptions;
-use serve::{Backend, Draining, ModelArgs, Options, SearchArgs, Seconds};
+use serve::{Backend, Draining, Options, Seconds};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -19,29 +20,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
 
-/// Images of many MB come and go on threads that stay. Its background threads give pages back that were not used for
-/// some seconds, whatever the threads of the server do; glibc keeps them where memory above them is in use. Figures are in
-/// deploy/README.md.
+/// Large images are allocated and freed on long-lived threads. Background threads of jemalloc return unused pages after
+/// some seconds; glibc keeps them while memory above them is in use. Measurements are in deploy/README.md.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
-/// Serve a trained captioner: a web page and a JSON interface.
+/// Serve a trained captioner: a web page and a JSON API.
 #[derive(Parser)]
-#[command(name = "serve", version = data::version!())]
+#[command(name = "serve", version = common::version!())]
 struct Cli {
     #[command(flatten)]
     model: ModelArgs,
-    /// The address to listen on; 0.0.0.0 makes it reachable from other machines.
+    /// The address to listen on; 0.0.0.0 is reachable from other machines.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
     /// The port to listen on; 0 takes any free one.
     #[arg(long, default_value_t = 5000, value_name = "PORT")]
     port: u16,
-    /// How the log is written, to standard error.
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    /// The format of the log on standard error.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: log::Format,
-    /// What is logged: off, error, warn, info, debug or trace; or levels for parts of the program, such as
-    /// `showtell=debug` or `warn,hyper=debug`.
+    /// The level of the log: off, error, warn, info, debug or trace; or levels of targets, such as `showtell=debug` or
+    /// `warn,hyper=debug`.
     #[arg(long, default_value = "info", value_name = "LEVEL", value_parser = log::filter)]
     log: EnvFilter,
     #[command(flatten)]
@@ -52,36 +52,36 @@ struct Cli {
 
 fn main() -> ExitCode {
     SERVE.run(|cli: Cli| {
-        // All that the beam holds: the page shows the others beside the best.
+        // All captions of the beam: the page shows the others beside the best.
         let search = cli.search.options(cli.search.beam);
-        let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        let search = search.unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
         let checked = cli.options.check();
-        checked.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        checked.unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
         log::start(cli.log.clone(), cli.log_format);
         let threads = cli.options.blocking_threads();
         let runtime =
             Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()?;
         let ended = runtime.block_on(run(&cli, search));
-        // A photo that is being decoded for nobody is not waited for.
+        // Does not wait for a photo that is decoded for a closed connection.
         runtime.shutdown_background();
         ended.map(|()| ExitCode::SUCCESS)
     })
 }
 
 async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
-    // The port first: a busy one is found before the model is loaded. Whoever connects meanwhile waits.
+    // The port first: a busy port is found before the model is loaded. Clients that connect meanwhile wait.
     let address = SocketAddr::new(cli.host, cli.port);
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
-            "{address}: cannot listen there; stop what does, or take another --port (make: PORT=)"
+            "{address}: cannot listen: stop the program that does, or use another --port (make: PORT=)"
         )
     })?;
     let draining = Draining::default();
     let stop = stop(draining.clone(), cli.options.drain_time)?;
     let captioner = cli.model.open(None)?;
-    let name = name_of(cli.model.folder());
+    let name = model_name(cli.model.folder());
     tracing::info!(
-        "model {name} with {} on {} (asked for: {})",
+        "model {name} with {} on {} (requested: {})",
         captioner.encoder_name(),
         captioner.device(),
         cli.model.device
@@ -92,7 +92,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!("listening at http://{address}/");
     if let Err(error) = print(format_args!("http://{address}/")) {
-        // Nobody reads it; those who know the address are answered.
+        // Standard output is closed; the server works without it.
         tracing::warn!("the address cannot be printed: {}", explain(&error));
     }
     serve::run(listener, app, &cli.options, stop, model_ended).await?;
@@ -100,13 +100,14 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn name_of(folder: &Path) -> String {
+/// The name of a model: that of its folder.
+fn model_name(folder: &Path) -> String {
     let full = folder.canonicalize().ok();
     let name = full.as_deref().and_then(Path::file_name);
     name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Ends when the process is asked to stop: at once by SIGINT, after `drain` by SIGTERM.
+/// Ends when the process has to stop: at once after SIGINT, `drain` after SIGTERM.
 fn stop(draining: Draining, drain: Option<Seconds>) -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -115,13 +116,13 @@ fn stop(draining: Draining, drain: Option<Seconds>) -> io::Result<impl Future<Ou
             _ = interrupt.recv() => {}
             _ = terminate.recv() => if let Some(time) = drain {
                 draining.begin();
-                tracing::info!("asked to stop; requests are taken for {time} s more");
+                tracing::info!("draining: requests are accepted for {time} s more");
                 tokio::select! {
                     () = sleep(time.into()) => {}
                     _ = interrupt.recv() => {}
                 }
             }
         }
-        tracing::info!("stopping; requests in work may end");
+        tracing::info!("stopping: running requests are finished");
     })
 }

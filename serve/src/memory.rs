@@ -1,17 +1,16 @@
-//! The memory that photos may take (`--memory`): a budget, divided into three shares.
+//! The memory budget of photos (`--memory`), divided into three shares.
 //!
-//! | share | what takes it | from when to when |
+//! | share | for | released |
 //! |---|---|---|
-//! | 3/16 | uploads, as their bytes arrive, and answers | until the photo is decoded; until the answer is sent |
-//! | 3/4 | decoding: what the image's header says it needs, then its tensor | until the model has captioned it |
-//! | 1/16 | captions that are remembered | until others take their place |
+//! | 3/16 | uploads, as their bytes arrive, and responses | when the photo is decoded; when the response is sent |
+//! | 3/4 | decoding: the need that the image's header declares, then its tensor | when the model has captioned it |
+//! | 1/16 | cached captions | when they are evicted |
 //!
-//! Uploads never wait for their share: where it is taken they are refused. Decoding waits, with its upload, a place
-//! and a decoder; it waits for those alone that decode or are at the model, who need nothing more to end. So nothing
-//! waits for ever. Those who wait get their memory in the order in which they came: a large image is not passed by
-//! small ones.
+//! Uploads never wait: without free memory they are refused. Decoding waits, and holds an upload, a queue permit and a
+//! decoder permit meanwhile; it waits only for photos that are decoded or captioned, which need no further memory. So
+//! there is no deadlock. Memory is given in the order of requests: small images do not overtake a large one.
 //!
-//! Not counted: what the model takes at rest, and a few KiB for each connection.
+//! Not counted: the model at rest, and a few KiB for each connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,11 +23,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Size;
 
-/// Bytes that a permit stands for: semaphores count permits in 32 bits.
+/// Bytes per permit: semaphores count permits in 32 bits.
 const UNIT: u64 = 1024;
 
-/// What is taken of the share of uploads for the answer about a photo.
-pub(crate) const ANSWER: Size = Size::new(64 * 1024);
+/// Bytes of the share of uploads that are reserved for the response about a photo.
+pub(crate) const RESPONSE: Size = Size::new(64 * 1024);
 
 /// The shares of the budget.
 #[derive(Debug)]
@@ -37,16 +36,16 @@ pub(crate) struct Memory {
     pub(crate) decoding: Share,
 }
 
-/// A part of the budget, which is given away in bytes.
+/// A part of the budget, from which bytes are reserved.
 #[derive(Debug)]
 pub(crate) struct Share {
     free: Arc<Semaphore>,
-    all: Size,
+    total: Size,
 }
 
-/// Bytes of a share, which go back to it when this value is dropped.
+/// Reserved bytes of a share, which are released on drop.
 #[derive(Debug)]
-pub(crate) struct Room(OwnedSemaphorePermit);
+pub(crate) struct Reservation(OwnedSemaphorePermit);
 
 impl Memory {
     pub(crate) fn new(budget: Size) -> Self {
@@ -54,7 +53,7 @@ impl Memory {
     }
 }
 
-/// The share of uploads and answers.
+/// The share of uploads and responses.
 pub(crate) fn of_uploads(budget: Size) -> Size {
     Size::new(budget.bytes() / 16 * 3)
 }
@@ -64,45 +63,45 @@ pub(crate) fn of_decoding(budget: Size) -> Size {
     Size::new(budget.bytes() / 4 * 3)
 }
 
-/// The share of captions that are remembered.
+/// The share of cached captions.
 pub(crate) fn of_captions(budget: Size) -> Size {
     Size::new(budget.bytes() / 16)
 }
 
 impl Share {
-    pub(crate) fn new(all: Size) -> Self {
-        let units = usize::try_from(all.bytes() / UNIT).unwrap_or(usize::MAX);
-        Self { free: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))), all }
+    pub(crate) fn new(total: Size) -> Self {
+        let units = usize::try_from(total.bytes() / UNIT).unwrap_or(usize::MAX);
+        Self { free: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))), total }
     }
 
-    /// The whole of it.
-    pub(crate) fn all(&self) -> Size {
-        self.all
+    /// The size of the share.
+    pub(crate) fn total(&self) -> Size {
+        self.total
     }
 
-    /// What nobody has at the moment.
+    /// The bytes that are not reserved.
     pub(crate) fn free(&self) -> Size {
         Size::new(self.free.available_permits() as u64 * UNIT)
     }
 
-    /// So many bytes, if they are free.
-    pub(crate) fn try_take(&self, bytes: u64) -> Option<Room> {
+    /// Reserves bytes, if they are free.
+    pub(crate) fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
         let free = Arc::clone(&self.free);
-        free.try_acquire_many_owned(units(bytes)?).ok().map(Room)
+        free.try_acquire_many_owned(units(bytes)?).ok().map(Reservation)
     }
 
-    /// So many bytes, as soon as they are free. `None` if the share never has so many.
-    pub(crate) async fn take(&self, bytes: u64) -> Option<Room> {
-        if bytes > self.all.bytes() / UNIT * UNIT {
+    /// Reserves bytes as soon as they are free. `None` if the share is smaller.
+    pub(crate) async fn reserve(&self, bytes: u64) -> Option<Reservation> {
+        if bytes > self.total.bytes() / UNIT * UNIT {
             return None;
         }
         let free = Arc::clone(&self.free);
-        free.acquire_many_owned(units(bytes)?).await.ok().map(Room)
+        free.acquire_many_owned(units(bytes)?).await.ok().map(Reservation)
     }
 }
 
-impl Room {
-    /// Gives back all but so many bytes.
+impl Reservation {
+    /// Releases all but `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let kept = units(bytes).map_or(usize::MAX, |units| units as usize);
         let rest = self.0.num_permits().saturating_sub(kept);
@@ -110,19 +109,19 @@ impl Room {
     }
 }
 
-/// An answer that keeps these rooms until its bytes are sent, or the client is given up.
-pub(crate) fn until_sent(answer: Response, rooms: Vec<Room>) -> Response {
-    let rooms = Arc::new(rooms);
-    answer.map(|body| Body::new(Keeping { body, rooms }))
+/// Holds reservations until the bytes of the response are sent, or its connection is closed.
+pub(crate) fn hold_until_sent(response: Response, reservations: Vec<Reservation>) -> Response {
+    let reservations = Arc::new(reservations);
+    response.map(|body| Body::new(HoldingBody { body, reservations }))
 }
 
-/// A body whose bytes keep rooms.
-struct Keeping {
+/// A body whose bytes hold reservations.
+struct HoldingBody {
     body: Body,
-    rooms: Arc<Vec<Room>>,
+    reservations: Arc<Vec<Reservation>>,
 }
 
-impl HttpBody for Keeping {
+impl HttpBody for HoldingBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -131,8 +130,11 @@ impl HttpBody for Keeping {
         context: &mut Context,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let keep = |bytes| Bytes::from_owner(Kept { bytes, _rooms: Arc::clone(&self.rooms) });
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(keep))))
+        let hold = |bytes| {
+            let reservations = Arc::clone(&self.reservations);
+            Bytes::from_owner(HoldingBytes { bytes, _reservations: reservations })
+        };
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(hold))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -144,13 +146,13 @@ impl HttpBody for Keeping {
     }
 }
 
-/// Bytes on their way to the client.
-struct Kept {
+/// Bytes of a response that hold its reservations.
+struct HoldingBytes {
     bytes: Bytes,
-    _rooms: Arc<Vec<Room>>,
+    _reservations: Arc<Vec<Reservation>>,
 }
 
-impl AsRef<[u8]> for Kept {
+impl AsRef<[u8]> for HoldingBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -167,41 +169,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shares_are_the_budget() {
+    fn the_shares_add_up_to_the_budget() {
         let budget = Size::mib(384);
         let shares = [of_uploads(budget), of_decoding(budget), of_captions(budget)];
         assert_eq!(shares.map(Size::bytes).iter().sum::<u64>(), budget.bytes());
     }
 
     #[test]
-    fn what_is_taken_comes_back() {
+    fn reserved_bytes_are_released() {
         let share = Share::new(Size::mib(1));
-        let mut most = share.try_take(1 << 20).unwrap();
-        assert!(share.try_take(1).is_none());
-        most.shrink_to(1500);
+        let mut whole = share.try_reserve(1 << 20).unwrap();
+        assert!(share.try_reserve(1).is_none());
+        whole.shrink_to(1500);
         assert_eq!(share.free().bytes(), (1 << 20) - 2048);
-        most.shrink_to(4000);
+        whole.shrink_to(4000);
         assert_eq!(share.free().bytes(), (1 << 20) - 2048, "it does not grow");
-        drop(most);
-        assert_eq!(share.free(), share.all());
+        drop(whole);
+        assert_eq!(share.free(), share.total());
     }
 
     #[test]
-    fn more_than_there_is_comes_never() {
+    fn more_than_the_share_is_refused() {
         let share = Share::new(Size::mib(1));
-        assert!(share.take((1 << 20) + 1).now_or_never().unwrap().is_none());
-        assert!(share.take(u64::MAX).now_or_never().unwrap().is_none());
+        assert!(share.reserve((1 << 20) + 1).now_or_never().unwrap().is_none());
+        assert!(share.reserve(u64::MAX).now_or_never().unwrap().is_none());
     }
 
     #[test]
-    fn a_large_need_is_not_passed_by_small_ones() {
+    fn small_requests_do_not_overtake_a_large_one() {
         let share = Share::new(Size::mib(1));
-        let half = share.try_take(1 << 19);
-        let mut large = Box::pin(share.take(1 << 20));
+        let half = share.try_reserve(1 << 19);
+        let mut large = Box::pin(share.reserve(1 << 20));
         assert!(large.as_mut().now_or_never().is_none());
-        // The half that is free is put aside for the large one.
-        assert!(share.try_take(1024).is_none());
-        let mut small = Box::pin(share.take(1024));
+        // The free half is held back for the large request.
+        assert!(share.try_reserve(1024).is_none());
+        let mut small = Box::pin(share.reserve(1024));
         assert!(small.as_mut().now_or_never().is_none());
         drop(half);
         let large = large.as_mut().now_or_never().unwrap();

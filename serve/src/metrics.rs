@@ -1,4 +1,4 @@
-//! What the server counts and measures, in the text format of Prometheus (`OpenMetrics` 1.0).
+//! Counters and measurements of the server, in the text format of Prometheus (`OpenMetrics` 1.0).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,29 +22,29 @@ use crate::{Error, Shared};
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
+struct RequestLabels {
     route: String,
     method: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     route: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Stage {
+struct StageLabels {
     stage: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Lookup {
+struct LookupLabels {
     result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MemoryShare {
+struct MemoryLabels {
     share: &'static str,
 }
 
@@ -52,14 +52,14 @@ struct MemoryShare {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Asked, Counter>,
-    seconds: Family<Route, Histogram>,
-    stages: Family<Stage, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram>,
+    stages: Family<StageLabels, Histogram>,
     batches: Histogram,
-    cache: Family<Lookup, Counter>,
-    places: Gauge,
+    cache: Family<LookupLabels, Counter>,
+    free_permits: Gauge,
     in_work: Gauge,
-    memory: Family<MemoryShare, Gauge>,
+    memory: Family<MemoryLabels, Gauge>,
 }
 
 /// A histogram of seconds: from half a millisecond to half a minute.
@@ -76,13 +76,17 @@ impl Metrics {
             stages: Family::new_with_constructor(seconds),
             batches: Histogram::new(exponential_buckets(1.0, 2.0, 7)),
             cache: Family::default(),
-            places: Gauge::default(),
+            free_permits: Gauge::default(),
             in_work: Gauge::default(),
             memory: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Answered requests", metrics.requests.clone());
-        registry.register("request_seconds", "From request to answer", metrics.seconds.clone());
+        registry.register(
+            "request_seconds",
+            "Time from request to response",
+            metrics.seconds.clone(),
+        );
         registry.register(
             "stage_seconds",
             "Parts of the work on a photo: queue, decode, encode, search",
@@ -91,64 +95,63 @@ impl Metrics {
         registry.register("batch_photos", "Photos encoded at once", metrics.batches.clone());
         registry.register(
             "cache_lookups",
-            "Photos that were known (hit) and that were not (miss)",
+            "Photos whose captions were cached (hit) or not (miss)",
             metrics.cache.clone(),
         );
-        registry.register("free_places", "Photos that could be taken in", metrics.places.clone());
+        registry.register("free_places", "Free permits of --queue", metrics.free_permits.clone());
         registry.register(
             "photos_in_work",
-            "Photos that wait or are worked on",
+            "Photos that are queued or in work",
             metrics.in_work.clone(),
         );
         registry.register(
             "memory_taken_bytes",
-            "What photos take of --memory: uploads, decoding",
+            "Reserved bytes of --memory: uploads, decoding",
             metrics.memory.clone(),
         );
         metrics
     }
 
-    /// A photo was worked on.
-    pub(crate) fn worked(&self, stages: &Stages) {
-        self.cache.get_or_create(&Lookup { result: "miss" }).inc();
-        for (stage, took) in stages.named() {
-            self.stages.get_or_create(&Stage { stage }).observe(took.as_secs_f64());
+    /// Counts a photo that was captioned by the model.
+    pub(crate) fn count_captioned(&self, stages: &Stages) {
+        self.cache.get_or_create(&LookupLabels { result: "miss" }).inc();
+        for (stage, duration) in stages.named() {
+            self.stages.get_or_create(&StageLabels { stage }).observe(duration.as_secs_f64());
         }
     }
 
-    /// A photo was known.
-    pub(crate) fn known(&self) {
-        self.cache.get_or_create(&Lookup { result: "hit" }).inc();
+    /// Counts a photo whose captions were cached.
+    pub(crate) fn count_cached(&self) {
+        self.cache.get_or_create(&LookupLabels { result: "hit" }).inc();
     }
 
-    /// So many photos are encoded at once.
-    pub(crate) fn batch(&self, photos: usize) {
+    /// Records the size of a batch.
+    pub(crate) fn record_batch(&self, photos: usize) {
         self.batches.observe(photos as f64);
     }
 
-    /// So many places are free, of so many.
-    pub(crate) fn free_places(&self, free: usize, places: usize) {
-        self.places.set(free as i64);
-        self.in_work.set(places.saturating_sub(free) as i64);
+    /// Sets the free and the used queue permits.
+    pub(crate) fn set_queue(&self, free: usize, total: usize) {
+        self.free_permits.set(free as i64);
+        self.in_work.set(total.saturating_sub(free) as i64);
     }
 
-    /// What is taken of the memory at the moment.
-    pub(crate) fn memory_taken(&self, memory: &Memory) {
-        for (share, of) in [("uploads", &memory.uploads), ("decoding", &memory.decoding)] {
-            let taken = of.all().bytes().saturating_sub(of.free().bytes());
-            self.memory.get_or_create(&MemoryShare { share }).set(taken as i64);
+    /// Sets the reserved bytes of each share.
+    pub(crate) fn set_memory(&self, memory: &Memory) {
+        for (name, share) in [("uploads", &memory.uploads), ("decoding", &memory.decoding)] {
+            let reserved = share.total().bytes().saturating_sub(share.free().bytes());
+            self.memory.get_or_create(&MemoryLabels { share: name }).set(reserved as i64);
         }
     }
 
-    fn answered(&self, asked: &Asked, took: Duration) {
-        let route = Route { route: asked.route.clone() };
-        self.seconds.get_or_create(&route).observe(took.as_secs_f64());
-        self.requests.get_or_create(asked).inc();
+    fn count_request(&self, request: &RequestLabels, duration: Duration) {
+        let route = RouteLabels { route: request.route.clone() };
+        self.seconds.get_or_create(&route).observe(duration.as_secs_f64());
+        self.requests.get_or_create(request).inc();
     }
 }
 
-/// Counts and times a request by the route that it took; what took none is one route together, so that
-/// clients cannot make up new ones.
+/// Counts and times a request by its route. All unknown paths are one route, so that clients cannot create new labels.
 pub(crate) async fn measure(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -160,7 +163,8 @@ pub(crate) async fn measure(
     let method = known_method(request.method()).to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16();
-    shared.backend.metrics.answered(&Asked { route, method, status }, start.elapsed());
+    let labels = RequestLabels { route, method, status };
+    shared.backend.metrics.count_request(&labels, start.elapsed());
     response
 }
 
@@ -174,8 +178,8 @@ fn known_method(method: &axum::http::Method) -> &str {
 /// `GET /metrics`.
 pub(crate) async fn show(State(shared): State<Arc<Shared>>) -> Result<Response, Error> {
     let backend = &shared.backend;
-    backend.metrics.free_places(backend.free_places(), shared.options.queue);
-    backend.metrics.memory_taken(&backend.memory);
+    backend.metrics.set_queue(backend.free_permits(), shared.options.queue);
+    backend.metrics.set_memory(&backend.memory);
     let mut page = String::new();
     text::encode(&mut page, &backend.metrics.registry).map_err(|_| Error::Server)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], page).into_response())

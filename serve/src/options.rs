@@ -1,7 +1,6 @@
-//! The flags by which the server is bounded and guarded.
+//! Options for limits and access.
 
 use std::fmt;
-use std::num::ParseFloatError;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,17 +8,15 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 
-use crate::Size;
-use crate::memory::{self, ANSWER};
+use crate::memory::{self, RESPONSE};
+use crate::{Origin, Size};
 
-use crate::Origin;
-
-/// A length of time, given in seconds.
+/// A duration, parsed and printed in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seconds(Duration);
 
 impl Seconds {
-    /// So many seconds.
+    /// A duration of `seconds`.
     #[must_use]
     pub const fn new(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -38,14 +35,19 @@ impl From<Seconds> for Duration {
     }
 }
 
-impl FromStr for Seconds {
-    type Err = String;
+/// A text that is not a number of [`Seconds`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a number of seconds above 0")]
+pub struct ParseSecondsError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let seconds: f64 = text.parse().map_err(|error: ParseFloatError| error.to_string())?;
+impl FromStr for Seconds {
+    type Err = ParseSecondsError;
+
+    fn from_str(text: &str) -> Result<Self, ParseSecondsError> {
+        let seconds = text.parse().map_err(|_| ParseSecondsError)?;
         match Duration::try_from_secs_f64(seconds) {
             Ok(duration) if !duration.is_zero() => Ok(Self(duration)),
-            _ => Err("a number of seconds above 0 is wanted".to_owned()),
+            _ => Err(ParseSecondsError),
         }
     }
 }
@@ -75,65 +77,65 @@ const DEFAULT: Options = Options {
     write_time: Seconds::new(30),
 };
 
-/// How much the server takes on, how long it waits, and whom it answers.
+/// Limits of the server, and access to it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits and access")]
 pub struct Options {
-    /// What photos in work may take of memory beside the model at rest: 3/16 for uploads and answers, 3/4 for
-    /// decoding, 1/16 for captions that are remembered. An upload for which there is no room is refused at once (429),
-    /// an image that needs more than the 3/4 for good (413).
+    /// Memory for photos, in addition to the model at rest: 3/16 for uploads and responses, 3/4 for decoding, 1/16 for
+    /// cached captions. An upload without free memory is refused at once (429); an image that needs more than the 3/4 is
+    /// never accepted (413).
     #[arg(long, default_value = "384MiB", value_name = "SIZE")]
     pub memory: Size,
-    /// The most photos that are decoded at once [default: one for each core that the process may use. A limit of CPU
-    /// is seen, a request of Kubernetes is not].
+    /// Photos that are decoded at once [default: one per core of the process. CPU limits count, CPU requests of
+    /// Kubernetes do not].
     #[arg(long, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub decoders: Option<usize>,
-    /// The largest file of a photo (413). The photos of one request may have four times as much together.
+    /// The largest photo in bytes (413). All photos of one request may have four times as much.
     #[arg(long, default_value = "10MiB", value_name = "SIZE")]
     pub max_upload: Size,
     /// The most photos of one request (413).
     #[arg(long, default_value_t = DEFAULT.max_photos, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     pub max_photos: usize,
-    /// The most photos that are encoded at once.
+    /// The most photos of a batch.
     #[arg(long, default_value_t = DEFAULT.max_batch, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub max_batch: usize,
-    /// The most photos that are in work or wait; one more is refused at once (429).
+    /// The most photos that are queued or in work; one more is refused at once (429).
     #[arg(long, default_value_t = DEFAULT.queue, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub queue: usize,
-    /// How long a photo may take; then it is given up (504).
+    /// The time limit of a photo (504).
     #[arg(long, default_value_t = DEFAULT.deadline, value_name = "SECONDS")]
     pub deadline: Seconds,
-    /// Photos whose captions are remembered, by a hash of their bytes; 0 remembers none.
+    /// Photos whose captions are cached, by a hash of their bytes (0 = no cache).
     #[arg(long, default_value_t = DEFAULT.cache, value_name = "N")]
     pub cache: usize,
-    /// The most connections at once; others wait to be accepted.
+    /// The most connections; further ones wait to be accepted.
     #[arg(long, default_value_t = DEFAULT.connections, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub connections: usize,
-    /// How long a connection may take to send the head of a request.
+    /// The time limit for the head of a request.
     #[arg(long, default_value_t = DEFAULT.header_time, value_name = "SECONDS")]
     pub header_time: Seconds,
-    /// How long a request may take to send its body (408).
+    /// The time limit for the body of a request (408).
     #[arg(long, default_value_t = DEFAULT.body_time, value_name = "SECONDS")]
     pub body_time: Seconds,
-    /// How long the server takes requests after SIGTERM while `/ready` says no, so that a balancer turns to
-    /// others first [default: not at all].
+    /// The time after SIGTERM during which requests are accepted while `/ready` answers 503, so that a load balancer
+    /// removes the server first [default: none].
     #[arg(long, value_name = "SECONDS")]
     pub drain_time: Option<Seconds>,
-    /// How long requests may go on after the server was asked to stop.
+    /// The time limit for running requests when the server stops.
     #[arg(long, default_value_t = DEFAULT.shutdown_time, value_name = "SECONDS")]
     pub shutdown_time: Seconds,
-    /// A key that requests must carry: `Authorization: Bearer KEY`, or as the password of a browser.
+    /// The API key of requests: `Authorization: Bearer KEY`, or the password in a browser.
     #[arg(long, hide_env_values = true, value_name = "KEY")]
     pub api_key: Option<ApiKey>,
-    /// A web site whose pages may use the interface, such as `https://example.org`, or `*` for all; may be repeated.
+    /// A web site whose pages may use the API, such as `https://example.org`, or `*` for all; may be repeated.
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     pub cors_origin: Vec<Origin>,
-    /// How long a client may take to read an answer; then it is disconnected.
+    /// The time limit for a client to read a response; then its connection is closed.
     #[arg(long, default_value_t = DEFAULT.write_time, value_name = "SECONDS")]
     pub write_time: Seconds,
 }
@@ -145,9 +147,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Refuses limits of which one leaves no room for another.
+    /// Checks that the limits are compatible.
+    ///
+    /// # Errors
+    /// An error of the command line if `--memory` is too small for `--max-upload` and `--max-photos`.
     pub fn check(&self) -> Result<(), clap::Error> {
-        let least = 2 * self.max_upload.bytes() + self.answers();
+        let least = 2 * self.max_upload.bytes() + self.response_memory();
         let share = memory::of_uploads(self.memory).bytes();
         if least <= share {
             return Ok(());
@@ -160,28 +165,29 @@ impl Options {
         Err(clap::Error::raw(ErrorKind::ArgumentConflict, problem))
     }
 
-    /// The most bytes of all photos of a request. While they arrive they fit into the share of uploads: what has
-    /// arrived is moved to a larger place now and then, for which one photo more is counted.
+    /// The most bytes of all photos of a request. They fit into the share of uploads, with one more photo for the copy when
+    /// a buffer grows.
     #[must_use]
-    pub fn max_together(&self) -> Size {
+    pub fn max_total(&self) -> Size {
         let share = memory::of_uploads(self.memory).bytes();
-        let fits = share.saturating_sub(self.max_upload.bytes() + self.answers());
+        let fits = share.saturating_sub(self.max_upload.bytes() + self.response_memory());
         Size::new(fits.min(4 * self.max_upload.bytes()))
     }
 
-    /// How many photos are decoded at once.
+    /// The number of photos that are decoded at once.
     pub(crate) fn decoders(&self) -> usize {
         self.decoders.unwrap_or_else(cores)
     }
 
-    /// Threads for decoding, and some for hashing beside it.
+    /// The number of threads for decoding and hashing.
     #[must_use]
     pub fn blocking_threads(&self) -> usize {
         self.decoders() + cores()
     }
 
-    fn answers(&self) -> u64 {
-        self.max_photos as u64 * ANSWER.bytes()
+    /// Bytes for the responses about all photos of a request.
+    fn response_memory(&self) -> u64 {
+        self.max_photos as u64 * RESPONSE.bytes()
     }
 }
 
@@ -189,7 +195,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A key that no log shows.
+/// An API key, hidden in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
@@ -199,12 +205,17 @@ impl ApiKey {
     }
 }
 
-impl FromStr for ApiKey {
-    type Err = &'static str;
+/// A text that is not an [`ApiKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key must be non-empty printable ASCII without spaces")]
+pub struct ParseApiKeyError;
 
-    fn from_str(key: &str) -> Result<Self, Self::Err> {
-        let fits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(key.to_owned())) } else { Err("a key is of letters, digits and signs") }
+impl FromStr for ApiKey {
+    type Err = ParseApiKeyError;
+
+    fn from_str(key: &str) -> Result<Self, ParseApiKeyError> {
+        let is_valid = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_valid { Ok(Self(key.to_owned())) } else { Err(ParseApiKeyError) }
     }
 }
 
@@ -231,15 +242,15 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_say_the_defaults() {
+    fn the_help_shows_the_defaults() {
         let shown = |options: &Options| format!("{options:?}");
         assert_eq!(shown(&parsed(&[])), shown(&DEFAULT));
         assert!(DEFAULT.check().is_ok());
-        assert_eq!(DEFAULT.max_together(), Size::mib(40));
+        assert_eq!(DEFAULT.max_total(), Size::mib(40));
     }
 
     #[test]
-    fn uploads_that_never_find_room_are_refused_at_start() {
+    fn incompatible_limits_are_refused_at_start() {
         let small = parsed(&["--memory", "64MiB"]);
         let problem = small.check().unwrap_err().to_string();
         assert!(
@@ -248,7 +259,7 @@ mod tests {
         );
         let enough = parsed(&["--memory", "113 MiB"]);
         assert!(enough.check().is_ok());
-        assert!(enough.max_together() >= enough.max_upload);
+        assert!(enough.max_total() >= enough.max_upload);
         assert!(parsed(&["--memory=64MiB", "--max-upload=4MB"]).check().is_ok());
     }
 }

@@ -1,18 +1,17 @@
-//! The web sites whose pages may use the interface.
+//! Web sites whose pages may use the API (CORS).
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use url::{ParseError, Url};
 
 use crate::requests::ID;
 
-/// How long browsers may remember what is allowed; none does for longer.
+/// The cache time of preflight responses; browsers have no longer one.
 const MAX_AGE: Duration = Duration::from_hours(2);
 
-/// A web site as browsers name it in the header `Origin`, or all of them.
+/// A web site as in the header `Origin`, or all sites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(Allowed);
 
@@ -22,58 +21,106 @@ enum Allowed {
     Site(HeaderValue),
 }
 
-impl FromStr for Origin {
-    type Err = String;
+/// A text that is not an [`Origin`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// `null`, the origin of pages without a site.
+    #[error("pages without a site cannot be told apart: write * to allow all")]
+    Null,
+    /// There is no scheme such as `https`.
+    #[error(
+        "the scheme is missing{}",
+        suggestion.as_ref().map(|right| format!(": write {right}")).unwrap_or_default()
+    )]
+    NoScheme {
+        /// The origin with a scheme, if that is valid.
+        suggestion: Option<String>,
+    },
+    /// There is no host.
+    #[error("the host is missing")]
+    NoHost,
+    /// The host is not ASCII; browsers send the encoded form.
+    #[error("the host is not ASCII: write it as browsers send it (xn--…)")]
+    NotAscii,
+    /// The host is a pattern.
+    #[error("patterns are not supported: name each site, or write * to allow all")]
+    Pattern,
+    /// The port is not a number up to 65535.
+    #[error("the port is not a number up to 65535")]
+    Port,
+    /// The text is not an address.
+    #[error("not the address of a site such as https://example.org")]
+    Address,
+    /// Browsers send this origin in another form.
+    #[error("browsers send this origin as {right}: write it so")]
+    Spelling {
+        /// The form that browsers send.
+        right: String,
+    },
+}
 
-    /// Takes only what browsers send: anything else would never match.
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    /// Accepts only the exact form that browsers send, because other forms never match.
+    fn from_str(text: &str) -> Result<Self, OriginError> {
         let text = text.trim();
         if text == "*" {
             return Ok(Self(Allowed::All));
         }
         if text.eq_ignore_ascii_case("null") {
-            return Err(
-                "pages without a site of their own cannot be told apart; write * to allow all"
-                    .into(),
-            );
+            return Err(OriginError::Null);
         }
         if !text.contains("://") {
-            let meant = spelling(&format!("https://{text}"));
-            return Err(match meant {
-                Ok(meant) => format!("the scheme is missing; write {meant}"),
-                Err(_) => "a site such as https://example.org is expected".into(),
-            });
+            let suggestion = normalize(&format!("https://{text}")).ok();
+            return Err(OriginError::NoScheme { suggestion });
         }
-        let right = spelling(text)?;
+        let right = normalize(text)?;
         if right != text {
-            return Err(format!("browsers name this site {right}; write it so"));
+            return Err(OriginError::Spelling { right });
         }
-        let value = HeaderValue::from_str(&right).map_err(|error| error.to_string())?;
+        let value = HeaderValue::from_str(&right).map_err(|_| OriginError::Address)?;
         Ok(Self(Allowed::Site(value)))
     }
 }
 
-/// How browsers name the site of an address: scheme, host and, unless it is the scheme's own, port.
-fn spelling(address: &str) -> Result<String, String> {
-    let url = Url::parse(address).map_err(|error| match error {
-        ParseError::InvalidPort => "the port is not a number up to 65535".to_owned(),
-        error => format!("this is not the address of a site: {error}"),
+/// The origin of an address as browsers send it: scheme, host and, unless it is the default of the scheme, port.
+fn normalize(address: &str) -> Result<String, OriginError> {
+    if !address.is_ascii() {
+        return Err(OriginError::NotAscii);
+    }
+    // A URI has no fragment.
+    let address = address.split('#').next().unwrap_or_default();
+    let uri = address.parse::<Uri>().map_err(|_| match address.split_once("://") {
+        Some((_, "")) => OriginError::NoHost,
+        _ => OriginError::Address,
     })?;
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the host is missing")?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(OriginError::NoHost);
+    };
+    let (scheme, host) = (scheme.to_ascii_lowercase(), authority.host());
+    if host.is_empty() {
+        return Err(OriginError::NoHost);
+    }
     if host.contains('*') {
-        return Err("patterns are not known; name each site, or write * to allow all".into());
+        return Err(OriginError::Pattern);
     }
-    let origin = url.origin();
-    if origin.is_tuple() {
-        return Ok(origin.ascii_serialization());
+    let after_host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let has_port = after_host.len() > host.len() + 1;
+    let port = authority.port_u16();
+    if has_port && port.is_none() {
+        return Err(OriginError::Port);
     }
-    // Of other schemes, such as those of browsers' extensions and of apps.
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    Ok(format!("{}://{host}{port}", url.scheme()))
+    let is_web = matches!(&*scheme, "http" | "https");
+    let default_port = if scheme == "http" { 80 } else { 443 };
+    // Only web addresses have hosts without case and a default port; others are those of extensions and apps.
+    let host = if is_web { host.to_ascii_lowercase() } else { host.to_owned() };
+    let port = port.filter(|port| !is_web || *port != default_port);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Ok(format!("{scheme}://{host}{port}"))
 }
 
-/// Answers browsers that ask whether a page of another site may use the interface, and marks all answers for the pages
-/// that may.
+/// Answers preflight requests, and marks all responses for pages of allowed sites.
 pub(crate) fn cors(origins: &[Origin]) -> CorsLayer {
     let sites = origins.iter().map(|Origin(allowed)| match allowed {
         Allowed::All => None,
@@ -96,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sites_are_taken_as_browsers_name_them() {
+    fn origins_are_accepted_as_browsers_send_them() {
         for site in [
             "*",
             "https://example.org",
@@ -114,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_matches_is_refused_with_the_right_spelling() {
+    fn other_forms_are_refused_with_the_right_one() {
         for (site, right) in [
             ("example.org", "https://example.org"),
             ("example.org:8080/x", "https://example.org:8080"),
@@ -127,16 +174,25 @@ mod tests {
             ("https://example.org:443", "https://example.org"),
             ("http://example.org:80", "http://example.org"),
             ("http://example.org:08080", "http://example.org:8080"),
-            ("https://bücher.example", "https://xn--bcher-kva.example"),
             ("app://Host/path", "app://Host"),
         ] {
-            let error = site.parse::<Origin>().unwrap_err();
-            assert!(error.split([' ', ';']).any(|word| word == right), "{site}: {error}");
+            let suggestion = match site.parse::<Origin>().unwrap_err() {
+                OriginError::Spelling { right } => Some(right),
+                OriginError::NoScheme { suggestion } => suggestion,
+                _ => None,
+            };
+            assert_eq!(suggestion.as_deref(), Some(right), "{site}");
         }
-        for site in
-            ["", "null", "https://", "https://*.example.org", "http://a:99999", "http://a b"]
-        {
-            assert!(site.parse::<Origin>().is_err(), "{site}");
+        for (site, error) in [
+            ("", OriginError::NoScheme { suggestion: None }),
+            ("null", OriginError::Null),
+            ("https://", OriginError::NoHost),
+            ("https://*.example.org", OriginError::Pattern),
+            ("http://a:99999", OriginError::Port),
+            ("http://a b", OriginError::Address),
+            ("https://bücher.example", OriginError::NotAscii),
+        ] {
+            assert_eq!(site.parse::<Origin>(), Err(error), "{site}");
         }
     }
 }

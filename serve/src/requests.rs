@@ -1,4 +1,4 @@
-//! The ids of requests, and what the log says about each.
+//! Request ids and the request log.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
@@ -10,16 +10,16 @@ use tracing::{Instrument as _, Level, Span, debug, error, info};
 
 /// The header that carries a request's id.
 pub(crate) const ID: &str = "x-request-id";
-/// The most letters of an id that a client gives.
-const LONGEST_ID: usize = 128;
+/// The most characters of an id that a client sends.
+const MAX_ID_LENGTH: usize = 128;
 
-/// Takes off a client's id what would not fit into a log: all but printable letters, and what is too long.
+/// Cleans a client's id for the log: keeps printable ASCII, up to the maximum length.
 pub(crate) async fn clean_id(mut request: Request) -> Request {
     const NAME: HeaderName = HeaderName::from_static(ID);
     if let Some(given) = request.headers_mut().remove(NAME) {
         let printable = given.as_bytes().iter().copied().filter(u8::is_ascii_graphic);
-        let id = printable.take(LONGEST_ID).collect::<Vec<_>>();
-        // Without any the request gets one as if it had none.
+        let id = printable.take(MAX_ID_LENGTH).collect::<Vec<_>>();
+        // An empty id is replaced by a generated one.
         if let (false, Ok(id)) = (id.is_empty(), HeaderValue::from_bytes(&id)) {
             request.headers_mut().insert(NAME, id);
         }
@@ -27,7 +27,7 @@ pub(crate) async fn clean_id(mut request: Request) -> Request {
     request
 }
 
-/// Says in one line what became of a request.
+/// Logs one line for each request.
 pub(crate) async fn log(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let span = span(&request);
@@ -50,8 +50,7 @@ pub(crate) async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-/// What each line of the log says about the request that it belongs to. Neither keys nor names of files
-/// are among it.
+/// The fields that identify a request in log lines. They contain neither keys nor file names.
 fn span(request: &Request) -> Span {
     let id = request.headers().get(ID).and_then(|id| id.to_str().ok());
     tracing::info_span!("request", id, method = %request.method(), route = route(request))
@@ -61,7 +60,7 @@ fn route(request: &Request) -> &str {
     request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str)
 }
 
-/// Whether machines ask for it every few seconds.
+/// Whether the route is polled by machines.
 fn is_probe(route: &str) -> bool {
     matches!(route, "/health" | "/ready" | "/metrics")
 }

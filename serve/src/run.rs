@@ -1,4 +1,4 @@
-//! A server from its start to its end.
+//! The server from start to stop.
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -6,27 +6,28 @@ use tokio::select;
 
 use crate::{Options, Seconds, listen};
 
-/// Why a server ended otherwise than it was asked to.
+/// The reason why a server did not stop normally.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub enum StopError {
     /// The model's thread panicked.
-    #[error(
-        "the model's thread ended by a panic, nothing is captioned any more; start the server again"
-    )]
-    ModelEnded,
-    /// Requests went on for longer than they may.
-    #[error("stopped, but not all requests had ended after {0} s")]
-    RequestsInWork(Seconds),
+    #[error("the model's thread panicked: start the server again")]
+    ModelPanicked,
+    /// Some requests did not end within `--shutdown-time`.
+    #[error("stopped, but some requests had not ended after {0} s")]
+    Timeout(Seconds),
 }
 
-/// Answers connections until `stop` is done, or `model_ended`; see [`listen`] for how it ends.
+/// Serves connections until `stop` or `model_ended` is done, then shuts down as [`listen`] does.
+///
+/// # Errors
+/// [`StopError::ModelPanicked`] if `model_ended` was done first, [`StopError::Timeout`] if requests did not end in time.
 pub async fn run(
     listener: TcpListener,
     app: Router,
     options: &Options,
     stop: impl Future<Output = ()>,
     model_ended: impl Future<Output = ()>,
-) -> Result<(), Ended> {
+) -> Result<(), StopError> {
     let mut has_model = true;
     let stop = async {
         select! {
@@ -36,7 +37,7 @@ pub async fn run(
     };
     let all_ended = listen(listener, app, options, stop).await;
     if !has_model {
-        return Err(Ended::ModelEnded);
+        return Err(StopError::ModelPanicked);
     }
-    if all_ended { Ok(()) } else { Err(Ended::RequestsInWork(options.shutdown_time)) }
+    if all_ended { Ok(()) } else { Err(StopError::Timeout(options.shutdown_time)) }
 }

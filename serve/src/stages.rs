@@ -1,12 +1,11 @@
-//! The parts of the work on a photo.
+//! Stages of the work on a photo.
 
 use std::time::Duration;
 
-/// How long the parts of the work took. Encoding and searching are those of all photos that were taken
-/// together.
+/// The durations of the stages. `encode` and `search` are those of the whole batch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stages {
-    /// Waiting: for a thread that decodes, and for the model.
+    /// Waiting for a decoder and for the model.
     pub(crate) queue: Duration,
     pub(crate) decode: Duration,
     pub(crate) encode: Duration,
@@ -14,7 +13,7 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// The parts in their order, by name.
+    /// The stages in their order, with names.
     pub(crate) fn named(&self) -> [(&'static str, Duration); 4] {
         [
             ("queue", self.queue),

@@ -1,4 +1,4 @@
-//! Whether the server lives and whether it takes requests.
+//! Health and readiness.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use axum::response::Response;
 
 use crate::{Error, Shared};
 
-/// Whether a server is about to stop and wants no new clients, though it still answers all that come.
+/// Draining: the server is about to stop and should get no new clients, but still answers all requests.
 #[derive(Debug, Clone, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// From now on `/ready` says no, and connections end with their next answer.
+    /// Starts draining: `/ready` answers 503, and connections end with their next response.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -25,7 +25,7 @@ impl Draining {
     }
 }
 
-/// Ends the connection with this answer, if the server wants no new requests on it.
+/// Ends the connection after this response if the server is draining.
 pub(crate) async fn end_connections(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -38,12 +38,12 @@ pub(crate) async fn end_connections(
     response
 }
 
-/// `GET /health`: the process answers, and its model's thread lives.
+/// `GET /health`: the model's thread is alive.
 pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Result<&'static str, Error> {
     if shared.backend.is_alive() { Ok("ok\n") } else { Err(Error::NotReady) }
 }
 
-/// `GET /ready`: the model answers, and new clients are welcome. The server does not listen before it has
+/// `GET /ready`: the model's thread is alive, and the server is not draining. The server listens only after the model has
 /// captioned once.
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<&'static str, Error> {
     let ready = shared.backend.is_alive() && !shared.draining.has_begun();

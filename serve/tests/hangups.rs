@@ -1,9 +1,9 @@
-//! Clients that want memory of the server and no answer, all at once, beside one that is honest: the memory of the
-//! process stays within its budget and comes back.
+//! An attack by clients that take memory and do not read responses, beside an honest client: the memory of the process
+//! stays within its budget and is released.
 //!
 //! With a small model and a few clients; `SHOWTELL_HANGUPS=200 SHOWTELL_SLOW_CLIENTS=64 SHOWTELL_SILENT_CLIENTS=64` with
-//! `SHOWTELL_TEST_MODEL` and `SHOWTELL_TEST_ENCODER` is the long form, which looks at latency, too: relative to a second
-//! server that nobody attacks, asked in turn, so that other load of the machine cancels out.
+//! `SHOWTELL_TEST_MODEL` and `SHOWTELL_TEST_ENCODER` is the long form, which also compares the latency with that of a
+//! second server without attack. Both get requests in turn, so that other load of the machine cancels out.
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File};
@@ -20,15 +20,15 @@ use tests::small_model;
 
 /// `--memory` of the server, the default.
 const MEMORY_MIB: f64 = 384.0;
-/// Width and height of the worst image that is let in.
+/// Width and height of the largest accepted image.
 const SIDE: u32 = 7071;
-/// Threads that hang up.
+/// Threads that close their connections.
 const AT_ONCE: usize = 16;
-/// Requests of the honest client by which its usual time is found.
+/// Requests of the honest client that measure its normal latency.
 const CALM: usize = 100;
-/// Requests that the honest client has answered during the attack, at the least: in the short form and the long one.
+/// The fewest answered requests of the honest client during the attack: in the short and in the long form.
 const DURING: [usize; 2] = [40, 400];
-/// How many MiB the process may keep beside 15 %: a small model's few MiB at rest are no measure.
+/// MiB that the process may keep in addition to 15 %, because a small model has only few MiB.
 const KEPT_MIB: f64 = 24.0;
 
 fn setting(name: &str, default: usize) -> usize {
@@ -36,7 +36,7 @@ fn setting(name: &str, default: usize) -> usize {
 }
 
 #[test]
-fn memory_stays_within_its_budget_and_comes_back() {
+fn memory_stays_within_its_budget_and_is_released() {
     let is_long = std::env::var_os("SHOWTELL_HANGUPS").is_some();
     let hang_ups = setting("SHOWTELL_HANGUPS", 30);
     let slow_clients = setting("SHOWTELL_SLOW_CLIENTS", 16);
@@ -83,7 +83,7 @@ fn memory_stays_within_its_budget_and_comes_back() {
                 });
             }
         });
-        // The others go on until the honest one has asked often.
+        // The attack goes on until the honest client has sent enough requests.
         while asked.load(Ordering::Relaxed) < DURING[usize::from(is_long)] {
             sleep(Duration::from_millis(20));
         }
@@ -142,7 +142,7 @@ fn start(folder: &std::path::Path, log: &std::path::Path) -> Server {
     Server::start(command.stderr(File::create(log).unwrap()))
 }
 
-/// A client that sends one small photo after the other, never the same.
+/// A client that sends small photos, each of them once.
 #[derive(Default)]
 struct Honest(AtomicUsize);
 
@@ -168,8 +168,7 @@ fn median_ms(answers: &[Answer]) -> f64 {
     load::percentile(answers.iter(), 0.5)
 }
 
-/// The most that was resident until now, and what is resident when it has come back, or half a minute later, with the
-/// time that it took.
+/// The peak of the resident memory, and the resident memory once it is released or after half a minute, with the time.
 fn settle(server: &Server, rest: f64) -> (f64, (f64, Duration)) {
     let start = Instant::now();
     loop {
@@ -181,7 +180,7 @@ fn settle(server: &Server, rest: f64) -> (f64, (f64, Duration)) {
     }
 }
 
-/// A PNG of few bytes whose pixels take the most: 16 bits, transparent, all 0.
+/// A small PNG file with the largest pixels: 16 bits, transparent, all 0.
 fn worst_image() -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, SIDE, SIDE);

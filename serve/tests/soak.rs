@@ -1,5 +1,5 @@
-//! The server at its limit for a long time, with a hostile request now and then. Two seconds, unless
-//! `SHOWTELL_SOAK_MINUTES` says how long; with a small model, unless `SHOWTELL_TEST_MODEL` names another.
+//! The server under full load for `SHOWTELL_SOAK_MINUTES` (default: two seconds), with some hostile requests; with a small
+//! model, or that of `SHOWTELL_TEST_MODEL`.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -13,17 +13,17 @@ use tests::load::{self, Answer, Server};
 use tests::small_model;
 
 const CLIENTS: usize = 32;
-/// Of so many requests one is hostile.
+/// One hostile request in this number.
 const HOSTILE_OF: usize = 20;
 /// Parts that the time is divided into, for the memory in each.
 const PARTS: usize = 20;
-/// Photos that get a caption, at the least.
+/// The fewest captioned photos.
 const CAPTIONS: usize = 200;
-/// How many MiB more there may be in the last quarter than 1.05 of the first: a small model's few MiB are no measure.
+/// MiB that the last quarter may have above 1.05 of the first, because a small model has only few MiB.
 const MORE_MIB: f64 = 8.0;
 
 #[test]
-fn it_goes_on_under_load_and_attack() {
+fn the_server_survives_load_and_hostile_requests() {
     let minutes =
         std::env::var("SHOWTELL_SOAK_MINUTES").ok().map(|text| text.parse::<f64>().unwrap());
     let time = Duration::from_secs_f64(60.0 * minutes.unwrap_or(1.0 / 30.0));
@@ -34,7 +34,7 @@ fn it_goes_on_under_load_and_attack() {
     };
     let model = std::env::var_os("SHOWTELL_TEST_MODEL").map_or_else(small, PathBuf::from);
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
-    // A cache smaller than the photos, so that it is full all the time.
+    // A cache smaller than the photos, so that it is always full.
     command
         .args(["--port", "0", "--log", "error", "--queue", "24", "--cache", "20", "--model"])
         .arg(&model);
@@ -46,7 +46,7 @@ fn it_goes_on_under_load_and_attack() {
 
     let mut memory = Vec::new();
     let mut counts = HashMap::<_, usize>::new();
-    // On a machine that has other things to do it may take more parts.
+    // A busy machine may need more parts.
     while memory.len() < PARTS || counts.get(&Some(200)).is_none_or(|captions| *captions < CAPTIONS)
     {
         assert!(memory.len() < 20 * PARTS, "too few captions: {counts:?}");
@@ -63,7 +63,7 @@ fn it_goes_on_under_load_and_attack() {
     let (first, last) = (mean(&memory[..quarter]), mean(&memory[memory.len() - quarter..]));
     let most = 1.05 * first + if minutes.is_some() { 0.0 } else { MORE_MIB };
     assert!(last <= most, "memory grew from {first:.0} to {last:.0} MiB: {memory:?}");
-    // And it still answers as at first. Under load whatever is sent may find no place.
+    // It still answers as at first. Under load any request may be refused by a full queue.
     for (body, expected) in bodies.iter().zip(&expected).take(4 * HOSTILE_OF) {
         let again = load::once(&server.address, body);
         check(&Answer { body: 0, ..again.clone() }, std::slice::from_ref(expected));
@@ -73,7 +73,7 @@ fn it_goes_on_under_load_and_attack() {
     }
 }
 
-/// What is sent, and for each photo its caption (`None`: it is to be refused).
+/// The bodies, and the caption of each photo (`None` if it has to be refused).
 fn bodies(server: &Server) -> (Vec<Vec<u8>>, Vec<Option<String>>) {
     let mut bodies = photos();
     let hostile = hostile(&bodies[0]);
@@ -97,7 +97,7 @@ fn caption_in(text: &str) -> String {
     answer["caption"].as_str().unwrap().to_owned()
 }
 
-/// Real photos where they are at hand, else drawn ones.
+/// Real photos if they are available, else generated ones.
 fn photos() -> Vec<Vec<u8>> {
     if let Some(folder) = tests::shared("photos") {
         return tests::files_in(&folder).iter().map(|file| fs::read(file).unwrap()).collect();
@@ -112,7 +112,7 @@ fn photos() -> Vec<Vec<u8>> {
 }
 
 fn hostile(photo: &[u8]) -> Vec<Vec<u8>> {
-    // A PNG that says it has 100,000 × 100,000 pixels.
+    // A PNG with a declared size of 100,000 × 100,000 pixels.
     let mut bomb =
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x01\x86\xa0\0\x01\x86\xa0\x08\x02\0\0\0".to_vec();
     bomb.extend(crc32fast::hash(&bomb[12..29]).to_be_bytes());
@@ -125,7 +125,7 @@ fn hostile(photo: &[u8]) -> Vec<Vec<u8>> {
     ]
 }
 
-/// A photo gets its own caption or is put off; anything else is refused for what it is.
+/// A photo gets its own caption or a refusal by load; anything else gets its own error.
 fn check(answer: &Answer, expected: &[Option<String>]) {
     match (&expected[answer.body], answer.status) {
         (Some(caption), Some(200)) => assert_eq!(caption_in(&answer.text), *caption),

@@ -1,4 +1,4 @@
-//! What runs on clusters: the tasks of an array, here one after the other, and the files in `deploy`.
+//! Clusters: the tasks of a job array, here one after the other, and the files in `deploy`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn inspect(store: &Path) -> Value {
     serde_json::from_str(&told).unwrap()
 }
 
-/// What `tests/slurm.sh` does with a real Slurm, without one.
+/// Like `tests/slurm.sh`, but without Slurm.
 #[test]
 fn killed_and_requeued_tasks_end_with_the_store_of_one_run() {
     let Some(flickr8k) = tests::shared("flickr8k") else { return };
@@ -73,15 +73,15 @@ fn deploy(folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn kubernetes_takes_its_files() {
+fn kubernetes_files_are_valid() {
     let Some(python) = tests::python() else { return };
     let validate = python.with_file_name("kubernetes-validate");
     run(Command::new(validate).arg("--strict").args(deploy("kubernetes")));
 }
 
-/// A misspelt variable would be ignored, and the default taken.
+/// A misspelt variable would be ignored in favour of the default.
 #[test]
-fn files_for_clusters_name_variables_that_programs_know() {
+fn cluster_files_name_existing_variables() {
     let help = ["extract", "serve"].map(|name| run(program(name).arg("--help")).0).concat();
     // Help is wrapped to the width of a terminal.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,5 +1,5 @@
-//! The whole pipeline on real parts: ResNet50 over real photos into a store, training on it,
-//! captions out, and the server answering for one of the photos over a real socket.
+//! The whole pipeline on real parts: extraction of photos with ResNet50, training on the store, captions, and the server on
+//! a real socket.
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
@@ -13,7 +13,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use programs::{program, run, told_by};
+use programs::{captions_of, program, run};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
     names
 }
 
-/// The server, killed when the test is over.
+/// The server, which is killed on drop.
 struct Server {
     process: Child,
     address: String,
@@ -172,7 +172,7 @@ fn photos_become_a_captioner_that_answers_over_http() {
     assert_eq!(scores["images"], 16);
     assert!(scores["BLEU-1"].as_f64().unwrap() > 0.1, "{scores}");
 
-    // Pixels to caption through ONNX Runtime alone says what libtorch says on the stored grids.
+    // Captions of ONNX Runtime from pixels equal those of libtorch from the stored grids.
     // The store rounds grids to 16 bits, which may tip a close call.
     let server = workplace.serve("run");
     let photos = workplace.dev_photos();
@@ -183,8 +183,7 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let same = same.count();
     assert!(same >= 14, "only {same} of 16 captions are the same");
 
-    // The command says what the server says, and so does Python, from the same pixels: decoders of
-    // JPEG differ.
+    // The command, the server and Python agree on the same pixels; JPEG decoders differ.
     let [model, photos] = ["run", "pixels"].map(|name| workplace.path(name));
     fs::create_dir(&photos).unwrap();
     let pixels = workplace.dev_photos().into_iter().enumerate().map(|(at, photo)| {
@@ -195,15 +194,15 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let pixels = pixels.collect::<Vec<_>>();
     let mut command = program("caption");
     command.arg("--model").arg(&model).arg("--encoder").arg(&workplace.encoder);
-    let told = told_by(command.arg(&photos));
+    let told = captions_of(command.arg(&photos));
     let caption = |photo: &PathBuf| server.caption(photo)["caption"].as_str().unwrap().to_owned();
     assert_eq!(told, pixels.iter().map(caption).collect::<Vec<_>>());
 
-    // An encoder on integers says much the same.
+    // An int8 encoder gives similar captions.
     let integers = workplace.quantized_encoder();
     let mut command = program("caption");
     command.arg("--model").arg(&model).arg("--encoder").arg(&integers);
-    let on_integers = told_by(command.arg(&photos));
+    let on_integers = captions_of(command.arg(&photos));
     let same = told.iter().zip(&on_integers).filter(|(one, other)| one == other).count();
     assert!(same >= 8, "only {same} of 16 captions are the same on integers");
 
@@ -214,12 +213,12 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/caption.py");
     let mut command = Command::new(&python);
     command.arg(script).arg(&model).arg(&workplace.encoder).args(&pixels);
-    let in_python = told_by(&mut command);
+    let in_python = captions_of(&mut command);
     let same = told.iter().zip(&in_python).filter(|(one, other)| one == other).count();
     assert!(same >= 15, "only {same} of 16 captions are the same in Python");
 }
 
-/// `serve` must run where neither libtorch nor HDF5 is.
+/// `serve` must run without libtorch and HDF5.
 #[test]
 fn the_server_links_neither_libtorch_nor_hdf5() {
     let output = Command::new("ldd").arg(program("serve").get_program()).output().unwrap();

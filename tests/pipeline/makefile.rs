@@ -1,10 +1,10 @@
-//! What `make` would run: variables of other programs change nothing, paths may have spaces.
+//! The commands of `make`: environment variables are ignored, paths may have spaces.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The commands of a target, which are printed and not run.
+/// The commands of a target, printed without running them.
 fn planned(target: &str, variables: &[&str], environment: &[(&str, &str)]) -> String {
     let make = Command::new("make")
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
@@ -19,7 +19,7 @@ fn planned(target: &str, variables: &[&str], environment: &[(&str, &str)]) -> St
 }
 
 #[test]
-fn variables_of_the_environment_do_not_steer() {
+fn environment_variables_are_ignored() {
     let foreign = [
         "DATA",
         "IMAGES",

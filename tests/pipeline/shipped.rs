@@ -1,11 +1,11 @@
-//! The model that comes with the project, with its encoder from the package index.
+//! The shipped model, with its encoder from the package index.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::programs::{own_encoder, program, run, told_by};
+use crate::programs::{captions_of, own_encoder, program, run};
 
 /// Dev photos that are captioned.
 const PHOTOS: usize = 100;
@@ -21,7 +21,8 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell");
     let mut command = program("caption");
     command.arg("--model").arg(model).arg("--encoder").arg(encoder);
-    let told = told_by(command.args(names.iter().map(|name| flickr8k.join("Images").join(name))));
+    let told =
+        captions_of(command.args(names.iter().map(|name| flickr8k.join("Images").join(name))));
 
     let folder = tempfile::tempdir().unwrap();
     let [references, hypotheses] =
@@ -41,7 +42,7 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
     command.arg("--hypotheses").arg(&hypotheses).args(["--json", "-"]);
     let scores = serde_json::from_str::<Value>(&run(&mut command).0).unwrap();
     assert_eq!(scores["images"], PHOTOS);
-    // With document frequencies of so few photos CIDEr is lower than on the whole split.
+    // With the document frequencies of few photos CIDEr is lower than on the whole split.
     assert!(scores["CIDEr"].as_f64().unwrap() > 0.4, "{scores}");
     assert!(scores["BLEU-4"].as_f64().unwrap() > 0.16, "{scores}");
 }

@@ -1,10 +1,10 @@
-//! A server that gives answers which are written beforehand, whatever it is asked.
+//! A server with prepared responses.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
 
-/// A server that answers one request after the other and ends.
+/// A server that sends one response after the other to any requests, and ends.
 #[derive(Debug)]
 pub struct Answers {
     address: SocketAddr,
@@ -24,7 +24,7 @@ impl Answers {
             let (mut stream, _) = listener.accept().expect("a client comes");
             let lines = BufReader::new(&stream).lines().map_while(Result::ok);
             let asked = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>();
-            // A client may hang up before the end.
+            // The client may close the connection before the end.
             let _ = stream.write_all(&answer);
             asked.join("\n").to_lowercase()
         };
@@ -38,23 +38,23 @@ impl Answers {
         format!("http://{}/{path}", self.address)
     }
 
-    /// What it was asked: the head of each request, in lower case, once all answers are given.
+    /// Waits for the end; returns the head of each request in lower case.
     ///
     /// # Panics
-    /// If the server did.
+    /// If the server panicked.
     #[must_use]
     pub fn asked(self) -> Vec<String> {
         self.requests.join().expect("the server ends")
     }
 }
 
-/// An answer with this status, these header lines (each ended by `\r\n`) and this body.
+/// A response with this status, these header lines (each ends in `\r\n`) and this body.
 #[must_use]
 pub fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n").as_bytes(), body].concat()
 }
 
-/// A whole file.
+/// A response with a whole file.
 #[must_use]
 pub fn whole(body: &[u8]) -> Vec<u8> {
     answer("200 OK", &format!("Content-Length: {}\r\n", body.len()), body)

@@ -1,4 +1,4 @@
-//! What the tests of all rooms share: the way to the real material.
+//! Helpers of all tests: real test data and external programs.
 
 pub mod answers;
 #[cfg(feature = "load")]
@@ -10,8 +10,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Says that the test that calls it is skipped, or a part of it, and counts it: `make test` prints the sum. The test
-/// harness itself knows only tests that pass and fail.
+/// Reports that the calling test, or a part of it, is skipped. `make test` prints the number of skipped tests, which the
+/// test harness cannot count.
 ///
 /// # Panics
 /// In continuous integration (`CI=true`), where nothing may be skipped.
@@ -25,10 +25,8 @@ pub fn skip(why: &str) {
         .expect("the list of skipped tests can be written");
 }
 
-/// A file or folder of the real material (photos, captions, weights, golden scores), which lies in
-/// `../shared` beside the checkout or where `SHOWTELL_SHARED` says.
-///
-/// Where it is missing the answer is `None`, and the test is [skipped](skip).
+/// A file or folder of real test data (photos, captions, weights, golden scores) in `../shared` beside the checkout or in
+/// the folder `SHOWTELL_SHARED`. `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn shared(path: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("SHOWTELL_SHARED")
@@ -41,7 +39,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// What lies in a folder, in the order of the names.
+/// The entries of a folder, sorted by name.
 ///
 /// # Panics
 /// If the folder cannot be read.
@@ -54,7 +52,7 @@ pub fn files_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The middle one of measured values, the upper one of two.
+/// The median; for an even number of values the upper one.
 ///
 /// # Panics
 /// Without values.
@@ -66,7 +64,7 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// A Python with the packages of the programs in `benches/peers` (`make setup PART=peers`), or the one
-/// that `SHOWTELL_PEERS` names. Where it is missing the answer is `None` and a line says so.
+/// that `SHOWTELL_PEERS` names. `None` with a message if it is missing.
 #[must_use]
 pub fn peers() -> Option<PathBuf> {
     let found = environment("peers", "SHOWTELL_PEERS");
@@ -77,37 +75,33 @@ pub fn peers() -> Option<PathBuf> {
 }
 
 /// A Python with the packages of `examples/caption.py` and the checker of ONNX files (`make setup
-/// PART=python`), or the one that `SHOWTELL_PYTHON` names. Where it is missing the answer is `None`, and the test
-/// is [skipped](skip).
+/// PART=python`), or the one that `SHOWTELL_PYTHON` names. `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn python() -> Option<PathBuf> {
     or_skip(environment("python", "SHOWTELL_PYTHON"), "no Python (`make setup PART=python`)")
 }
 
-/// A tool of HDF5 such as `h5repack` (`make setup PART=python`). Where it is missing the answer is `None`, and the test
-/// is [skipped](skip).
+/// A tool of HDF5 such as `h5repack` (`make setup PART=python`). `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn hdf5_tool(name: &str) -> Option<PathBuf> {
     or_skip(program(name), "no HDF5 tools (`make setup PART=python` installs them)")
 }
 
-/// Chromium and its driver (`make setup PART=browser`). Where one is missing the answer is `None`, and the test is
-/// [skipped](skip).
+/// Chromium and its driver (`make setup PART=browser`). `None` if one is missing; the test is [skipped](skip).
 #[must_use]
 pub fn browser() -> Option<[PathBuf; 2]> {
     let found = program("chromium").zip(program("chromedriver")).map(<[PathBuf; 2]>::from);
     or_skip(found, "no chromium or no chromedriver (`make setup PART=browser` installs them)")
 }
 
-/// haproxy (`make setup PART=balancer`). Where it is missing the answer is `None`, and the test is [skipped](skip).
+/// haproxy (`make setup PART=balancer`). `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn haproxy() -> Option<PathBuf> {
     or_skip(program("haproxy"), "no haproxy (`make setup PART=balancer` installs it)")
 }
 
 /// The jar of METEOR 1.5, which has the reference tokenizer beside it (`make setup PART=meteor`), or the one that
-/// `SHOWTELL_CAPTIONS_METEOR_JAR` names. Where it or Java is missing the answer is `None`, and the test is
-/// [skipped](skip).
+/// `SHOWTELL_CAPTIONS_METEOR_JAR` names. `None` if it or Java is missing; the test is [skipped](skip).
 #[must_use]
 pub fn meteor() -> Option<PathBuf> {
     let fetched = || native().join("pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar");
@@ -124,21 +118,20 @@ fn or_skip<T>(found: Option<T>, why: &str) -> Option<T> {
 }
 
 fn program(name: &str) -> Option<PathBuf> {
-    // Debian puts servers where not every user looks.
+    // Debian installs servers in folders that are not in the PATH of every user.
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]);
     folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The script of axe-core (`make setup PART=browser`). Where it is missing the answer is `None`, and the test is
-/// [skipped](skip).
+/// The script of axe-core (`make setup PART=browser`). `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn axe() -> Option<PathBuf> {
     let script = Some(native().join("axe/axe_playwright_python/axe.min.js"));
     or_skip(script.filter(|path| path.exists()), "no axe-core (`make setup PART=browser`)")
 }
 
-/// Where `make setup` puts the native parts.
+/// The folder of the native parts that `make setup` fetches.
 #[must_use]
 pub fn native() -> PathBuf {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native");
@@ -151,7 +144,7 @@ fn environment(part: &str, variable: &str) -> Option<PathBuf> {
     Some(python).filter(|python| python.exists())
 }
 
-/// Whether this is continuous integration, where nothing may be skipped.
+/// Whether this is continuous integration, in which no test may be skipped.
 #[must_use]
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")

@@ -1,4 +1,4 @@
-//! Clients of a captioning server, many at once.
+//! Concurrent clients of a captioning server.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use ureq::Agent;
 
-/// A server in a process of its own, which ends with this value.
+/// A server process, which is killed on drop.
 #[derive(Debug)]
 pub struct Server {
     process: Child,
-    /// Where it captions: the address of `POST /api/caption`.
+    /// The address of `POST /api/caption`.
     pub address: String,
 }
 
-/// What a request came to.
+/// The result of a request.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The place of what was sent among the bodies.
+    /// The index of the body that was sent.
     pub body: usize,
-    /// The HTTP status; `None` where no answer came.
+    /// The HTTP status; `None` without a response.
     pub status: Option<u16>,
-    /// The text of the answer.
+    /// The body of the response.
     pub text: String,
-    /// From when it was due to be sent until it was answered.
+    /// The time from when the request was due to the response.
     pub took: Duration,
 }
 
@@ -43,10 +43,10 @@ impl Server {
         Self { process, address: format!("{}api/caption", line.trim()) }
     }
 
-    /// Asks it to stop, as a service manager does, and waits until it has; says whether it ended well.
+    /// Sends SIGTERM and waits for the end; returns whether the exit status was 0.
     ///
     /// # Panics
-    /// If it cannot be asked.
+    /// If the signal cannot be sent.
     #[must_use]
     pub fn stop(mut self) -> bool {
         let pid = self.process.id().to_string();
@@ -55,7 +55,7 @@ impl Server {
         self.process.wait().expect("the server ends").success()
     }
 
-    /// Its resident memory in MiB.
+    /// The resident memory in MiB.
     ///
     /// # Panics
     /// If it has ended.
@@ -64,7 +64,7 @@ impl Server {
         self.status("VmRSS:") / 1024.0
     }
 
-    /// The most that its resident memory was since it began, or since [`forget_peak`](Self::forget_peak), in MiB.
+    /// The peak of the resident memory in MiB, since the start or since [`forget_peak`](Self::forget_peak).
     ///
     /// # Panics
     /// If it has ended.
@@ -73,7 +73,7 @@ impl Server {
         self.status("VmHWM:") / 1024.0
     }
 
-    /// Begins to look for the most anew.
+    /// Resets the peak.
     ///
     /// # Panics
     /// If it has ended.
@@ -105,8 +105,8 @@ pub fn once(address: &str, body: &[u8]) -> Answer {
     ask(&agent(), address, body, 0, Instant::now())
 }
 
-/// `clients` that send one body after the other, each as soon as its last one is answered, until `time`
-/// is over. Which body is sent is counted up over all clients.
+/// Closed-loop load: each of `clients` sends the next body as soon as its last request is answered, until `time` is over.
+/// Bodies are sent in turn over all clients.
 ///
 /// # Panics
 /// If a client panics.
@@ -125,8 +125,7 @@ pub fn closed(address: &str, bodies: &[Vec<u8>], clients: usize, time: Duration)
     together(clients, client)
 }
 
-/// Requests that are due at a steady rate a second, whether those before are answered or not; `clients` at
-/// most are under way.
+/// Open-loop load: requests at a fixed rate per second, at most `clients` of them at once.
 ///
 /// # Panics
 /// If a client panics.
@@ -180,7 +179,7 @@ fn ask(agent: &Agent, address: &str, bytes: &[u8], body: usize, due: Instant) ->
     Answer { body, status, text, took: due.elapsed() }
 }
 
-/// The value below which a share of the times lies, in milliseconds.
+/// The quantile of the times at `share`, in ms.
 ///
 /// # Panics
 /// Without answers.

@@ -1,11 +1,12 @@
-//! A small captioner for tests: real ONNX graphs, written here, that ONNX Runtime opens in
-//! milliseconds. The encoder averages patches; the decoder says more words for darker blue.
+//! A small captioner for tests: real ONNX graphs that ONNX Runtime opens in milliseconds. The encoder averages patches;
+//! the decoder generates more words for darker blue.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use data::{Vocabulary, digest};
+use common::digest;
+use data::Vocabulary;
 use models::bundle::{FORMAT, MANIFEST_FILE, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
 use models::{Manifest, Preprocess};
@@ -75,7 +76,7 @@ pub fn encoder(batch: Dimension) -> Vec<u8> {
     graph.into_bytes(&[])
 }
 
-/// A network that ends where a classifier does.
+/// A network with the output of a classifier.
 #[must_use]
 pub fn classifier() -> Vec<u8> {
     let mut graph = Graph::new("classifier");

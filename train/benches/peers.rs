@@ -34,14 +34,14 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     let captions = Captions::read(&shared.join("captions.txt")).unwrap();
     let splits = Splits::find(shared).unwrap();
     let of_split = |split, most| {
-        let images = captions.iter().filter(|of| splits.of(&of.image) == Some(split));
+        let images = captions.iter().filter(|of| splits.split_of(&of.image) == Some(split));
         images.take(most).map(|of| of.image.clone()).collect::<Vec<_>>()
     };
     let names = [of_split(data::Split::Train, IMAGES), of_split(data::Split::Dev, 1)].concat();
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
-    let vocabulary = Vocabulary::of_training(&captions, &splits, 5).unwrap();
+    let vocabulary = Vocabulary::from_training(&captions, &splits, 5).unwrap();
     let images = |split| {
         dataset::training_images(&captions, &splits, split, &vocabulary, &store).unwrap().images
     };

@@ -97,7 +97,7 @@ pub fn save(
     let json = serde_json::to_string(progress).map_err(Error::content(path))?;
     let metadata = HashMap::from([(PROGRESS.to_owned(), json)]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(Error::content(path))?;
-    data::files::replace(path, &bytes).map_err(Error::io(path))
+    common::files::replace(path, &bytes).map_err(Error::io(path))
 }
 
 /// A checkpoint that was read.

@@ -136,7 +136,7 @@ fn matched<T>(
     make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
 ) -> Matched<T> {
     let mut matched = Matched { images: Vec::new(), without_grid: 0 };
-    for captioned in captions.iter().filter(|of| splits.of(&of.image) == Some(split)) {
+    for captioned in captions.iter().filter(|of| splits.split_of(&of.image) == Some(split)) {
         let tokens = captioned.captions.iter().map(|caption| tokenize(caption));
         let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
         let image = &captioned.image;

@@ -199,6 +199,9 @@ pub enum Error {
     /// Captions, splits or vocabulary.
     #[error(transparent)]
     Data(#[from] data::Error),
+    /// A text file cannot be read.
+    #[error(transparent)]
+    Text(#[from] common::Error),
     /// The feature store.
     #[error(transparent)]
     Features(#[from] features::Error),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data::Vocabulary;
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{Item, Scores, Sums, score};
 use features::{FeatureStore, ORIGINAL};
 use models::{Decoder, Hypothesis, SearchOptions, search};
@@ -41,7 +41,7 @@ pub struct Evaluation {
     /// Number of captions that were cut off at the maximum length.
     pub unfinished: usize,
     /// Statistics of the captions.
-    pub statistics: Health,
+    pub statistics: CaptionStatistics,
 }
 
 impl Evaluation {
@@ -64,7 +64,7 @@ impl Evaluation {
         let spoken = items.iter().map(|item| item.hypothesis.as_slice()).collect::<Vec<_>>();
         let scores = sums.iter().copied().sum::<Sums>().scores();
         let unfinished = found.iter().filter(|hypothesis| !hypothesis.finished).count();
-        let statistics = Health::of(&spoken, None);
+        let statistics = CaptionStatistics::count(&spoken, None);
         let captioned = images.iter().zip(found).zip(sums).map(|((image, hypothesis), sums)| {
             let caption = vocabulary.decode(&hypothesis.words);
             CaptionedImage { image: image.image.clone(), hypothesis, caption, sums }

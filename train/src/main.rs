@@ -5,7 +5,7 @@ mod options;
 
 use std::process::ExitCode;
 
-use data::program::TRAIN;
+use common::program::TRAIN;
 
 use crate::commands::{evaluate, export, report, training};
 use crate::options::{Cli, Command};

@@ -14,7 +14,7 @@ use train::settings::{Changes, Refinement, SearchFlags, Training};
 
 /// Stage two: the attention LSTM, trained on the feature store.
 #[derive(Parser)]
-#[command(name = "train", version = data::version!())]
+#[command(name = "train", version = common::version!())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -76,7 +76,7 @@ impl<'a> SelfCritical<'a> {
     fn weigh(&self, image: &TrainingImage, samples: Vec<Vec<WordId>>) -> (TrainingImage, f64) {
         let mirrored = self.views.is_mirrored(image.view);
         let number = self.numbers.get(&(image.row, mirrored)).copied();
-        let reward = |words: &Vec<_>| number.map_or(0.0, |number| self.reward.of(number, words));
+        let reward = |words: &Vec<_>| number.map_or(0.0, |number| self.reward.score(number, words));
         let rewards = samples.iter().map(reward).collect::<Vec<_>>();
         let sum = rewards.iter().sum::<f64>();
         let others = (rewards.len().max(2) - 1) as f64;

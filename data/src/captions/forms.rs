@@ -1,11 +1,12 @@
-//! The rows of both forms.
+//! Parsers for both forms of captions files.
 
 use std::path::Path;
 
 use super::Captions;
-use crate::{Error, Result, quotes};
+use crate::{Error, Result};
+use common::quotes;
 
-/// The captions in a text of either form, told apart by its first line that is not blank.
+/// Parses captions in either form; the first line that is not blank decides.
 pub(super) fn read(text: &str, path: &Path) -> Result<Captions> {
     if is_token_form(text) { read_tokens(text, path) } else { read_csv(text, path) }
 }
@@ -19,8 +20,8 @@ fn split_token_line(line: &str) -> Option<(&str, &str)> {
     let (key, caption) = line.split_once('\t')?;
     let (image, number) = key.trim().rsplit_once('#')?;
     let image = image.trim_end();
-    let numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    (numbered && !image.is_empty()).then(|| (image, caption.trim()))
+    let is_numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_numbered && !image.is_empty()).then(|| (image, caption.trim()))
 }
 
 fn read_tokens(text: &str, path: &Path) -> Result<Captions> {
@@ -34,7 +35,7 @@ fn read_tokens(text: &str, path: &Path) -> Result<Captions> {
 }
 
 fn read_csv(text: &str, path: &Path) -> Result<Captions> {
-    quotes::check(text).map_err(|(line, found)| problem(path, line, found))?;
+    quotes::check(text).map_err(|error| problem(path, error.line(), error.to_string()))?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -77,7 +78,7 @@ fn is_header(image: &str, caption: &str) -> bool {
     image.eq_ignore_ascii_case("image") && caption.eq_ignore_ascii_case("caption")
 }
 
-/// The line of a row. The `csv` crate says where it began to read, which is above blank lines before the row.
+/// The line of a row. The position of the `csv` crate is before blank lines above the row.
 fn line_of(position: &csv::Position, text: &str) -> u64 {
     let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
     position.line() + rest.iter().take_while(|byte| **byte == b'\n').count() as u64
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn a_quoted_caption_may_hold_line_breaks_but_must_be_closed() {
         let captions = read("image,caption\na.jpg,\"one\ntwo\"\nb.jpg,three\n").unwrap();
-        assert_eq!(captions.of("a.jpg").unwrap(), ["one\ntwo"]);
+        assert_eq!(captions.get("a.jpg").unwrap(), ["one\ntwo"]);
         let open = read("image,caption\na.jpg,one\na.jpg,\"two\nb.jpg,three\n").unwrap_err();
         assert!(open.to_string().contains("captions.txt, line 3: the quote"), "{open}");
     }

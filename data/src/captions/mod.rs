@@ -7,21 +7,27 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use crate::names::normal;
 use crate::tokens::is_wordless;
-use crate::{Error, LeftOut, Result, dataset, text};
+use crate::{Error, Result};
+use common::names::normal;
+use common::{LeftOut, text};
+
+/// The name of the captions file of a data set.
+pub const CAPTIONS_FILE: &str = "captions.txt";
+/// The name of the old captions file while it is replaced.
+pub const REPLACED_FILE: &str = "captions.txt.replaced";
 
 /// An image with all its captions, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaptionedImage {
-    /// The image's path below the folder of the images, as it is written where it occurs first.
+    /// The image's path below the folder of the images, as in its first row.
     pub image: String,
     /// Its captions as written.
     pub captions: Vec<String>,
 }
 
-/// The captions of a data set, grouped by image, in order of first appearance. Names that are the same in Unicode
-/// normal form C are one image.
+/// The captions of a data set, grouped by image, in the order of the file. Names that are equal in Unicode normal form C
+/// are one image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captions {
     images: Vec<CaptionedImage>,
@@ -38,8 +44,8 @@ impl Captions {
     /// Those of [`text::read`], [`Error::Captions`] with the line that is of neither form, [`Error::NoCaptions`],
     /// and [`Error::Replaced`].
     pub fn read(path: &Path) -> Result<Self> {
-        let replaced = path.with_file_name(dataset::REPLACED);
-        if path.ends_with(dataset::CAPTIONS) && !path.exists() && replaced.exists() {
+        let replaced = path.with_file_name(REPLACED_FILE);
+        if path.ends_with(CAPTIONS_FILE) && !path.exists() && replaced.exists() {
             return Err(Error::Replaced { path: path.to_path_buf(), replaced });
         }
         let text = text::read(path)?;
@@ -51,7 +57,7 @@ impl Captions {
         Ok(captions)
     }
 
-    /// Rows that were left out, and images whose name is written in several ways.
+    /// Rows that were left out, and remarks on images whose name occurs in several Unicode forms.
     #[must_use]
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
@@ -62,9 +68,9 @@ impl Captions {
         self.images.iter()
     }
 
-    /// The captions of one image.
+    /// The captions of an image; `None` if it has none.
     #[must_use]
-    pub fn of(&self, image: &str) -> Option<&[String]> {
+    pub fn get(&self, image: &str) -> Option<&[String]> {
         self.index.get(&*normal(image)).map(|&at| self.images[at].captions.as_slice())
     }
 
@@ -80,31 +86,35 @@ impl Captions {
         self.images.is_empty()
     }
 
-    /// Them in the CSV form.
-    pub(crate) fn to_csv(&self) -> io::Result<Vec<u8>> {
+    /// The captions in the CSV form.
+    ///
+    /// # Errors
+    /// If a row cannot be encoded.
+    pub fn to_csv(&self) -> io::Result<Vec<u8>> {
         let mut lines = csv::Writer::from_writer(Vec::new());
         lines.write_record(["image", "caption"])?;
-        for of in self {
-            for caption in &of.captions {
-                lines.write_record([&of.image, caption])?;
+        for image in self {
+            for caption in &image.captions {
+                lines.write_record([&image.image, caption])?;
             }
         }
         lines.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 
-    pub(crate) fn add(&mut self, image: &str, caption: &str) {
+    /// Adds a caption to an image.
+    pub fn add(&mut self, image: &str, caption: &str) {
         let at = *self.index.entry(normal(image).into_owned()).or_insert_with(|| {
             self.images.push(CaptionedImage { image: image.to_owned(), captions: Vec::new() });
             self.images.len() - 1
         });
         if self.images[at].image != image {
-            let remark = "name in another Unicode form than before, taken as the same image";
+            let remark = "name in another Unicode form than before: the same image";
             self.left_out.note(remark, image);
         }
         self.images[at].captions.push(caption.to_owned());
     }
 
-    /// Adds the caption of a row, or counts the row as left out if it has none.
+    /// Adds the caption of a row; a row without a caption is left out.
     fn add_row(&mut self, image: &str, caption: &str, line: u64) {
         if is_wordless(caption) {
             self.left_out.add("empty caption", format!("line {line}"));
@@ -129,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read from a captions file with this text.
+    /// Reads a captions file with this text.
     pub(super) fn read(text: &str) -> Result<Captions> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("captions.txt");
@@ -138,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn captions_are_read_as_they_were_written() {
         let captions = read("a.jpg#0\tA dog , \"Rex\" , runs .\nb.jpg#0\tÔng ấy cười\n").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("captions.txt");
@@ -148,15 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn captions_are_grouped_though_their_lines_are_not() {
+    fn captions_are_grouped_by_image() {
         let captions = read("image,caption\na.jpg,one\nb.jpg,two\na.jpg,three\n").unwrap();
         assert_eq!(captions.len(), 2);
-        assert_eq!(captions.of("a.jpg").unwrap(), ["one", "three"]);
-        assert_eq!(captions.of("c.jpg"), None);
+        assert_eq!(captions.get("a.jpg").unwrap(), ["one", "three"]);
+        assert_eq!(captions.get("c.jpg"), None);
     }
 
     #[test]
-    fn names_are_one_in_both_unicode_forms_and_that_is_noted() {
+    fn names_in_both_unicode_forms_are_one_image_with_a_remark() {
         for text in [
             "image,caption\nma\u{301}.jpg,one\nm\u{e1}.jpg,two\n",
             "ma\u{301}.jpg#0\tone\nm\u{e1}.jpg#1\ttwo\n",
@@ -164,7 +174,7 @@ mod tests {
             let captions = read(text).unwrap();
             assert_eq!(captions.iter().next().unwrap().image, "ma\u{301}.jpg");
             for name in ["ma\u{301}.jpg", "m\u{e1}.jpg"] {
-                assert_eq!(captions.of(name).unwrap(), ["one", "two"]);
+                assert_eq!(captions.get(name).unwrap(), ["one", "two"]);
             }
             assert_eq!(captions.left_out().count(), 0);
             assert!(captions.left_out().to_string().contains("m\u{e1}.jpg"));

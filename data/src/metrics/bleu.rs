@@ -4,28 +4,29 @@ use std::ops::AddAssign;
 
 use super::ngrams::{CountedImage, MAX_N};
 
-/// Keeps a zero count from making the whole product zero.
+/// Smoothing: a zero count does not make the product zero.
 const TINY: f64 = 1e-15;
-/// Keeps a zero total from dividing by zero.
+/// Smoothing: no division by a zero total.
 const SMALL: f64 = 1e-9;
 
-/// What BLEU is made of, for one image or summed over several.
+/// The counts of BLEU, of one image or summed over several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BleuCounts {
-    /// n-grams of the hypothesis that a reference holds as well, clipped, for each n.
+    /// n-grams of the hypothesis that also occur in a reference, clipped, for each n.
     matched: [u64; MAX_N],
     /// All n-grams of the hypothesis, for each n.
     guessed: [u64; MAX_N],
     hypothesis_length: u64,
-    /// Of the reference that is closest in length, the shorter in a tie.
+    /// The length of the reference that is closest in length; in a tie, of the shorter one.
     reference_length: u64,
 }
 
 impl BleuCounts {
-    pub(super) fn of(image: &CountedImage) -> Self {
+    pub(super) fn new(image: &CountedImage) -> Self {
         let hypothesis = &image.hypothesis;
         let length = hypothesis.words.len();
-        let most = |at, ngram| image.references.iter().map(|of| of.count(at, ngram)).max();
+        let most =
+            |at, ngram| image.references.iter().map(|reference| reference.count(at, ngram)).max();
         let matched = std::array::from_fn(|at| {
             let counts = hypothesis.counts[at].iter();
             counts.map(|&(ngram, count)| u64::from(count.min(most(at, ngram).unwrap_or(0)))).sum()

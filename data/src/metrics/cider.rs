@@ -22,9 +22,8 @@ pub(super) fn per_image(corpus: &Corpus, given: Option<&DocumentFrequencies>) ->
     corpus.images.iter().map(of_image).collect()
 }
 
-/// CIDEr-D of captions as they are sampled while a network trains on it (Rennie et al.,
-/// arXiv 1612.00563). Words are those of a vocabulary, and the end of a caption is one of them: a
-/// caption that was cut off shares no n-gram with it.
+/// CIDEr-D as a reward for sampled captions (self-critical training, Rennie et al., arXiv 1612.00563). Words are those of
+/// a vocabulary. The end of a caption counts as a word, so a truncated caption lacks its n-grams.
 #[derive(Debug)]
 pub struct CaptionReward {
     numbering: Numbering<WordId>,
@@ -39,7 +38,7 @@ struct Reference {
 }
 
 impl CaptionReward {
-    /// Counts the references of images, which end with [`END`]; documents are these images.
+    /// Counts the references of images, each of which ends with [`END`]. The images are the documents.
     pub fn new<'a>(images: impl IntoIterator<Item = Vec<&'a [WordId]>>) -> Self {
         let mut numbering = Numbering::for_words(0);
         let counted = images.into_iter().map(|references| {
@@ -55,19 +54,18 @@ impl CaptionReward {
         Self { images: images.collect(), numbering, rarity }
     }
 
-    /// CIDEr-D of a caption of the image that was given as number `image`; 0 for a caption without
-    /// [`END`].
+    /// CIDEr-D of a caption of image number `image`; 0 for a caption without [`END`].
     #[must_use]
-    pub fn of(&self, image: usize, caption: &[WordId]) -> f64 {
+    pub fn score(&self, image: usize, caption: &[WordId]) -> f64 {
         if caption.last() != Some(&END) {
             return 0.0;
         }
-        let counted = self.numbering.count_apart(caption.iter().copied());
+        let counted = self.numbering.count_temporarily(caption.iter().copied());
         let references = self.references(image).iter().map(|reference| self.weighted(reference));
         Weighted::new(&counted, &self.rarity).cider_d(references)
     }
 
-    /// CIDEr-D of each reference of an image against its other references; 0 for one without others.
+    /// CIDEr-D of each reference of an image against its other references; 0 for an only reference.
     #[must_use]
     pub fn consensus(&self, image: usize) -> Vec<f64> {
         let references = self.references(image);
@@ -88,20 +86,19 @@ impl CaptionReward {
     }
 }
 
-/// The inverse document frequency of n-grams: ln of all images over those whose references hold it, at
-/// least one.
+/// The inverse document frequency of n-grams: ln(images / images whose references contain it), at least one.
 #[derive(Debug)]
 struct Rarity {
-    /// By n and number.
-    of: [Vec<f64>; MAX_N],
-    /// Of an n-gram that has no number.
+    /// By n − 1 and number.
+    by_ngram: [Vec<f64>; MAX_N],
+    /// Of an n-gram without a number.
     unseen: f64,
 }
 
 impl Rarity {
-    /// What an n-gram weighs in a caption in which it occurs so often.
+    /// The tf-idf weight of an n-gram with this count.
     fn weight(&self, at: usize, (ngram, count): Count) -> f64 {
-        let rarity = self.of[at].get(ngram as usize).copied().unwrap_or(self.unseen);
+        let rarity = self.by_ngram[at].get(ngram as usize).copied().unwrap_or(self.unseen);
         f64::from(count) * rarity
     }
 }
@@ -117,7 +114,7 @@ fn rarity_among<'a, R: Iterator<Item = &'a Counted> + Clone>(
 ) -> Rarity {
     const NOWHERE: usize = usize::MAX;
     let unseen = (images.len() as f64).ln();
-    let of = std::array::from_fn(|at| {
+    let by_ngram = std::array::from_fn(|at| {
         let mut documents = vec![(0.0_f64, NOWHERE); ngrams[at]];
         for (document, references) in images.clone().enumerate() {
             for (ngram, _) in references.flat_map(|counted| &counted.counts[at]) {
@@ -130,22 +127,22 @@ fn rarity_among<'a, R: Iterator<Item = &'a Counted> + Clone>(
         }
         documents.into_iter().map(|(count, _)| unseen - count.max(1.0).ln()).collect()
     });
-    Rarity { of, unseen }
+    Rarity { by_ngram, unseen }
 }
 
-/// The same from frequencies that were counted elsewhere.
+/// The rarity from given frequencies.
 fn given_rarity(given: &DocumentFrequencies, corpus: &Corpus) -> Rarity {
     let unseen = (given.images() as f64).ln();
-    let mut of = corpus.ngrams().map(|ngrams| vec![unseen; ngrams]);
+    let mut by_ngram = corpus.ngrams().map(|ngrams| vec![unseen; ngrams]);
     for (words, count) in given.iter() {
         if let Some((at, ngram)) = corpus.ngram(words) {
-            of[at][ngram as usize] = unseen - f64::from(count.max(1)).ln();
+            by_ngram[at][ngram as usize] = unseen - f64::from(count.max(1)).ln();
         }
     }
-    Rarity { of, unseen }
+    Rarity { by_ngram, unseen }
 }
 
-/// A caption as tf-idf vectors, one for each n: an n-gram weighs its count times its rarity.
+/// A caption as tf-idf vectors, one for each n: the weight of an n-gram is its count times its rarity.
 struct Weighted<'a> {
     caption: &'a Counted,
     rarity: &'a Rarity,
@@ -166,7 +163,7 @@ impl<'a> Weighted<'a> {
     /// The mean over n of the clipped cosine, damped by the difference in length. The reference
     /// scorer measures length in bigrams.
     fn similarity(&self, reference: &Weighted) -> f64 {
-        let bigrams = |of: &Weighted| of.caption.words.len().saturating_sub(1) as f64;
+        let bigrams = |weighted: &Weighted| weighted.caption.words.len().saturating_sub(1) as f64;
         let difference = bigrams(self) - bigrams(reference);
         let damping = (-difference * difference / (2.0 * SIGMA * SIGMA)).exp();
         let cosine = |at: usize| {
@@ -204,7 +201,7 @@ mod tests {
     use super::*;
     use crate::metrics::{Item, score};
 
-    /// The reward is the score, with the end as a word and over the same documents.
+    /// The reward equals the score, with the end as a word and the same documents.
     #[test]
     fn the_reward_is_the_score_of_captions_with_their_end() {
         let references: [&[&[WordId]]; 3] = [
@@ -221,11 +218,11 @@ mod tests {
         let expected = score(&items.collect::<Vec<_>>(), None);
         let reward = CaptionReward::new(references.iter().map(|of_image| of_image.to_vec()));
         for (image, caption) in captions.iter().enumerate() {
-            let found = reward.of(image, caption);
+            let found = reward.score(image, caption);
             assert!((found - expected[image].scores().cider()).abs() < 1e-12, "{found}");
             assert!(found > 0.0);
         }
-        assert_eq!(reward.of(0, &[5, 6, 7]).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(reward.score(0, &[5, 6, 7]).to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]
@@ -236,8 +233,8 @@ mod tests {
         let reward = CaptionReward::new([captions.to_vec(), vec![alone]]);
         let found = reward.consensus(0);
         for (at, (caption, found)) in captions.into_iter().zip(&found).enumerate() {
-            // A caption is ten against itself, of which the mean over all three has a third.
-            let expected = (3.0 * reward.of(0, caption) - SCALE) / 2.0;
+            // The score of a caption against itself is ten, a third of which is in the mean over all three.
+            let expected = (3.0 * reward.score(0, caption) - SCALE) / 2.0;
             assert!((found - expected).abs() < 1e-12, "{at}: {found} {expected}");
         }
         assert!(found[0] > found[2] && (found[0] - found[1]).abs() < 1e-12, "{found:?}");

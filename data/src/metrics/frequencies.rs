@@ -1,4 +1,4 @@
-//! Document frequencies for CIDEr-D in a file, for sets that are too small to count their own.
+//! Files of document frequencies, for CIDEr-D on sets that are too small for their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ngrams::MAX_N;
-use crate::{Error, Result, files, text};
+use crate::{Error, Result};
+use common::{files, text};
 
 const FORMAT: &str = "showtell document frequencies 1";
 
-/// In the references of how many images each n-gram occurs, for n from 1 to 4.
+/// The number of images in whose references each n-gram occurs, for n from 1 to 4.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentFrequencies {
     format: String,
@@ -21,25 +22,28 @@ pub struct DocumentFrequencies {
 }
 
 impl DocumentFrequencies {
-    /// Counts over images, each with the tokens of its references.
+    /// Counts the n-grams of images, each given by the tokens of its references.
     pub fn count<'a>(images: impl IntoIterator<Item = &'a [Vec<String>]>) -> Self {
         let mut counted =
             Self { format: FORMAT.to_owned(), images: 0, frequencies: BTreeMap::new() };
         for references in images {
             counted.images += 1;
-            let of_image = references
+            let ngrams = references
                 .iter()
                 .flat_map(|tokens| (1..=MAX_N).flat_map(|n| tokens.windows(n)))
                 .map(|words| words.join(" "))
                 .collect::<BTreeSet<_>>();
-            for ngram in of_image {
+            for ngram in ngrams {
                 *counted.frequencies.entry(ngram).or_default() += 1;
             }
         }
         counted
     }
 
-    /// Reads a file that [`save`](Self::save) wrote.
+    /// Reads a file that was written by [`save`](Self::save).
+    ///
+    /// # Errors
+    /// Those of [`text::read`], and [`Error::Frequencies`] if it has another format or impossible counts.
     pub fn load(path: &Path) -> Result<Self> {
         let problem = |problem: String| Error::Frequencies { path: path.to_path_buf(), problem };
         let read: Self =
@@ -54,7 +58,10 @@ impl DocumentFrequencies {
         Ok(read)
     }
 
-    /// Writes the frequencies as JSON; the file is replaced as a whole.
+    /// Writes the frequencies as JSON. After an error, a kill or a power loss the file is either the old or the new one.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let json = serde_json::to_vec(self)
             .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
@@ -67,7 +74,7 @@ impl DocumentFrequencies {
         self.images
     }
 
-    /// n-grams, their words joined by spaces, with the number of images.
+    /// The n-grams, their words joined by spaces, with the number of images.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         self.frequencies.iter().map(|(words, count)| (words.as_str(), *count))
     }

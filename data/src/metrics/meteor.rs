@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// The name under which the score is printed.
 pub const NAME: &str = "METEOR-1.5";
 
-const HOW_TO_GET_IT: &str = "  \
+const INSTALLATION: &str = "  \
   METEOR is a program in Java. Install Java (Debian: apt-get install default-jre-headless), then the
   jar, 100 MB with its tables:
     make setup PART=meteor
@@ -22,24 +22,27 @@ const HOW_TO_GET_IT: &str = "  \
 /// The score of a set, and of each image, as fractions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Meteor {
-    /// The score of the set: from summed statistics, not a mean.
+    /// The score of the set, from summed statistics, not a mean.
     pub score: f64,
     /// The score of each image.
     pub per_image: Vec<f64>,
 }
 
 impl Meteor {
-    /// Runs `meteor-1.5.jar` over the tokens of the items. Its paraphrases,
-    /// `data/paraphrase-en.gz`, must lie beside it, as in the Python package `pycocoevalcap`.
-    pub fn of(items: &[Item], jar: &Path) -> Result<Self> {
+    /// Runs `meteor-1.5.jar` on the tokens of the items. Its paraphrases, `data/paraphrase-en.gz`, have to be beside it,
+    /// as in the Python package `pycocoevalcap`.
+    ///
+    /// # Errors
+    /// [`Error::Meteor`] if the jar or Java is missing, or the program fails.
+    pub fn run(items: &[Item], jar: &Path) -> Result<Self> {
         if !jar.is_file() {
-            return Err(missing(&format!("{} is not there", jar.display())));
+            return Err(missing(&format!("{} is missing", jar.display())));
         }
         Program::start(jar)?.score(items)
     }
 }
 
-/// The running program: it answers a line with a line.
+/// The running program, which answers each line with a line.
 struct Program {
     child: Child,
     input: ChildStdin,
@@ -65,42 +68,44 @@ impl Program {
     }
 
     fn score(mut self, items: &[Item]) -> Result<Meteor> {
-        let mut question = "EVAL".to_owned();
+        let mut request = "EVAL".to_owned();
         for item in items {
             let references = item.references.iter().map(|tokens| plain(tokens));
             let captions = references.chain([plain(&item.hypothesis)]).collect::<Vec<_>>();
-            self.tell(&format!("SCORE ||| {}", captions.join(" ||| ")))?;
-            question.push_str(" ||| ");
-            question.push_str(self.hear()?.trim());
+            self.send(&format!("SCORE ||| {}", captions.join(" ||| ")))?;
+            request.push_str(" ||| ");
+            request.push_str(self.receive()?.trim());
         }
-        self.tell(&question)?;
-        let per_image = items.iter().map(|_| self.number()).collect::<Result<_>>()?;
-        Ok(Meteor { per_image, score: self.number()? })
+        self.send(&request)?;
+        let per_image = items.iter().map(|_| self.receive_number()).collect::<Result<_>>()?;
+        Ok(Meteor { per_image, score: self.receive_number()? })
     }
 
-    fn tell(&mut self, line: &str) -> Result<()> {
-        writeln!(self.input, "{line}").and_then(|()| self.input.flush()).map_err(|_| self.ended())
+    fn send(&mut self, line: &str) -> Result<()> {
+        writeln!(self.input, "{line}")
+            .and_then(|()| self.input.flush())
+            .map_err(|_| self.ended_early())
     }
 
-    fn hear(&mut self) -> Result<String> {
+    fn receive(&mut self) -> Result<String> {
         let mut line = String::new();
         match self.output.read_line(&mut line) {
             Ok(length) if length > 0 => Ok(line),
-            _ => Err(self.ended()),
+            _ => Err(self.ended_early()),
         }
     }
 
-    fn number(&mut self) -> Result<f64> {
-        let line = self.hear()?;
+    fn receive_number(&mut self) -> Result<f64> {
+        let line = self.receive()?;
         line.trim().parse().map_err(|_| Error::Meteor {
             problem: format!("{} answered `{}`, not a number", self.jar.display(), line.trim()),
         })
     }
 
-    fn ended(&self) -> Error {
+    fn ended_early(&self) -> Error {
         Error::Meteor {
             problem: format!(
-                "the program ended early; `java -jar {}` says why (it needs `data/paraphrase-en.gz` \
+                "the program ended early: run `java -jar {}` to see why (it needs `data/paraphrase-en.gz` \
                  beside it)",
                 self.jar.display()
             ),
@@ -115,11 +120,11 @@ impl Drop for Program {
     }
 }
 
-/// Tokens as the program takes them: without its own separator.
+/// Tokens without the separator of the program.
 fn plain(tokens: &[String]) -> String {
     tokens.iter().filter(|token| *token != "|||").cloned().collect::<Vec<_>>().join(" ")
 }
 
-fn missing(what: &str) -> Error {
-    Error::Meteor { problem: format!("{what}\n{HOW_TO_GET_IT}") }
+fn missing(part: &str) -> Error {
+    Error::Meteor { problem: format!("{part}\n{INSTALLATION}") }
 }

@@ -1,15 +1,15 @@
-//! Caption scores, counted as the reference scorer counts them (pycocoevalcap 1.2).
+//! Caption scores that equal those of the reference scorer (pycocoevalcap 1.2).
 //!
-//! Scores are fractions over tokenised captions; multiply by 100 to print them.
+//! Scores are fractions; they are printed times 100.
 
 mod bleu;
 pub mod bootstrap;
 mod cider;
 mod frequencies;
-pub mod health;
 pub mod meteor;
 mod ngrams;
 mod rouge;
+pub mod statistics;
 
 use std::iter::Sum;
 use std::ops::AddAssign;
@@ -22,11 +22,11 @@ use ngrams::Corpus;
 pub use cider::CaptionReward;
 pub use frequencies::DocumentFrequencies;
 
-/// How the scores are counted, to be printed beside them.
+/// The tokenizer and the metrics, printed with the scores.
 pub const PROTOCOL: &str = "Penn Treebank tokens of CoreNLP 3.4.1, lower case, without punctuation; \
                             BLEU, ROUGE-L and CIDEr-D as pycocoevalcap 1.2 counts them";
 
-/// The scores of [`score`], in order. `CIDEr` is CIDEr-D times 10, as the reference prints it.
+/// The names of the scores, in order. `CIDEr` is CIDEr-D times 10, as in the reference scorer.
 pub const NAMES: [&str; 6] = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"];
 
 /// One image to score.
@@ -54,12 +54,6 @@ impl Scores {
         self.0[3]
     }
 
-    /// ROUGE-L.
-    #[must_use]
-    pub fn rouge_l(&self) -> f64 {
-        self.0[4]
-    }
-
     /// CIDEr.
     #[must_use]
     pub fn cider(&self) -> f64 {
@@ -73,8 +67,8 @@ impl Serialize for Scores {
     }
 }
 
-/// What images contribute to the scores. Of one image they give its own scores; added over images
-/// they give those of the set: BLEU from summed counts, the others as means.
+/// The contributions of images to the scores: of one image, or added up over a set. BLEU is computed from summed
+/// counts, the other scores are means.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sums {
     images: usize,
@@ -111,8 +105,8 @@ impl Sum for Sums {
     }
 }
 
-/// What each image contributes. The document frequencies of CIDEr-D are those of the references at
-/// hand, unless others are given; so CIDEr of an image depends on the set that it is scored in.
+/// Scores images; returns the contribution of each. CIDEr-D uses the document frequencies of the references, unless
+/// others are given, so the CIDEr of an image depends on the set in which it is scored.
 #[must_use]
 pub fn score(items: &[Item], frequencies: Option<&DocumentFrequencies>) -> Vec<Sums> {
     let corpus = Corpus::new(items);
@@ -121,7 +115,7 @@ pub fn score(items: &[Item], frequencies: Option<&DocumentFrequencies>) -> Vec<S
     images
         .map(|(image, cider)| Sums {
             images: 1,
-            bleu: BleuCounts::of(image),
+            bleu: BleuCounts::new(image),
             rouge_l: rouge::rouge_l(image),
             cider,
         })

@@ -1,4 +1,4 @@
-//! Captions as numbers: words and n-grams are numbered and counted once, for all metrics.
+//! Counts of words and n-grams, shared by all metrics. Each n-gram has a number.
 
 use std::hash::Hash;
 
@@ -9,15 +9,15 @@ use super::Item;
 /// The longest n-gram that is counted.
 pub(super) const MAX_N: usize = 4;
 
-/// A caption: its words, and for each n how often each n-gram occurs in it, in the order of their
-/// numbers, so that sums over them repeat to the bit.
+/// A caption: its words, and for each n the counts of its n-grams, in the order of their numbers, so that sums over them
+/// are reproducible.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) words: Vec<u32>,
     pub(super) counts: [Vec<Count>; MAX_N],
 }
 
-/// The number of an n-gram, and how often it occurs.
+/// The number of an n-gram, and its count.
 pub(super) type Count = (u32, u32);
 
 /// An image with its counted captions.
@@ -26,14 +26,13 @@ pub(super) struct CountedImage {
     pub(super) hypothesis: Counted,
 }
 
-/// All captions of a set, over one numbering of the n-grams of each n.
+/// All captions of a set, with one numbering of the n-grams of each n.
 pub(super) struct Corpus<'a> {
     pub(super) images: Vec<CountedImage>,
     numbering: Numbering<&'a str>,
 }
 
-/// The numbers of words, and of longer n-grams by the number of all but their last word and the
-/// number of that.
+/// The numbers of words, and of longer n-grams by the numbers of their prefix and their last word.
 #[derive(Debug)]
 pub(super) struct Numbering<W> {
     words: FxHashMap<W, u32>,
@@ -52,12 +51,12 @@ impl<'a> Corpus<'a> {
         Self { images: images.collect(), numbering }
     }
 
-    /// How many different n-grams occur, for each n.
+    /// The number of unique n-grams, for each n.
     pub(super) fn ngrams(&self) -> [usize; MAX_N] {
         self.numbering.ngrams()
     }
 
-    /// The n-gram of words joined by spaces: n less one, and its number; nothing if it does not occur.
+    /// The n-gram of words joined by spaces, as n − 1 and its number; `None` if it does not occur.
     pub(super) fn ngram(&self, words: &str) -> Option<(usize, u32)> {
         let mut numbers = words.split(' ').map(|word| self.numbering.words.get(word).copied());
         let mut found = (0, numbers.next()??);
@@ -76,52 +75,53 @@ impl<'a> Numbering<&'a str> {
 }
 
 impl<W: Eq + Hash> Numbering<W> {
-    /// Room for the n-grams of so many words; about half of them are said before.
+    /// Allocates for the n-grams of this number of words, about half of which occur repeatedly.
     pub(super) fn for_words(words: usize) -> Self {
         let longer =
             std::array::from_fn(|_| FxHashMap::with_capacity_and_hasher(words / 2, FxBuildHasher));
         Self { words: FxHashMap::default(), longer }
     }
 
-    /// How many different n-grams have a number, for each n.
+    /// The number of n-grams with a number, for each n.
     pub(super) fn ngrams(&self) -> [usize; MAX_N] {
         let [two, three, four] = &self.longer;
         [self.words.len(), two.len(), three.len(), four.len()]
     }
 
-    /// Counts a caption; what is new in it gets the next numbers.
+    /// Counts a caption; new n-grams get the next numbers.
     pub(super) fn count(&mut self, words: impl IntoIterator<Item = W>) -> Counted {
         let words = words.into_iter().map(|word| next_number(&mut self.words, word)).collect();
-        counted(words, |of, pair| next_number(&mut self.longer[of], pair))
+        counted(words, |level, pair| next_number(&mut self.longer[level], pair))
     }
 
-    /// Counts a caption and keeps nothing of it: what is new gets the next numbers for this caption
-    /// alone.
-    pub(super) fn count_apart(&self, words: impl IntoIterator<Item = W>) -> Counted {
+    /// Counts a caption without adding its n-grams: new ones get temporary numbers.
+    pub(super) fn count_temporarily(&self, words: impl IntoIterator<Item = W>) -> Counted {
         let mut new = Self::for_words(0);
-        let number = |word| number_apart(&self.words, &mut new.words, word);
+        let number = |word| temporary_number(&self.words, &mut new.words, word);
         let words = words.into_iter().map(number).collect();
-        counted(words, |of, pair| number_apart(&self.longer[of], &mut new.longer[of], pair))
+        counted(words, |level, pair| {
+            temporary_number(&self.longer[level], &mut new.longer[level], pair)
+        })
     }
 }
 
-/// A caption of numbered words; `number` gives the number of an n-gram of two words more than its
-/// first argument.
+/// Counts a caption of numbered words; `number` returns the number of an n-gram that is two words longer than its first
+/// argument.
 fn counted(words: Vec<u32>, mut number: impl FnMut(usize, (u32, u32)) -> u32) -> Counted {
     let mut ngrams = words.clone();
     let counts = std::array::from_fn(|at| {
-        if let Some(of) = at.checked_sub(1) {
+        if let Some(level) = at.checked_sub(1) {
             let last = words.get(at..).unwrap_or_default();
             let pairs = ngrams.iter().copied().zip(last.iter().copied());
-            ngrams = pairs.map(|pair| number(of, pair)).collect();
+            ngrams = pairs.map(|pair| number(level, pair)).collect();
         }
         tally(&ngrams)
     });
     Counted { words, counts }
 }
 
-/// The number of a key; one beyond the known ones if it is new.
-fn number_apart<K: Eq + Hash>(
+/// The number of a key; one above the known numbers if it is new.
+fn temporary_number<K: Eq + Hash>(
     known: &FxHashMap<K, u32>,
     new: &mut FxHashMap<K, u32>,
     key: K,
@@ -130,7 +130,7 @@ fn number_apart<K: Eq + Hash>(
     number.unwrap_or_else(|| known.len() as u32 + next_number(new, key))
 }
 
-/// The number of a key, the next one if it is new.
+/// The number of a key; the next one if it is new.
 fn next_number<K: Eq + Hash>(numbers: &mut FxHashMap<K, u32>, key: K) -> u32 {
     let next = numbers.len() as u32;
     *numbers.entry(key).or_insert(next)
@@ -148,7 +148,7 @@ fn tally(ngrams: &[u32]) -> Vec<Count> {
 }
 
 impl Counted {
-    /// How often an n-gram of `at + 1` words occurs.
+    /// The count of an n-gram of `at + 1` words.
     pub(super) fn count(&self, at: usize, ngram: u32) -> u32 {
         let counts = &self.counts[at];
         counts.binary_search_by_key(&ngram, |(ngram, _)| *ngram).map_or(0, |found| counts[found].1)

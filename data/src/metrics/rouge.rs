@@ -1,12 +1,12 @@
-//! ROUGE-L (Lin, ACL 2004 workshop): the longest common subsequence, as the reference scorer has it.
+//! ROUGE-L (Lin, ACL 2004 workshop): the longest common subsequence, as in the reference scorer.
 
 use super::ngrams::CountedImage;
 
-/// How much more recall counts than precision.
+/// The weight of recall relative to precision.
 const BETA: f64 = 1.2;
 
-/// The score of one image, from the best precision and the best recall over its references, each
-/// taken for itself.
+/// The score of one image, from the best precision and the best recall over its references, which may be those of
+/// different references.
 pub(super) fn rouge_l(image: &CountedImage) -> f64 {
     let hypothesis = &image.hypothesis.words;
     let mut precision = 0.0_f64;

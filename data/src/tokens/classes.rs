@@ -1,6 +1,5 @@
-//! Characters to classes of one byte, over which the rules are written. ASCII is its own class;
-//! beyond it the classes are those that the reference tokenizer tells apart. It knows Unicode 6.1
-//! and only its first plane.
+//! Character classes of one byte, the alphabet of the rules. Each ASCII character is its own class; the other classes are
+//! those that the reference tokenizer distinguishes. It knows the first plane of Unicode 6.1.
 
 use std::sync::LazyLock;
 
@@ -31,11 +30,11 @@ pub(super) enum Class {
     Fraction,
     Currency,
     Symbol,
-    /// In no class: no rule but those for addresses takes it.
+    /// Only the rules for addresses match it.
     Unknown,
 }
 
-/// The classes by the names that the rules have for them.
+/// The names of the classes in the rules.
 pub(super) const CLASSES: &[(&str, Class)] = &[
     ("letter", Class::Letter),
     ("digit", Class::Digit),
@@ -62,7 +61,7 @@ pub(super) const CLASSES: &[(&str, Class)] = &[
     ("symbol", Class::Symbol),
 ];
 
-/// What may be in a word besides letters.
+/// Characters of words besides letters.
 const MARKS: &str = r"[
         \u{2C2}-\u{2C5}\u{2D2}-\u{2DF}\u{2E5}-\u{2EB}\u{2ED}\u{2EF}-\u{36F}\u{375}
         \u{378}\u{379}\u{384}\u{385}\u{3F6}\u{483}-\u{487}\u{55A}-\u{55F}\u{591}-\u{5BD}\u{5BF}
@@ -75,7 +74,7 @@ const MARKS: &str = r"[
         \u{E34}-\u{E3A}\u{E47}-\u{E4E}\u{EB1}\u{EB4}-\u{EBC}\u{EC8}-\u{ECD}
     ]";
 
-/// Symbols that are tokens of their own.
+/// Symbols that are tokens.
 const SYMBOLS: &str = r"[
         \u{A6}-\u{A9}\u{AC}\u{AE}-\u{B1}\u{B4}\u{B6}-\u{B8}\u{D7}\u{F7}\u{387}\u{5BE}\u{5C0}
         \u{5C3}\u{5C6}\u{5F3}\u{5F4}\u{600}-\u{603}\u{606}-\u{60A}\u{60C}\u{614}\u{61B}\u{61E}
@@ -87,7 +86,7 @@ const SYMBOLS: &str = r"[
         \u{FF01}-\u{FF0F}\u{FF1A}-\u{FF20}\u{FF3B}-\u{FF40}\u{FF5B}-\u{FF65}
     ]";
 
-/// Letters. A few have become letters, or ceased to be, since the reference was made.
+/// Letters. The Unicode category of a few has changed since the reference was made.
 const LETTERS: &str = r"[
         [\p{L}\u{1885}\u{1886}&&\p{Age=6.1}&&[\x00-\u{FFFF}]]
         --[\u{19B0}-\u{19C0}\u{19C8}\u{19C9}\u{1CF2}\u{1CF3}]
@@ -140,18 +139,18 @@ fn class_beyond_ascii(character: char) -> Class {
         | '\u{FFE6}' => Class::Currency,
         _ => TABLES
             .iter()
-            .find(|table| table.holds(character))
+            .find(|table| table.contains(character))
             .map_or(Class::Unknown, |table| table.class),
     }
 }
 
-/// A class with too many characters to name.
+/// A class that is defined by ranges.
 struct Table {
     class: Class,
     ranges: Vec<(char, char)>,
 }
 
-/// Made when the first character is met that needs them.
+/// Built when the first character needs them.
 static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| {
     [
         (Class::Letter, LETTERS),
@@ -173,7 +172,7 @@ fn ranges(pattern: &str) -> Vec<(char, char)> {
 }
 
 impl Table {
-    fn holds(&self, character: char) -> bool {
+    fn contains(&self, character: char) -> bool {
         let after = self.ranges.partition_point(|(first, _)| *first <= character);
         after > 0 && character <= self.ranges[after - 1].1
     }

@@ -1,5 +1,5 @@
-//! A longest-match scanner over a table of rules, as `lex` has it: of all rules that match at a
-//! place the one with the longest text wins, what it looks ahead at included; of equals the first.
+//! A longest-match scanner over a table of rules, like `lex`: of all rules that match at a position the longest match
+//! wins, lookahead included; of equal matches the first.
 
 use std::cell::RefCell;
 use std::sync::LazyLock;
@@ -13,13 +13,13 @@ use regex_automata::{Anchored, HalfMatch, Input, MatchKind};
 use super::classes::class;
 use super::rules::{Action, RULES, Rule, expand};
 
-/// The rules as two automata: one finds the rule, the other how much of its match is the token.
+/// The rules as two automata: one finds the rule, the other the length of its token.
 struct Automata {
     whole: DFA,
     tokens: DFA,
 }
 
-/// The states of both automata that this thread has met so far.
+/// The states of both automata that this thread has built.
 struct Caches {
     whole: Cache,
     tokens: Cache,
@@ -52,7 +52,7 @@ impl Automata {
         })
     }
 
-    /// The rule that matches at the beginning of some classes, and the length of its token.
+    /// The rule that matches at the start of the classes, and the length of its token.
     fn first(&self, caches: &mut Caches, classes: &[u8]) -> Option<(&'static Rule, usize)> {
         let input = Input::new(classes).anchored(Anchored::Yes);
         let found = longest(&self.whole, &mut caches.whole, &input)?;
@@ -67,26 +67,26 @@ impl Automata {
     }
 }
 
-/// The automata give up only where a limit is configured, which none is.
+/// The search fails only with configured limits, of which there are none.
 fn longest(dfa: &DFA, cache: &mut Cache, input: &Input) -> Option<HalfMatch> {
     dfa.try_search_fwd(cache, input).ok().flatten()
 }
 
-/// A line as classes, and where in the line each of them begins; in ASCII they are its bytes.
+/// The classes of a line, with their offsets in it; the classes of an ASCII line are its bytes.
 enum Classes<'a> {
     Ascii(&'a [u8]),
     Mapped { classes: Vec<u8>, offsets: Vec<usize> },
 }
 
 impl<'a> Classes<'a> {
-    fn of(line: &'a str) -> Self {
+    fn new(line: &'a str) -> Self {
         if line.is_ascii() {
             return Self::Ascii(line.as_bytes());
         }
         let mut classes = Vec::with_capacity(line.len());
         let mut offsets = Vec::with_capacity(line.len() + 1);
         for (at, character) in line.char_indices() {
-            // The reference counts in units of UTF-16.
+            // The reference counts UTF-16 units.
             for _ in 0..character.len_utf16() {
                 classes.push(class(character));
                 offsets.push(at);
@@ -111,10 +111,10 @@ impl<'a> Classes<'a> {
     }
 }
 
-/// Calls `emit` with each token of a line and what becomes of it; what no rule knows is passed over.
-/// The line ends in `\n`, for rules that look ahead.
+/// Calls `emit` with the action and the text of each token of a line; characters without a rule are skipped. The line
+/// ends in `\n`, for rules with lookahead.
 pub(super) fn scan(line: &str, mut emit: impl FnMut(Action, &str)) {
-    let classes = Classes::of(line);
+    let classes = Classes::new(line);
     let bytes = classes.bytes();
     CACHES.with_borrow_mut(|caches| {
         let mut at = 0;

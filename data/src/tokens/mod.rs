@@ -1,4 +1,4 @@
-//! Text to Penn Treebank tokens, as the reference scorer sees them.
+//! Penn Treebank tokens, equal to those of the reference scorer.
 
 mod classes;
 mod lexer;
@@ -7,16 +7,14 @@ mod spelling;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Punctuation that the scores leave out. Brackets stay: the reference compares lower-case tokens
-/// with an upper-case list.
+/// Punctuation that is removed. Brackets are kept: the reference compares lower-case tokens with an upper-case list.
 const PUNCTUATION: &[&str] =
     &["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"];
 
-/// What ends a line: in a caption it is a space.
+/// Line ends, which are spaces in a caption.
 const NEWLINES: &[char] = &['\n', '\r', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// The tokens of a caption. Letters with marks are one character each in them (Unicode's form NFC), however the
-/// caption was typed: a word is the same word from every keyboard.
+/// Tokenizes a caption. Tokens are in Unicode normal form C, so a word does not depend on how its marks were typed.
 ///
 /// ```
 /// let tokens = data::tokens::tokenize("A man's dog can't swim (at 5 p.m.) .");
@@ -35,7 +33,7 @@ pub fn tokenize(caption: &str) -> Vec<String> {
     tokens
 }
 
-/// Whether a caption has no word: it is empty, or punctuation alone.
+/// Whether a caption has no word: it is empty or has only punctuation.
 #[must_use]
 pub fn is_wordless(caption: &str) -> bool {
     !caption.chars().any(char::is_alphanumeric) && tokenize(caption).is_empty()
@@ -46,7 +44,7 @@ mod tests {
     use super::{is_wordless, tokenize};
 
     #[test]
-    fn punctuation_alone_is_no_word() {
+    fn punctuation_is_not_a_word() {
         for caption in ["", "  ", ".", " ... ", "? !", "-"] {
             assert!(is_wordless(caption), "{caption:?}");
         }
@@ -56,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_the_same_however_its_marks_were_typed() {
+    fn a_word_does_not_depend_on_how_its_marks_were_typed() {
         let composed = tokenize("Hai đứa trẻ");
         assert_eq!(composed, ["hai", "đứa", "trẻ"]);
         assert_eq!(tokenize("Hai đu\u{31b}\u{301}a tre\u{309}"), composed);

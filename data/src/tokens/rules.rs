@@ -5,38 +5,38 @@ use std::sync::LazyLock;
 
 use super::classes::{CLASSES, Class};
 
-/// A kind of token: what it looks like, what must follow it, and what becomes of it.
+/// A rule: the pattern of a token, the pattern that must follow, and the action.
 pub(super) struct Rule {
     pub(super) token: &'static str,
     pub(super) ahead: &'static str,
     pub(super) action: Action,
 }
 
-/// What becomes of the text that a rule matched.
+/// The action on the matched text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    /// It is the token.
+    /// The text is the token.
     Keep,
-    /// It is no token: space.
+    /// The text is space, not a token.
     Skip,
-    /// The token is this instead.
+    /// The text is replaced by this token.
     Become(&'static str),
-    /// Quotes, fractions and currencies are spelt in ASCII, soft hyphens go.
+    /// Quotes, fractions and currencies are written in ASCII; soft hyphens are removed.
     Spell,
     /// Spaces inside become no-break spaces.
     Join,
-    /// As `Join`, and round brackets get their names.
+    /// Like `Join`; round brackets are replaced by their names.
     Bind,
-    /// All but the last so many bytes are the token; the rest is read again.
+    /// The token is without the last bytes, which are scanned again.
     Split(usize),
-    /// The token keeps its period, and the period is read again as the end of a sentence.
+    /// The token keeps its period, which is scanned again as the end of a sentence.
     Abbreviation,
-    /// As an abbreviation; but a single letter gives its period away.
+    /// Like an abbreviation, but a single letter loses its period.
     Acronym,
 }
 
 impl Action {
-    /// How much of a match is the token.
+    /// The number of bytes of a match that form the token.
     pub(super) fn kept(self, length: usize) -> usize {
         match self {
             Self::Split(again) => length - again,
@@ -45,7 +45,7 @@ impl Action {
         }
     }
 
-    /// How much of a match is used up; the rest is read again.
+    /// The number of bytes of a match that are consumed; the rest is scanned again.
     pub(super) fn used(self, length: usize) -> usize {
         match self {
             Self::Split(again) => length - again,
@@ -55,7 +55,7 @@ impl Action {
     }
 }
 
-/// Names that rules and later definitions use in braces. Letters ignore case inside `(?i:…)` alone.
+/// Definitions that rules and later definitions use in braces. Letters ignore case only inside `(?i:…)`.
 const DEFINITIONS: &[(&str, &str)] = &[
     ("L", r"[A-Za-z{letter}]"),
     ("LD", r"[A-Za-z0-9{letter}{digit}]"),
@@ -67,7 +67,7 @@ const DEFINITIONS: &[(&str, &str)] = &[
     ("APOS", r"['{apostrophe}]|(?i:&apos;)"),
     ("TICK", r"{APOS}|[`{openquote}]"),
     ("COMMA", r"[,;:{comma}]"),
-    // Words: `dog`, `running.fast`; `'s` and `n't` that hang on to one.
+    // Words: `dog`, `running.fast`; the clitics `'s` and `n't`.
     ("PART", r"{LETTER}(?:{LETTER}|{D})*"),
     ("WORD", r"{PART}(?:[.!?]{PART})*"),
     ("CLITIC", r"{APOS}(?:[dmsDMS]|(?i:ll|re|ve))"),
@@ -84,8 +84,7 @@ const DEFINITIONS: &[(&str, &str)] = &[
     ("HYPHENED", r"{AD}(?:{AD}|[.,{softhyphen}])*(?:-(?:(?:{AD}|{softhyphen})+|{LETTERS}\.))+"),
     ("JOINED", r"[A-Z]+(?:(?:[+&]|(?i:&amp;))[A-Z]+)+"),
     ("SIDE", r"{AD}+(?:-[A-Za-z]+){0,2}"),
-    // Abbreviations: those that a lower-case word follows; those that a name follows;
-    // those that are one before a number alone.
+    // Abbreviations: before a lower-case word; before a name; only before a number.
     (
         "ABBREVIATION",
         r"(?:(?i:
@@ -120,7 +119,7 @@ const DEFINITIONS: &[(&str, &str)] = &[
         |T(?i:hat|he|heir|hen|here|hese|hey|his)|W(?i:e|hat|hen|hile)|Y(?i:et|ou)|{TAG}",
     ),
     ("SENTENCE", r"{BLANK}(?:{BLANK}|[A-Z]|{TAG})"),
-    // Addresses: what may be in one, and what may end one.
+    // Addresses: their characters, and their last character.
     ("WEB", r#"[^\ \t\n\r"<>|()]"#),
     ("URL", r#"[^\ \t\n\r"<>|(){}]"#),
     ("WEBEND", r#"[^\ \t\n\r"<>|.!?(){},\-]"#),
@@ -168,17 +167,17 @@ const fn before(token: &'static str, ahead: &'static str, action: Action) -> Rul
     Rule { token, ahead, action }
 }
 
-/// All rules; of two that match equally much the first counts.
+/// All rules; of two matches of equal length the first wins.
 pub(super) const RULES: &[Rule] = &[
     rule(r"(?i:c\+\+|[cf]\#)", Action::Keep),
-    // Words said as one: can|not, 't|was, gon|na.
+    // Contractions: can|not, 't|was, gon|na.
     rule(r"(?i:cannot|'twas)", Action::Split(3)),
     rule(r"(?i:gimme|gonna|gotta|lemme|'tis|wanna)", Action::Split(2)),
     rule(r"{TAG}", Action::Join),
     rule(r"(?i:&(?:md|mdash|ndash);)|{dash}", Action::Become("--")),
     rule(r"(?i:&amp;)", Action::Become("&")),
     rule(r"(?i:&(?:ht|lr|odq|cdq|q[clr]|tl|ur|\#[0-9]+);)", Action::Keep),
-    // dog|'s, is|n't, and words as they are.
+    // dog|'s, is|n't, and plain words.
     before(r"{WORD}", r"{CLITIC}", Action::Spell),
     before(r"{BEFORENOT}", r"{NOT}", Action::Spell),
     rule(r"{WORD}", Action::Spell),
@@ -205,14 +204,14 @@ pub(super) const RULES: &[Rule] = &[
     rule(r"{supersign}?(?:{superscript}+|{subscript}+)", Action::Keep),
     rule(r"(?:{D}{1,4}{GAP})?{D}{1,4}(?:\\?/|{slash}){D}{1,4}", Action::Join),
     rule(r"{fraction}", Action::Spell),
-    // Words that the treebank itself has as one.
+    // Words that are one token in the treebank.
     rule(r"-(?i:[lr][crs]b)-|(?i:anti-|c\.d\.s|pro-)", Action::Keep),
     rule(r"(?i:s(?:&|&amp;)(?:ls|p-500))", Action::Spell),
     rule(r"(?i:cap){APOS}(?i:n)|(?i:c){APOS}(?i:est)", Action::Keep),
     rule(r"{SIDE}(?:\\?/{SIDE}){1,2}", Action::Keep),
     rule(r"[A-Z]*\$|\#", Action::Keep),
     rule(r"{currency}", Action::Spell),
-    // Abbreviations, and the period that ends a sentence as well.
+    // Abbreviations, and the period that also ends a sentence.
     before(r"(?:{LETTERS}|[A-Za-z])\.", r"{SPACE}+{OPENING}{BLANK}", Action::Acronym),
     before(r"{NUMBERED}", r"{BLANK}?{D}", Action::Keep),
     before(r"(?i:co|pt[ey])\.", r"{SPACE}(?i:ltd)", Action::Keep),
@@ -256,7 +255,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(r"{COMPOUND}", Action::Keep),
     before(r"{JOINED}\.", r"{COMMA}", Action::Spell),
     rule(r"{JOINED}", Action::Spell),
-    // Quotes, and clitics with nothing to hang on to.
+    // Quotes, and clitics without a word.
     before("'", r"[A-Za-z][^\ \t\n\r{nbsp}]", Action::Become("`")),
     rule(r"{CLITIC}", Action::Spell),
     rule(r"{APOS}|''|[`{apostrophe}{openquote}{quote}]{1,2}", Action::Spell),

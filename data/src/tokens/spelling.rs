@@ -1,8 +1,8 @@
-//! How tokens are written: in lower case, with the names and the ASCII forms of the Penn Treebank.
+//! Spelling of tokens: lower case, with the names and the ASCII forms of the Penn Treebank.
 
 use super::rules::Action;
 
-/// The token that the text of a match becomes; empty for space.
+/// The token of a match; empty for space.
 pub(super) fn spell(action: Action, text: &str) -> String {
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return text.to_ascii_lowercase();
@@ -46,7 +46,7 @@ fn in_ascii(text: &str) -> String {
     if spelt.contains('&') { without_entities(&spelt) } else { spelt }
 }
 
-/// The reference reads `&amp;` in any case, but the quotes in lower case alone.
+/// The reference decodes `&amp;` in any case, but quotes only in lower case.
 fn without_entities(text: &str) -> String {
     let text = text.replace("&apos;", "'").replace("&quot;", "''");
     let mut rest = text.as_str();

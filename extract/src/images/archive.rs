@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use data::names::one_line;
+use common::names::one_line;
 use models::decode::{has_image_extension, unread_kind};
 use models::folder::{APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, unread};
 use tar::{Entry, EntryType};
@@ -59,7 +59,7 @@ pub(super) fn add(path: &Path, name: &str, listing: &mut Listing) {
         return;
     }
     if let Err(error) = read(path, listing, true) {
-        listing.miss(Path::new(name), data::program::explain(&error));
+        listing.miss(Path::new(name), common::program::explain(&error));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use data::names::one_line;
+use common::names::one_line;
 use models::decode::has_image_extension;
 use models::folder;
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
-use data::{quotes, text};
+use common::{quotes, text};
 
 use super::{Listing, Place, archive};
 
@@ -37,7 +37,7 @@ fn plain(text: &str) -> Lines {
 fn csv(path: &Path, text: &str, listing: &mut Listing) -> anyhow::Result<Lines> {
     let wrong = || path.display().to_string();
     quotes::check(text)
-        .map_err(|(line, problem)| anyhow!("{}, line {line}: {problem}", path.display()))?;
+        .map_err(|error| anyhow!("{}, line {}: {error}", path.display(), error.line()))?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().with_context(wrong)?.clone();
     let column = |name: &str| header.iter().position(|of| of.trim() == name);

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
-use data::names::normal;
-use data::names::one_line;
-use data::{Captions, LeftOut};
+use common::LeftOut;
+use common::names::normal;
+use common::names::one_line;
+use data::Captions;
 use features::{MAX_NAME_BYTES, Shard, Source, Stamp};
 use models::decode::EXTENSIONS;
 use serde::Serialize;

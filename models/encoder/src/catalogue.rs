@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
+use common::text;
 use convert::catalogue::{self, Catalogue, Recipe};
-use data::download::Source;
-use data::text;
+use download::Source;
 use serde::Deserialize;
 
 /// An encoder, and the file that it is made of.
@@ -41,7 +41,7 @@ pub(crate) fn find<'a>(catalogue: &'a Catalogue<Entry>, name: &str) -> anyhow::R
 
 #[cfg(test)]
 mod tests {
-    use data::download::Checksum;
+    use download::Checksum;
 
     #[test]
     fn the_own_catalogue_can_be_read() {

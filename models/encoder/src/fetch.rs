@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use common::GridShape;
+use common::program::{print, warn};
 use convert::catalogue::Recipe;
-use data::download;
-use data::program::{print, warn};
 use models::identity;
 use zip::ZipArchive;
 
@@ -52,7 +51,7 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     }
     let file = fetched.join(entry.source.file_name());
     warn(format_args!("{name}: {}, licence {}", entry.origin, entry.licence));
-    entry.source.fetch(&file, &mut download::bar())?;
+    entry.source.fetch(&file, &mut download::progress_bar())?;
     let Recipe { member, blocks, grid, preprocess, .. } = &entry.recipe;
     let encoder = match member {
         Some(member) => {
@@ -116,6 +115,6 @@ fn unpack(archive: &Path, member: &str) -> anyhow::Result<PathBuf> {
     zip.by_name(member).with_context(place)?.read_to_end(&mut bytes).with_context(place)?;
     let name = Path::new(member).file_name().with_context(place)?;
     let path = archive.with_file_name(name);
-    data::files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
+    common::files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
     Ok(path)
 }

@@ -14,12 +14,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser};
-use data::program::ENCODER;
+use common::program::ENCODER;
 use options::GridOptions;
 
 /// Prepares encoders.
 #[derive(Parser)]
-#[command(name = "encoder", version = data::version!())]
+#[command(name = "encoder", version = common::version!())]
 enum Cli {
     /// Make an encoder of the catalogue: fetch its file, check it, adapt or convert it.
     Fetch(fetch::Fetch),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use common::GridShape;
-use data::program::print;
+use common::program::print;
 use models::encoder::EncoderOptions;
 use models::{DeviceChoice, Encoder};
 use ndarray::{Array4, s};
@@ -13,7 +13,7 @@ use ndarray::{Array4, s};
 /// replaced as a whole: after an error, a kill or a power loss the old or the new one is there.
 pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result<Encoder> {
     let staged = out.with_extension("onnx.new");
-    data::files::replace(&staged, encoder).with_context(|| staged.display().to_string())?;
+    common::files::replace(&staged, encoder).with_context(|| staged.display().to_string())?;
     let encoder = check(&staged)
         .with_context(|| format!("{}: the network made from it does not run", source.display()));
     let encoder = encoder.inspect_err(|_| drop(std::fs::remove_file(&staged)))?;

@@ -56,7 +56,8 @@ fn training_photos(captions: &Path, count: usize) -> anyhow::Result<Vec<String>>
     let splits = Splits::find(&folder_of(captions))?;
     let read = Captions::read(captions)?;
     let names = read.iter().map(|of| of.image.as_str());
-    let names = names.filter(|name| splits.of(name) == Some(Split::Train)).collect::<Vec<_>>();
+    let names =
+        names.filter(|name| splits.split_of(name) == Some(Split::Train)).collect::<Vec<_>>();
     ensure!(!names.is_empty(), "{}: no photo of the training split", captions.display());
     let count = count.min(names.len());
     Ok((0..count).map(|at| names[at * names.len() / count].to_owned()).collect())

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use data::digest;
+use common::digest;
 use models::encoder::EncoderOptions;
 use models::{Encoder, Preprocess};
 use tempfile::TempDir;

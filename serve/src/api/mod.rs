@@ -1,4 +1,4 @@
-//! The interface for programs, as `openapi.json` describes it.
+//! The JSON API, described by `openapi.json`.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use common::Rect;
 use models::Caption;
-use models::preprocess::Region;
 use serde::Serialize;
 
-use crate::backend::{Answer, rooms_of};
+use crate::backend::{Answer, into_memory};
 use crate::error::Problem;
-use crate::memory::until_sent;
+use crate::memory::hold_until_sent;
 use crate::stages::Stages;
 use crate::upload::{Upload, Uploads};
 use crate::{Error, ModelInfo, Shared};
 
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// What is said about one photo.
+/// The response about one photo.
 #[derive(Serialize)]
-struct Told<'a> {
+struct PhotoResponse<'a> {
     caption: &'a str,
     captions: &'a [Caption],
-    /// The part of the photo that attention is about: left, top, width, height, as shares of its sides.
-    seen: Region,
+    /// The part of the photo that the attention covers: left, top, width, height, as shares of its sides.
+    seen: Rect,
     cached: bool,
     encoder: &'a str,
     model: &'a str,
@@ -40,38 +40,39 @@ struct Timings {
     search: f64,
 }
 
-/// What is said about one of several photos.
+/// The result for one of several photos.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Item<'a> {
-    Told(Told<'a>),
-    Refused { error: Problem },
+enum PhotoResult<'a> {
+    Captioned(PhotoResponse<'a>),
+    Failed { error: Problem },
 }
 
+/// The response about several photos.
 #[derive(Serialize)]
-struct Several<'a> {
-    results: Vec<Item<'a>>,
+struct PhotosResponse<'a> {
+    results: Vec<PhotoResult<'a>>,
 }
 
-impl<'a> Told<'a> {
-    fn of(answer: &'a Answer, model: &'a ModelInfo) -> Self {
-        let captions = &answer.found.captions;
+impl<'a> PhotoResponse<'a> {
+    fn new(answer: &'a Answer, model: &'a ModelInfo) -> Self {
+        let captions = &answer.captions.captions;
         Self {
             caption: captions.first().map_or("", |best| &best.text),
             captions,
-            seen: answer.found.seen,
-            cached: answer.cached,
+            seen: answer.captions.seen,
+            cached: answer.is_cached,
             encoder: &model.encoder,
             model: &model.name,
-            timings_ms: Timings::of(&answer.stages),
+            timings_ms: Timings::new(&answer.stages),
         }
     }
 }
 
 impl Timings {
-    fn of(stages: &Stages) -> Self {
+    fn new(stages: &Stages) -> Self {
         let [queue, decode, encode, search] =
-            stages.named().map(|(_, took)| took.as_secs_f64() * 1000.0);
+            stages.named().map(|(_, duration)| duration.as_secs_f64() * 1000.0);
         Self { queue, decode, encode, search }
     }
 }
@@ -82,13 +83,13 @@ pub(crate) async fn caption(
     Upload(photo): Upload,
 ) -> Result<Response, Error> {
     let answer = shared.backend.caption(photo).await?;
-    let told = Json(Told::of(&answer, shared.backend.info()));
-    let response = (AppendHeaders([(SERVER_TIMING, server_timing(&answer))]), told).into_response();
-    Ok(until_sent(response, vec![answer.room]))
+    let body = Json(PhotoResponse::new(&answer, shared.backend.info()));
+    let response = (AppendHeaders([(SERVER_TIMING, server_timing(&answer))]), body).into_response();
+    Ok(hold_until_sent(response, vec![answer.memory]))
 }
 
-/// `POST /api/captions`: what cannot be captioned has an error in its place. Where no photo finds a place, the
-/// request is refused as a whole.
+/// `POST /api/captions`: a photo that cannot be captioned has an error instead. If no photo gets a queue permit, the whole
+/// request is refused.
 pub(crate) async fn captions(
     State(shared): State<Arc<Shared>>,
     Uploads(photos): Uploads,
@@ -97,13 +98,13 @@ pub(crate) async fn captions(
     if answers.iter().all(|answer| matches!(answer, Err(Error::QueueFull))) {
         return Err(Error::QueueFull);
     }
-    let item = |answer| match answer {
-        Ok(answer) => Item::Told(Told::of(answer, shared.backend.info())),
-        Err(error) => Item::Refused { error: Error::problem(error) },
+    let result = |answer| match answer {
+        Ok(answer) => PhotoResult::Captioned(PhotoResponse::new(answer, shared.backend.info())),
+        Err(error) => PhotoResult::Failed { error: Error::problem(error) },
     };
-    let results = answers.iter().map(|answer| item(answer.as_ref())).collect();
-    let response = Json(Several { results }).into_response();
-    Ok(until_sent(response, rooms_of(answers)))
+    let results = answers.iter().map(|answer| result(answer.as_ref())).collect();
+    let response = Json(PhotosResponse { results }).into_response();
+    Ok(hold_until_sent(response, into_memory(answers)))
 }
 
 /// `GET /api/openapi.json`.
@@ -113,15 +114,15 @@ pub(crate) async fn openapi() -> impl IntoResponse {
 
 const SERVER_TIMING: header::HeaderName = header::HeaderName::from_static("server-timing");
 
-/// The parts of the work for the developer tools of browsers.
+/// The stages of the work, for the developer tools of browsers.
 fn server_timing(answer: &Answer) -> HeaderValue {
-    let part = |(name, took): (&str, std::time::Duration)| {
-        format!("{name};dur={:.1}", took.as_secs_f64() * 1000.0)
+    let entry = |(name, duration): (&str, std::time::Duration)| {
+        format!("{name};dur={:.1}", duration.as_secs_f64() * 1000.0)
     };
-    let text = if answer.cached {
+    let text = if answer.is_cached {
         "cache;desc=hit".to_owned()
     } else {
-        answer.stages.named().map(part).join(", ")
+        answer.stages.named().map(entry).join(", ")
     };
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

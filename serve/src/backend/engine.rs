@@ -1,5 +1,5 @@
-//! The one thread that owns the model. It takes all photos that wait, up to a limit, at once: alone a
-//! photo waits for nobody, and many are captioned in less time than one after the other.
+//! The thread that owns the model. It captions all queued photos, up to a limit, as one batch: a single photo does not
+//! wait for others, and many photos take less time than one by one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -9,85 +9,85 @@ use std::time::Instant;
 use models::captioner::{CaptionedBatch, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::found::Found;
-use crate::memory::Room;
+use super::captions::PhotoCaptions;
+use crate::memory::Reservation;
 use crate::metrics::Metrics;
 use crate::stages::Stages;
 use crate::{Error, Options};
 
-/// Where it is awaited what was found out about a photo.
-pub(super) type Reply = oneshot::Sender<Result<(Found, Stages), Error>>;
+/// The sender of the result for a photo.
+pub(super) type Reply = oneshot::Sender<Result<(PhotoCaptions, Stages), Error>>;
 
 /// A photo for the model.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) photo: Prepared,
     /// One of `--queue`.
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
     /// The memory of the photo.
-    pub(super) room: Room,
+    pub(super) memory: Reservation,
     pub(super) reply: Reply,
-    /// How long it took until here.
+    /// The durations so far.
     pub(super) stages: Stages,
-    /// When it began to wait for the model.
+    /// The start of waiting for the model.
     pub(super) since: Instant,
 }
 
-/// Starts the thread, on which `caption` captions photos. It ends when all senders are dropped, or if `caption`
-/// panics: then the channel is closed, and all who wait for an answer get none.
+/// Starts the thread, which calls `caption` with batches of photos. It ends when all senders are dropped, or if `caption`
+/// panics: then the channel is closed, and the senders of all jobs are dropped.
 pub(super) fn start(
     mut caption: impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch> + Send + 'static,
     options: &Options,
     metrics: &Arc<Metrics>,
 ) -> mpsc::Sender<Job> {
     let (sender, mut jobs) = mpsc::channel::<Job>(options.queue);
-    let (most, metrics) = (options.max_batch, Arc::clone(metrics));
+    let (max_batch, metrics) = (options.max_batch, Arc::clone(metrics));
     thread::spawn(move || {
         let mut batch = Vec::new();
-        while jobs.blocking_recv_many(&mut batch, most) > 0 {
-            // Nobody waits for the photos of those who hung up.
+        while jobs.blocking_recv_many(&mut batch, max_batch) > 0 {
+            // Jobs of closed connections are dropped.
             batch.retain(|job| !job.reply.is_closed());
             if !batch.is_empty() {
-                metrics.batch(batch.len());
-                answer(&mut caption, std::mem::take(&mut batch), || jobs.close());
+                metrics.record_batch(batch.len());
+                caption_batch(&mut caption, std::mem::take(&mut batch), || jobs.close());
             }
         }
     });
     sender
 }
 
-/// Captions and answers jobs. If `caption` panics, the channel is closed by `close` before the jobs are dropped: who
-/// waits for them then sees that the model is gone.
-fn answer(
+/// Captions a batch and sends the results. If `caption` panics, `close` closes the channel before the jobs are dropped, so
+/// that their requests see that the model is gone.
+fn caption_batch(
     caption: &mut impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch>,
     jobs: Vec<Job>,
     close: impl FnOnce(),
 ) {
     let start = Instant::now();
-    let (mut photos, mut taken, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-    for Job { photo, place, room, reply, stages, since } in jobs {
+    let (mut photos, mut held, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+    for Job { photo, permit, memory, reply, stages, since } in jobs {
         let queue = stages.queue + start.duration_since(since);
-        waiting.push((reply, photo.visible_region(), Stages { queue, ..stages }));
+        replies.push((reply, photo.visible_region(), Stages { queue, ..stages }));
         photos.push(photo);
-        taken.push((place, room));
+        held.push((permit, memory));
     }
-    let found = catch_unwind(AssertUnwindSafe(|| caption(&photos))).unwrap_or_else(|panic| {
+    let result = catch_unwind(AssertUnwindSafe(|| caption(&photos))).unwrap_or_else(|panic| {
         close();
         resume_unwind(panic)
     });
-    // Those who are answered find their places free.
-    drop((photos, taken));
-    match found {
+    // Permits are free before the replies are sent.
+    drop((photos, held));
+    match result {
         Ok(CaptionedBatch { captions, encode, search }) => {
-            for ((reply, seen, stages), captions) in waiting.into_iter().zip(captions) {
+            for ((reply, seen, stages), captions) in replies.into_iter().zip(captions) {
                 let stages = Stages { encode, search, ..stages };
-                // The client may have hung up in the meantime.
-                let _ = reply.send(Ok((Found::new(captions, seen), stages)));
+                // The connection may have been closed meanwhile.
+                let _ = reply.send(Ok((PhotoCaptions::new(captions, seen), stages)));
             }
         }
         Err(error) => {
             tracing::error!("the model failed: {error}");
-            for (reply, ..) in waiting {
+            for (reply, ..) in replies {
                 let _ = reply.send(Err(Error::Model));
             }
         }

@@ -1,13 +1,13 @@
-//! The way from the bytes of a photo to its captions.
+//! From the bytes of a photo to its captions.
 //!
-//! A photo that was captioned before is answered from the [cache](cache::Cache). Any other takes one of
-//! a fixed number of places, or is refused at once; it is [decoded](work) on one of a few threads and handed to
-//! the one [thread that owns the model](engine). What a photo takes is owned by the work on it: if a client hangs up
-//! or the deadline passes, work that has begun keeps it until it ends, and work that has not is dropped.
+//! A photo that was captioned before is answered from the [cache](cache::Cache). Any other photo takes a permit of the
+//! queue, or is refused at once; it is [decoded](work) on one of a few threads and sent to the [thread that owns the
+//! model](engine). Permits and memory are owned by the work on a photo: when its connection is closed or the deadline
+//! passes, queued work is dropped, and running work holds them until it ends.
 
 mod cache;
+mod captions;
 mod engine;
-mod found;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -26,18 +26,18 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use self::cache::{Cache, Key};
-pub(crate) use self::found::Found;
+pub(crate) use self::captions::PhotoCaptions;
 use self::work::{Decoders, Work};
-use crate::memory::{self, Memory, Room};
+use crate::memory::{self, Memory, Reservation};
 use crate::metrics::Metrics;
 use crate::stages::Stages;
 use crate::upload::Photo;
 use crate::{Error, Options};
 
-/// Photos of so many bytes are hashed where they arrive: that takes less time than handing them to another thread.
+/// Photos up to this number of bytes are hashed on the async thread, which takes less time than another thread.
 const SMALL: usize = 64 * 1024;
 
-/// What the page and the API say about the model.
+/// The description of the model on the page and in the API.
 #[derive(Debug, Clone, Serialize)]
 pub struct ModelInfo {
     /// The model's name.
@@ -48,41 +48,41 @@ pub struct ModelInfo {
     pub encoder: String,
     /// Scores × 100 by name.
     pub scores: BTreeMap<String, f64>,
-    /// The split they were measured on.
+    /// The split of the scores.
     pub scored_on: String,
-    /// Licence of the photos and captions that it was trained on.
+    /// The licence of the training data.
     pub data_licence: Option<String>,
 }
 
-/// What is answered about a photo.
+/// The captions of a photo, and how they were made.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) found: Arc<Found>,
+    pub(crate) captions: Arc<PhotoCaptions>,
     pub(crate) stages: Stages,
-    /// Whether it was known before.
-    pub(crate) cached: bool,
-    /// Memory for the text of the answer.
-    pub(crate) room: Room,
+    /// Whether the captions come from the cache.
+    pub(crate) is_cached: bool,
+    /// Memory for the text of the response.
+    pub(crate) memory: Reservation,
 }
 
-/// What a photo does when all places are taken.
+/// The treatment of a photo when all permits are taken.
 #[derive(Debug, Clone, Copy)]
-enum Turn {
-    /// It is refused.
-    Now,
-    /// It waits until one is free, or the deadline passes.
+enum WhenFull {
+    /// The photo is refused.
+    Refuse,
+    /// The photo waits for a permit, up to the deadline.
     Wait,
 }
 
-/// The way to the model.
+/// The model with its queue, its cache and its limits.
 #[derive(Debug)]
 pub struct Backend {
     info: ModelInfo,
     decoders: Decoders,
-    free_decoders: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-    /// The most places that one request takes at once.
-    together: usize,
+    decoder_permits: Arc<Semaphore>,
+    queue_permits: Arc<Semaphore>,
+    /// The most permits that one request takes at once.
+    permits_per_request: usize,
     cache: Cache,
     deadline: Duration,
     pub(crate) memory: Arc<Memory>,
@@ -90,9 +90,11 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Gives the captioner a thread of its own, which ends when the backend is dropped. Before that it has
-    /// captioned black images, as many at once as it ever will: what the model needs of memory is taken
-    /// then, and the first photo is as quick as the others.
+    /// Warms the captioner up and starts its thread, which ends when the backend is dropped. The warm-up captions the
+    /// largest batch of black images, so that the model's memory is allocated and the first photo is as fast as others.
+    ///
+    /// # Errors
+    /// If the model cannot caption.
     pub fn start(
         name: &str,
         captioner: Captioner,
@@ -104,25 +106,25 @@ impl Backend {
         let captioner = Arc::new(captioner);
         let model = Arc::clone(&captioner);
         let caption = move |photos: &[Prepared]| model.caption_all(photos, &search);
-        Ok(Self::with(name, captioner, caption, options))
+        Ok(Self::with_captioner(name, captioner, caption, options))
     }
 
-    /// A backend whose thread captions photos by `caption`.
-    fn with(
+    /// Creates a backend whose thread calls `caption`.
+    fn with_captioner(
         name: &str,
         captioner: Arc<Captioner>,
         caption: impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch> + Send + 'static,
         options: &Options,
     ) -> Self {
         let (metrics, memory) = (Arc::new(Metrics::new()), Arc::new(Memory::new(options.memory)));
-        let info = ModelInfo::of(name, &captioner);
+        let info = ModelInfo::new(name, &captioner);
         let model = engine::start(caption, options, &metrics);
         Self {
             info,
             decoders: Decoders { captioner, memory: Arc::clone(&memory), model },
-            free_decoders: Arc::new(Semaphore::new(options.decoders())),
-            places: Arc::new(Semaphore::new(options.queue)),
-            together: (options.queue / 2).max(1),
+            decoder_permits: Arc::new(Semaphore::new(options.decoders())),
+            queue_permits: Arc::new(Semaphore::new(options.queue)),
+            permits_per_request: (options.queue / 2).max(1),
             cache: Cache::new(options.cache, memory::of_captions(options.memory)),
             deadline: options.deadline.into(),
             memory,
@@ -130,7 +132,7 @@ impl Backend {
         }
     }
 
-    /// What is known about the model.
+    /// The description of the model.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.info
@@ -141,105 +143,106 @@ impl Backend {
         !self.decoders.model.is_closed()
     }
 
-    /// Done when the model's thread has ended, which it does by itself only if it panics. Nothing is captioned after
-    /// that.
+    /// Waits until the model's thread has ended, which it does only if it panics.
     pub fn model_ended(&self) -> impl Future<Output = ()> + use<> {
         let model = self.decoders.model.clone();
         async move { model.closed().await }
     }
 
-    /// How many more photos could be taken in.
-    pub(crate) fn free_places(&self) -> usize {
-        self.places.available_permits()
+    /// The number of free permits of the queue.
+    pub(crate) fn free_permits(&self) -> usize {
+        self.queue_permits.available_permits()
     }
 
-    /// Captions a photo. Answers at once if it is known or all places are taken.
+    /// Captions a photo. Returns at once if the captions are cached or the queue is full.
     pub(crate) async fn caption(&self, photo: Photo) -> Result<Answer, Error> {
-        self.caption_in_turn(photo, Turn::Now).await
+        self.caption_photo(photo, WhenFull::Refuse).await
     }
 
-    /// Captions the photos of one request, in their order, as many at once as half of the places, so that their
-    /// number is not bounded by that of the places. Where all places are taken when they come, they are refused.
+    /// Captions the photos of one request, in their order. At most half of the permits are taken at once, so a request may
+    /// have more photos than there are permits. If the queue is full when the request arrives, all are refused.
     pub(crate) async fn caption_all(
         &self,
         photos: Vec<Result<Photo, Error>>,
     ) -> Vec<Result<Answer, Error>> {
-        let turn = if self.free_places() > 0 { Turn::Wait } else { Turn::Now };
+        let when_full = if self.free_permits() > 0 { WhenFull::Wait } else { WhenFull::Refuse };
         let captions =
-            photos.into_iter().map(async |photo| self.caption_in_turn(photo?, turn).await);
-        stream::iter(captions).buffered(self.together).collect().await
+            photos.into_iter().map(async |photo| self.caption_photo(photo?, when_full).await);
+        stream::iter(captions).buffered(self.permits_per_request).collect().await
     }
 
-    async fn caption_in_turn(&self, photo: Photo, turn: Turn) -> Result<Answer, Error> {
+    async fn caption_photo(&self, photo: Photo, when_full: WhenFull) -> Result<Answer, Error> {
         if !self.is_alive() {
             return Err(Error::NotReady);
         }
-        let (key, photo) = hashed(photo).await?;
-        let Photo { bytes, room: upload, answer: room } = photo;
-        if let Some(found) = self.cache.get(&key) {
-            return Ok(self.known(found, room));
+        let (key, photo) = hash(photo).await?;
+        let Photo { bytes, upload, response: memory } = photo;
+        if let Some(captions) = self.cache.get(&key) {
+            return Ok(self.cached_answer(captions, memory));
         }
         let mut stages = None;
         let work = async {
-            let place = self.place(turn).await?;
+            let permit = self.queue_permit(when_full).await?;
             let work = async {
-                let (found, took) = self.work(bytes, upload, place).await?;
-                stages = Some(took);
-                Ok(Arc::new(found))
+                let (captions, durations) = self.work(bytes, upload, permit).await?;
+                stages = Some(durations);
+                Ok(Arc::new(captions))
             };
-            self.cache.get_or_find(&key, work).await
+            self.cache.get_or_insert(&key, work).await
         };
-        let found = timeout(self.deadline, work).await.map_err(|_| Error::Deadline)??;
+        let captions = timeout(self.deadline, work).await.map_err(|_| Error::Deadline)??;
         Ok(match stages {
             Some(stages) => {
-                self.metrics.worked(&stages);
-                Answer { found, stages, cached: false, room }
+                self.metrics.count_captioned(&stages);
+                Answer { captions, stages, is_cached: false, memory }
             }
-            // The same photo was in work for someone else.
-            None => self.known(found, room),
+            // Another request had the same photo in work.
+            None => self.cached_answer(captions, memory),
         })
     }
 
-    fn known(&self, found: Arc<Found>, room: Room) -> Answer {
-        self.metrics.known();
-        Answer { found, stages: Stages::default(), cached: true, room }
+    fn cached_answer(&self, captions: Arc<PhotoCaptions>, memory: Reservation) -> Answer {
+        self.metrics.count_cached();
+        Answer { captions, stages: Stages::default(), is_cached: true, memory }
     }
 
-    async fn place(&self, turn: Turn) -> Result<OwnedSemaphorePermit, Error> {
-        let places = Arc::clone(&self.places);
-        match turn {
-            Turn::Now => places.try_acquire_owned().map_err(|_: TryAcquireError| Error::QueueFull),
-            Turn::Wait => places.acquire_owned().await.map_err(|_| Error::Server),
+    async fn queue_permit(&self, when_full: WhenFull) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = Arc::clone(&self.queue_permits);
+        match when_full {
+            WhenFull::Refuse => {
+                permits.try_acquire_owned().map_err(|_: TryAcquireError| Error::QueueFull)
+            }
+            WhenFull::Wait => permits.acquire_owned().await.map_err(|_| Error::Server),
         }
     }
 
-    /// Decodes, encodes and searches.
+    /// Decodes and captions a photo.
     async fn work(
         &self,
         bytes: Bytes,
-        upload: Room,
-        place: OwnedSemaphorePermit,
-    ) -> Result<(Found, Stages), Error> {
+        upload: Reservation,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(PhotoCaptions, Stages), Error> {
         let since = Instant::now();
-        let decoder = Arc::clone(&self.free_decoders).acquire_owned().await;
+        let decoder = Arc::clone(&self.decoder_permits).acquire_owned().await;
         let decoder = decoder.map_err(|_| Error::Server)?;
-        let (reply, answer) = oneshot::channel();
-        let work = Work { bytes, upload, place, decoder, reply, since };
+        let (reply, result) = oneshot::channel();
+        let work = Work { bytes, upload, permit, decoder, reply, since };
         let decoders = self.decoders.clone();
         spawn_blocking(move || decoders.run(work));
-        // Without an answer the model's thread has ended, or decoding has panicked.
+        // Without a result the model's thread has ended, or decoding has panicked.
         let lost = |_| if self.is_alive() { Error::Server } else { Error::NotReady };
-        answer.await.map_err(lost)?
+        result.await.map_err(lost)?
     }
 }
 
-/// The memory for the texts of answers.
-pub(crate) fn rooms_of(answers: Vec<Result<Answer, Error>>) -> Vec<Room> {
-    answers.into_iter().filter_map(|answer| Some(answer.ok()?.room)).collect()
+/// Takes the memory for the texts of responses.
+pub(crate) fn into_memory(answers: Vec<Result<Answer, Error>>) -> Vec<Reservation> {
+    answers.into_iter().filter_map(|answer| Some(answer.ok()?.memory)).collect()
 }
 
-/// The photo with its key in the cache.
-async fn hashed(photo: Photo) -> Result<(Key, Photo), Error> {
+/// Computes the photo's key in the cache.
+async fn hash(photo: Photo) -> Result<(Key, Photo), Error> {
     if photo.bytes.len() <= SMALL {
         return Ok((cache::key(&photo.bytes), photo));
     }
@@ -248,7 +251,7 @@ async fn hashed(photo: Photo) -> Result<(Key, Photo), Error> {
 }
 
 impl ModelInfo {
-    fn of(name: &str, captioner: &Captioner) -> Self {
+    fn new(name: &str, captioner: &Captioner) -> Self {
         let manifest = captioner.manifest();
         let scores = manifest.scores.iter().map(|(name, score)| (name.clone(), 100.0 * score));
         Self {

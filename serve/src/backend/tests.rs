@@ -1,4 +1,4 @@
-//! What a photo takes of places and memory, and when that goes back.
+//! Permits and memory of photos: when they are taken and released.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -40,33 +40,35 @@ fn captions(photos: &[Prepared]) -> CaptionedBatch {
     CaptionedBatch { captions, encode: Duration::ZERO, search: Duration::ZERO }
 }
 
-/// A backend whose model answers a batch for each message that it is sent.
+/// A backend whose model captions one batch for each message on the channel.
 fn held(options: &Options) -> (Backend, mpsc::Sender<()>) {
     let (go, gone) = mpsc::channel::<()>();
     let caption = move |photos: &[Prepared]| {
         let _ = gone.recv();
         Ok(captions(photos))
     };
-    (Backend::with("held", captioner(), caption, options), go)
+    (Backend::with_captioner("held", captioner(), caption, options), go)
 }
 
 impl Backend {
     fn upload(&self, shade: u8) -> Photo {
         let bytes = png(shade);
         let uploads = &self.memory.uploads;
-        let room = uploads.try_take(bytes.len() as u64).unwrap();
-        Photo { bytes: bytes.into(), answer: uploads.try_take(1).unwrap(), room }
+        let upload = uploads.try_reserve(bytes.len() as u64).unwrap();
+        Photo { bytes: bytes.into(), response: uploads.try_reserve(1).unwrap(), upload }
     }
 
-    fn taken(&self) -> (u64, u64) {
-        let taken = |share: &memory::Share| share.all().bytes() - share.free().bytes();
-        (taken(&self.memory.uploads), taken(&self.memory.decoding))
+    /// Reserved bytes for uploads and for decoding.
+    fn reserved(&self) -> (u64, u64) {
+        let reserved = |share: &memory::Share| share.total().bytes() - share.free().bytes();
+        (reserved(&self.memory.uploads), reserved(&self.memory.decoding))
     }
 
-    /// Waits until nothing is in use.
-    async fn empties(&self, options: &Options) {
+    /// Waits until all permits and all memory are released.
+    async fn wait_until_idle(&self, options: &Options) {
         let all = (options.queue, options.decoders(), (0, 0));
-        let now = || (self.free_places(), self.free_decoders.available_permits(), self.taken());
+        let now =
+            || (self.free_permits(), self.decoder_permits.available_permits(), self.reserved());
         for _ in 0..2000 {
             if now() == all {
                 return;
@@ -84,87 +86,88 @@ async fn until(done: impl Fn() -> bool) {
         }
         sleep(Duration::from_millis(5)).await;
     }
-    panic!("waited for in vain");
+    panic!("the condition was not met in 10 s");
 }
 
 #[tokio::test]
-async fn work_that_has_begun_keeps_its_place_and_memory_when_the_client_hangs_up() {
+async fn running_work_keeps_its_permit_and_memory_when_the_connection_is_closed() {
     let options = Options { queue: 1, ..Options::default() };
     let (backend, go) = held(&options);
     let tensor = 4 * 3 * (small_model::SIZE * small_model::SIZE) as u64;
     {
         let mut first = Box::pin(backend.caption(backend.upload(1)));
-        let in_model = || backend.taken() == (1024, tensor.next_multiple_of(1024));
+        let in_model = || backend.reserved() == (1024, tensor.next_multiple_of(1024));
         tokio::select! {
             _ = &mut first => panic!("the model is held"),
             () = until(in_model) => {}
         }
     }
-    // It hung up.
+    // The connection is closed.
     for shade in [2, 3] {
         let refused = backend.caption(backend.upload(shade)).await;
         assert!(matches!(refused, Err(Error::QueueFull)), "{refused:?}");
     }
-    assert_eq!(backend.taken(), (0, tensor.next_multiple_of(1024)));
+    assert_eq!(backend.reserved(), (0, tensor.next_multiple_of(1024)));
     go.send(()).unwrap();
-    backend.empties(&options).await;
+    backend.wait_until_idle(&options).await;
     go.send(()).unwrap();
     assert!(backend.caption(backend.upload(4)).await.is_ok());
 }
 
 #[tokio::test]
-async fn work_that_has_begun_keeps_its_place_when_the_deadline_passes() {
+async fn running_work_keeps_its_permit_when_the_deadline_passes() {
     let deadline = Duration::from_millis(300).into();
     let options = Options { queue: 1, deadline, ..Options::default() };
     let (backend, go) = held(&options);
     let late = backend.caption(backend.upload(1)).await;
     assert!(matches!(late, Err(Error::Deadline)), "{late:?}");
-    assert_eq!(backend.free_places(), 0);
+    assert_eq!(backend.free_permits(), 0);
     drop(go);
-    backend.empties(&options).await;
+    backend.wait_until_idle(&options).await;
 }
 
 #[tokio::test]
-async fn work_that_has_not_begun_is_dropped_with_its_client() {
+async fn queued_work_is_dropped_with_its_connection() {
     let options = Options { decoders: Some(1), ..Options::default() };
     let (backend, go) = held(&options);
     drop(go);
-    let decoder = Arc::clone(&backend.free_decoders).acquire_owned().await.unwrap();
+    let decoder = Arc::clone(&backend.decoder_permits).acquire_owned().await.unwrap();
     {
         let mut waits = Box::pin(backend.caption(backend.upload(1)));
         tokio::select! {
             _ = &mut waits => panic!("there is no decoder"),
-            () = until(|| backend.free_places() < options.queue) => {}
+            () = until(|| backend.free_permits() < options.queue) => {}
         }
     }
-    assert_eq!((backend.free_places(), backend.taken()), (options.queue, (0, 0)));
+    assert_eq!((backend.free_permits(), backend.reserved()), (options.queue, (0, 0)));
     drop(decoder);
 
     // With a decoder, but no memory.
-    let memory = backend.memory.decoding.take(backend.memory.decoding.all().bytes()).await.unwrap();
+    let memory =
+        backend.memory.decoding.reserve(backend.memory.decoding.total().bytes()).await.unwrap();
     {
         let mut waits = Box::pin(backend.caption(backend.upload(2)));
         tokio::select! {
             _ = &mut waits => panic!("there is no memory"),
-            () = until(|| backend.free_decoders.available_permits() == 0) => {}
+            () = until(|| backend.decoder_permits.available_permits() == 0) => {}
         }
     }
-    until(|| backend.free_places() == options.queue && backend.taken().0 == 0).await;
+    until(|| backend.free_permits() == options.queue && backend.reserved().0 == 0).await;
     drop(memory);
-    backend.empties(&options).await;
+    backend.wait_until_idle(&options).await;
 }
 
 #[tokio::test]
-async fn photos_of_one_request_wait_for_places_and_others_do_not() {
+async fn photos_of_one_request_wait_for_permits_and_others_do_not() {
     let options = Options { queue: 2, ..Options::default() };
     let (backend, go) = held(&options);
     let photos = |from: u8| (from..from + 5).map(|shade| Ok(backend.upload(shade))).collect();
     let (all, refused, ()) = tokio::join!(
         backend.caption_all(photos(0)),
         async {
-            until(|| backend.free_places() < 2).await;
+            until(|| backend.free_permits() < 2).await;
             let one = backend.caption(backend.upload(100)).await;
-            let none_free = until(|| backend.free_places() == 0);
+            let none_free = until(|| backend.free_permits() == 0);
             tokio::time::timeout(Duration::from_millis(50), none_free).await.ok();
             one
         },
@@ -176,10 +179,10 @@ async fn photos_of_one_request_wait_for_places_and_others_do_not() {
         }
     );
     assert!(all.iter().all(Result::is_ok), "{all:?}");
-    // A request takes half of the places: the other is for others.
+    // A request takes half of the permits; the other half is for other requests.
     assert!(refused.is_ok(), "{refused:?}");
     drop((all, refused));
-    backend.empties(&options).await;
+    backend.wait_until_idle(&options).await;
 }
 
 fn app_of(backend: Backend, options: &Options) -> Router {
@@ -198,7 +201,7 @@ async fn a_model_that_panics_ends_the_server() {
     let options = Options::default();
     let panics =
         |_: &[Prepared]| -> models::Result<CaptionedBatch> { panic!("the model is broken") };
-    let backend = Backend::with("broken", captioner(), panics, &options);
+    let backend = Backend::with_captioner("broken", captioner(), panics, &options);
     let ended = backend.model_ended();
     let app = app_of(backend, &options);
     let (get, post) = (
@@ -214,18 +217,18 @@ async fn a_model_that_panics_ends_the_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let never = std::future::pending();
     let end = crate::run(listener, app, &options, never, ended).await;
-    assert!(matches!(end, Err(crate::Ended::ModelEnded)), "{end:?}");
+    assert!(matches!(end, Err(crate::StopError::ModelPanicked)), "{end:?}");
 }
 
 #[tokio::test]
-async fn an_upload_without_room_is_refused_before_it_is_read() {
+async fn an_upload_without_memory_is_refused_before_it_is_read() {
     let options = Options::default();
     let (backend, go) = held(&options);
     drop(go);
     let uploads = Arc::clone(&backend.memory);
     let app = app_of(backend, &options);
     let all = uploads.uploads.free().bytes();
-    let mut taken = uploads.uploads.try_take(all).unwrap();
+    let mut taken = uploads.uploads.try_reserve(all).unwrap();
     let unread = || {
         let unread =
             futures_util::stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, Error>>> {
@@ -250,13 +253,13 @@ async fn an_upload_without_room_is_refused_before_it_is_read() {
     }
     // Of an unknown length.
     assert_eq!(ask(&app, request("/api/caption", unread(), None)).await, busy);
-    // Nor is one that is too large by what it says of itself.
+    // One with too large a declared length is not read either.
     for path in ["/", "/api/caption", "/api/captions"] {
         let (status, _) = ask(&app, request(path, unread(), Some(50 << 20))).await;
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
     }
 
-    // One that grows beyond what there is.
+    // One that grows beyond the free memory.
     taken.shrink_to(all - 200 * 1024);
     let parts = || futures_util::stream::iter((0..9).map(|_| Ok::<_, Error>(vec![0; 30_000])));
     let grows = request("/api/caption", Body::from_stream(parts()), None);
@@ -266,11 +269,11 @@ async fn an_upload_without_room_is_refused_before_it_is_read() {
     drop(taken);
     let grows = request("/api/caption", Body::from_stream(parts()), None);
     assert_eq!(ask(&app, grows).await.0, StatusCode::BAD_REQUEST);
-    until(|| uploads.uploads.free() == uploads.uploads.all()).await;
+    until(|| uploads.uploads.free() == uploads.uploads.total()).await;
 }
 
 #[tokio::test]
-async fn an_answer_keeps_its_memory_until_it_is_sent() {
+async fn a_response_keeps_its_memory_until_it_is_sent() {
     let options = Options::default();
     let (backend, go) = held(&options);
     drop(go);
@@ -279,8 +282,8 @@ async fn an_answer_keeps_its_memory_until_it_is_sent() {
     let request = Request::post("/api/caption").body(Body::from(png(1))).unwrap();
     let response = app.oneshot(request).await.unwrap();
     assert!(response.headers().contains_key(header::CONTENT_LENGTH));
-    let kept = || memory.uploads.all().bytes() - memory.uploads.free().bytes();
-    assert_eq!(kept(), memory::ANSWER.bytes());
+    let kept = || memory.uploads.total().bytes() - memory.uploads.free().bytes();
+    assert_eq!(kept(), memory::RESPONSE.bytes());
     let bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
     drop(bytes);
     assert_eq!(kept(), 0);

@@ -1,7 +1,7 @@
-//! What is done on a photo before the model sees it, on a thread where it may take its time.
+//! Decoding of photos, on a blocking thread.
 //!
-//! The work owns what it takes: its place in the queue, its place at the decoders, its memory. They go back when it
-//! ends, not when the client hangs up or the deadline passes.
+//! The work owns its permits and its memory. They are released when it ends, not when the connection is closed or the
+//! deadline passes.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,32 +14,32 @@ use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::engine::{Job, Reply};
-use crate::memory::{Memory, Room};
+use crate::memory::{Memory, Reservation};
 use crate::stages::Stages;
 use crate::{Error, Size};
 
-/// A photo to be decoded.
+/// A photo to decode.
 pub(super) struct Work {
     pub(super) bytes: Bytes,
     /// The memory of the bytes.
-    pub(super) upload: Room,
+    pub(super) upload: Reservation,
     /// One of `--queue`.
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
     /// One of `--decoders`.
     pub(super) decoder: OwnedSemaphorePermit,
     pub(super) reply: Reply,
-    /// When it began to wait for the decoder.
+    /// The start of waiting for a decoder.
     pub(super) since: Instant,
 }
 
-/// A photo that is decoded, with the memory of its tensor.
+/// A decoded photo, with the memory of its tensor.
 struct Decoded {
     photo: Prepared,
-    room: Room,
+    memory: Reservation,
     stages: Stages,
 }
 
-/// The way from bytes to the model.
+/// Decodes photos and sends them to the model.
 #[derive(Debug, Clone)]
 pub(super) struct Decoders {
     pub(super) captioner: Arc<Captioner>,
@@ -48,49 +48,48 @@ pub(super) struct Decoders {
 }
 
 impl Decoders {
-    /// Decodes the photo and hands it to the model, unless nobody waits for that. Blocks while there is no memory
-    /// for it.
+    /// Decodes the photo and sends it to the model, unless its connection is closed. Blocks until there is memory for it.
     pub(super) fn run(&self, mut work: Work) {
         if work.reply.is_closed() {
             return;
         }
         let decoded = self.decode(&mut work);
-        let Work { bytes, upload, place, decoder, reply, .. } = work;
+        let Work { bytes, upload, permit, decoder, reply, .. } = work;
         drop((bytes, upload, decoder));
         match decoded {
-            Ok(Some(Decoded { photo, room, stages })) => {
-                let job = Job { photo, place, room, reply, stages, since: Instant::now() };
-                // There is a place for each job, so the channel is not full; it is closed if the model's thread
-                // ended, and the job is dropped.
+            Ok(Some(Decoded { photo, memory, stages })) => {
+                let job = Job { photo, permit, memory, reply, stages, since: Instant::now() };
+                // Each job has a permit, so the channel is not full. It is closed if the model's thread ended; then the
+                // job is dropped.
                 let _ = self.model.try_send(job);
             }
             Ok(None) => {}
             Err(error) => {
-                drop(place);
+                drop(permit);
                 let _ = reply.send(Err(error));
             }
         }
     }
 
-    /// `None` if the client hung up before there was memory.
+    /// `None` if the connection was closed before there was memory.
     fn decode(&self, work: &mut Work) -> Result<Option<Decoded>, Error> {
         let bytes = &work.bytes;
         let tensor = size_of::<f32>() as u64 * self.captioner.manifest().preprocess.values() as u64;
-        let need = self.captioner.decode_memory(bytes).map_err(Error::of_model)?.max(tensor);
+        let need = self.captioner.decode_memory(bytes).map_err(Error::from_model)?.max(tensor);
         let share = &self.memory.decoding;
-        if need > share.all().bytes() {
-            let (need, share) = (Size::new(need), share.all());
+        if need > share.total().bytes() {
+            let (need, share) = (Size::new(need), share.total());
             return Err(Error::ImageNeedsTooMuchMemory { need, share });
         }
         let reply = &mut work.reply;
-        let room = async {
-            select! { room = share.take(need) => room, () = reply.closed() => None }
+        let reserved = async {
+            select! { memory = share.reserve(need) => memory, () = reply.closed() => None }
         };
-        let Some(mut room) = Handle::current().block_on(room) else { return Ok(None) };
+        let Some(mut memory) = Handle::current().block_on(reserved) else { return Ok(None) };
         let (queue, start) = (work.since.elapsed(), Instant::now());
-        let photo = self.captioner.prepare(bytes).map_err(Error::of_model)?;
-        room.shrink_to(tensor);
+        let photo = self.captioner.prepare(bytes).map_err(Error::from_model)?;
+        memory.shrink_to(tensor);
         let stages = Stages { queue, decode: start.elapsed(), ..Stages::default() };
-        Ok(Some(Decoded { photo, room, stages }))
+        Ok(Some(Decoded { photo, memory, stages }))
     }
 }

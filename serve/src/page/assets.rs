@@ -1,4 +1,4 @@
-//! The page's parts, which are in the program itself.
+//! The files of the page, compiled into the program.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -27,11 +27,11 @@ const ASSETS: [(&str, &str, &[u8]); 9] = [
 
 /// `GET /assets/{name}`.
 pub(crate) async fn asset(
-    wanted: Result<Path<String>, PathRejection>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<impl IntoResponse, Error> {
-    let Path(wanted) = wanted.map_err(|_| Error::NotFound)?;
-    let found = ASSETS.iter().find(|(name, ..)| *name == wanted);
-    let (_, kind, bytes) = found.ok_or(Error::NotFound)?;
-    // A newer program has newer parts under the same names.
+    let Path(requested) = name.map_err(|_| Error::NotFound)?;
+    let asset = ASSETS.iter().find(|(name, ..)| *name == requested);
+    let (_, kind, bytes) = asset.ok_or(Error::NotFound)?;
+    // A newer program has newer files under the same names.
     Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *bytes))
 }

@@ -1,5 +1,5 @@
-// Where the network looked, over a photo: the darker a place, the less it looked there. The weights of the
-// grid's cells are the pixels of a small canvas, which the browser enlarges smoothly.
+// The attention over a photo: cells with less attention are darker. The weights of the grid's cells are the pixels of a
+// small canvas, which the browser scales smoothly.
 
 const DARKEST = 0.85;
 const MILLISECONDS = 200;
@@ -18,7 +18,7 @@ export class Attention {
     Object.assign(canvas.style, { left, top, width, height });
   }
 
-  // Goes over to `weights`, a number for each cell, row by row.
+  // Fades to `weights`, a number for each cell, row by row.
   show(weights) {
     const [rows, columns] = [weights.length, weights[0].length];
     const most = Math.max(...weights.flat());

@@ -1,7 +1,6 @@
-// A caption as a row of words: each can be pointed at, tapped, or reached with the arrow keys, and then
-// says where the network looked.
+// A caption as a row of words. A word that is hovered, tapped, or reached with the arrow keys shows its attention.
 
-// The texts of a sentence's words: the first letter large, a full stop at the end.
+// The texts of a sentence's words, with a capital letter and a full stop.
 export function sentence(words) {
   const texts = words.map((word) => word.text);
   if (texts.length === 0) return [];
@@ -10,7 +9,7 @@ export function sentence(words) {
   return texts;
 }
 
-// Fills `element` with the words. `look` is told which of them the user looks at, or undefined.
+// Fills `element` with the words. `look` is called with the selected word, or undefined.
 export function fill(element, words, label, look) {
   const buttons = sentence(words).map((text, at) => {
     const button = document.createElement("button");

@@ -1,13 +1,14 @@
 //! The languages of the page.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, header};
 use minijinja::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 
 use crate::Options;
 
-/// A language that the page has texts in.
+/// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Language {
@@ -18,7 +19,7 @@ pub(super) enum Language {
 impl Language {
     pub(super) const ALL: [Self; 2] = [Self::En, Self::Vi];
 
-    /// Its name in HTTP and HTML.
+    /// The language tag in HTTP and HTML.
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::En => "en",
@@ -26,20 +27,20 @@ impl Language {
         }
     }
 
-    /// The one that the browser's user likes best; English if there is none.
+    /// The language that the browser prefers; English if the page has none of its languages.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let wanted = accept_language::parse(wanted.unwrap_or_default());
-        wanted.iter().find_map(|tag| Self::of_tag(tag)).unwrap_or(Self::En)
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let tags = accept_language::parse(accepted.unwrap_or_default());
+        tags.iter().find_map(|tag| Self::from_tag(tag)).unwrap_or(Self::En)
     }
 
-    /// That of a tag such as `vi-VN`, whose first part is the language.
-    fn of_tag(tag: &str) -> Option<Self> {
+    /// The language of a tag such as `vi-VN`.
+    fn from_tag(tag: &str) -> Option<Self> {
         let code = tag.split('-').next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| language.code().eq_ignore_ascii_case(code))
     }
 
-    /// A number that is written with a point as the language writes it.
+    /// Replaces the decimal point of a number by that of the language.
     pub(super) fn decimal(self, number: &str) -> String {
         match self {
             Self::En => number.to_owned(),
@@ -48,40 +49,51 @@ impl Language {
     }
 }
 
-/// The texts of the page in all languages.
-#[derive(Debug)]
-pub(super) struct Texts([Table; 2]);
+/// The texts of the page in one language, by key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Texts {
+    #[serde(flatten)]
+    texts: BTreeMap<String, String>,
+    /// By the code of the error.
+    errors: BTreeMap<String, String>,
+}
 
 impl Texts {
-    /// The texts, with the limits of `options`.
+    /// The text of a key; empty if there is none.
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.texts.get(key).map_or("", String::as_str)
+    }
+
+    /// The text of an error.
+    pub(super) fn error(&self, code: &str) -> &str {
+        self.errors.get(code).map_or("", String::as_str)
+    }
+}
+
+/// The texts of the page in all languages.
+#[derive(Debug)]
+pub(super) struct Translations([Texts; 2]);
+
+impl Translations {
+    /// Reads the texts, with the limits of `options`.
     pub(super) fn new(options: &Options) -> Result<Self, Error> {
         let limits = [
             ("{max_upload}", options.max_upload.to_string()),
             ("{max_photos}", options.max_photos.to_string()),
         ];
-        let read = |text: &str| {
-            let text = limits
+        let parse = |json: &str| {
+            let json = limits
                 .iter()
-                .fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
-            text.parse::<Table>().map_err(|error| {
+                .fold(json.to_owned(), |json, (name, value)| json.replace(name, value));
+            serde_json::from_str(&json).map_err(|error| {
                 Error::new(ErrorKind::SyntaxError, "the texts of the page").with_source(error)
             })
         };
-        Ok(Self([read(include_str!("texts/en.toml"))?, read(include_str!("texts/vi.toml"))?]))
+        Ok(Self([parse(include_str!("texts/en.json"))?, parse(include_str!("texts/vi.json"))?]))
     }
 
-    pub(super) fn of(&self, language: Language) -> &Table {
+    pub(super) fn get(&self, language: Language) -> &Texts {
         &self.0[language as usize]
-    }
-
-    pub(super) fn get(&self, language: Language, key: &str) -> &str {
-        self.of(language).get(key).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// What people are told about an error.
-    pub(super) fn error(&self, language: Language, code: &str) -> &str {
-        let errors = self.of(language).get("errors");
-        errors.and_then(|errors| errors.get(code)).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -92,27 +104,22 @@ mod tests {
 
     use super::*;
 
-    fn keys(table: &Table) -> Vec<String> {
-        let below = |(key, value): (&String, &Value)| match value {
-            Value::Table(table) => {
-                table.keys().map(|inner| format!("{key}.{inner}")).collect::<Vec<_>>()
-            }
-            _ => vec![key.clone()],
-        };
-        table.iter().flat_map(below).collect()
+    fn keys(texts: &Texts) -> Vec<&String> {
+        texts.texts.keys().chain(texts.errors.keys()).collect()
     }
 
     #[test]
     fn all_languages_have_the_same_texts() {
-        let texts = Texts::new(&Options::default()).unwrap();
-        assert_eq!(keys(texts.of(Language::En)), keys(texts.of(Language::Vi)));
+        let texts = Translations::new(&Options::default()).unwrap();
+        assert_eq!(keys(texts.get(Language::En)), keys(texts.get(Language::Vi)));
         for language in Language::ALL {
-            assert!(!texts.get(language, "name").is_empty());
+            assert!(!texts.get(language).text("name").is_empty());
+            assert!(!texts.get(language).error("no_image").is_empty());
         }
     }
 
     #[test]
-    fn the_best_liked_language_is_taken() {
+    fn the_preferred_language_is_chosen() {
         let accepted = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_str(text).unwrap());

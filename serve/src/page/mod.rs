@@ -1,8 +1,8 @@
-//! The web page. It works without JavaScript: a form that answers with itself.
+//! The web page. It works without JavaScript, as a form whose response is the page with captions.
 
 mod assets;
 mod language;
-mod weighed;
+mod weights;
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use minijinja::value::Serde;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assets::asset;
-use self::language::{Language, Texts};
-use self::weighed::{Weighed, sentence, weighed};
-use crate::backend::{Answer, rooms_of};
-use crate::memory::until_sent;
+use self::language::{Language, Texts, Translations};
+use self::weights::{WeightedCaption, sentence, weigh};
+use crate::backend::{Answer, into_memory};
+use crate::memory::hold_until_sent;
 use crate::upload::Uploads;
 use crate::{Error, ModelInfo, Options, Shared};
 
@@ -28,18 +28,18 @@ const TEMPLATE: &str = "page.html";
 #[derive(Debug)]
 pub(crate) struct Pages {
     templates: Environment<'static>,
-    texts: Texts,
+    texts: Translations,
 }
 
-/// What the template sees.
+/// The variables of the template.
 #[derive(Serialize)]
 struct View<'a> {
     language: Language,
     languages: Vec<LanguageLink<'a>>,
-    t: &'a toml::Table,
-    shown: &'a [Shown],
+    t: &'a Texts,
+    shown: &'a [PhotoView],
     model: &'a ModelInfo,
-    /// Scores by name, as the language writes numbers.
+    /// Scores by name, in the number format of the language.
     scores: Vec<(&'a str, String)>,
 }
 
@@ -49,46 +49,45 @@ struct LanguageLink<'a> {
     name: &'a str,
 }
 
-/// What a submitted photo became. The photo itself is not sent back: its place among those that were sent says which
-/// it is.
+/// The result for a submitted photo. The photo itself is not sent back; it is identified by its position.
 #[derive(Default, Serialize)]
-struct Shown {
+struct PhotoView {
     caption: String,
-    weighed: Vec<Weighed>,
-    /// Why there is no caption.
+    weighed: Vec<WeightedCaption>,
+    /// The reason why there is no caption.
     problem: Option<String>,
 }
 
-/// What an address may say after its question mark.
+/// The query parameters of the page.
 #[derive(Deserialize)]
-pub(crate) struct Wish {
+pub(crate) struct PageQuery {
     language: Language,
 }
 
-/// A wish that is not understood is none.
-type Wished = Result<Query<Wish>, QueryRejection>;
+/// The query parameters; invalid ones are ignored.
+type OptionalQuery = Result<Query<PageQuery>, QueryRejection>;
 
-/// The language that the address says, or else the browser's.
-fn language(wish: Wished, headers: &HeaderMap) -> Language {
-    wish.map_or_else(|_| Language::accepted(headers), |Query(Wish { language })| language)
+/// The language of the query, or else of the browser.
+fn language(query: OptionalQuery, headers: &HeaderMap) -> Language {
+    query.map_or_else(|_| Language::accepted(headers), |Query(PageQuery { language })| language)
 }
 
 impl Pages {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let mut templates = Environment::new();
         templates.add_template(TEMPLATE, include_str!("page.html"))?;
-        Ok(Self { templates, texts: Texts::new(options)? })
+        Ok(Self { templates, texts: Translations::new(options)? })
     }
 
-    fn draw(
+    fn render(
         &self,
         model: &ModelInfo,
         language: Language,
-        shown: &[Shown],
+        shown: &[PhotoView],
     ) -> Result<Response, Error> {
-        let languages =
-            Language::ALL.map(|code| LanguageLink { code, name: self.texts.get(code, "name") });
-        let t = self.texts.of(language);
+        let languages = Language::ALL
+            .map(|code| LanguageLink { code, name: self.texts.get(code).text("name") });
+        let t = self.texts.get(language);
         let scores = model.scores.iter();
         let scores = scores
             .map(|(name, score)| (name.as_str(), language.decimal(&format!("{score:.1}"))))
@@ -100,61 +99,61 @@ impl Pages {
         Ok((headers, Html(page)).into_response())
     }
 
-    /// What became of a photo, for people.
-    fn shown(&self, language: Language, answer: Result<&Answer, &Error>) -> Shown {
+    /// The view of a photo's result.
+    fn photo_view(&self, language: Language, answer: Result<&Answer, &Error>) -> PhotoView {
         match answer {
             Ok(answer) => {
-                let captions = &answer.found.captions;
+                let captions = &answer.captions.captions;
                 let caption = captions.first().map(|best| sentence(&best.text));
-                let (caption, weighed) = (caption.unwrap_or_default(), weighed(captions, language));
-                Shown { caption, weighed, problem: None }
+                let (caption, weighed) = (caption.unwrap_or_default(), weigh(captions, language));
+                PhotoView { caption, weighed, problem: None }
             }
-            Err(error) => self.problem(language, error),
+            Err(error) => self.error_view(language, error),
         }
     }
 
-    fn problem(&self, language: Language, error: &Error) -> Shown {
-        let problem = self.texts.error(language, error.code()).to_owned();
-        Shown { problem: Some(problem), ..Shown::default() }
+    fn error_view(&self, language: Language, error: &Error) -> PhotoView {
+        let problem = self.texts.get(language).error(error.code()).to_owned();
+        PhotoView { problem: Some(problem), ..PhotoView::default() }
     }
 }
 
 /// `GET /`.
 pub(crate) async fn show(
     State(shared): State<Arc<Shared>>,
-    wish: Wished,
+    query: OptionalQuery,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let language = language(wish, &headers);
-    shared.pages.draw(shared.backend.info(), language, &[])
+    let language = language(query, &headers);
+    shared.pages.render(shared.backend.info(), language, &[])
 }
 
 /// `POST /`: the form, for browsers without JavaScript.
 pub(crate) async fn submit(
     State(shared): State<Arc<Shared>>,
-    wish: Wished,
+    query: OptionalQuery,
     headers: HeaderMap,
     photos: Result<Uploads, Error>,
 ) -> Result<Response, Error> {
-    let language = language(wish, &headers);
+    let language = language(query, &headers);
     let (pages, backend) = (&shared.pages, &shared.backend);
-    let (status, shown, rooms) = match photos {
+    let (status, shown, memory) = match photos {
         Ok(Uploads(photos)) => {
             let answers = backend.caption_all(photos).await;
             let status = status_of(&answers);
-            let shown = answers.iter().map(|answer| pages.shown(language, answer.as_ref()));
-            let shown = shown.collect::<Vec<_>>();
-            (status, shown, rooms_of(answers))
+            let views = answers.iter().map(|answer| pages.photo_view(language, answer.as_ref()));
+            let views = views.collect::<Vec<_>>();
+            (status, views, into_memory(answers))
         }
-        Err(error) => (error.status(), vec![pages.problem(language, &error)], Vec::new()),
+        Err(error) => (error.status(), vec![pages.error_view(language, &error)], Vec::new()),
     };
-    let page = pages.draw(backend.info(), language, &shown)?;
-    Ok(until_sent((status, page).into_response(), rooms))
+    let page = pages.render(backend.info(), language, &shown)?;
+    Ok(hold_until_sent((status, page).into_response(), memory))
 }
 
-/// That of the first error if there is no caption at all.
+/// The status of the first error if no photo has a caption, else 200.
 fn status_of(answers: &[Result<Answer, Error>]) -> StatusCode {
-    let refused = |answer: &Result<Answer, Error>| answer.as_ref().err().map(Error::status);
-    let refused = answers.iter().map(refused).collect::<Option<Vec<_>>>();
-    refused.and_then(|refused| refused.first().copied()).unwrap_or(StatusCode::OK)
+    let status = |answer: &Result<Answer, Error>| answer.as_ref().err().map(Error::status);
+    let statuses = answers.iter().map(status).collect::<Option<Vec<_>>>();
+    statuses.and_then(|statuses| statuses.first().copied()).unwrap_or(StatusCode::OK)
 }

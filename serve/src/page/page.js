@@ -1,4 +1,4 @@
-// The page with JavaScript: photos are sent by themselves, and captions come without a new page.
+// The page with JavaScript: photos are sent when they are chosen, and captions appear without a new page.
 
 import { Attention } from "./attention.js";
 import { fill, sentence } from "./caption.js";
@@ -14,10 +14,10 @@ const texts = captions.dataset;
 
 const PAYLOAD_TOO_LARGE = 413;
 const TOO_MANY_REQUESTS = 429;
-// Statuses after which the same photo may have better luck.
+// Statuses after which another try may succeed.
 const PASSING = [408, TOO_MANY_REQUESTS, 500, 502, 503, 504];
 
-// Why there is no caption, for people, and whether it is worth another try.
+// The reason why there is no caption, and whether another try may succeed.
 class Refusal extends Error {
   constructor(message, again) {
     super(message);
@@ -25,7 +25,7 @@ class Refusal extends Error {
   }
 }
 
-// What an answer without a caption says. One that is not this server's is of a proxy on the way.
+// The error of a response without a caption. A response that is not from this server is from a proxy.
 function refusal({ status }, error) {
   const again = PASSING.includes(status);
   if (error?.code) {
@@ -36,7 +36,7 @@ function refusal({ status }, error) {
   return new Refusal(texts.elsewhere.replace("{status}", status), again);
 }
 
-// The caption of a photo from the server. A full queue is waited for.
+// Requests the caption of a photo; waits while the queue is full.
 async function ask(photo, waits = WAITS) {
   const headers = { "Content-Type": "application/octet-stream" };
   const response = await fetch("api/caption", { method: "POST", body: photo, headers });
@@ -66,8 +66,7 @@ function showWords(article, answer) {
   });
 }
 
-// The captions that the best was chosen from, weighed by the number that orders them, as the page without JavaScript
-// weighs them.
+// The captions with their weights, the softmax of their scores, as on the page without JavaScript.
 function showWeighed(article, captions) {
   const [best] = captions;
   const alike = captions.filter((caption) => caption.finished === best.finished);
@@ -90,7 +89,7 @@ function offer(article, answer, text) {
   article.querySelector(".text-file").href = file("text/plain", `${text}\n`);
   article.querySelector(".json-file").href = file("application/json", JSON.stringify(answer, null, 2));
   const copy = article.querySelector(".copy");
-  // Browsers lend the clipboard to this machine's own pages and to encrypted ones only.
+  // The clipboard is available only to encrypted pages and those of this machine.
   copy.hidden = !navigator.clipboard;
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text);
@@ -108,7 +107,7 @@ function showAnswer(article, answer) {
   announcement.textContent = text;
 }
 
-// An article for the photo, above the others, while its caption is not known.
+// Adds an article for the photo above the others, until its caption arrives.
 function begin(name) {
   const article = template.querySelector("article").cloneNode(true);
   const file = article.querySelector(".file");
@@ -118,7 +117,7 @@ function begin(name) {
   return article;
 }
 
-// Shows the photo, if the browser can.
+// Shows the photo, if the browser supports its format.
 function preview(article, photo) {
   const image = article.querySelector("img");
   image.addEventListener("error", () => {
@@ -137,7 +136,7 @@ function state(article, text, isProblem = false) {
   announcement.textContent = isProblem && name ? `${name}: ${text}` : text;
 }
 
-// Captions the photo that `load` gives, and offers another try where that may help.
+// Captions the photo that `load` returns, and offers another try if that may help.
 async function show(name, load) {
   const article = begin(name);
   const again = article.querySelector(".again");

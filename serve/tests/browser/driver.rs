@@ -1,4 +1,4 @@
-//! A served page in a real browser: Debian's Chromium, driven over `WebDriver`.
+//! The page in a real browser: Debian's Chromium, controlled by `WebDriver`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -27,7 +27,7 @@ pub(crate) struct Browser {
     process: Child,
 }
 
-/// How a window is.
+/// The settings of a window.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
     pub(crate) width: u32,
@@ -36,7 +36,7 @@ pub(crate) struct Window {
     pub(crate) javascript: bool,
 }
 
-/// A desktop's.
+/// The window of a desktop.
 pub(crate) const DESKTOP: Window =
     Window { width: 1280, height: 900, dark: false, javascript: true };
 
@@ -88,7 +88,7 @@ fn first_line(process: &mut Child) -> String {
 }
 
 impl Browser {
-    /// Opens a window, if Chromium and its driver are here.
+    /// Opens a window; `None` if Chromium or its driver is missing.
     pub(crate) async fn open(window: Window) -> Option<Self> {
         let [chromium, driver] = tests::browser()?;
         let mut process =
@@ -105,7 +105,7 @@ impl Browser {
         let metrics = json!({ "width": window.width, "height": window.height, "deviceScaleFactor": 1, "mobile": false });
         browser.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
         let scheme = if window.dark { "dark" } else { "light" };
-        // Without motion the overlay is where it should be at once.
+        // Without motion the overlay is at its position at once.
         let media = json!({ "features": [
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
@@ -119,30 +119,30 @@ impl Browser {
         self.client.issue_cmd(command).await.unwrap();
     }
 
-    /// Says where downloads go.
+    /// Sets the folder of downloads.
     pub(crate) async fn download_to(&self, folder: &Path) {
         let parameters = json!({ "behavior": "allow", "downloadPath": folder });
         self.devtools("Browser.setDownloadBehavior", parameters).await;
     }
 
-    /// Waits for an element, and gives its text.
+    /// Waits for an element; returns its text.
     pub(crate) async fn text(&self, selector: &str) -> String {
         let waiting = self.client.wait().at_most(Duration::from_secs(20));
         waiting.for_element(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    /// Gives the page's form a file.
+    /// Chooses a file in the form of the page.
     pub(crate) async fn choose(&self, path: &str) {
         let input = self.client.find(Locator::Css("#image")).await.unwrap();
         input.send_keys(path).await.unwrap();
     }
 
-    /// What a piece of JavaScript returns.
+    /// Runs JavaScript; returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
-    /// Waits until a piece of JavaScript returns true.
+    /// Waits until JavaScript returns true.
     pub(crate) async fn until(&self, script: &str) {
         for _ in 0..100 {
             if self.run(script).await == Value::Bool(true) {
@@ -153,7 +153,7 @@ impl Browser {
         panic!("never true: {script}");
     }
 
-    /// Presses a key, which goes to whatever has the focus.
+    /// Presses a key on the focused element.
     pub(crate) async fn press(&self, key: Key) {
         let value = char::from(key);
         let keys = KeyActions::new("keyboard".to_owned())
@@ -162,7 +162,7 @@ impl Browser {
         self.client.perform_actions(keys).await.unwrap();
     }
 
-    /// Keeps a picture of the whole page in the folder that `SHOWTELL_SCREENSHOTS` names, if it does.
+    /// Saves a picture of the whole page in the folder `SHOWTELL_SCREENSHOTS`, if it is set.
     pub(crate) async fn picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("SHOWTELL_SCREENSHOTS") {
             let picture = self.client.screenshot().await.unwrap();
@@ -188,14 +188,14 @@ fn driver_port(process: &mut Child) -> u16 {
         let line = line.unwrap();
         line.split_once("started successfully on port ").map(|(_, port)| port.to_owned())
     });
-    // The rest of what it says must go somewhere.
+    // The rest of the output has to be read.
     std::thread::spawn(move || lines.for_each(drop));
     started.unwrap().trim_end_matches('.').parse().unwrap()
 }
 
 fn capabilities(chromium: &Path, window: Window) -> Capabilities {
     let size = format!("--window-size={},{}", window.width, window.height);
-    // Root may not use Chromium's own sandbox.
+    // Chromium's sandbox does not work for root.
     let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", &size];
     let javascript = if window.javascript { 1 } else { 2 };
     let options = json!({

@@ -1,4 +1,4 @@
-//! The page as people use it: with a mouse, with keys alone, without JavaScript, in both languages.
+//! The page in use: with a mouse, with the keyboard, without JavaScript, in both languages.
 #![allow(clippy::unwrap_used)]
 
 mod driver;
@@ -22,7 +22,7 @@ use self::driver::{Browser, DESKTOP, Server, Window};
 
 const PHONE: Window = Window { width: 390, height: 844, ..DESKTOP };
 
-/// A photo of two halves, with so little blue that there is a caption of several words.
+/// A photo of two halves, with little blue, so that its caption has several words.
 fn photo() -> Vec<u8> {
     let half = |x, _| if x < 320 { image::Rgb([255, 255, 0]) } else { image::Rgb([255, 255, 60]) };
     let image = image::RgbImage::from_fn(640, 480, half);
@@ -41,10 +41,10 @@ async fn captioned(window: Window) -> Option<(Server, Browser)> {
     Some((server, browser))
 }
 
-/// Says how the overlay is painted now.
+/// JavaScript that returns the state of the overlay.
 const OVERLAY: &str = "return document.querySelector('canvas').toDataURL()";
 #[tokio::test]
-async fn a_photo_gets_a_caption_and_words_show_where_the_network_looked() {
+async fn a_photo_gets_a_caption_and_words_show_their_attention() {
     let Some((server, browser)) = captioned(DESKTOP).await else { return };
     let caption = browser.text(".caption").await;
     assert!(caption.ends_with('.') && caption.chars().next().unwrap().is_uppercase(), "{caption}");
@@ -84,7 +84,7 @@ async fn a_photo_gets_a_caption_and_words_show_where_the_network_looked() {
     drop(server);
 }
 
-/// What `read` makes of a file once the browser has written all of it: an empty or a cut-off one may be there before.
+/// The result of `read` once the browser has written the whole file.
 async fn whole<T>(path: &Path, read: impl Fn(&str) -> Option<T>) -> T {
     let mut text = String::new();
     for _ in 0..200 {
@@ -109,7 +109,7 @@ async fn weights(browser: &Browser) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn captions_are_weighed_alike_with_and_without_javascript() {
+async fn weights_are_equal_with_and_without_javascript() {
     let Some((server, browser)) = captioned(DESKTOP).await else { return };
     browser.client.goto(&format!("{}?language=vi", server.address)).await.unwrap();
     let photo = server.file("same.png", &photo());
@@ -128,7 +128,7 @@ async fn captions_are_weighed_alike_with_and_without_javascript() {
 }
 
 #[tokio::test]
-async fn several_photos_and_one_that_is_none() {
+async fn several_photos_and_one_file_that_is_not_a_photo() {
     let Some((server, browser)) = captioned(DESKTOP).await else { return };
     let text = server.file("notes.txt", b"not a photo");
     let files = format!("{}\n{text}", server.file("second.png", &photo()));
@@ -150,9 +150,9 @@ async fn several_photos_and_one_that_is_none() {
     browser.close().await;
 }
 
-/// The answers of a machine in front of the server, and of none at all.
+/// Responses of a proxy, and no response.
 #[tokio::test]
-async fn answers_that_are_not_the_servers_are_told_apart() {
+async fn responses_of_others_are_distinguished() {
     let Some((server, browser)) = captioned(DESKTOP).await else { return };
     let kept = tempfile::tempdir().unwrap();
     let photo = kept.path().join("again.png");
@@ -165,7 +165,7 @@ async fn answers_that_are_not_the_servers_are_told_apart() {
         (200, "<html>Please log in</html>", elsewhere, false),
         (403, "{\"message\": \"Forbidden\"}", elsewhere, false),
     ] {
-        // A page of the server whose questions somebody else answers.
+        // A page of the server whose requests a proxy answers.
         let answer = format!(
             "window.fetch = async () => new Response(arguments[0], {{ status: {status} }})"
         );
@@ -188,7 +188,7 @@ async fn answers_that_are_not_the_servers_are_told_apart() {
 }
 
 #[tokio::test]
-async fn another_try_may_succeed() {
+async fn a_failed_photo_can_be_tried_again() {
     let Some((server, browser)) = captioned(DESKTOP).await else { return };
     let fail = "window.sent = window.fetch; window.fetch = async () => { throw new TypeError('offline'); }";
     browser.run(fail).await;
@@ -202,9 +202,9 @@ async fn another_try_may_succeed() {
     browser.close().await;
 }
 
-/// A page of another site sends a photo with a key, for which browsers ask the server first.
+/// A page of another site sends a photo with a key, after a preflight request.
 #[tokio::test]
-async fn a_page_of_another_site_may_use_the_interface_if_it_is_named() {
+async fn a_page_of_an_allowed_site_may_use_the_api() {
     let Some(browser) = Browser::open(DESKTOP).await else { return };
     let site = site().await;
     let named = Server::start_with(&["--api-key", "s3cret", "--cors-origin", &site]);
@@ -234,7 +234,7 @@ async fn a_page_of_another_site_may_use_the_interface_if_it_is_named() {
     browser.close().await;
 }
 
-/// A site with one empty page; gives its name.
+/// Starts a site with one empty page; returns its origin.
 async fn site() -> String {
     let app = axum::Router::new().route("/", axum::routing::get(async || Html("<!doctype html>")));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -243,9 +243,9 @@ async fn site() -> String {
     site
 }
 
-/// A proxy has the page at a path of its own.
+/// The page works at a path of a proxy.
 #[tokio::test]
-async fn it_works_below_a_path_of_a_proxy() {
+async fn the_page_works_below_a_path_of_a_proxy() {
     let Some(browser) = Browser::open(DESKTOP).await else { return };
     let server = Server::start();
     let below = format!("{}/cap/", proxy(server.address.clone()).await);
@@ -263,7 +263,7 @@ async fn it_works_below_a_path_of_a_proxy() {
     browser.close().await;
 }
 
-/// A proxy that takes the path `/cap/` off; gives where it is.
+/// Starts a proxy that removes the path `/cap/`; returns its address.
 async fn proxy(server: String) -> String {
     let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
     let forward = async move |mut request: Request| {
@@ -281,7 +281,7 @@ async fn proxy(server: String) -> String {
 }
 
 #[tokio::test]
-async fn it_works_without_javascript() {
+async fn the_page_works_without_javascript() {
     let window = Window { javascript: false, ..DESKTOP };
     let Some(browser) = Browser::open(window).await else { return };
     let server = Server::start();
@@ -300,7 +300,7 @@ async fn it_works_without_javascript() {
 }
 
 #[tokio::test]
-async fn keys_alone_are_enough() {
+async fn the_page_works_with_the_keyboard() {
     let Some(browser) = Browser::open(DESKTOP).await else { return };
     let server = Server::start();
     browser.client.goto(&server.address).await.unwrap();
@@ -330,7 +330,7 @@ async fn keys_alone_are_enough() {
 }
 
 #[tokio::test]
-async fn nothing_hinders_people_who_see_or_hear_it_otherwise() {
+async fn the_page_is_accessible() {
     let Some(axe) = tests::axe() else { return };
     let axe = std::fs::read_to_string(axe).unwrap();
     let looks = [("desktop", DESKTOP), ("phone", PHONE)];

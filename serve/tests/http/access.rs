@@ -1,4 +1,4 @@
-//! The key, and the pages of other sites.
+//! API keys, and pages of other sites (CORS).
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -14,7 +14,7 @@ fn with(mut request: Request<Body>, name: header::HeaderName, value: &str) -> Re
 }
 
 #[tokio::test]
-async fn a_server_with_a_key_answers_only_who_has_it() {
+async fn requests_without_the_key_are_refused() {
     let options = Options { api_key: Some("s3cret".parse().unwrap()), ..Options::default() };
     assert!(!format!("{options:?}").contains("s3cret"), "the key is in the log");
     let app = app_with(options);
@@ -49,7 +49,7 @@ fn from(site: &str, request: Request<Body>) -> Request<Body> {
     with(request, header::ORIGIN, site)
 }
 
-/// The question of a browser before it sends a photo and a key.
+/// The preflight request of a browser for a photo and a key.
 fn preflight(site: &str, path: &str) -> Request<Body> {
     Request::options(path)
         .header(header::ORIGIN, site)
@@ -69,7 +69,7 @@ fn open_to(sites: &[&str]) -> Options {
 }
 
 #[tokio::test]
-async fn browsers_that_ask_first_are_told_what_a_site_may_send() {
+async fn preflight_requests_are_answered_for_allowed_sites() {
     let key = Some("s3cret".parse().unwrap());
     for options in
         [open_to(&[SITE]), Options { api_key: key, ..open_to(&["https://b.example", SITE]) }]
@@ -90,7 +90,7 @@ async fn browsers_that_ask_first_are_told_what_a_site_may_send() {
 }
 
 #[tokio::test]
-async fn pages_of_other_sites_may_read_answers_and_errors_only_where_they_are_named() {
+async fn only_pages_of_allowed_sites_may_read_responses_and_errors() {
     let key = Some("s3cret".parse().unwrap());
     let named = app_with(Options { api_key: key, queue: 1, ..open_to(&[SITE]) });
     let with_key = |request| with(request, header::AUTHORIZATION, "Bearer s3cret");

@@ -1,4 +1,4 @@
-//! What is answered about photos, to programs and on the page.
+//! Responses about photos, in the API and on the page.
 
 use axum::http::{StatusCode, header};
 use serve::Options;
@@ -45,16 +45,16 @@ async fn a_photo_among_several_that_cannot_be_captioned_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn photos_are_remembered_only_if_asked_to() {
+async fn captions_are_cached_only_if_enabled() {
     let forgetful = app_with(Options { cache: 0, ..Options::default() });
     for _ in 0..2 {
         assert_eq!(json(ask(&forgetful, raw(photo())).await).await["cached"], false);
     }
 }
 
-/// The same photo of several clients at once is worked on once.
+/// Concurrent requests for one photo are captioned once.
 #[tokio::test]
-async fn clients_wait_for_the_same_photo_together() {
+async fn concurrent_requests_share_the_work_on_a_photo() {
     let app = app();
     let answers = [0; 4].map(|_| ask(&app, raw(png(900, 900, [5, 6, 7]))));
     let mut worked = 0;
@@ -65,7 +65,7 @@ async fn clients_wait_for_the_same_photo_together() {
 }
 
 #[tokio::test]
-async fn the_page_shows_captions_and_sends_no_photo_back() {
+async fn the_page_shows_captions_without_the_photo() {
     let app = app();
     let empty = ask(&app, get("/")).await;
     assert_eq!(empty.status(), StatusCode::OK);
@@ -97,7 +97,7 @@ async fn the_page_shows_captions_and_sends_no_photo_back() {
     assert!(both.contains("<title>This file is not a photo. · Showtell</title>"), "{both}");
 }
 
-/// However large what was sent is, the answer is small.
+/// The response is small for large photos.
 #[tokio::test]
 async fn the_page_with_many_photos_stays_small() {
     let noise = |seed: u32| {
@@ -121,7 +121,7 @@ async fn the_page_with_many_photos_stays_small() {
     assert!(sent > 1_000_000 && page.len() < empty.len() + 8 * 2000, "{} bytes", page.len());
 }
 
-/// Captions are ordered, in answers and on the page, by the number that weighs them.
+/// Captions are in the order of their weights, in the API and on the page.
 #[tokio::test]
 async fn captions_are_in_the_order_of_their_weights() {
     let app = app();
@@ -149,7 +149,7 @@ async fn captions_are_in_the_order_of_their_weights() {
 }
 
 #[tokio::test]
-async fn the_page_speaks_the_language_that_is_wished() {
+async fn the_page_has_the_requested_language() {
     let app = app();
     let mut request = get("/");
     request.headers_mut().insert(header::ACCEPT_LANGUAGE, "vi-VN, en;q=0.3".parse().unwrap());
@@ -168,7 +168,7 @@ async fn the_page_speaks_the_language_that_is_wished() {
 }
 
 #[tokio::test]
-async fn the_parts_of_the_page_are_there() {
+async fn the_files_of_the_page_are_served() {
     let app = app();
     let page = text(ask(&app, get("/")).await).await;
     let parts = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
@@ -180,9 +180,9 @@ async fn the_parts_of_the_page_are_there() {
     assert_eq!(ask(&app, get("/assets/..%2Fpage.html")).await.status(), StatusCode::NOT_FOUND);
 }
 
-/// Below a path of a proxy the page finds what belongs to it, for all its addresses are relative.
+/// All addresses of the page are relative, so it works below a path of a proxy.
 #[tokio::test]
-async fn the_page_holds_no_address_of_the_root() {
+async fn the_page_has_no_absolute_address() {
     let app = app();
     let mut request = get("/");
     request.headers_mut().insert("x-forwarded-prefix", "//evil.example".parse().unwrap());

@@ -1,4 +1,4 @@
-//! Clients that are answered before they have sent all, heads that cannot be read, and clients that do not read.
+//! Responses before the end of a request, malformed heads, and clients that do not read.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -13,16 +13,16 @@ use tokio::time::timeout;
 
 use crate::sockets::{Listening, read_all};
 
-/// More than a socket holds on its way.
+/// More bytes than the buffers of a socket.
 const LARGE: usize = 12_000_000;
-/// How often each client tries.
+/// Attempts of each client.
 const TIMES: usize = 5;
 
 fn head(request_line: &str, more: &str, length: usize) -> String {
     format!("{request_line} HTTP/1.1\r\nHost: x\r\n{more}Content-Length: {length}\r\n\r\n")
 }
 
-/// What the body of an answer says is wrong.
+/// The error code in the body of a response.
 fn code_in(answer: &str) -> String {
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let body = serde_json::from_str::<Value>(body).unwrap_or_default();
@@ -33,7 +33,7 @@ fn with_key() -> Options {
     Options { api_key: Some("s3cret".parse().unwrap()), ..Options::default() }
 }
 
-/// A form with more photos than are taken; the rest of it is long.
+/// A form with too many photos and a long rest.
 fn too_many() -> Vec<u8> {
     let part = "--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nx\r\n";
     let mut body = part.repeat(Options::default().max_photos + 1).into_bytes();
@@ -42,7 +42,7 @@ fn too_many() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_all_before_it_reads_is_told_why_it_was_refused() {
+async fn a_client_that_sends_everything_first_can_read_the_error() {
     let open = Listening::start(Options::default()).await;
     let locked = Listening::start(with_key()).await;
     let zeros = vec![0; LARGE];
@@ -68,7 +68,7 @@ async fn a_client_that_sends_all_before_it_reads_is_told_why_it_was_refused() {
 }
 
 #[tokio::test]
-async fn a_small_body_that_nobody_reads_does_not_end_the_connection() {
+async fn a_small_unread_body_does_not_end_the_connection() {
     let server = Listening::start(Options::default()).await;
     let mut connection = server.connect().await;
     for _ in 0..3 {
@@ -77,14 +77,14 @@ async fn a_small_body_that_nobody_reads_does_not_end_the_connection() {
         let answer = one_answer(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("connection:"), "{answer}");
     }
-    // In chunks, whose end is not known before.
+    // In chunks, without a declared length.
     let chunked = "POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     connection.write_all((chunked.to_owned() + "3\r\nabc\r\n0\r\n\r\n").as_bytes()).await.unwrap();
     assert!(!one_answer(&mut connection).await.contains("connection:"));
 }
 
 #[tokio::test]
-async fn a_client_that_asks_before_it_sends_is_answered_without_its_body() {
+async fn a_client_that_expects_100_continue_is_answered_without_its_body() {
     let server = Listening::start(with_key()).await;
     let mut connection = server.connect().await;
     let head = head("POST /api/caption", "Expect: 100-continue\r\n", 1000);
@@ -95,7 +95,7 @@ async fn a_client_that_asks_before_it_sends_is_answered_without_its_body() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_ends_is_not_listened_to_for_ever() {
+async fn a_client_that_never_stops_sending_is_disconnected() {
     let server = Listening::start(Options::default()).await;
     let mut connection = server.connect().await;
     let megabyte = vec![0; 1_000_000];
@@ -112,7 +112,7 @@ async fn a_client_that_never_ends_is_not_listened_to_for_ever() {
 }
 
 #[tokio::test]
-async fn a_client_that_still_sends_makes_room_for_others() {
+async fn a_client_that_still_sends_is_disconnected_for_other_connections() {
     let server = Listening::start(Options { connections: 3, ..Options::default() }).await;
     let mut refused = server.connect().await;
     refused.write_all(head("POST /nothing", "", LARGE).as_bytes()).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut silent = socket.connect(server.address).await.unwrap();
-    // Answers of some 10 kB each, of which one will find no room.
+    // Responses of some 10 kB each, one of which exceeds the buffers.
     let requests = "GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5000);
     let asking = tokio::spawn(async move {
         let _ = silent.write_all(requests.as_bytes()).await;
@@ -146,7 +146,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
 }
 
 #[tokio::test]
-async fn heads_that_cannot_be_read_are_answered_in_the_same_form() {
+async fn malformed_heads_are_answered_with_json_errors() {
     let server = Listening::start(Options::default()).await;
     let (long, larger) = ("x".repeat(70_000), "x".repeat(1_000_000));
     for (request, status, code) in [
@@ -163,7 +163,7 @@ async fn heads_that_cannot_be_read_are_answered_in_the_same_form() {
         assert_eq!(code_in(&answer), code, "{start}");
         assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
     }
-    // After an answer on the same connection, too.
+    // After a response on the same connection as well.
     let both = server.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\n").await;
     assert!(both.starts_with("HTTP/1.1 200") && both.contains("bad_request"), "{both}");
 }
@@ -189,7 +189,7 @@ for (let at = 0; at < asked.length; at += 2) {
   console.log(status);
 }
 ";
-/// The same with curl, with or without asking before it sends.
+/// The same with curl, with and without `Expect: 100-continue`.
 const CURL: &str = r#"
 size=$1; shift
 while [ $# -gt 0 ]; do
@@ -200,7 +200,7 @@ done
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn real_clients_see_why_they_are_refused() {
+async fn real_clients_see_the_error() {
     let open = Listening::start(Options::default()).await;
     let locked = Listening::start(with_key()).await;
     let cases = [
@@ -230,7 +230,7 @@ async fn real_clients_see_why_they_are_refused() {
     }
 }
 
-/// What a program that reads its script from standard input says, if it is here.
+/// The output of a program that reads its script from standard input; `None` if it is not installed.
 fn run(mut command: Command, script: &str) -> Option<String> {
     let mut child = command
         .stdin(Stdio::piped())
@@ -242,7 +242,7 @@ fn run(mut command: Command, script: &str) -> Option<String> {
     Some(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap())
 }
 
-/// The next answer, whose length is in its head.
+/// Reads the next response, whose length is in its head.
 async fn one_answer(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     loop {

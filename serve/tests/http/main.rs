@@ -1,4 +1,4 @@
-//! Every route and every refusal, on a small model.
+//! Every route and every error, on a small model.
 #![allow(clippy::unwrap_used)]
 
 mod access;

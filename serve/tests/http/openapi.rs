@@ -1,4 +1,4 @@
-//! The description of the interface beside the interface.
+//! The `OpenAPI` document agrees with the API.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ async fn document() -> Value {
     body_of(ask(&app(), get("/api/openapi.json")).await).await
 }
 
-/// Whether a value is as one of the document's schemas says.
+/// Checks a value against a schema of the document.
 fn is_a(document: &Value, schema: &str, value: &Value) {
     let mut rules = document.clone();
     rules["$ref"] = json!(format!("#/components/schemas/{schema}"));
@@ -22,7 +22,7 @@ fn is_a(document: &Value, schema: &str, value: &Value) {
 }
 
 #[tokio::test]
-async fn it_lists_all_addresses_and_their_methods() {
+async fn the_document_lists_all_addresses_and_their_methods() {
     let (document, app) = (document().await, app());
     let listed = document["paths"].as_object().unwrap();
     let paths = listed.keys().map(String::as_str).collect::<BTreeSet<_>>();
@@ -42,7 +42,7 @@ async fn it_lists_all_addresses_and_their_methods() {
 }
 
 #[tokio::test]
-async fn answers_are_as_it_says() {
+async fn responses_match_the_document() {
     let (document, app) = (document().await, app());
     is_a(&document, "Captioned", &body_of(ask(&app, raw(photo())).await).await);
     is_a(&document, "Refused", &body_of(ask(&app, raw(b"text".to_vec())).await).await);
@@ -52,6 +52,6 @@ async fn answers_are_as_it_says() {
 
 #[tokio::test]
 #[should_panic(expected = "Captioned")]
-async fn another_answer_is_noticed() {
+async fn other_responses_do_not_match() {
     is_a(&document().await, "Captioned", &json!({ "caption": "a dog" }));
 }

@@ -1,4 +1,4 @@
-//! What those who run the server see.
+//! Health, readiness, metrics and request ids.
 
 use axum::http::StatusCode;
 
@@ -7,7 +7,7 @@ use serve::{Draining, Options};
 use crate::{app, ask, drained_app, get, header_of, photo, raw, text};
 
 #[tokio::test]
-async fn it_says_that_it_lives_and_is_ready() {
+async fn health_and_readiness_are_reported() {
     let app = app();
     for (path, answer) in [("/health", "ok\n"), ("/ready", "ready\n")] {
         let response = ask(&app, get(path)).await;
@@ -17,7 +17,7 @@ async fn it_says_that_it_lives_and_is_ready() {
 }
 
 #[tokio::test]
-async fn before_it_stops_it_answers_and_wants_no_more() {
+async fn a_draining_server_answers_and_is_not_ready() {
     let draining = Draining::default();
     let app = drained_app(Options::default(), draining.clone());
     let response = ask(&app, raw(photo())).await;
@@ -35,7 +35,7 @@ async fn before_it_stops_it_answers_and_wants_no_more() {
 }
 
 #[tokio::test]
-async fn what_happened_is_counted() {
+async fn requests_and_photos_are_counted() {
     let app = app();
     for bytes in [photo(), photo(), b"text".to_vec()] {
         ask(&app, raw(bytes)).await;
@@ -62,7 +62,7 @@ async fn what_happened_is_counted() {
 }
 
 #[tokio::test]
-async fn every_answer_has_an_id_and_keeps_the_clients() {
+async fn every_response_has_an_id_or_that_of_the_client() {
     let app = app();
     let id = header_of(&ask(&app, get("/health")).await, "x-request-id").to_owned();
     assert_eq!(id.len(), 36, "{id}");
@@ -85,7 +85,7 @@ async fn ids_of_clients_are_short_and_printable() {
         request.headers_mut().insert("x-request-id", given);
         assert_eq!(header_of(&ask(&app, request).await, "x-request-id"), kept);
     }
-    // Nothing printable: as if there were none.
+    // Nothing printable: like no id.
     let mut request = get("/health");
     let blank = axum::http::HeaderValue::from_bytes(b" \xff\xfe").unwrap();
     request.headers_mut().insert("x-request-id", blank);

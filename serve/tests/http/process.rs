@@ -1,4 +1,4 @@
-//! `serve` as a process: its flags, its log, its output.
+//! The process `serve`: its options, its log, its output.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tests::small_model;
 
-/// A running `serve`, which ends with this value.
+/// A running `serve`, which is killed on drop.
 struct Process {
     child: Child,
     address: String,
@@ -30,7 +30,7 @@ impl Process {
         let _ = ureq::get(format!("{}{path}", self.address)).header("x-request-id", "mine").call();
     }
 
-    /// Whether it ended well when it was asked to.
+    /// Stops it; returns whether the exit status was 0.
     fn stop(&mut self) -> bool {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -60,14 +60,14 @@ fn serve() -> Command {
 }
 
 #[test]
-fn flags_that_would_do_nothing_are_refused_with_what_is_right() {
+fn options_without_effect_are_refused_with_the_right_form() {
     for (flag, value, advice) in [
         ("--cors-origin", "example.org", "https://example.org"),
-        ("--cors-origin", "https://a.example,https://example.org/", "https://example.org;"),
-        ("--cors-origin", "https://example.org:443", "https://example.org;"),
+        ("--cors-origin", "https://a.example,https://example.org/", "https://example.org:"),
+        ("--cors-origin", "https://example.org:443", "https://example.org:"),
         ("--cors-origin", "null", "*"),
         ("--log", "nonsense", "nonsense=debug"),
-        ("--log", "serve=loud", "PART=LEVEL"),
+        ("--log", "serve=loud", "TARGET=LEVEL"),
         ("--write-time", "0", "above 0"),
     ] {
         let output = serve().arg(format!("{flag}={value}")).output().unwrap();
@@ -78,7 +78,7 @@ fn flags_that_would_do_nothing_are_refused_with_what_is_right() {
 }
 
 #[test]
-fn each_request_is_one_line_of_json_and_probes_are_none() {
+fn each_request_is_one_line_of_json_and_probes_are_not_logged() {
     let server = Process::start(&["--log-format", "json"], Stdio::piped());
     for path in ["health", "ready", "metrics", "api/openapi.json", "nothing"] {
         server.get(path);
@@ -100,7 +100,7 @@ fn each_request_is_one_line_of_json_and_probes_are_none() {
 }
 
 #[test]
-fn a_log_that_is_no_terminal_has_no_colours_and_parts_have_levels() {
+fn a_log_in_a_file_has_no_colours_and_targets_have_levels() {
     let server = Process::start(&["--log", "warn,showtell=debug"], Stdio::piped());
     server.get("health");
     let log = server.log();
@@ -109,7 +109,7 @@ fn a_log_that_is_no_terminal_has_no_colours_and_parts_have_levels() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_hinders_nobody() {
+fn requests_are_answered_without_a_writable_log() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let (reader, closed) = std::io::pipe().unwrap();
     drop(reader);
@@ -121,9 +121,9 @@ fn a_log_that_cannot_be_written_hinders_nobody() {
     }
 }
 
-/// Its output is but its address, which those know who chose the port.
+/// The output is only the address.
 #[test]
-fn output_that_nobody_reads_does_not_end_it() {
+fn the_server_runs_with_a_closed_output() {
     let model = tempfile::tempdir().unwrap();
     small_model::write(model.path());
     let full = File::options().write(true).open("/dev/full").unwrap();

@@ -1,4 +1,4 @@
-//! Every error: its status, its code, what it tells people.
+//! Every error: its status, its code, its texts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use serve::{Draining, Options, Size};
 use crate::sockets::Listening;
 use crate::{app, app_with, ask, drained_app, form, get, header_of, json, photo, png, raw, text};
 
-/// Errors that no request can bring about: a part of the server has to fail.
+/// Errors that no request can cause: a part of the server has to fail.
 const OF_FAILURES: [&str; 3] = ["model_failed", "server_failed", "page_failed"];
 const API: &str = include_str!("../../../docs/api.md");
 
-/// The codes that requests were refused with, each as the documentation says.
+/// The codes of refused requests, each checked against the documentation.
 #[derive(Default)]
 struct Met(BTreeSet<String>);
 
@@ -45,7 +45,7 @@ impl Met {
     }
 }
 
-/// Brings about each error that a request can, and looks that all of them are documented and told on the page.
+/// Causes each error that a request can cause, and checks that all are documented and have a text on the page.
 #[tokio::test]
 async fn every_error_has_its_status_its_code_and_its_texts() {
     let app = app();
@@ -65,7 +65,7 @@ async fn every_error_has_its_status_its_code_and_its_texts() {
 
     let small = app_with(Options { memory: Size::mib(4), ..Options::default() });
     met.add(&small, raw(png(1200, 1000, [1, 2, 3])), 413, "image_needs_too_much_memory").await;
-    // Less than what one upload takes stands for what others have left.
+    // Less memory than one upload needs, as if other uploads had the rest.
     let busy = app_with(Options { memory: Size::new(1 << 17), ..Options::default() });
     met.add(&busy, raw(photo()), 429, "memory_full").await;
 
@@ -81,7 +81,7 @@ async fn every_error_has_its_status_its_code_and_its_texts() {
     met.add(&drained_app(Options::default(), draining), get("/ready"), 503, "not_ready").await;
 
     let server = Listening::start(Options::default()).await;
-    // An address that is too long is told from a head that is too large as long as it fits into one.
+    // Too long an address is distinguished from too large a head as long as it fits into the head.
     let (long, larger) = ("x".repeat(70_000), "x".repeat(1_000_000));
     for (head, status, code) in [
         ("GET / HTTP/9.9".to_owned(), 400, "bad_request"),
@@ -122,7 +122,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
     let checksum = crc32fast::hash(&bomb[12..29]).to_be_bytes();
     bomb[29..33].copy_from_slice(&checksum);
     let mut damaged = photo();
-    // The first block of the compressed pixels has a type that there is not.
+    // The first block of the compressed pixels has an unknown type.
     damaged[43] = 0xff;
     let cut = photo();
     let cut = cut[..cut.len() / 2].to_vec();
@@ -136,7 +136,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         .header(header::CONTENT_TYPE, "multipart/form-data")
         .body(Body::from(photo()))
         .unwrap();
-    // A header of the QOI format: an image, but of a kind that is not read.
+    // A header of the QOI format, which is not supported.
     let qoi = b"qoif\0\0\0\x08\0\0\0\x08\x03\0".to_vec();
     let limits = Options::default();
     let many = vec![("image", b"x".as_slice()); limits.max_photos + 1];
@@ -167,7 +167,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         (raw(large.clone()), 413, "body_too_large"),
         (api(&[("image", &large)]), 413, "body_too_large"),
         (
-            form("/api/captions", &[("image", &vec![0; limits.max_together().bytes() as usize])]),
+            form("/api/captions", &[("image", &vec![0; limits.max_total().bytes() as usize])]),
             413,
             "photos_too_large",
         ),
@@ -194,10 +194,10 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_bad_upload_hinders_no_other() {
+async fn a_bad_upload_does_not_affect_others() {
     let app = app();
     let large = vec![0; Options::default().max_upload.bytes() as usize + 1];
-    // One that is too large among several does not hinder the others.
+    // One photo that is too large does not affect the others.
     let both = ask(&app, form("/api/captions", &[("image", &large), ("image", &photo())])).await;
     let both = json(both).await["results"].clone();
     assert_eq!(both[0]["error"]["code"], "body_too_large");
@@ -207,7 +207,7 @@ async fn a_bad_upload_hinders_no_other() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_told_at_once_and_empties() {
+async fn a_full_queue_refuses_at_once_and_empties() {
     let app = app_with(Options { queue: 1, ..Options::default() });
     // On a busy machine the first photo may be done before the second one is looked at.
     for attempt in 0..50 {
@@ -230,7 +230,7 @@ async fn a_full_queue_is_told_at_once_and_empties() {
 }
 
 #[tokio::test]
-async fn a_caption_that_takes_too_long_is_given_up() {
+async fn a_caption_after_the_deadline_is_an_error() {
     let deadline = Duration::from_micros(1).into();
     let app = app_with(Options { deadline, ..Options::default() });
     let late = ask(&app, raw(png(3000, 3000, [1, 2, 3]))).await;
@@ -239,7 +239,7 @@ async fn a_caption_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn each_limit_is_named_where_it_is_hit() {
+async fn each_limit_is_named_in_its_error() {
     let app = app_with(Options {
         max_upload: Size::new(2000),
         max_photos: 6,
@@ -256,7 +256,7 @@ async fn each_limit_is_named_where_it_is_hit() {
     let cases = [
         (raw(large.clone()), "2 kB"),
         (form("/api/caption", &[("image", &large)]), "2 kB"),
-        (several(5), "8 kB together"),
+        (several(5), "8 kB in total"),
         (form("/api/captions", &vec![("image", b"x".as_slice()); 7]), "6 photos"),
     ];
     for (request, limit) in cases {
@@ -267,7 +267,7 @@ async fn each_limit_is_named_where_it_is_hit() {
     }
     let fit = ask(&app, several(3)).await;
     assert_eq!(fit.status(), StatusCode::OK);
-    // The form around a photo is not counted as the photo.
+    // The form around a photo does not count as the photo.
     assert_eq!(ask(&app, form("/api/caption", &[("image", &padded(2000))])).await.status(), 200);
     let item = json(ask(&app, form("/api/captions", &[("image", &large)])).await).await;
     let message = &item["results"][0]["error"]["message"];
@@ -275,7 +275,7 @@ async fn each_limit_is_named_where_it_is_hit() {
 }
 
 #[tokio::test]
-async fn an_image_that_never_finds_memory_is_refused_for_good() {
+async fn an_image_larger_than_the_memory_is_refused() {
     let app = app_with(Options { memory: Size::mib(4), ..Options::default() });
     let response = ask(&app, raw(png(1100, 1000, [1, 2, 3]))).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -287,7 +287,7 @@ async fn an_image_that_never_finds_memory_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_request_may_have_more_photos_than_there_are_places() {
+async fn a_request_may_have_more_photos_than_permits() {
     let app = app_with(Options { queue: 3, ..Options::default() });
     let photos = (0..12).map(|at| png(40, 30, [250 - 20 * at, 90, 20 * at])).collect::<Vec<_>>();
     let fields = photos.iter().map(|photo| ("image", photo.as_slice())).collect::<Vec<_>>();
@@ -303,7 +303,7 @@ async fn a_request_may_have_more_photos_than_there_are_places() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_is_given_up() {
+async fn a_body_that_does_not_end_is_refused() {
     let body_time = Duration::from_millis(20).into();
     let app = app_with(Options { body_time, ..Options::default() });
     let slow = Request::post("/api/caption").body(never()).unwrap();

@@ -1,4 +1,4 @@
-//! Connections: slow ones, too many of them, ends, and what is sent over them.
+//! Connections: slow ones, too many of them, and shutdown.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -37,10 +37,10 @@ impl Listening {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Sends bytes on a connection of its own and reads until the server closes it.
+    /// Sends bytes on a new connection and reads until the server closes it.
     pub(crate) async fn send(&self, bytes: &[u8]) -> String {
         let mut connection = self.connect().await;
-        // The server may answer and close before it has read all.
+        // The server may answer and close before it has read everything.
         let _ = connection.write_all(bytes).await;
         read_all(&mut connection).await
     }
@@ -67,7 +67,7 @@ fn post(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_is_not_waited_for() {
+async fn a_connection_without_a_head_is_closed() {
     let header_time = Duration::from_millis(100).into();
     let server = Listening::start(Options { header_time, ..Options::default() }).await;
     let answer = server.send(b"GET /health HTTP/1.1\r\nHost:").await;
@@ -77,7 +77,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_waits_for_room() {
+async fn a_connection_above_the_limit_waits() {
     let server = Listening::start(Options { connections: 1, ..Options::default() }).await;
     let mut first = server.connect().await;
     first.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -89,7 +89,7 @@ async fn a_connection_too_many_waits_for_room() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_told_so() {
+async fn a_body_that_is_too_large_is_refused() {
     let server = Listening::start(Options::default()).await;
     let answer =
         server.send(&post(&vec![0; Options::default().max_upload.bytes() as usize + 1])).await;
@@ -98,13 +98,13 @@ async fn a_body_that_is_too_large_is_told_so() {
 }
 
 #[tokio::test]
-async fn connections_that_break_off_cost_nothing() {
+async fn broken_connections_do_not_harm() {
     let server = Listening::start(Options { queue: 2, ..Options::default() }).await;
     let whole = post(&png(900, 900, [1, 2, 3]));
     for at in [1, 30, whole.len() / 2, whole.len()] {
         let mut connection = server.connect().await;
         connection.write_all(&whole[..at]).await.unwrap();
-        // One half closed, then the whole.
+        // Half closed, then closed.
         connection.shutdown().await.unwrap();
         sleep(Duration::from_millis(20)).await;
     }
@@ -115,7 +115,7 @@ async fn connections_that_break_off_cost_nothing() {
 }
 
 #[tokio::test]
-async fn requests_in_work_end_before_the_server_does() {
+async fn running_requests_end_before_the_server() {
     let server = Listening::start(Options::default()).await;
     let mut connection = server.connect().await;
     let whole = post(&png(3000, 3000, [1, 2, 3]));
@@ -131,7 +131,7 @@ async fn requests_in_work_end_before_the_server_does() {
 }
 
 #[tokio::test]
-async fn a_request_that_does_not_end_does_not_keep_the_server() {
+async fn shutdown_does_not_wait_for_endless_requests() {
     let shutdown_time = Duration::from_millis(100).into();
     let server = Listening::start(Options { shutdown_time, ..Options::default() }).await;
     let mut connection = server.connect().await;
@@ -155,7 +155,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn limits_that_make_no_sense_are_refused() {
+fn invalid_limits_are_refused() {
     for [flag, value] in [
         ["--deadline", "0"],
         ["--deadline", "soon"],

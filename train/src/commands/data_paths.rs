@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use data::program::{report_left_out, warn};
+use common::program::{report_left_out, warn};
 use data::splits::folder_of;
 use data::{Captions, Splits};
 use features::{FeatureStore, shards_of};

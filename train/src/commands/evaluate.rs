@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use data::metrics::health::Health;
+use common::files;
+use common::program::{print, warn};
+use data::Split;
+use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{PROTOCOL, Scores};
-use data::program::{print, warn};
-use data::{Split, files};
 use models::SearchOptions;
 use serde::Serialize;
 use train::evaluate::{Evaluation, EvaluationSetup, evaluate as caption_and_score};
@@ -116,7 +117,7 @@ struct Report {
     /// Number of captions that were cut off at the maximum length.
     unfinished: usize,
     #[serde(rename = "health")]
-    statistics: Health,
+    statistics: CaptionStatistics,
     protocol: &'static str,
 }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::ensure;
+use common::program::print;
 use data::Split;
-use data::program::print;
 use tch::Device;
 use train::export::{ExportOptions, Weights, check, export as write};
 use train::run::RunFolder;

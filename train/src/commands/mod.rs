@@ -9,7 +9,7 @@ mod resume;
 mod scoring;
 pub(crate) mod training;
 
-use data::program::warn;
+use common::program::warn;
 use tch::Device;
 
 use crate::options::DeviceArgs;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::ensure;
-use data::program::warn;
+use common::program::warn;
 use data::{Split, Vocabulary};
 use models::SearchOptions;
 use train::dataset;
@@ -165,7 +165,7 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
 
 /// The vocabulary of the training captions. Refuses a run folder with another one.
 fn vocabulary(path: &Path, data: &DataSet, min_count: usize) -> anyhow::Result<Vocabulary> {
-    let vocabulary = Vocabulary::of_training(&data.captions, &data.splits, min_count)?;
+    let vocabulary = Vocabulary::from_training(&data.captions, &data.splits, min_count)?;
     if path.exists() {
         let found = Vocabulary::load(path)?;
         let other = match found.origin() {

@@ -1,8 +1,9 @@
 //! `train report`.
 
 use anyhow::{Context as _, ensure};
-use data::program::{print, warn};
-use data::{Split, files};
+use common::files;
+use common::program::{print, warn};
+use data::Split;
 use train::dataset::ScoredImage;
 use train::evaluate::{EvaluationSetup, evaluate};
 use train::report::{ReportedRun, render};

@@ -1,8 +1,8 @@
 //! The images to score, checked against those that the runs were trained on.
 
 use anyhow::{Context as _, ensure};
+use common::program::warn;
 use data::Split;
-use data::program::warn;
 use features::FeatureStore;
 use tch::Device;
 use train::dataset::{self, ScoredImage};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::ensure;
-use data::program::warn;
+use common::program::warn;
 use train::export::ExportOptions;
 use train::fit::{Fit, Stop};
 use train::run::RunFolder;

@@ -4,7 +4,7 @@ mod check;
 
 use std::collections::BTreeMap;
 
-use data::digest;
+use common::digest;
 use models::bundle::{FORMAT, MANIFEST_FILE, Manifest, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
 use onnx::Graph;
@@ -72,7 +72,7 @@ fn manifest(
     let progress = &run.checkpoint.progress;
     Manifest {
         format: FORMAT.to_owned(),
-        created_by: format!("showtell train {}", data::version!()),
+        created_by: format!("showtell train {}", common::version!()),
         network: run.config.recipe.to_string(),
         encoder: Part {
             file: run.config.encoder.name.clone(),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 
 use super::TrainingData;
 use super::validation::Validation;
@@ -95,7 +95,7 @@ impl Completion {
     fn new(data: &TrainingData) -> Self {
         let references = data.dev.iter().flat_map(|image| &image.references);
         let references = references.map(Vec::as_slice).collect::<Vec<_>>();
-        Self { open_references: Health::of(&references, None).unfinished }
+        Self { open_references: CaptionStatistics::count(&references, None).unfinished }
     }
 
     /// The shares of unfinished captions, where the share `open` ends in a word that does not end an English caption.

@@ -1,8 +1,8 @@
 //! The record of an epoch.
 
+use common::program::warn;
 use data::metrics::Scores;
-use data::metrics::health::Health;
-use data::program::warn;
+use data::metrics::statistics::CaptionStatistics;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub(super) struct EpochRecord {
     /// Number of dev captions that were cut off at the maximum length.
     unfinished: usize,
     #[serde(rename = "health")]
-    statistics: Health,
+    statistics: CaptionStatistics,
     dev: Scores,
 }
 

@@ -1,7 +1,7 @@
 //! Comparison of the present data with that of a run, and of images to score with those that were trained on.
 
+use common::program::warn;
 use data::Split;
-use data::program::warn;
 use features::FeatureStore;
 
 use super::part::Photos;

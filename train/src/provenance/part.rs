@@ -1,7 +1,8 @@
 //! The record of one split of a data set.
 
-use data::names::normal;
-use data::{PartDigest, Split, digest, digest_of_part};
+use common::digest;
+use common::names::normal;
+use data::{PartDigest, Split, digest_of_part};
 use features::{FeatureStore, Source};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,8 @@ pub struct PartRecord {
 impl PartRecord {
     /// The record of a split of present data.
     pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
-        let images = data.captions.iter().filter(|of| data.splits.of(&of.image) == Some(split));
+        let images =
+            data.captions.iter().filter(|of| data.splits.split_of(&of.image) == Some(split));
         let rows = images.filter_map(|of| data.store.find(&of.image));
         let photos = sorted_photos(rows, &data.store)?;
         Ok(Self {

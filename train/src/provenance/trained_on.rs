@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use data::names::normal;
-use data::{Captions, digest, text};
+use common::names::normal;
+use common::{digest, text};
+use data::Captions;
 use features::{FeatureStore, Source};
 use serde::{Deserialize, Serialize};
 

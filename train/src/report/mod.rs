@@ -6,10 +6,10 @@ mod example;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use common::{LeftOut, text};
 use data::metrics::bootstrap::Bootstrap;
-use data::metrics::health::Health;
+use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{NAMES, PROTOCOL, Sums};
-use data::{LeftOut, text};
 use minijinja::Environment;
 use minijinja::value::Serde;
 use models::preprocess::Resize;
@@ -73,7 +73,7 @@ struct Page<'a> {
     charts: Vec<Chart>,
     scores: Vec<ScoreRow>,
     settings: Vec<Setting>,
-    statistics: Vec<Health>,
+    statistics: Vec<CaptionStatistics>,
     best: Vec<Example>,
     worst: Vec<Example>,
     has_photos: bool,

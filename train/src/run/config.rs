@@ -12,7 +12,7 @@ use crate::recipes::{NetworkConfig, Recipe};
 use crate::settings::{Refinement, Training, check_search};
 
 /// The source revision this program was built from.
-pub const REVISION: &str = data::revision!();
+pub const REVISION: &str = common::revision!();
 
 /// `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

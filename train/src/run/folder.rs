@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use data::text;
+use common::text;
 use models::bundle::{MANIFEST_FILE, VOCABULARY_FILE};
 use serde::Serialize;
 use toml::Table;
@@ -120,7 +120,7 @@ impl RunFolder {
     /// new one is there.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.0.join(name);
-        data::files::replace(&path, bytes).map_err(Error::io(&path))
+        common::files::replace(&path, bytes).map_err(Error::io(&path))
     }
 
     /// Creates the folder and locks it; the lock is released when the file is dropped.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use data::text;
+use common::text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};

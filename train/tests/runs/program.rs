@@ -77,7 +77,7 @@ impl Place {
     /// The images that the hash of their names assigns to a split.
     pub(crate) fn hashed(&self, split: Split) -> Vec<&str> {
         let names = self.names.iter().map(String::as_str);
-        names.filter(|name| Splits::Hashed.of(name) == Some(split)).collect()
+        names.filter(|name| Splits::Hashed.split_of(name) == Some(split)).collect()
     }
 
     /// Official split lists in a folder.

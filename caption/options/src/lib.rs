@@ -1,0 +1,111 @@
+//! Command-line options of the programs that caption photos: the model and the search.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::error::ErrorKind;
+use models::bundle::MANIFEST_FILE;
+use models::decode::MAX_PIXELS;
+use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, SearchOptions};
+
+/// The default run folder of `train fit`.
+const TRAINED: &str = "models/flickr8k";
+/// The model that is part of Showtell.
+const SHIPPED: &str = "models/showtell";
+
+/// The model and its device.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The model folder, as written by `train` [default: models/flickr8k; if that does not exist, models/showtell, which
+    /// is part of Showtell].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// The encoder [default: searched in the model folder, then in its parent folder].
+    #[arg(long, value_name = "FILE")]
+    pub encoder: Option<PathBuf>,
+    /// The device of the encoder.
+    #[arg(long, default_value_t, value_name = "DEVICE")]
+    pub device: DeviceChoice,
+    /// The most pixels of a photo.
+    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pixels: u64,
+}
+
+impl ModelArgs {
+    /// Opens the model, with `threads` for its networks, or one per core.
+    ///
+    /// # Errors
+    /// If the model folder is incomplete or damaged, the encoder is another one, or the device is missing.
+    pub fn open(&self, threads: Option<usize>) -> models::Result<Captioner> {
+        let options = CaptionerOptions {
+            encoder: self.encoder.clone(),
+            device: self.device,
+            threads,
+            limits: Limits { max_pixels: self.max_pixels },
+        };
+        Captioner::open(self.folder(), &options)
+    }
+
+    /// The model folder: `--model`, or one of the defaults.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        let default =
+            || if Path::new(TRAINED).join(MANIFEST_FILE).exists() { TRAINED } else { SHIPPED };
+        self.model.as_deref().unwrap_or_else(|| Path::new(default()))
+    }
+}
+
+/// The settings of beam search.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// The beam: captions kept at each step of the search.
+    #[arg(long, default_value_t = 4, value_name = "K",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub beam: u16,
+    /// The fewest words of a caption.
+    #[arg(long, default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub min_length: u16,
+    /// The most words of a caption.
+    #[arg(long, default_value_t = 24, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub max_length: u16,
+    /// Block repeated n-grams of this size (0 = off).
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub no_repeat_ngram: u16,
+    /// Block words that directly repeat the word before.
+    #[arg(long)]
+    pub no_double_words: bool,
+}
+
+impl SearchArgs {
+    /// The options of a search for the `n_best` captions.
+    ///
+    /// # Errors
+    /// An error of the command line if two options contradict each other.
+    pub fn options(&self, n_best: u16) -> Result<SearchOptions, clap::Error> {
+        if n_best > self.beam {
+            return Err(conflict(format!("--n-best {n_best} needs --beam {n_best} or more")));
+        }
+        if self.min_length >= self.max_length {
+            let (min_length, least) = (self.min_length, self.min_length + 1);
+            return Err(conflict(format!(
+                "--min-length {min_length} needs --max-length {least} or more"
+            )));
+        }
+        Ok(SearchOptions {
+            beam: self.beam.into(),
+            n_best: n_best.into(),
+            min_length: self.min_length.into(),
+            max_length: self.max_length.into(),
+            no_repeat_ngram: self.no_repeat_ngram.into(),
+            double_words: !self.no_double_words,
+            ..SearchOptions::default()
+        })
+    }
+}
+
+fn conflict(problem: String) -> clap::Error {
+    clap::Error::raw(ErrorKind::ArgumentConflict, problem)
+}

@@ -1,0 +1,128 @@
+//! `caption`: captions of photos, on the command line.
+
+mod attention;
+mod parallel;
+mod photos;
+mod results;
+mod workers;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use caption_options::{ModelArgs, SearchArgs};
+use clap::{CommandFactory as _, Parser};
+use common::program::CAPTION;
+use indicatif::{ProgressBar, ProgressStyle};
+use models::{Caption, Captioner, SearchOptions};
+
+use self::photos::Photo;
+use self::results::{Format, Results};
+use self::workers::Workers;
+
+/// Caption photos with a trained model.
+#[derive(Parser)]
+#[command(name = "caption", version = common::version!())]
+struct Cli {
+    /// Photos, folders of photos (with their subfolders), or - for one photo on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    search: SearchArgs,
+    /// Captions of each photo, the best first; at most --beam.
+    #[arg(long, default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    n_best: u16,
+    /// Print one JSON document per line, with the probability and the attention of each word.
+    #[arg(long)]
+    json: bool,
+    /// A folder for pictures of the attention: one for each word of the best caption.
+    #[arg(long, value_name = "DIR")]
+    attention: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    CAPTION.run(|cli: Cli| {
+        let search = cli.search.options(cli.n_best);
+        let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
+        Ok(if run(&cli, &search)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// Captions all photos; returns whether all have a caption.
+fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
+    let photos = photos::find(&cli.paths)?;
+    let folders = match &cli.attention {
+        Some(root) => attention::folders(root, &photos)?.into_iter().map(Some).collect(),
+        None => vec![None; photos.len()],
+    };
+    let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
+    let workers = Workers::open(&cli.model, photos.len())?;
+    let format = if cli.json { Format::Json } else { Format::Text };
+    let mut results = Results::new(format, usize::from(cli.n_best), io::stdout().lock());
+    let bar = progress_bar(photos.len());
+    let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
+    parallel::for_each_in_order(
+        &workers.captioners(),
+        &batches,
+        |captioner, batch| caption(captioner, batch, search),
+        |batch, captions| {
+            for ((photo, _), captions) in batch.iter().zip(captions?) {
+                bar.suspend(|| results.write(photo, captions))?;
+                bar.inc(1);
+            }
+            Ok(())
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(results.failed() == 0)
+}
+
+/// A photo, and the folder for pictures of its attention.
+type Task = (Photo, Option<PathBuf>);
+
+/// The captions of one photo.
+type Captions = anyhow::Result<Vec<Caption>>;
+
+/// Captions a batch of photos, and draws the attention if there is a folder for it. A photo that cannot be captioned has
+/// its own error.
+fn caption(
+    captioner: &Captioner,
+    batch: &[Task],
+    search: &SearchOptions,
+) -> anyhow::Result<Vec<Captions>> {
+    let read = |photo: &Photo| -> anyhow::Result<_> {
+        let bytes = photo.read()?;
+        Ok((captioner.prepare(&bytes)?, bytes))
+    };
+    let (mut prepared, mut photos) = (Vec::new(), Vec::new());
+    for (photo, _) in batch {
+        photos.push(read(photo).map(|(photo, bytes)| {
+            prepared.push(photo);
+            bytes
+        }));
+    }
+    let mut results = captioner.caption_all(&prepared, search)?.captions.into_iter();
+    let finish = |((_, folder), bytes): (&Task, anyhow::Result<Vec<u8>>)| {
+        let bytes = bytes?;
+        let captions = results.next().unwrap_or_default();
+        if let (Some(folder), Some(best)) = (folder, captions.first()) {
+            let drawn = captioner.draw_attention(&bytes, best, folder);
+            drawn.with_context(|| format!("attention: {}", folder.display()))?;
+        }
+        Ok(captions)
+    };
+    Ok(batch.iter().zip(photos).map(finish).collect())
+}
+
+fn progress_bar(photos: usize) -> ProgressBar {
+    if photos < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} photos  {per_sec}  {eta} left");
+    let bar = ProgressBar::new(photos as u64);
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}

@@ -1,0 +1,105 @@
+//! The photos to caption.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use common::program::report_left_out;
+use models::decode::EXTENSIONS;
+use models::folder::{self, Problem};
+
+/// The most bytes of a photo.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The path that means standard input.
+const STDIN: &str = "-";
+
+/// A photo to caption.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Photo {
+    path: PathBuf,
+    /// The given folder that contains it, if it was found in a folder.
+    folder: Option<PathBuf>,
+    /// The reason why it cannot be read, if that is already known.
+    problem: Option<String>,
+}
+
+/// Lists the photos: files as given, and all images below folders in the order of their names. Entries that are left out
+/// of folders are reported on stderr. A missing path, or an unreadable entry of a folder, is a photo that cannot be read.
+///
+/// # Errors
+/// If the only photo cannot be read.
+pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Photo>> {
+    let mut photos = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            photos.push(Photo::new(path.clone(), None, None));
+            continue;
+        }
+        let listing = folder::list(path, &[]);
+        report_left_out(path, &listing.left_out);
+        let is_empty = listing.files.is_empty() && listing.problems.is_empty();
+        let nothing = is_empty.then(|| {
+            let reason = format!("no photo in it ({})", EXTENSIONS.join(", "));
+            Problem { path: path.clone(), reason }
+        });
+        let folder = Some(path);
+        photos.extend(listing.files.into_iter().map(|path| Photo::new(path, folder, None)));
+        let problems = listing.problems.into_iter().chain(nothing);
+        photos
+            .extend(problems.map(|problem| Photo::new(problem.path, folder, Some(problem.reason))));
+    }
+    if let [Photo { path, problem: Some(problem), .. }] = &photos[..] {
+        bail!("{}: {problem}", path.display());
+    }
+    Ok(photos)
+}
+
+impl Photo {
+    fn new(path: PathBuf, folder: Option<&PathBuf>, problem: Option<String>) -> Self {
+        Self { path, folder: folder.cloned(), problem }
+    }
+
+    /// The name of the photo in results.
+    pub(crate) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The path as given or found.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the bytes of the file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is too large.
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
+        if let Some(problem) = &self.problem {
+            bail!("{problem}");
+        }
+        if self.path == Path::new(STDIN) {
+            return read_whole(io::stdin().lock()).context("standard input");
+        }
+        read_whole(File::open(&self.path)?)
+    }
+
+    /// The path of results about it below a folder: its path below the given folder.
+    pub(crate) fn below(&self) -> &Path {
+        if self.path == Path::new(STDIN) {
+            return Path::new("stdin");
+        }
+        let in_folder = self.folder.as_ref().and_then(|folder| self.path.strip_prefix(folder).ok());
+        in_folder.unwrap_or_else(|| Path::new(self.path.file_name().unwrap_or(OsStr::new("photo"))))
+    }
+}
+
+/// Reads all bytes, up to the most of a photo: a device may be endless.
+fn read_whole(from: impl Read) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= MAX_BYTES, "larger than 1 GiB, the most of a photo");
+    Ok(bytes)
+}

@@ -1,0 +1,87 @@
+//! The output: one line per caption, or one JSON document per photo.
+
+use std::io::{self, Write};
+
+use anyhow::Context as _;
+use common::names::one_line;
+use common::program::{explain, warn};
+use models::Caption;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::photos::Photo;
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A file name, a tab and a caption per line. Control characters of names are escaped.
+    Text,
+    /// One JSON document per line.
+    Json,
+}
+
+/// A writer of results. Errors of photos go to standard error as well.
+pub(crate) struct Results<W> {
+    format: Format,
+    n_best: usize,
+    out: W,
+    failed: usize,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: String,
+    caption: &'a str,
+    captions: &'a [Caption],
+}
+
+impl<W: Write> Results<W> {
+    pub(crate) fn new(format: Format, n_best: usize, out: W) -> Self {
+        Self { format, n_best, out, failed: 0 }
+    }
+
+    /// The number of photos without a caption.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// Writes the captions of a photo, or its error.
+    ///
+    /// # Errors
+    /// If standard output cannot be written.
+    pub(crate) fn write(
+        &mut self,
+        photo: &Photo,
+        captions: anyhow::Result<Vec<Caption>>,
+    ) -> anyhow::Result<()> {
+        let file = photo.name();
+        let written = match captions {
+            Ok(captions) => self.write_captions(file, &captions),
+            Err(error) => self.write_error(&file, &explain(&error)),
+        };
+        written.and_then(|()| self.out.flush()).context("standard output")
+    }
+
+    fn write_error(&mut self, file: &str, error: &str) -> io::Result<()> {
+        self.failed += 1;
+        warn(format_args!("{}: {error}", one_line(file)));
+        match self.format {
+            Format::Text => Ok(()),
+            Format::Json => writeln!(self.out, "{}", json!({ "file": file, "error": error })),
+        }
+    }
+
+    fn write_captions(&mut self, file: String, captions: &[Caption]) -> io::Result<()> {
+        let captions = &captions[..self.n_best.min(captions.len())];
+        match self.format {
+            Format::Text => captions
+                .iter()
+                .try_for_each(|best| writeln!(self.out, "{}\t{}", one_line(&file), best.text)),
+            Format::Json => {
+                let caption = captions.first().map_or("", |best| &best.text);
+                let line = serde_json::to_string(&Line { file, caption, captions })?;
+                writeln!(self.out, "{line}")
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The `caption` command on a small model: its output, its order, and unreadable photos.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::small_model;
+
+/// A model, and a folder of photos with one file that is not a photo.
+fn workplace() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    fs::create_dir_all(folder.path().join("model")).unwrap();
+    fs::create_dir_all(photos.join("more")).unwrap();
+    small_model::write(&folder.path().join("model"));
+    for (name, blue) in [("b.png", 0), ("a.PNG", 20), ("more/c.png", 40)] {
+        RgbImage::from_pixel(60, 40, Rgb([140, 90, blue])).save(photos.join(name)).unwrap();
+    }
+    fs::write(photos.join("broken.jpg"), b"no photo").unwrap();
+    fs::write(photos.join("notes.txt"), b"no photo either").unwrap();
+    folder
+}
+
+fn caption(folder: &Path, arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_caption"))
+        .current_dir(folder)
+        .args(["--model", "model"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that does not read its input may have ended already.
+    let _ = process.stdin.take().unwrap().write_all(stdin);
+    process.wait_with_output().unwrap()
+}
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    String::from_utf8(bytes.to_vec()).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn folders_are_captioned_in_order_and_bad_files_are_named() {
+    let folder = workplace();
+    let output = caption(folder.path(), &["photos", "absent.jpg"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let printed = lines(&output.stdout);
+    let files = printed.iter().map(|line| line.split_once('\t').unwrap().0).collect::<Vec<_>>();
+    assert_eq!(files, ["photos/a.PNG", "photos/b.png", "photos/more/c.png"]);
+    assert!(printed.iter().all(|line| line.contains("\ta")), "{printed:?}");
+    let problems = lines(&output.stderr);
+    assert!(problems.contains(&"photos/broken.jpg: not an image".to_owned()), "{problems:?}");
+    assert!(problems.iter().any(|line| line.starts_with("absent.jpg: No such file")));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[test]
+fn json_has_the_best_captions_with_their_words() {
+    let folder = workplace();
+    let arguments = ["--json", "--n-best", "2", "photos/b.png", "photos/broken.jpg"];
+    let output = caption(folder.path(), &arguments, b"");
+    assert_eq!(output.status.code(), Some(1));
+    let printed = lines(&output.stdout);
+    let printed = printed.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let [photo, broken] = printed.collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(photo["file"], "photos/b.png");
+    let captions = photo["captions"].as_array().unwrap();
+    assert_eq!(captions.len(), 2);
+    assert_eq!(photo["caption"], captions[0]["text"]);
+    assert_eq!(captions[0]["words"][0]["attention"].as_array().unwrap().len(), 7);
+    assert_eq!(broken["error"], "not an image");
+}
+
+#[test]
+fn standard_input_is_a_photo_and_attention_is_drawn() {
+    let folder = workplace();
+    let photo = fs::read(folder.path().join("photos/b.png")).unwrap();
+    let from_file = caption(folder.path(), &["photos/b.png"], b"");
+    let output = caption(folder.path(), &["--attention", "looked", "-", "photos"], &photo);
+    let text = |line: &str| line.split_once('\t').unwrap().1.to_owned();
+    let said = text(&lines(&output.stdout)[0]);
+    assert_eq!(said, text(&lines(&from_file.stdout)[0]));
+    assert_eq!(from_file.status.code(), Some(0));
+    let words = said.split(' ').enumerate().map(|(at, word)| format!("{:02}-{word}.png", at + 1));
+    for below in ["stdin", "b.png"] {
+        let folder = folder.path().join("looked").join(below);
+        let mut drawn = fs::read_dir(&folder).unwrap();
+        assert_eq!(drawn.by_ref().count(), words.clone().count());
+        for name in words.clone() {
+            let drawn = image::open(folder.join(&name)).unwrap();
+            assert_eq!((drawn.width(), drawn.height()), (60, 40), "{name}");
+        }
+    }
+    assert!(folder.path().join("looked/more/c.png/01-a.png").exists());
+}
+
+#[test]
+fn an_error_of_the_command_line_names_the_next_step() {
+    let folder = workplace();
+    let says = |arguments: &[&str]| {
+        let output = caption(folder.path(), arguments, b"");
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(says(&[]).0, Some(2));
+    let (code, error) = says(&["--n-best", "5", "photos"]);
+    assert!(code == Some(2) && error.contains("--beam 5"), "{error}");
+    let (code, error) = says(&["--min-length", "9", "--max-length", "9", "photos"]);
+    assert!(code == Some(2) && error.contains("--max-length 10"), "{error}");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let (code, error) = says(&["empty"]);
+    assert!(code == Some(1) && error.contains("empty: no photo in it"), "{error}");
+}

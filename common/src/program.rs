@@ -1,0 +1,246 @@
+//! The frame of every program: environment variables, output, errors, exit status.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{ArgAction, Command, Parser};
+use serde_json::json;
+
+use crate::LeftOut;
+
+/// A program and the prefix of its environment variables: each option `--some-option` may be given as the variable
+/// `PREFIX_SOME_OPTION`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Program {
+    prefix: &'static str,
+    /// Whether standard error is one JSON document per line when it is not a terminal.
+    json_lines: bool,
+}
+
+/// `captions`.
+pub const CAPTIONS: Program = Program { prefix: "SHOWTELL_CAPTIONS_", json_lines: false };
+/// `encoder`.
+pub const ENCODER: Program = Program { prefix: "SHOWTELL_ENCODER_", json_lines: false };
+/// `extract`.
+pub const EXTRACT: Program = Program { prefix: "SHOWTELL_EXTRACT_", json_lines: true };
+/// `train`.
+pub const TRAIN: Program = Program { prefix: "SHOWTELL_TRAIN_", json_lines: false };
+/// `serve`.
+pub const SERVE: Program = Program { prefix: "SHOWTELL_SERVE_", json_lines: false };
+/// `caption`.
+pub const CAPTION: Program = Program { prefix: "SHOWTELL_CAPTION_", json_lines: false };
+
+/// The prefix of all variables before each program had its own.
+const OLD_PREFIX: &str = "SHOWTELL_";
+
+impl Program {
+    /// Parses the command line and the environment, runs `work`, and returns the exit status: that of `work`, or 1
+    /// after an error, which is printed. A closed output, as with `head`, is not an error. The status of a wrong
+    /// command line or variable is 2.
+    pub fn run<C: Parser>(self, work: impl FnOnce(C) -> anyhow::Result<ExitCode>) -> ExitCode {
+        let command = self.with_variables(C::command());
+        let parsed = self
+            .check_variables(&command, variable_names())
+            .and_then(|unknown| {
+                for name in unknown {
+                    self.report("warning", &format!("{name}: ignored: no option has this name"));
+                }
+                command.try_get_matches()
+            })
+            .and_then(|matches| C::from_arg_matches(&matches));
+        let cli = match parsed {
+            Ok(cli) => cli,
+            Err(error) => return self.print_message(&error.format(&mut C::command())),
+        };
+        match work(cli) {
+            Ok(status) => status,
+            Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+            Err(error) => {
+                self.report("error", &explain(&error));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Writes a message to standard error.
+    fn report(self, level: &str, message: &str) {
+        if self.writes_json() {
+            warn(json!({ "event": level, "message": message }));
+        } else {
+            warn(format_args!("{level}: {message}"));
+        }
+    }
+
+    fn writes_json(self) -> bool {
+        self.json_lines && !io::stderr().is_terminal()
+    }
+
+    /// Prints the help, the version or an error of the command line, and returns the exit status.
+    fn print_message(self, message: &clap::Error) -> ExitCode {
+        let status = u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        if message.use_stderr() && self.writes_json() {
+            let text = message.render().to_string();
+            self.report("error", text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+            return status;
+        }
+        match message.print().and_then(|()| io::stdout().flush()) {
+            Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+                self.report("error", &format!("standard output: {error}"));
+                ExitCode::FAILURE
+            }
+            _ => status,
+        }
+    }
+
+    /// Adds a variable to each option of `command` and of its subcommands.
+    fn with_variables(self, command: Command) -> Command {
+        let command = command.mut_args(|arg| {
+            let Some(long) = arg.get_long() else { return arg };
+            let variable = OsString::from(self.prefix.to_owned() + &variable_name(long));
+            match arg.get_action() {
+                ArgAction::SetTrue => arg.env(variable).value_parser(BoolishValueParser::new()),
+                ArgAction::Set | ArgAction::Append => arg.env(variable),
+                _ => arg,
+            }
+        });
+        command.mut_subcommands(|command| self.with_variables(command))
+    }
+
+    /// Refuses variables under their old names. Returns those with this program's prefix that no option has.
+    fn check_variables(
+        self,
+        command: &Command,
+        set: impl Iterator<Item = OsString>,
+    ) -> Result<Vec<String>, clap::Error> {
+        let mut known = Vec::new();
+        collect_variables(command, &mut known);
+        let mut unknown = Vec::new();
+        for name in set.filter_map(|name| name.into_string().ok()) {
+            if name.starts_with(self.prefix) {
+                if !known.contains(&name) {
+                    unknown.push(name);
+                }
+            } else if let Some(option) = name.strip_prefix(OLD_PREFIX) {
+                let new = self.prefix.to_owned() + option;
+                if known.contains(&new) {
+                    let problem = format!("environment variable {name}: renamed: use {new}");
+                    return Err(clap::Error::raw(ErrorKind::UnknownArgument, problem));
+                }
+            }
+        }
+        Ok(unknown)
+    }
+}
+
+/// The names of the environment's variables. Addresses of services, which Kubernetes adds to each container
+/// (`SHOWTELL_PORT=tcp://10.0.0.1:80` for a service `showtell`), are left out.
+fn variable_names() -> impl Iterator<Item = OsString> {
+    let is_service = |value: &OsString| value.as_encoded_bytes().starts_with(b"tcp://");
+    std::env::vars_os().filter(move |(_, value)| !is_service(value)).map(|(name, _)| name)
+}
+
+fn variable_name(long: &str) -> String {
+    long.to_ascii_uppercase().replace('-', "_")
+}
+
+fn collect_variables(command: &Command, known: &mut Vec<String>) {
+    let variables = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str());
+    known.extend(variables.map(str::to_owned));
+    command.get_subcommands().for_each(|command| collect_variables(command, known));
+}
+
+/// Prints a line to standard output. Unlike `println!` it returns an error, and does not panic, if the disk is full or
+/// the output is closed.
+///
+/// # Errors
+/// If the line cannot be written.
+pub fn print(line: impl Display) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output")
+}
+
+/// Prints a line to standard error; a closed standard error is ignored.
+pub fn warn(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Prints to standard error the entries that were left out of `file`, one reason per line.
+pub fn report_left_out(file: &Path, left_out: &LeftOut) {
+    for line in left_out.to_string().lines() {
+        warn(format_args!("{}: {line}", file.display()));
+    }
+}
+
+/// The message of an error and those of its causes, each once: many messages contain their cause.
+#[must_use]
+pub fn explain(error: &anyhow::Error) -> String {
+    let mut causes = error.chain().map(ToString::to_string);
+    let mut message = causes.next().unwrap_or_default();
+    for cause in causes.filter(|cause| !cause.is_empty()) {
+        if !message.contains(&cause) {
+            message = message + ": " + &cause;
+        }
+    }
+    message
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(subcommand)]
+        command: Sub,
+    }
+
+    #[derive(clap::Subcommand)]
+    enum Sub {
+        Run {
+            #[arg(long)]
+            batch_size: Option<usize>,
+            #[arg(long)]
+            prune: bool,
+        },
+    }
+
+    fn checked(variable: &str) -> Result<Vec<String>, String> {
+        let command = EXTRACT.with_variables(<Cli as clap::CommandFactory>::command());
+        let set = std::iter::once(OsString::from(variable));
+        EXTRACT.check_variables(&command, set).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn old_names_are_refused_and_unknown_ones_reported() {
+        for variable in ["SHOWTELL_EXTRACT_BATCH_SIZE", "SHOWTELL_EXTRACT_PRUNE", "BATCH_SIZE"] {
+            assert!(checked(variable).unwrap().is_empty());
+        }
+        // Those of other programs, and of the build.
+        for variable in ["SHOWTELL_TRAIN_BATCH", "SHOWTELL_NATIVE", "SHOWTELL_HELP"] {
+            assert!(checked(variable).unwrap().is_empty());
+        }
+        let old = checked("SHOWTELL_BATCH_SIZE").unwrap_err();
+        assert!(old.contains("SHOWTELL_EXTRACT_BATCH_SIZE"), "{old}");
+        assert_eq!(checked("SHOWTELL_EXTRACT_BATCHSIZE").unwrap(), ["SHOWTELL_EXTRACT_BATCHSIZE"]);
+    }
+
+    #[test]
+    fn causes_are_printed_once() {
+        let io = || io::Error::other("the disk is full");
+        let twice = anyhow::Error::new(io()).context("a.txt: the disk is full");
+        assert_eq!(explain(&twice), "a.txt: the disk is full");
+        let chain = Err::<(), _>(io()).context("a.txt").context("cannot save");
+        assert_eq!(explain(&chain.unwrap_err()), "cannot save: a.txt: the disk is full");
+    }
+}

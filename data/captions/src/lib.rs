@@ -1,0 +1,10 @@
+//! Data sets of captions: Flickr8k from its public addresses, others from JSON, and drawn scenes.
+
+mod dataset;
+mod error;
+pub mod flickr8k;
+pub mod import;
+pub mod scenes;
+mod staging;
+
+pub use error::{ArchiveProblem, DrawError, Error, ImportProblem, Result};
