@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView3};
-use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorRef};
 
 use crate::network::NetworkFile;
@@ -130,31 +130,29 @@ impl Decoder for OnnxDecoder {
         let word = (Cow::from("word"), SessionInputValue::from(words));
         let inputs = std::iter::once(word).chain(kept).collect::<Vec<_>>();
         let mut outputs = self.step.run(inputs).map_err(&failed)?;
-        let missing = |name: &str| Error::NotADecoder {
-            path: self.step_file.clone(),
-            missing: name.to_owned(),
+        let missing = |name: &str| {
+            let (path, missing) = (self.step_file.clone(), name.to_owned());
+            Error::NotADecoder { path, missing }
         };
-        let rows = |outputs: &SessionOutputs, name: &str| {
+        let output = |name: &str| {
             let value = outputs.get(name).ok_or_else(|| missing(name))?;
-            let (_, values) = value.try_extract_tensor::<f32>().map_err(&failed)?;
-            rows(images * beam, values).ok_or_else(|| missing(name))
+            rows(images * beam, value).map_err(&failed)
         };
-        let step = Step {
-            log_probabilities: rows(&outputs, "log_probabilities")?,
-            attention: rows(&outputs, "attention")?,
-        };
+        let (log_probabilities, attention) = (output("log_probabilities")?, output("attention")?);
         for state in &mut self.states {
             let Some(next) = &state.next else { continue };
             state.value = outputs.remove(next).ok_or_else(|| missing(next))?;
         }
-        Ok(step)
+        Ok(Step { log_probabilities, attention })
     }
 }
 
 /// A copy of values `[images, beam, any]` as `[rows, any]`.
-fn rows(rows: usize, values: &[f32]) -> Option<Array2<f32>> {
-    let width = values.len().checked_div(rows)?;
-    Array2::from_shape_vec([rows, width], values.to_vec()).ok()
+fn rows(rows: usize, value: &DynValue) -> ort::Result<Array2<f32>> {
+    let (_, values) = value.try_extract_tensor::<f32>()?;
+    let width = values.len() / rows.max(1);
+    let array = Array2::from_shape_vec([rows, width], values.to_vec());
+    array.map_err(|error| ort::Error::new(error.to_string()))
 }
 
 impl Kept {

@@ -10,7 +10,9 @@ use models::encoder::cells_last;
 use models::preprocess::apply;
 use models::{Captioner, CaptionerOptions, DeviceChoice, Encoder, Error, SearchOptions};
 use ndarray::{Array4, Axis, s};
+use onnx::messages::{Entry, Model};
 use onnx::{Attribute, Dimension, ElementType, Graph};
+use prost::Message as _;
 use tests::small_model::{self, ENCODER_FILE, GRID, SIZE};
 
 fn encoder(bytes: &[u8]) -> models::Result<Encoder> {
@@ -111,6 +113,43 @@ fn weights_stored_as_int8_give_the_same_grids() {
         (floats.encode(tensors.view()).unwrap(), int8.encode(tensors.view()).unwrap());
     assert!(expected.iter().any(|value| *value > 1.0));
     assert!(expected.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-4));
+}
+
+/// A network with its weights moved into another file, and that file.
+fn with_external_data(network: &[u8], location: &str) -> (Vec<u8>, Vec<u8>) {
+    let mut model = Model::decode(network).unwrap();
+    let mut values = b"head".to_vec();
+    for weight in &mut model.graph.as_mut().unwrap().initializer {
+        let raw = std::mem::take(&mut weight.raw_data);
+        let entries = [
+            ("location", location.to_owned()),
+            ("offset", values.len().to_string()),
+            ("length", raw.len().to_string()),
+        ];
+        let entry = |(key, value): (&str, String)| Entry { key: key.to_owned(), value };
+        weight.external_data = entries.map(entry).to_vec();
+        weight.data_location = 1;
+        values.extend(raw);
+    }
+    (model.encode_to_vec(), values)
+}
+
+#[test]
+fn weights_in_another_file_are_used_and_identified() {
+    let whole = convolution(false);
+    let (network, mut values) = with_external_data(&whole, "network.data");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("network.onnx"), network).unwrap();
+    let open = || Encoder::open(&at("network.onnx"), &EncoderOptions::default());
+    assert!(matches!(open().unwrap_err(), Error::ExternalData { .. }));
+    fs::write(at("network.data"), &values).unwrap();
+    let (mut found, images) = (open().unwrap(), textured(2));
+    let expected = encoder(&whole).unwrap().encode(images.view()).unwrap();
+    assert_eq!(found.encode(images.view()).unwrap(), expected);
+    *values.last_mut().unwrap() ^= 1;
+    fs::write(at("network.data"), values).unwrap();
+    assert_ne!(open().unwrap().sha256(), found.sha256());
 }
 
 #[test]
