@@ -45,7 +45,7 @@ pub enum Error {
         /// The store.
         path: PathBuf,
         /// The difference.
-        difference: EncoderDifference,
+        difference: Box<EncoderDifference>,
     },
     /// A tensor of a checkpoint has another shape or type than the network's.
     #[error(

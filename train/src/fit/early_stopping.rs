@@ -108,7 +108,12 @@ impl Completion {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
+    use data::metrics::Sums;
+
     use super::*;
+    use crate::evaluate::Evaluation;
 
     #[test]
     fn words_that_end_references_do_not_make_a_caption_unfinished() {
@@ -120,6 +125,30 @@ mod tests {
         assert!(!is_within(0.0, 0.0, 0.03) && !is_within(0.0, 0.03, 0.0));
         assert!(is_within(0.25, 0.0, 0.25) && is_within(0.25, 0.02, 0.1));
         assert!(!is_within(0.25, 0.03, 0.1) && !is_within(0.25, 0.0, 0.28));
+    }
+
+    #[test]
+    fn a_refinement_with_unfinished_captions_is_not_the_best() {
+        let validation = |unfinished| Validation {
+            cross_entropy: 5.0,
+            seconds: 0.0,
+            evaluation: Evaluation {
+                scores: iter::empty::<Sums>().sum::<Sums>().scores(),
+                captioned: Vec::new(),
+                unfinished,
+                statistics: Health::of(&[], None),
+            },
+        };
+        let progress = Progress { epoch: 3, best_loss: Some(6.0), ..Progress::default() };
+        let judge = |completion, unfinished| {
+            let stopping = EarlyStopping { patience: 4, completion };
+            stopping.judge(&progress, &validation(unfinished))
+        };
+        let refinement = || Some(Completion { open_references: 0.0 });
+        assert_eq!(judge(None, 1), Verdict::Best);
+        assert_eq!(judge(refinement(), 0), Verdict::Best);
+        let shares = UnfinishedShares { cut_off: 1.0, open: 0.0 };
+        assert_eq!(judge(refinement(), 1), Verdict::Unfinished(shares));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub trait Network: Debug {
     /// Takes one step for words `[N, B]`.
     fn step(&self, words: &Tensor, state: &DecoderState) -> StepOutput;
 
-    /// [`start`](Self::start) as an ONNX graph for grids of so many cells; `models::decoder` names the values.
+    /// [`start`](Self::start) as an ONNX graph for grids of `cells` cells; `models::decoder` names the values.
     ///
     /// # Errors
     /// [`Error::Torch`](crate::Error::Torch) if a weight cannot be read.

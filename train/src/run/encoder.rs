@@ -40,10 +40,12 @@ impl EncoderRecord {
         })
     }
 
-    /// Whether both are the same encoder; its file may have another name.
+    /// Whether grids of both are the same: the file, the shape and the preprocessing. The file may have another name.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.difference(other).is_none()
+        self.sha256 == other.sha256
+            && self.grid == other.grid
+            && self.preprocess == other.preprocess
     }
 
     /// Refuses a store of another encoder.
@@ -51,76 +53,46 @@ impl EncoderRecord {
     /// # Errors
     /// [`Error::OtherEncoder`], and [`Error::Content`] if the store's preprocessing cannot be read.
     pub fn check(&self, store: &FeatureStore, path: &Path) -> Result<()> {
-        match self.difference(&Self::from_store(store, path)?) {
-            Some(difference) => Err(Error::OtherEncoder { path: path.to_path_buf(), difference }),
-            None => Ok(()),
+        let store = Self::from_store(store, path)?;
+        if self.is_same(&store) {
+            return Ok(());
         }
-    }
-
-    /// How the encoder of a store differs from this one in anything that grids depend on.
-    fn difference(&self, store: &Self) -> Option<EncoderDifference> {
-        let file = |record: &Self| (record.name.clone(), record.sha256.clone());
-        if self.sha256 != store.sha256 {
-            Some(EncoderDifference::File { store: file(store), run: file(self) })
-        } else if self.grid != store.grid {
-            Some(EncoderDifference::Grid { store: store.grid, run: self.grid })
-        } else if self.preprocess != store.preprocess {
-            let [store, run] = [store, self].map(|record| Box::new(record.preprocess.clone()));
-            Some(EncoderDifference::Preprocess { store, run })
-        } else {
-            None
-        }
+        let difference = Box::new(EncoderDifference { store, run: self.clone() });
+        Err(Error::OtherEncoder { path: path.to_path_buf(), difference })
     }
 }
 
-/// A difference between the encoder of a store and that of a run.
+/// The encoder of a store and that of a run, where they differ.
 #[derive(Debug, Clone, PartialEq)]
-pub enum EncoderDifference {
-    /// Another file: names and SHA-256.
-    File {
-        /// The encoder of the store.
-        store: (String, String),
-        /// The encoder of the run.
-        run: (String, String),
-    },
-    /// Grids of another shape.
-    Grid {
-        /// The shape in the store.
-        store: GridShape,
-        /// The shape of the run.
-        run: GridShape,
-    },
-    /// Other preprocessing.
-    Preprocess {
-        /// The preprocessing of the store.
-        store: Box<Preprocess>,
-        /// The preprocessing of the run.
-        run: Box<Preprocess>,
-    },
+pub struct EncoderDifference {
+    /// The encoder of the store.
+    pub store: EncoderRecord,
+    /// The encoder of the run.
+    pub run: EncoderRecord,
 }
 
 impl Display for EncoderDifference {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::File { store: (name, sha256), run: (of_run, sha256_of_run) } => write!(
+        let Self { store, run } = self;
+        if store.sha256 != run.sha256 {
+            return write!(
                 formatter,
-                "made by the encoder {name} ({sha256}), but the run was trained on {of_run} ({sha256_of_run})"
-            ),
-            Self::Grid { store, run } => {
-                write!(
-                    formatter,
-                    "its grids are {store}, but the run was trained on grids of {run}"
-                )
-            }
-            Self::Preprocess { store, run } => {
-                let json = |preprocess| serde_json::to_string(preprocess).map_err(|_| fmt::Error);
-                let (store, run) = (json(store)?, json(run)?);
-                write!(
-                    formatter,
-                    "its images were prepared as {store}, but those of the run as {run}"
-                )
-            }
+                "made by the encoder {} ({}), but the run was trained on {} ({})",
+                store.name, store.sha256, run.name, run.sha256
+            );
         }
+        if store.grid != run.grid {
+            let (store, run) = (store.grid, run.grid);
+            return write!(
+                formatter,
+                "its grids are {store}, but the run was trained on grids of {run}"
+            );
+        }
+        let json = |record: &EncoderRecord| {
+            serde_json::to_string(&record.preprocess).map_err(|_| fmt::Error)
+        };
+        let (store, run) = (json(store)?, json(run)?);
+        write!(formatter, "its images were prepared as {store}, but those of the run as {run}")
     }
 }
 
