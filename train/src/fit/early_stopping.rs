@@ -136,7 +136,7 @@ mod tests {
                 scores: iter::empty::<Sums>().sum::<Sums>().scores(),
                 captioned: Vec::new(),
                 unfinished,
-                statistics: Health::of(&[], None),
+                statistics: CaptionStatistics::count(&[], None),
             },
         };
         let progress = Progress { epoch: 3, best_loss: Some(6.0), ..Progress::default() };
