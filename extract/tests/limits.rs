@@ -47,7 +47,7 @@ fn large_images_are_skipped_by_pixels_and_by_memory() {
     assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
     let said = workplace.extract(&["--memory", "many"]);
     assert!(
-        said.status == 2 && said.stderr.contains("'--memory <SIZE>': a size above 0 is wanted"),
+        said.status == 2 && said.stderr.contains("'--memory <SIZE>': not a size above 0"),
         "{}",
         said.stderr
     );

@@ -48,9 +48,10 @@ fn killed_and_requeued_tasks_end_with_the_store_of_one_run() {
         };
         if index == 1 {
             let mut killed = task().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            while !shard(1).exists() || inspect(&shard(1))["complete"] == 0 {
+            // Rows are laid out by then, and images encoded; none is complete before the first sync.
+            while !shard(1).exists() {
                 assert!(killed.try_wait().unwrap().is_none(), "it ended before it was killed");
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(2));
             }
             killed.kill().unwrap();
             killed.wait().unwrap();

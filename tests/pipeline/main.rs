@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod help;
 mod makefile;
 mod programs;
 mod scenes;

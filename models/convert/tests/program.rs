@@ -57,10 +57,14 @@ fn other_files_and_names_are_refused() {
 /// The set-up fetches the package that the catalogue names as origin.
 #[test]
 fn the_set_up_names_the_package_of_the_catalogue() {
-    let setup = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/setup.sh");
-    let setup = fs::read_to_string(setup).unwrap();
+    let requirements = "../../tools/requirements/efficientnet-lite2.txt";
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join(requirements);
+    let requirements = fs::read_to_string(requirements).unwrap();
     let origin = OWN.lines().find(|line| line.starts_with("origin") && line.contains("PyPI"));
     let mut words = origin.unwrap().split('"').nth(1).unwrap().split(' ');
     let (package, version) = (words.next().unwrap(), words.next().unwrap());
-    assert!(setup.contains(&format!("{package}=={version} --hash")), "{package} {version}");
+    let sha256 = OWN.lines().find(|line| line.starts_with("sha256")).unwrap();
+    let sha256 = sha256.split('"').nth(1).unwrap();
+    let line = format!("{package}=={version} --hash=sha256:{sha256}");
+    assert!(requirements.lines().any(|of| of == line), "{line}");
 }

@@ -79,7 +79,7 @@ fn manifest(
             sha256: run.config.encoder.sha256.clone(),
         },
         preprocess: run.config.encoder.preprocess.clone(),
-        grid: run.config.encoder.grid.into(),
+        grid: run.config.encoder.grid,
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: run.vocabulary.sha256() },
         decoder_init,
         decoder_step,

@@ -27,9 +27,9 @@ fn a_refused_run_leaves_nothing() {
         ("--doubly-stochastic=-1", "'--doubly-stochastic <X>'"),
         ("--batch 4097", "'--batch <N>': it must be between 1 and 4096"),
         ("--clip NaN", "'--clip <X>'"),
-        ("--views original,flip", "no view `flip`"),
+        ("--views original,flip", "view `flip` not found"),
         ("--seed 18446744073709551615", "--seed"),
-        ("--store mirrored.h5", "no view `original`"),
+        ("--store mirrored.h5", "view `original` not found"),
         ("--store gone.h5", "make extract"),
         ("--captions gone.txt", "make data"),
     ] {
