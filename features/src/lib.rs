@@ -15,6 +15,7 @@ mod index;
 mod layout;
 mod lock;
 mod merge;
+mod open;
 mod part;
 mod plain;
 mod provenance;

@@ -97,6 +97,9 @@ fn parts(store: &Path) -> (OsString, OsString) {
 }
 
 /// The shards of a store that lie beside it, in their order.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read.
 pub fn shards_of(store: &Path) -> Result<Vec<PathBuf>> {
     let folder = folder_of(store);
     let mut found = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,13 @@ use ndarray::Axis;
 
 use crate::block::MAX_NAME_BYTES;
 use crate::encoded::write_row;
-use crate::files::{self, Access, Files, numbered};
-use crate::header::{Header, Kind};
+use crate::files::numbered;
+use crate::header::Header;
 use crate::layout;
 use crate::lock::Lock;
 use crate::part::{Part, Stamp, State};
-use crate::provenance::Field;
 use crate::rows::Rows;
 use crate::scratch::Scratch;
-use crate::shard::Shard;
 use crate::{Encoded, Error, Provenance, Result};
 use common::names::normal;
 
@@ -46,18 +44,18 @@ pub struct Origin {
 /// rows are never written again, so readers are not disturbed.
 #[derive(Debug)]
 pub struct StoreWriter {
-    path: PathBuf,
-    header: Header,
-    rows: Rows,
-    locks: Vec<Lock>,
+    pub(crate) path: PathBuf,
+    pub(crate) header: Header,
+    pub(crate) rows: Rows,
+    pub(crate) locks: Vec<Lock>,
     /// The name of the first file, until it is laid out.
-    reserved: Option<Scratch>,
-    unsynced: Unsynced,
+    pub(crate) reserved: Option<Scratch>,
+    pub(crate) unsynced: Unsynced,
 }
 
 /// Rows whose grids are written and not yet synced.
 #[derive(Debug)]
-struct Unsynced {
+pub(crate) struct Unsynced {
     /// Each with the row that it supersedes.
     rows: Vec<(usize, Option<usize>)>,
     bytes: u64,
@@ -65,103 +63,14 @@ struct Unsynced {
 }
 
 impl Unsynced {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { rows: Vec::new(), bytes: 0, since: Instant::now() }
     }
 }
 
 impl StoreWriter {
-    /// Opens the store at `path`, or begins a new one.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] if another program has it open, [`Error::OtherProvenance`] if it was filled in another way,
-    /// [`Error::Merged`] for a merged store, and what is wrong with its files.
-    pub fn open(path: &Path, provenance: &Provenance, origin: Origin) -> Result<Self> {
-        Self::open_shard(path, None, provenance, origin)
-    }
-
-    /// Opens a shard of a store, whose file is `path`.
-    ///
-    /// # Errors
-    /// As [`Self::open`], also for another shard.
-    pub fn open_shard(
-        path: &Path,
-        shard: Option<Shard>,
-        provenance: &Provenance,
-        origin: Origin,
-    ) -> Result<Self> {
-        check_range(path, provenance)?;
-        let header = new_header(provenance, origin, shard);
-        match Access::Write.open(path) {
-            Ok(_) => Self::open_existing(path, header),
-            Err(Error::Missing { .. }) => {
-                let next = numbered(path, 1);
-                if next.exists() {
-                    return Err(Error::MissingFile { path: path.to_path_buf(), next });
-                }
-                let scratch = Scratch::new(path)?;
-                // Another writer may have laid it out since.
-                if path.exists() {
-                    drop(scratch);
-                    return Self::open_existing(path, header);
-                }
-                Ok(Self::empty(path, header, Some(scratch)))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn empty(path: &Path, header: Header, reserved: Option<Scratch>) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            header,
-            rows: Rows::default(),
-            locks: Vec::new(),
-            reserved,
-            unsynced: Unsynced::new(),
-        }
-    }
-
-    fn open_existing(path: &Path, header: Header) -> Result<Self> {
-        let mut writer = Self::empty(path, header, None);
-        // Before anything is read: what another writer appends must be seen.
-        writer.lock(Arc::new(Access::Write.open(path)?), path)?;
-        let Files { header: found, parts, count } = files::open_rows(path, Access::Write)?;
-        found.provenance.check(&writer.header.provenance, path)?;
-        check_shard(found.shard, writer.header.shard, path)?;
-        for number in 1..count {
-            let path = numbered(path, number);
-            writer.lock(Arc::new(Access::Write.open(&path)?), &path)?;
-        }
-        writer.header.number = count;
-        writer.rows = Rows::new(parts, |_, _, _| {});
-        writer.set_states(&writer.superseded_rows(), State::Removed)?;
-        Ok(writer)
-    }
-
-    fn lock(&mut self, file: Arc<std::fs::File>, path: &Path) -> Result<()> {
-        self.locks.push(Lock::new(file, path)?);
-        Ok(())
-    }
-
-    /// Begins a store with a row for each of `names`, in their order, in a scratch file that takes its place at
-    /// [`Self::finish`].
-    pub(crate) fn create(
-        path: &Path,
-        scratch: Scratch,
-        provenance: &Provenance,
-        origin: Origin,
-        names: &[String],
-    ) -> Result<Self> {
-        let mut writer = Self::empty(path, new_header(provenance, origin, None), None);
-        let part = lay_out(&scratch, &writer.header, names)?;
-        writer.rows.push(part);
-        writer.reserved = Some(scratch);
-        Ok(writer)
-    }
-
     /// Rows that are superseded by a later row of the same image, and damaged ones.
-    fn superseded_rows(&self) -> Vec<usize> {
+    pub(crate) fn superseded_rows(&self) -> Vec<usize> {
         let is_superseded = |row: &usize| match self.rows.state(*row) {
             State::Complete => self.rows.find(self.rows.name(*row)) != Some(*row),
             State::Damaged => true,
@@ -303,7 +212,7 @@ impl StoreWriter {
         self.set_states(&rows, State::Removed)
     }
 
-    fn set_states(&mut self, rows: &[usize], state: State) -> Result<()> {
+    pub(crate) fn set_states(&mut self, rows: &[usize], state: State) -> Result<()> {
         for &row in rows {
             let (part, at) = self.rows.part(row);
             part.file
@@ -348,38 +257,8 @@ impl Drop for StoreWriter {
     }
 }
 
-fn new_header(provenance: &Provenance, origin: Origin, shard: Option<Shard>) -> Header {
-    let Origin { created_by, device } = origin;
-    let provenance = Provenance { created_by, ..provenance.clone() };
-    Header { kind: Kind::Rows, provenance, device, shard, number: 0 }
-}
-
 /// Lays out a scratch file with a row for each name.
-fn lay_out(scratch: &Scratch, header: &Header, names: &[String]) -> Result<Part> {
+pub(crate) fn lay_out(scratch: &Scratch, header: &Header, names: &[String]) -> Result<Part> {
     let block = layout::create(scratch, header, names)?;
     Part::read(scratch.path(), Arc::clone(scratch.file()), &header.provenance, block)
-}
-
-/// Refuses what a reader would refuse.
-fn check_range(path: &Path, provenance: &Provenance) -> Result<()> {
-    if provenance.is_in_range() {
-        return Ok(());
-    }
-    let what =
-        format!("a grid is {}, of the views {}", provenance.grid, provenance.views.join(", "));
-    Err(Error::OutOfRange { path: path.to_path_buf(), what })
-}
-
-/// Refuses to fill one shard with the images of another.
-fn check_shard(found: Option<Shard>, expected: Option<Shard>, path: &Path) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    let name = |shard: Option<Shard>| shard.map_or("none".to_owned(), |shard| shard.to_string());
-    Err(Error::OtherProvenance {
-        path: path.to_path_buf(),
-        field: Field::Shard,
-        found: name(found),
-        expected: name(expected),
-    })
 }
