@@ -89,7 +89,7 @@ fn prune(
     missed: usize,
     wanted: bool,
     progress: &Progress,
-) -> features::Result<usize> {
+) -> anyhow::Result<usize> {
     if gone.is_empty() {
         return Ok(0);
     }
@@ -100,6 +100,12 @@ fn prune(
         ));
         return Ok(0);
     }
+    let held = store.complete();
+    ensure!(
+        gone.len() < held,
+        "--prune would remove all {held} images of the store: none of them is among the images\n  \
+         Name the folder that they came from (--images PATH), or remove the store."
+    );
     if missed > 0 {
         let all = gone.len();
         let mut damaged = Vec::new();
@@ -163,11 +169,12 @@ fn report(
     };
     progress.record("summary", &summary);
     print(format_args!(
-        "{}: {written} images in {} ({:.1} images/s), {} skipped; the encoder was busy {:.0} % of the time",
+        "{}: {written} images in {} ({:.1} images/s), {} skipped{}; the encoder was busy {:.0} % of the time",
         file.display(),
         HumanDuration(outcome.elapsed),
         summary.images_per_second,
         summary.skipped,
+        if removed > 0 { format!(", {removed} removed") } else { String::new() },
         100.0 * summary.encoder_busy,
     ))?;
     Ok(())

@@ -280,3 +280,24 @@ fn images_that_are_added_get_a_file_that_inspect_and_merge_know() {
         assert_eq!(store.content_digest().unwrap(), digest);
     }
 }
+
+#[test]
+fn a_folder_without_any_image_of_the_store_prunes_nothing() {
+    let workplace = Workplace::new(3);
+    assert_eq!(workplace.extract(&[]).status, 0);
+    fs::create_dir(workplace.path("Others")).unwrap();
+    fs::copy(workplace.path("Images/000.png"), workplace.path("Others/other.png")).unwrap();
+    let job = ["--images", "Others", "--encoder", ENCODER_FILE, "--store", "features/s.h5"];
+    let said = workplace.run(&[&job[..], &["--prune"]].concat());
+    assert!(
+        said.status == 1 && said.stderr.contains("would remove all 3 images"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(workplace.store().complete(), 3);
+
+    fs::remove_file(workplace.path("Images/001.png")).unwrap();
+    fs::copy(workplace.path("Images/000.png"), workplace.path("Images/new.png")).unwrap();
+    let said = workplace.extract(&["--prune"]);
+    assert!(said.stdout.contains("1 removed"), "{}", said.stdout);
+}

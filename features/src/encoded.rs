@@ -13,7 +13,7 @@ use crate::{Dtype, Provenance};
 /// An encoded image.
 #[derive(Debug)]
 pub struct Encoded<'a> {
-    /// Its row, of [`StoreWriter::rows_for`].
+    /// Its row, of [`crate::StoreWriter::rows_for`].
     pub row: usize,
     /// SHA-256 of the file it was read from.
     pub source: Source,

@@ -45,7 +45,7 @@ pub enum Error {
     /// The file ends too early.
     #[error(
         "{}: truncated: {length} of {expected} bytes\n  \
-         Run `extract` again, which re-encodes the lost images.", path.display()
+         Run `extract` again, which re-encodes the lost images; if their names are lost, extract into a new store.", path.display()
     )]
     CutOff { path: PathBuf, length: u64, expected: u64 },
     /// The attributes of the file and the names of its images do not match their checksum.
@@ -63,9 +63,19 @@ pub enum Error {
          Bring it back, or move the other one away and run `extract` again.", path.display(), next.display()
     )]
     MissingFile { path: PathBuf, next: PathBuf },
+    /// A file was named that holds rows which were added to a store.
+    #[error("{}: file {number} of a store\n  Name its first file, without +{number}.", path.display())]
+    NotFirst { path: PathBuf, number: u64 },
     /// A file has another number or shard than its name says.
-    #[error("{}: a file of another store lies under that name; move it away", path.display())]
-    Misplaced { path: PathBuf },
+    #[error("{}: not a file of the store {}; move it away", path.display(), first.display())]
+    Misplaced { path: PathBuf, first: PathBuf },
+    /// Shards of the store lie beside the file that would be filled, which would hide them.
+    #[error(
+        "{}: {shards} shards of it lie beside it\n  \
+         Add images to them (--shard I/{shards}), or name another store.",
+        path.display()
+    )]
+    HasShards { path: PathBuf, shards: usize },
     /// A merged store cannot be written to.
     #[error(
         "{}: a merged store, the index of {files} files\n  \

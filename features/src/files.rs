@@ -1,15 +1,17 @@
 //! Which files form one store.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::block::Block;
+use crate::block::{Block, MAX_NAME_BYTES};
 use crate::header::{Header, Kind};
 use crate::part::{Part, read_names};
 use crate::plain::{self, Contents};
+use crate::scratch::folder_of;
 use crate::{Error, Result, Shard, version2};
 
 /// What a file of a store is.
@@ -40,6 +42,10 @@ impl Access {
     /// # Errors
     /// [`Error::Missing`] if there is no such file.
     pub(crate) fn open(self, path: &Path) -> Result<File> {
+        // Opening a pipe would wait for a program that writes into it.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::not_a_store(path, "it is not a regular file"));
+        }
         match File::options().read(true).write(self == Self::Write).open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(Error::Missing { path: path.to_path_buf() })
@@ -61,7 +67,7 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<Opened> {
         return Ok(Opened::Merged(header, files));
     }
     if header.number != 0 {
-        return Err(Error::Misplaced { path: path.to_path_buf() });
+        return Err(Error::NotFirst { path: path.to_path_buf(), number: header.number });
     }
     let parts = parts(&file, path, &header, blocks, access)?;
     let mut files = Files { header, parts, count: 1 };
@@ -74,19 +80,57 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<Opened> {
         };
         files.add(&next, &file, access, path)?;
     }
-    let after = numbered(path, files.count + 1);
-    if after.exists() {
-        return Err(Error::MissingFile { path: numbered(path, files.count), next: after });
-    }
+    check_gap(path, files.count)?;
     Ok(Opened::Rows(files))
+}
+
+/// The path of a store that may be named by a symbolic link: its other files lie beside the file itself.
+///
+/// # Errors
+/// [`Error::Io`] for a link that leads nowhere.
+pub(crate) fn resolved(path: &Path) -> Result<Cow<'_, Path>> {
+    if path.is_symlink() {
+        path.canonicalize().map(Cow::Owned).map_err(Error::io(path))
+    } else {
+        Ok(Cow::Borrowed(path))
+    }
+}
+
+/// The checksum by which files that are added refer to the first one.
+pub(crate) fn first_checksum(parts: &[Part]) -> u64 {
+    parts.first().map_or(0, |part| u64::from(part.block.names_checksum))
+}
+
+/// Refuses a store of which `count` files were found, if there are others of a higher number.
+///
+/// # Errors
+/// [`Error::MissingFile`].
+pub(crate) fn check_gap(path: &Path, count: u64) -> Result<()> {
+    let folder = folder_of(path);
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::io(folder))?,
+    };
+    for entry in entries {
+        let name = entry.map_err(Error::io(folder))?.file_name();
+        let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
+        let number = stem.and_then(|stem| stem.rsplit_once('+')?.1.parse().ok());
+        let next = path.with_file_name(&name);
+        if number.is_some_and(|number| number >= count.max(1) && numbered(path, number) == next) {
+            return Err(Error::MissingFile { path: numbered(path, count), next });
+        }
+    }
+    Ok(())
 }
 
 impl Files {
     fn add(&mut self, path: &Path, file: &Arc<File>, access: Access, first: &Path) -> Result<()> {
         let (header, blocks) = read(file, path)?;
         header.check_same(path, &self.header, first)?;
-        if header.number != self.count || header.shard != self.header.shard {
-            return Err(Error::Misplaced { path: path.to_path_buf() });
+        let is_next = header.number == self.count && header.first == first_checksum(&self.parts);
+        if !is_next || header.shard != self.header.shard {
+            let (path, first) = (path.to_path_buf(), first.to_path_buf());
+            return Err(Error::Misplaced { path, first });
         }
         self.parts.extend(parts(file, path, &header, blocks, access)?);
         self.count += 1;
@@ -107,7 +151,8 @@ pub(crate) fn open_rows(path: &Path, access: Access) -> Result<Files> {
     }
 }
 
-fn read(file: &Arc<File>, path: &Path) -> Result<(Header, Vec<Block>)> {
+/// Reads the header of a file, and where its rows lie.
+pub(crate) fn read(file: &Arc<File>, path: &Path) -> Result<(Header, Vec<Block>)> {
     if version2::is_version2(file) {
         return version2::read(file, path);
     }
@@ -129,9 +174,11 @@ fn parts(
         &header.provenance,
         block.clone(),
     ) {
-        Err(Error::CutOff { expected, .. }) if access == Access::Write => {
+        Err(Error::CutOff { length, expected, .. }) if access == Access::Write => {
             file.set_len(expected).map_err(Error::io(path))?;
-            Part::read(path, Arc::clone(file), &header.provenance, block)
+            let mut part = Part::read(path, Arc::clone(file), &header.provenance, block)?;
+            part.lose_rows_after(length);
+            Ok(part)
         }
         part => part,
     };
@@ -140,8 +187,14 @@ fn parts(
 
 /// The files that a merged store names, those beside it by their names alone.
 fn read_files(file: &File, path: &Path, blocks: &[Block]) -> Result<Vec<PathBuf>> {
+    let length = file.metadata().map_err(Error::io(path))?.len();
     let mut files = Vec::new();
     for block in blocks {
+        let bytes = (block.rows as u64).checked_mul(block.name_bytes as u64);
+        let end = bytes.and_then(|bytes| bytes.checked_add(block.names));
+        if block.name_bytes > MAX_NAME_BYTES || end.is_none_or(|end| end > length) {
+            return Err(Error::not_a_store(path, "the list of its files is out of range"));
+        }
         let (names, ends) = read_names(file, path, block)?;
         let mut start = 0;
         for end in ends {
@@ -171,6 +224,11 @@ pub(crate) fn numbered(path: &Path, number: u64) -> PathBuf {
 /// # Errors
 /// Shards that are missing, that are there twice, of two sets, or that differ.
 pub(crate) fn open_together(store: &Path, paths: &[PathBuf]) -> Result<Vec<Files>> {
+    if let [single] = paths
+        && let Opened::Merged(_, files) = open(single, Access::Read)?
+    {
+        return open_together(store, &files);
+    }
     let opened = paths.iter().map(|path| Ok((path, open_rows(path, Access::Read)?)));
     let mut opened = opened.collect::<Result<Vec<_>>>()?;
     if let [(_, single)] = &opened[..]

@@ -40,6 +40,8 @@ pub(crate) struct Header {
     pub(crate) shard: Option<Shard>,
     /// Number of the file in its store: 0 for `NAME.h5`, 1 for `NAME+1.h5`.
     pub(crate) number: u64,
+    /// `checksum` of the first file, by which the others belong to it; 0 in the first file itself.
+    pub(crate) first: u64,
 }
 
 impl Header {
@@ -60,9 +62,10 @@ impl Header {
     }
 
     /// The numeric attributes, in the order of the checksum; `grid` is `[h, w, C]`.
-    pub(crate) fn numbers(&self) -> [(&'static str, Vec<u64>); 3] {
+    pub(crate) fn numbers(&self) -> [(&'static str, Vec<u64>); 4] {
         let grid = <[usize; 3]>::from(self.provenance.grid).map(|side| side as u64);
-        [("version", vec![VERSION]), ("grid", grid.to_vec()), ("number", vec![self.number])]
+        let (number, first) = (vec![self.number], vec![self.first]);
+        [("version", vec![VERSION]), ("grid", grid.to_vec()), ("number", number), ("first", first)]
     }
 
     /// CRC-32 of all attributes, with which the checksum of the names goes on.

@@ -187,8 +187,14 @@ fn link(file: &File, layout: &Layout, blocks: &[(String, &Block)]) -> hdf5::Resu
         let place = Hyperslab::from(std::iter::once(rows).chain(whole).collect::<Vec<_>>());
         let dataset = format!("/{}{}", block.group, layout.name);
         if block.rows > 0 {
-            builder =
-                builder.virtual_map(path, dataset, layout.shape(block.rows), .., &shape, place);
+            builder = builder.virtual_map(
+                path.replace('%', "%%"),
+                dataset,
+                layout.shape(block.rows),
+                ..,
+                &shape,
+                place,
+            );
         }
         start += block.rows;
     }

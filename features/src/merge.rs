@@ -71,6 +71,7 @@ fn header(files: &[Files], created_by: &str) -> Result<Header> {
         device: devices.join("; "),
         shard: None,
         number: 0,
+        first: 0,
     })
 }
 

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::files::{self, Access, Files, numbered};
+use crate::files::{self, Access, Files, check_gap, numbered, resolved};
 use crate::header::{Header, Kind};
 use crate::lock::Lock;
-use crate::part::State;
 use crate::provenance::Field;
 use crate::rows::Rows;
 use crate::scratch::Scratch;
+use crate::shard::shards_of;
 use crate::writer::{Unsynced, lay_out};
 use crate::{Error, Origin, Provenance, Result, Shard, StoreWriter};
 
@@ -35,13 +35,15 @@ impl StoreWriter {
         origin: Origin,
     ) -> Result<Self> {
         check_range(path, provenance)?;
+        let path = &*resolved(path)?;
         let header = new_header(provenance, origin, shard);
         match Access::Write.open(path) {
             Ok(_) => Self::open_existing(path, header),
             Err(Error::Missing { .. }) => {
-                let next = numbered(path, 1);
-                if next.exists() {
-                    return Err(Error::MissingFile { path: path.to_path_buf(), next });
+                check_gap(path, 0)?;
+                let shards = shards_of(path)?.len();
+                if shard.is_none() && shards > 0 {
+                    return Err(Error::HasShards { path: path.to_path_buf(), shards });
                 }
                 let scratch = Scratch::new(path)?;
                 // Another writer may have laid it out since.
@@ -69,7 +71,14 @@ impl StoreWriter {
     fn open_existing(path: &Path, header: Header) -> Result<Self> {
         let mut writer = Self::empty(path, header, None);
         // Before anything is read: what another writer appends must be seen.
-        writer.lock(Arc::new(Access::Write.open(path)?), path)?;
+        let file = Arc::new(Access::Write.open(path)?);
+        writer.lock(Arc::clone(&file), path)?;
+        // Before a truncated file is made longer.
+        if let Ok((found, _)) = files::read(&file, path)
+            && found.kind == Kind::Rows
+        {
+            found.provenance.check(&writer.header.provenance, path)?;
+        }
         let Files { header: found, parts, count } = files::open_rows(path, Access::Write)?;
         found.provenance.check(&writer.header.provenance, path)?;
         check_shard(found.shard, writer.header.shard, path)?;
@@ -79,7 +88,7 @@ impl StoreWriter {
         }
         writer.header.number = count;
         writer.rows = Rows::new(parts, |_, _, _| {});
-        writer.set_states(&writer.superseded_rows(), State::Removed)?;
+        writer.supersede(&writer.superseded_rows())?;
         Ok(writer)
     }
 
@@ -108,7 +117,7 @@ impl StoreWriter {
 fn new_header(provenance: &Provenance, origin: Origin, shard: Option<Shard>) -> Header {
     let Origin { created_by, device } = origin;
     let provenance = Provenance { created_by, ..provenance.clone() };
-    Header { kind: Kind::Rows, provenance, device, shard, number: 0 }
+    Header { kind: Kind::Rows, provenance, device, shard, number: 0, first: 0 }
 }
 
 /// Refuses what a reader would refuse.

@@ -146,6 +146,17 @@ impl Part {
         self.states[row] = state;
     }
 
+    /// Takes rows as damaged whose grids lie after `length` bytes, where the file was truncated.
+    pub(crate) fn lose_rows_after(&mut self, length: u64) {
+        for row in 0..self.len() {
+            let end = |view| self.grid_at(row, view) + self.grid_bytes as u64;
+            let is_lost = (0..self.block.grids.len()).any(|view| end(view) > length);
+            if is_lost && self.states[row] == State::Complete {
+                self.states[row] = State::Damaged;
+            }
+        }
+    }
+
     pub(crate) fn source_at(&self, row: usize) -> u64 {
         self.block.sources + (row * SOURCE_BYTES) as u64
     }

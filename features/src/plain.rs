@@ -139,6 +139,7 @@ impl<'a> Reader<'a> {
                 text => Some(text.parse().map_err(|_| self.refuse("its shard is out of range"))?),
             },
             number: self.numbers("number")?.first().copied().unwrap_or_default(),
+            first: self.numbers("first")?.first().copied().unwrap_or_default(),
         };
         if header.provenance.is_in_range() {
             Ok(header)

@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// Maximum bytes of a grid.
 pub(crate) const MAX_GRID_BYTES: usize = 256 << 20;
 
+/// Maximum number of views.
+const MAX_VIEWS: usize = 256;
+
 /// The type of a grid's values, little-endian in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -191,7 +194,7 @@ impl Provenance {
         };
         let is_new = |at: usize| !self.views[..at].contains(&self.views[at]);
         let views = &self.views;
-        !views.is_empty()
+        (1..=MAX_VIEWS).contains(&views.len())
             && views.iter().all(is_plain)
             && (0..views.len()).all(is_new)
             && is_in_range(self.grid)

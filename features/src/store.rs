@@ -7,7 +7,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 use ndarray::{Array2, Array3, ArrayViewMut2};
 
-use crate::files::{self, Access, Files, Opened, numbered};
+use crate::files::{self, Access, Files, Opened, resolved};
 use crate::header::Header;
 use crate::part::{Source, Stamp, State};
 use crate::rows::Rows;
@@ -34,6 +34,7 @@ impl FeatureStore {
     /// # Errors
     /// [`Error::Missing`], or what is wrong with one of its files.
     pub fn open(path: &Path) -> Result<Self> {
+        let path = &*resolved(path)?;
         match files::open(path, Access::Read) {
             Ok(Opened::Rows(files)) => Self::from_files(path, None, vec![files]),
             Ok(Opened::Merged(header, paths)) => {
@@ -50,13 +51,10 @@ impl FeatureStore {
 
     /// Opens the store whose shards lie beside `path`.
     fn open_shards(path: &Path) -> Result<Self> {
-        let (first, next) = (path.to_path_buf(), numbered(path, 1));
-        if next.exists() {
-            return Err(Error::MissingFile { path: first, next });
-        }
+        files::check_gap(path, 0)?;
         let shards = shards_of(path)?;
         if shards.is_empty() {
-            return Err(Error::Missing { path: first });
+            return Err(Error::Missing { path: path.to_path_buf() });
         }
         Self::from_files(path, None, files::open_together(path, &shards)?)
     }

@@ -63,7 +63,7 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<(Header, Vec<Block>)> {
         segment.group = format!("segments/{number:05}/");
     }
     let device = segments.first().map(|segment| segment.device.clone()).unwrap_or_default();
-    Ok((Header { kind: Kind::Rows, provenance, device, shard, number: 0 }, segments))
+    Ok((Header { kind: Kind::Rows, provenance, device, shard, number: 0, first: 0 }, segments))
 }
 
 fn read_at(file: &File, at: u64) -> Option<Description> {

@@ -11,7 +11,7 @@ use ndarray::Axis;
 
 use crate::block::MAX_NAME_BYTES;
 use crate::encoded::write_row;
-use crate::files::numbered;
+use crate::files::{first_checksum, numbered};
 use crate::header::Header;
 use crate::layout;
 use crate::lock::Lock;
@@ -141,6 +141,7 @@ impl StoreWriter {
             Some(reserved) => reserved,
             None => Scratch::new(&path)?,
         };
+        self.header.first = if number == 0 { 0 } else { first_checksum(&self.rows.parts) };
         let laid_out = lay_out(&scratch, &self.header, names);
         let mut part = match laid_out {
             Ok(part) => part,
@@ -199,7 +200,7 @@ impl StoreWriter {
         let complete = rows.iter().map(|(row, _)| *row).collect::<Vec<_>>();
         let superseded = rows.iter().filter_map(|(_, old)| *old).collect::<Vec<_>>();
         self.set_states(&complete, State::Complete)?;
-        self.set_states(&superseded, State::Removed)
+        self.supersede(&superseded)
     }
 
     /// Marks the rows of images that are gone. Their bytes stay where they are.
@@ -210,6 +211,17 @@ impl StoreWriter {
         self.sync()?;
         let rows = images.iter().filter_map(|image| self.find(image)).collect::<Vec<_>>();
         self.set_states(&rows, State::Removed)
+    }
+
+    /// Marks rows as superseded, once those that count instead are on the disk.
+    pub(crate) fn supersede(&mut self, rows: &[usize]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for part in &self.rows.parts {
+            part.file.sync_data().map_err(Error::io(&part.path))?;
+        }
+        self.set_states(rows, State::Removed)
     }
 
     pub(crate) fn set_states(&mut self, rows: &[usize], state: State) -> Result<()> {

@@ -270,3 +270,19 @@ fn a_damaged_row_is_named_and_encoded_anew() {
     let mended = FeatureStore::open(&path).unwrap();
     assert_eq!((mended.complete(), mended.verify().unwrap()), (3, vec![]));
 }
+
+/// Rows whose grids are lost do not count, without a look at their checksums.
+#[test]
+fn a_truncated_store_lacks_the_rows_that_it_lost() {
+    let (_folder, path) = store();
+    let plain = provenance(&["original"]);
+    fill(&path, &plain, &names(0..4));
+    let grids = regions(&path).into_iter().find(|region| region.name == "grids/original").unwrap();
+    let length = grids.bytes.end - 50;
+    fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+    let writer = common::open(&path, &plain);
+    assert_eq!((writer.complete(), writer.find("ảnh 3.jpg")), (3, None));
+    writer.finish().unwrap();
+    let store = FeatureStore::open(&path).unwrap();
+    assert_eq!((store.complete(), store.verify().unwrap()), (3, vec![]));
+}

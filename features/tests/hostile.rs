@@ -28,8 +28,8 @@ fn craft(path: &Path, rows: usize, name_bytes: usize, grid: [u64; 3]) {
     let texts = [
         ("format", "showtell features"),
         ("encoder_name", "small.onnx"),
-        ("encoder_sha256", "ab"),
-        ("preprocess", "{}"),
+        ("encoder_sha256", &"ab".repeat(32)),
+        ("preprocess", r#"{"size":224}"#),
         ("dtype", "f16"),
         ("views", "original"),
         ("created_by", "test"),
@@ -40,7 +40,7 @@ fn craft(path: &Path, rows: usize, name_bytes: usize, grid: [u64; 3]) {
         let value = text.parse::<FixedUnicode<64>>().unwrap();
         file.new_attr::<FixedUnicode<64>>().create(name).unwrap().write_scalar(&value).unwrap();
     }
-    for (name, value) in [("version", 3), ("number", 0), ("checksum", 0)] {
+    for (name, value) in [("version", 3), ("number", 0), ("first", 0), ("checksum", 0)] {
         file.new_attr::<u64>().create(name).unwrap().write_scalar(&value).unwrap();
     }
     file.new_attr::<u64>().shape(3).create("grid").unwrap().write_raw(&grid).unwrap();

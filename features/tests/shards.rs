@@ -242,8 +242,9 @@ fn a_name_in_two_unicode_forms_in_two_shards_is_one_image() {
 #[test]
 fn rows_that_were_added_are_merged_into_one_file() {
     let folder = tempfile::tempdir().unwrap();
+    // A percent sign has a meaning in the names of virtual datasets.
     let [path, linked, copied] =
-        ["store.h5", "linked.h5", "copied.h5"].map(|name| folder.path().join(name));
+        ["store 50%b.h5", "linked.h5", "copied.h5"].map(|name| folder.path().join(name));
     let two = provenance(&["original", "flip"]);
     for images in [10, 20, IMAGES] {
         fill(&path, &two, &names(0..images));
@@ -255,6 +256,11 @@ fn rows_that_were_added_are_merged_into_one_file() {
     assert_eq!(common::compare_with_hdf5(&merged, &file, 0), IMAGES);
     let copy = merge_copy(&copied, stores, "test").unwrap();
     assert_eq!(copy.files(), [copied.as_path()]);
+    let again = folder.path().join("again.h5");
+    let again = merge_copy(&again, std::slice::from_ref(&linked), "test").unwrap();
+    assert_eq!(again.content_digest().unwrap(), copy.content_digest().unwrap());
+    let error = FeatureStore::open(&path.with_file_name("store 50%b+1.h5")).unwrap_err();
+    assert!(error.to_string().contains("store 50%b+1.h5: file 1 of a store"), "{error}");
     let digest = FeatureStore::open(&path).unwrap().content_digest().unwrap();
     assert_eq!(copy.content_digest().unwrap(), digest);
     assert_eq!(merged.content_digest().unwrap(), digest);
@@ -301,4 +307,12 @@ fn shards_are_known_by_their_paths() {
     for wrong in ["8/8", "1", "-1/3", "a/b", "0/0", ""] {
         assert!(wrong.parse::<Shard>().unwrap_err().contains("I/N"), "{wrong}");
     }
+}
+
+#[test]
+fn shards_are_not_hidden_by_a_store_of_their_name() {
+    let (_folder, path) = three_shards();
+    let two = provenance(&["original", "flip"]);
+    let error = StoreWriter::open(&path, &two, origin()).unwrap_err();
+    assert!(matches!(error, Error::HasShards { shards: 3, .. }), "{error}");
 }

@@ -292,7 +292,7 @@ fn files_that_are_gone_are_named() {
     }
     fs::copy(&path, path.with_file_name("store+3.h5")).unwrap();
     let error = FeatureStore::open(&path).unwrap_err().to_string();
-    assert!(error.contains("store+3.h5: a file of another store"), "{error}");
+    assert!(error.contains("store+3.h5: not a file of the store"), "{error}");
 }
 
 #[test]
@@ -317,5 +317,70 @@ fn grids_in_any_memory_layout_are_stored_alike() {
             let read = FeatureStore::open(&path).unwrap().read(0, 0).unwrap();
             assert_eq!(read, contiguous.index_axis(ndarray::Axis(0), 0));
         }
+    }
+}
+
+#[test]
+fn a_link_leads_to_all_files_of_a_store() {
+    let (folder, path) = store();
+    let plain = provenance(&["original"]);
+    fill(&path, &plain, &names(0..2));
+    fill(&path, &plain, &names(0..5));
+    let link = folder.path().join("link.h5");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert_eq!(FeatureStore::open(&link).unwrap().complete(), 5);
+    fill(&link, &plain, &names(0..6));
+    assert!(path.with_file_name("store+2.h5").exists());
+    assert_eq!(FeatureStore::open(&path).unwrap().complete(), 6);
+    let nowhere = folder.path().join("nowhere.h5");
+    std::os::unix::fs::symlink("gone.h5", &nowhere).unwrap();
+    assert!(StoreWriter::open(&nowhere, &plain, common::origin()).is_err());
+    assert!(nowhere.is_symlink());
+}
+
+#[test]
+fn files_of_another_store_are_refused_though_it_has_the_same_encoder() {
+    let (folder, path) = store();
+    let plain = provenance(&["original"]);
+    let other = folder.path().join("other.h5");
+    for (store, first) in [(&path, 0), (&other, 10)] {
+        fill(store, &plain, &names(first..first + 1));
+        fill(store, &plain, &names(first..first + 3));
+    }
+    fs::copy(other.with_file_name("other+1.h5"), path.with_file_name("store+1.h5")).unwrap();
+    let error = FeatureStore::open(&path).unwrap_err();
+    assert!(matches!(error, Error::Misplaced { .. }), "{error}");
+}
+
+#[test]
+fn several_missing_files_are_noticed() {
+    let (_folder, path) = store();
+    let plain = provenance(&["original"]);
+    for images in 1..5 {
+        fill(&path, &plain, &names(0..images));
+    }
+    for gone in [&["store+1.h5", "store+2.h5"][..], &["store.h5", "store+3.h5"]] {
+        let gone = gone.iter().map(|name| path.with_file_name(name)).filter(|path| path.exists());
+        gone.for_each(|path| fs::remove_file(path).unwrap());
+        for error in [
+            FeatureStore::open(&path).err(),
+            StoreWriter::open(&path, &plain, common::origin()).err(),
+        ] {
+            let rest = path.with_file_name("store+3.h5").exists();
+            assert!(!rest || matches!(error, Some(Error::MissingFile { .. })), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_is_refused_at_once() {
+    let (_folder, path) = store();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    for error in [
+        FeatureStore::open(&path).unwrap_err(),
+        StoreWriter::open(&path, &provenance(&["original"]), common::origin()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("not a regular file"), "{error}");
     }
 }

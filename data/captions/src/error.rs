@@ -35,6 +35,15 @@ pub enum Error {
         /// The problem.
         problem: ImportProblem,
     },
+    /// Scenes would replace captions that are not of scenes.
+    #[error(
+        "{}: captions of other images are there\n  Name another folder with --out, or move them away.",
+        path.display()
+    )]
+    OtherCaptions {
+        /// The captions.
+        path: PathBuf,
+    },
     /// A scene cannot be drawn.
     #[error("scene {number}: {source}")]
     Scene {

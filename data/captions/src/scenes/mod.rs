@@ -14,6 +14,7 @@ use std::path::Path;
 
 use common::files;
 use data::Split;
+use data::captions::CAPTIONS_FILE;
 
 pub use pointing::{Pointing, score_attention};
 pub use scene::{Background, Colour, Material, Object, Scene, Shape};
@@ -49,8 +50,13 @@ impl Counts {
 /// together. After an error, a kill or a power loss each file is either the old or the whole new one.
 ///
 /// # Errors
-/// [`Error::File`] if a file cannot be written, [`Error::Scene`] if a scene cannot be drawn.
+/// [`Error::OtherCaptions`] if captions of other images lie in the folder, [`Error::File`] if a file cannot be written,
+/// [`Error::Scene`] if a scene cannot be drawn.
 pub fn write(folder: &Path, counts: Counts, seed: u64) -> Result<()> {
+    let (captions, objects) = (folder.join(CAPTIONS_FILE), folder.join(OBJECTS_FILE));
+    if captions.exists() && !objects.exists() {
+        return Err(Error::OtherCaptions { path: captions });
+    }
     let images = Staging::new(&folder.join("Images"))?;
     let mut csv = String::from("image,caption\n");
     let mut objects = BTreeMap::new();
