@@ -224,18 +224,15 @@ pub(crate) fn numbered(path: &Path, number: u64) -> PathBuf {
 /// # Errors
 /// Shards that are missing, that are there twice, of two sets, or that differ.
 pub(crate) fn open_together(store: &Path, paths: &[PathBuf]) -> Result<Vec<Files>> {
-    if let [single] = paths
-        && let Opened::Merged(_, files) = open(single, Access::Read)?
-    {
-        return open_together(store, &files);
+    if let [single] = paths {
+        match open(single, Access::Read)? {
+            Opened::Merged(_, files) => return open_together(store, &files),
+            Opened::Rows(files) if files.header.shard.is_none() => return Ok(vec![files]),
+            Opened::Rows(_) => {}
+        }
     }
     let opened = paths.iter().map(|path| Ok((path, open_rows(path, Access::Read)?)));
     let mut opened = opened.collect::<Result<Vec<_>>>()?;
-    if let [(_, single)] = &opened[..]
-        && single.header.shard.is_none()
-    {
-        return Ok(opened.into_iter().map(|(_, files)| files).collect());
-    }
     let path = || store.to_path_buf();
     if let Some((file, _)) = opened.iter().find(|(_, files)| files.header.shard.is_none()) {
         return Err(Error::NotAShard { path: path(), file: (*file).clone() });

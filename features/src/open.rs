@@ -80,7 +80,6 @@ impl StoreWriter {
             found.provenance.check(&writer.header.provenance, path)?;
         }
         let Files { header: found, parts, count } = files::open_rows(path, Access::Write)?;
-        found.provenance.check(&writer.header.provenance, path)?;
         check_shard(found.shard, writer.header.shard, path)?;
         for number in 1..count {
             let path = numbered(path, number);

@@ -1,14 +1,13 @@
 //! `convert`: makes an encoder of the catalogue from a file that is on this machine already. Unlike `encoder fetch` it
 //! needs neither a runtime nor a network connection, and so is built in little time.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use common::GridShape;
+use common::{GridShape, files};
 use convert::catalogue::{self, Recipe};
 
 /// Make an encoder of the catalogue from the unpacked files of its source.
@@ -61,18 +60,8 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
         "{}: its encoder is not the one that the catalogue calls {name}",
         file.display()
     );
-    write(&out, &encoder).with_context(|| out.display().to_string())?;
+    files::replace(&out, &encoder).with_context(|| out.display().to_string())?;
     let GridShape { height, width, channels } = recipe.grid;
     println!("{}: {height}×{width} cells of {channels} values", out.display());
     Ok(())
-}
-
-/// Writes a file under a temporary name, syncs it and renames it: after an error, a kill or a power loss the file is
-/// whole or absent.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let staged = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = File::create(&staged)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(staged, path)
 }
