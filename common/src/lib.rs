@@ -12,6 +12,7 @@ pub mod quotes;
 mod rect;
 mod size;
 pub mod text;
+mod view;
 
 pub use error::{Error, Result};
 pub use grid::{GridShape, sides};
@@ -19,6 +20,7 @@ pub use left_out::LeftOut;
 pub use preprocess::{Preprocess, PreprocessError, Resize};
 pub use rect::Rect;
 pub use size::{ParseSizeError, Size};
+pub use view::View;
 
 #[doc(hidden)]
 pub use git_version::git_version;

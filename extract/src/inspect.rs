@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use common::names::one_line;
 use common::program::print;
+use common::{Preprocess, View};
 use features::{FeatureStore, State};
 use indicatif::HumanBytes;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::options::{Inspect, Verify};
 
@@ -22,13 +22,13 @@ struct Report<'a> {
     rows: usize,
     complete: usize,
     removed: usize,
-    views: &'a [String],
+    views: &'a [View],
     /// Height, width, channels.
     grid: [usize; 3],
     dtype: &'static str,
     encoder_name: &'a str,
     encoder_sha256: &'a str,
-    preprocess: Value,
+    preprocess: &'a Preprocess,
     /// The files with its rows.
     files: &'a [PathBuf],
     devices: BTreeSet<&'a str>,
@@ -39,7 +39,6 @@ struct Report<'a> {
 impl<'a> Report<'a> {
     fn of(store: &'a FeatureStore) -> Self {
         let provenance = store.provenance();
-        let preprocess = &provenance.preprocess;
         let grid = provenance.grid;
         let removed = |row: &usize| store.state(*row) == State::Removed;
         Self {
@@ -51,8 +50,7 @@ impl<'a> Report<'a> {
             dtype: provenance.dtype.name(),
             encoder_name: &provenance.encoder_name,
             encoder_sha256: &provenance.encoder_sha256,
-            preprocess: serde_json::from_str(preprocess)
-                .unwrap_or_else(|_| Value::String(preprocess.clone())),
+            preprocess: &provenance.preprocess,
             files: store.files(),
             devices: store.devices().collect(),
             created_by: &provenance.created_by,
@@ -84,13 +82,13 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
         report.rows - report.removed - report.complete,
         HumanBytes(bytes as u64)
     ))?;
-    print(format_args!("views       {}", report.views.join(", ")))?;
+    print(format_args!("views       {}", View::join(report.views, ", ")))?;
     print(format_args!(
         "grid        {height}×{width} cells of {channels} values, {}",
         report.dtype
     ))?;
     print(format_args!("encoder     {} (SHA-256 {})", report.encoder_name, report.encoder_sha256))?;
-    print(format_args!("preprocess  {}", store.provenance().preprocess))?;
+    print(format_args!("preprocess  {}", serde_json::to_string(report.preprocess)?))?;
     print(format_args!("made by     {}", report.created_by))?;
     print(format_args!(
         "on          {}",

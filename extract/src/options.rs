@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use common::Size;
+use common::View;
 use features::{Dtype, Shard};
 use models::decode::MAX_PIXELS;
 use models::preprocess::Resize;
-use models::{DeviceChoice, Limits, View};
+use models::{DeviceChoice, Limits};
 
 use crate::compare::Check;
 use crate::task;

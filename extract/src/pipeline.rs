@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use common::View;
 use common::program::explain;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
 use indicatif::HumanBytes;
-use models::{Encoder, Preprocess, View};
+use models::{Encoder, Preprocess, view};
 use ndarray::{Array4, ArrayView3, Axis, concatenate};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
@@ -142,8 +143,8 @@ fn decode(
         bytes = image.read()?;
     }
     let image = models::decode(&bytes, &job.limits())?;
-    for (view, tensor) in job.views.iter().zip(tensors.outer_iter_mut()) {
-        view.apply(&image, preprocess, tensor)?;
+    for (&view, tensor) in job.views.iter().zip(tensors.outer_iter_mut()) {
+        view::apply(view, &image, preprocess, tensor)?;
     }
     drop(held);
     Ok(Decoded { source: digest(&bytes), stamp, tensors })

@@ -244,11 +244,10 @@ fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
     Ok(Provenance {
         encoder_name: encoder.name(),
         encoder_sha256: encoder.sha256().to_owned(),
-        preprocess: serde_json::to_string(encoder.preprocess())
-            .context("the preprocessing cannot be written as JSON")?,
+        preprocess: encoder.preprocess().clone(),
         grid: encoder.grid(),
         dtype: job.dtype,
-        views: job.views.iter().map(|view| view.name().to_owned()).collect(),
+        views: job.views.clone(),
         created_by: created_by(),
     })
 }

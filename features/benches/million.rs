@@ -10,8 +10,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use features::{
-    Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Shard, Stamp, StoreWriter, merge,
-    shards_of,
+    Dtype, Encoded, FeatureStore, GridShape, Origin, Preprocess, Provenance, Shard, Stamp,
+    StoreWriter, View, merge, shards_of,
 };
 use ndarray::{Array3, Axis};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -121,10 +121,10 @@ fn fill(path: &Path, shard: Option<Shard>, names: &[String]) {
     let provenance = Provenance {
         encoder_name: "random".to_owned(),
         encoder_sha256: String::new(),
-        preprocess: "{}".to_owned(),
+        preprocess: Preprocess::imagenet([224, 224]),
         grid: GRID,
         dtype: Dtype::F16,
-        views: vec!["original".to_owned()],
+        views: vec![View::Original],
         created_by: "bench".to_owned(),
     };
     let origin = Origin { created_by: "bench".to_owned(), device: "none".to_owned() };

@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use features::{Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Stamp, StoreWriter};
+use features::{
+    Dtype, Encoded, FeatureStore, GridShape, Origin, Preprocess, Provenance, Stamp, StoreWriter,
+    View,
+};
 use ndarray::Array3;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -33,10 +36,10 @@ fn main() {
     let provenance = Provenance {
         encoder_name: "random".to_owned(),
         encoder_sha256: String::new(),
-        preprocess: "{}".to_owned(),
+        preprocess: Preprocess::imagenet([224, 224]),
         grid,
         dtype: Dtype::F16,
-        views: vec!["original".to_owned()],
+        views: vec![View::Original],
         created_by: "bench".to_owned(),
     };
     let origin = Origin { created_by: "bench".to_owned(), device: "none".to_owned() };

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use common::View;
+
 use crate::{Field, Shard};
 
 /// Errors of a feature store. Each names the file and the next step.
@@ -120,7 +122,7 @@ pub enum Error {
     Overlap { name: String, path: PathBuf, other: PathBuf },
     /// The store does not have the view.
     #[error("{}: view `{view}` not found, only {views}; extract it into a new store", path.display())]
-    NoView { path: PathBuf, view: String, views: String },
+    NoView { path: PathBuf, view: View, views: String },
     /// The grid of an image was never written.
     #[error("{}: `{name}` is not extracted yet; run `extract` again", path.display())]
     Incomplete { path: PathBuf, name: String },

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use common::View;
+
 use crate::provenance::Difference;
 use crate::{Error, Provenance, Result, Shard};
 
@@ -30,7 +32,7 @@ impl Kind {
 }
 
 /// What a file says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) provenance: Provenance,
@@ -52,9 +54,9 @@ impl Header {
             ("format", self.kind.format().to_owned()),
             ("encoder_name", encoder_name.clone()),
             ("encoder_sha256", encoder_sha256.clone()),
-            ("preprocess", self.provenance.preprocess.clone()),
+            ("preprocess", self.provenance.preprocess_json()),
             ("dtype", dtype.name().to_owned()),
-            ("views", views.join(",")),
+            ("views", View::join(views, ",")),
             ("created_by", self.provenance.created_by.clone()),
             ("device", self.device.clone()),
             ("shard", self.shard.map(|shard| shard.to_string()).unwrap_or_default()),

@@ -27,11 +27,8 @@ mod verify;
 mod version2;
 mod writer;
 
-/// The view that every store should have: the image as it is.
-pub const ORIGINAL: &str = "original";
-
 pub use block::MAX_NAME_BYTES;
-pub use common::GridShape;
+pub use common::{GridShape, Preprocess, View};
 pub use encoded::Encoded;
 pub use error::{Error, Result};
 pub use merge::{merge, merge_copy};

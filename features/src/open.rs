@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use common::View;
+
 use crate::files::{self, Access, Files, check_gap, numbered, resolved};
 use crate::header::{Header, Kind};
 use crate::lock::Lock;
@@ -124,8 +126,11 @@ fn check_range(path: &Path, provenance: &Provenance) -> Result<()> {
     if provenance.is_in_range() {
         return Ok(());
     }
-    let what =
-        format!("a grid is {}, of the views {}", provenance.grid, provenance.views.join(", "));
+    let what = format!(
+        "a grid is {}, of the views {}",
+        provenance.grid,
+        View::join(&provenance.views, ", ")
+    );
     Err(Error::OutOfRange { path: path.to_path_buf(), what })
 }
 

@@ -9,6 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ValueEnum as _;
+use common::{Preprocess, View};
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::messages::datatype::{Datatype, StringSize};
 use hdf5_reader::messages::layout::DataLayout;
@@ -127,10 +129,10 @@ impl<'a> Reader<'a> {
             provenance: Provenance {
                 encoder_name: self.text("encoder_name")?,
                 encoder_sha256: self.text("encoder_sha256")?,
-                preprocess: self.text("preprocess")?,
+                preprocess: self.preprocess()?,
                 grid,
                 dtype: dtype.ok_or_else(|| self.refuse("the type of its values is unknown"))?,
-                views: self.text("views")?.split(',').map(str::to_owned).collect(),
+                views: self.views()?,
                 created_by: self.text("created_by")?,
             },
             device: self.text("device")?,
@@ -146,6 +148,18 @@ impl<'a> Reader<'a> {
         } else {
             Err(self.refuse("its grid or views are out of range"))
         }
+    }
+
+    fn preprocess(&self) -> Result<Preprocess> {
+        serde_json::from_str(&self.text("preprocess")?)
+            .map_err(|error| self.refuse(format!("attribute `preprocess`: {error}")))
+    }
+
+    fn views(&self) -> Result<Vec<View>> {
+        let views = self.text("views")?;
+        let views = views.split(',').map(|name| View::from_str(name, false));
+        let views = views.collect::<Result<_, String>>();
+        views.map_err(|error| self.refuse(format!("attribute `views`: {error}")))
     }
 
     /// The datasets of rows, each of the type and shape that the attributes say.

@@ -4,18 +4,14 @@ use std::fmt;
 use std::path::Path;
 
 use clap::ValueEnum;
-use common::GridShape;
+use common::{GridShape, Preprocess, View};
 use half::f16;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{Error, Result};
 
 /// Maximum bytes of a grid.
 pub(crate) const MAX_GRID_BYTES: usize = 256 << 20;
-
-/// Maximum number of views.
-const MAX_VIEWS: usize = 256;
 
 /// The type of a grid's values, little-endian in the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -74,20 +70,21 @@ fn is_in_range(shape: GridShape) -> bool {
 }
 
 /// Which encoder made the grids, and from which pixels. All files of a store share it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Provenance {
     /// File name of the encoder.
     pub encoder_name: String,
     /// Identity of the encoder: the SHA-256 of its file, or of graph and external data.
     pub encoder_sha256: String,
-    /// The preprocessing, as JSON. It is compared as a value, not as text.
-    pub preprocess: String,
+    /// How images were prepared for the encoder. Files hold it as JSON.
+    #[serde(deserialize_with = "read_preprocess")]
+    pub preprocess: Preprocess,
     /// The shape of each grid.
     pub grid: GridShape,
     /// The type of the values.
     pub dtype: Dtype,
-    /// The views of each image, each with a grid of its own: `original`, `flip`, …
-    pub views: Vec<String>,
+    /// The views of each image, each with a grid of its own.
+    pub views: Vec<View>,
     /// The program and version that created the store.
     pub created_by: String,
 }
@@ -167,35 +164,24 @@ impl Provenance {
                 (Field::Encoder, of.encoder_sha256.clone()),
                 (Field::Grid, of.grid.to_string()),
                 (Field::Dtype, of.dtype.to_string()),
-                (Field::Views, of.views.join(", ")),
+                (Field::Views, View::join(&of.views, ", ")),
+                (Field::Preprocessing, of.preprocess_json()),
             ]
         };
         let mut pairs = fields(self).into_iter().zip(fields(expected));
-        if let Some(((field, found), (_, expected))) =
-            pairs.find(|(found, expected)| found != expected)
-        {
-            return Some(Difference { field, found, expected });
-        }
-        let [found, expected] = [self, expected].map(|of| &of.preprocess);
-        let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-        let is_same =
-            found == expected || value(found).is_some_and(|of| value(expected) == Some(of));
-        (!is_same).then(|| Difference {
-            field: Field::Preprocessing,
-            found: found.clone(),
-            expected: expected.clone(),
-        })
+        let ((field, found), (_, expected)) = pairs.find(|(found, expected)| found != expected)?;
+        Some(Difference { field, found, expected })
+    }
+
+    /// The preprocessing as files hold it. Writing a struct of numbers and names cannot fail.
+    pub(crate) fn preprocess_json(&self) -> String {
+        serde_json::to_string(&self.preprocess).unwrap_or_default()
     }
 
     pub(crate) fn is_in_range(&self) -> bool {
-        let is_plain = |name: &String| {
-            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-            !name.is_empty() && name.bytes().all(is_allowed)
-        };
-        let is_new = |at: usize| !self.views[..at].contains(&self.views[at]);
         let views = &self.views;
-        (1..=MAX_VIEWS).contains(&views.len())
-            && views.iter().all(is_plain)
+        let is_new = |at: usize| !views[..at].contains(&views[at]);
+        !views.is_empty()
             && (0..views.len()).all(is_new)
             && is_in_range(self.grid)
             && self.grid_bytes() <= MAX_GRID_BYTES
@@ -207,4 +193,9 @@ pub(crate) struct Difference {
     pub(crate) field: Field,
     pub(crate) found: String,
     pub(crate) expected: String,
+}
+
+/// A preprocessing in a text of JSON, as version 2 holds it.
+fn read_preprocess<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Preprocess, D::Error> {
+    serde_json::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use common::View;
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 use ndarray::{Array2, Array3, ArrayViewMut2};
@@ -122,16 +123,16 @@ impl FeatureStore {
         self.rows.parts.iter().map(|part| part.block.device.as_str())
     }
 
-    /// Number of a view, by its name.
+    /// Number of a view.
     ///
     /// # Errors
     /// [`Error::NoView`].
-    pub fn view(&self, name: &str) -> Result<usize> {
+    pub fn view(&self, view: View) -> Result<usize> {
         let views = &self.provenance().views;
-        views.iter().position(|view| view == name).ok_or_else(|| Error::NoView {
+        views.iter().position(|&of| of == view).ok_or_else(|| Error::NoView {
             path: self.path.clone(),
-            view: name.to_owned(),
-            views: views.join(", "),
+            view,
+            views: View::join(views, ", "),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use common::View;
 use sha2::{Digest as _, Sha256};
 
 use crate::part::State;
@@ -18,7 +19,7 @@ pub struct Problem {
     /// Its image.
     pub name: String,
     /// The damaged view; `None` if the state is damaged.
-    pub view: Option<String>,
+    pub view: Option<View>,
 }
 
 impl fmt::Display for Problem {
@@ -46,7 +47,7 @@ impl FeatureStore {
                 State::Damaged => None,
                 State::Complete => match part.damaged_view(at)? {
                     None => continue,
-                    Some(view) => Some(self.provenance().views[view].clone()),
+                    Some(view) => Some(self.provenance().views[view]),
                 },
             };
             let (path, name) = (part.path.clone(), part.name(at).to_owned());

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{fill, names, provenance, store, values};
-use features::FeatureStore;
+use features::{FeatureStore, View};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -43,7 +43,7 @@ fn child_that_reads_damaged_stores() {
                 let grid = store.read(row, 0);
                 assert!(grid.is_err() || grid.unwrap().iter().eq(&expected), "{name}");
             }
-            assert_eq!(store.provenance(), &provenance(&["original"]));
+            assert_eq!(store.provenance(), &provenance(&[View::Original]));
             !store.verify().unwrap().is_empty() || store.complete() != IMAGES
         }
     };
@@ -148,7 +148,7 @@ fn change_bytes(path: &Path, file: &Path, regions: &[Region], count: usize) {
 #[test]
 fn every_changed_byte_is_noticed() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..25));
     fill(&path, &plain, &names(0..IMAGES));
     for file in [path.clone(), path.with_file_name("store+1.h5")] {
@@ -160,7 +160,7 @@ fn every_changed_byte_is_noticed() {
 #[test]
 fn every_changed_byte_of_a_rewritten_store_is_noticed() {
     let (folder, path) = store();
-    fill(&path, &provenance(&["original"]), &names(0..IMAGES));
+    fill(&path, &provenance(&[View::Original]), &names(0..IMAGES));
     for rewrite in common::REWRITES {
         let file = folder.path().join(format!("{}.h5", rewrite.name));
         if rewrite.run(&path, &file) {
@@ -172,8 +172,8 @@ fn every_changed_byte_of_a_rewritten_store_is_noticed() {
 #[test]
 fn every_changed_byte_of_a_merged_store_is_noticed() {
     let (folder, path) = store();
-    fill(&path, &provenance(&["original"]), &names(0..25));
-    fill(&path, &provenance(&["original"]), &names(0..IMAGES));
+    fill(&path, &provenance(&[View::Original]), &names(0..25));
+    fill(&path, &provenance(&[View::Original]), &names(0..IMAGES));
     let merged = folder.path().join("merged.h5");
     features::merge(&merged, &[path], "test").unwrap();
     let bytes = 0..fs::metadata(&merged).unwrap().len();
@@ -215,7 +215,7 @@ fn every_changed_byte_of_a_store_of_version_2_is_noticed() {
 #[test]
 fn every_cut_is_noticed_and_mended() {
     let (folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..IMAGES));
     let good = fs::read(&path).unwrap();
     let digest = FeatureStore::open(&path).unwrap().content_digest().unwrap();
@@ -239,7 +239,7 @@ fn every_cut_is_noticed_and_mended() {
 #[test]
 fn a_damaged_row_is_named_and_encoded_anew() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..3));
     let place = |name: &str| regions(&path).into_iter().find(|region| region.name == name).unwrap();
     let file = fs::File::options().write(true).open(&path).unwrap();
@@ -275,7 +275,7 @@ fn a_damaged_row_is_named_and_encoded_anew() {
 #[test]
 fn a_truncated_store_lacks_the_rows_that_it_lost() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..4));
     let grids = regions(&path).into_iter().find(|region| region.name == "grids/original").unwrap();
     let length = grids.bytes.end - 50;

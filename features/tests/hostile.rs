@@ -7,12 +7,12 @@ use std::fs::File;
 use std::path::Path;
 
 use common::{fill, names, open, provenance, store};
-use features::{Error, FeatureStore, StoreWriter};
+use features::{Error, FeatureStore, Preprocess, StoreWriter, View};
 use hdf5::plist::dataset_create::{AllocTime, FillTime};
 use hdf5::types::{FixedUnicode, TypeDescriptor};
 
 fn refused(path: &Path, part: &str) {
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     let read = FeatureStore::open(path).and_then(|store| store.verify()).unwrap_err();
     let written = StoreWriter::open(path, &plain, common::origin()).unwrap_err();
     for error in [read, written] {
@@ -29,7 +29,7 @@ fn craft(path: &Path, rows: usize, name_bytes: usize, grid: [u64; 3]) {
         ("format", "showtell features"),
         ("encoder_name", "small.onnx"),
         ("encoder_sha256", &"ab".repeat(32)),
-        ("preprocess", r#"{"size":224}"#),
+        ("preprocess", &serde_json::to_string(&Preprocess::imagenet([224, 224])).unwrap()),
         ("dtype", "f16"),
         ("views", "original"),
         ("created_by", "test"),
@@ -37,8 +37,8 @@ fn craft(path: &Path, rows: usize, name_bytes: usize, grid: [u64; 3]) {
         ("shard", ""),
     ];
     for (name, text) in texts {
-        let value = text.parse::<FixedUnicode<64>>().unwrap();
-        file.new_attr::<FixedUnicode<64>>().create(name).unwrap().write_scalar(&value).unwrap();
+        let value = text.parse::<FixedUnicode<256>>().unwrap();
+        file.new_attr::<FixedUnicode<256>>().create(name).unwrap().write_scalar(&value).unwrap();
     }
     for (name, value) in [("version", 3), ("number", 0), ("first", 0), ("checksum", 0)] {
         file.new_attr::<u64>().create(name).unwrap().write_scalar(&value).unwrap();
@@ -88,7 +88,7 @@ fn names_of_terabytes_and_rows_without_end() {
 #[test]
 fn a_file_of_terabytes() {
     let (_folder, path) = store();
-    fill(&path, &provenance(&["original"]), &names(0..3));
+    fill(&path, &provenance(&[View::Original]), &names(0..3));
     File::options().write(true).open(&path).unwrap().set_len(1 << 43).unwrap();
     let store = FeatureStore::open(&path).unwrap();
     assert_eq!((store.complete(), store.verify().unwrap()), (3, vec![]));
@@ -97,15 +97,15 @@ fn a_file_of_terabytes() {
 #[test]
 fn what_no_store_holds_is_not_written() {
     let (_folder, path) = store();
-    let mut large = provenance(&["original"]);
+    let mut large = provenance(&[View::Original]);
     large.grid.channels = 1 << 26;
     let error = StoreWriter::open(&path, &large, common::origin()).unwrap_err();
     assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
-    let mut long = provenance(&["original"]);
-    long.preprocess = format!("\"{}\"", "x".repeat(5000));
+    let mut long = provenance(&[View::Original]);
+    long.encoder_name = "x".repeat(5000);
     let error = open(&path, &long).rows_for(&names(0..1)).unwrap_err();
-    assert!(error.to_string().contains("`preprocess` is 5002 bytes long"), "{error}");
-    let mut writer = open(&path, &provenance(&["original"]));
+    assert!(error.to_string().contains("`encoder_name` is 5000 bytes long"), "{error}");
+    let mut writer = open(&path, &provenance(&[View::Original]));
     let error = writer.rows_for(&["x".repeat((1 << 16) + 1)]).unwrap_err();
     assert!(error.to_string().contains("store.h5: a name is 65537 bytes long"), "{error}");
     writer.rows_for(&["x".repeat(1 << 16)]).unwrap();

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{GRID, names, open, provenance, rounded, source, store, values};
-use features::{Error, FeatureStore};
+use features::{Error, FeatureStore, View};
 use rand::{RngExt as _, SeedableRng as _};
 
 const IMAGES: usize = 60;
@@ -41,7 +41,7 @@ fn content(number: usize, step: usize) -> usize {
 }
 
 fn fill_in_steps(path: &Path) {
-    let mut writer = open(path, &provenance(&["original", "flip"]));
+    let mut writer = open(path, &provenance(&[View::Original, View::Flip]));
     for step in 1..=STEPS {
         let wanted = names(0..IMAGES * step / STEPS);
         let same = |number: usize, name: &String| {
@@ -145,7 +145,7 @@ fn a_full_disk_loses_nothing() {
 }
 
 fn fill_a_full_disk(path: &Path) {
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     let images = 2000;
     let ballast = path.with_file_name("ballast");
     std::fs::write(&ballast, vec![1; 100_000]).unwrap();

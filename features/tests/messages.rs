@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use features::{Error, Field, Shard};
+use features::{Error, Field, Shard, View};
 
 fn shard(text: &str) -> Shard {
     text.parse().unwrap()
@@ -59,7 +59,7 @@ fn errors() -> Vec<Error> {
             expected: "cdcd".to_owned(),
         },
         Error::Overlap { name: name(), path: path(), other: other() },
-        Error::NoView { path: path(), view: "flip".to_owned(), views: "original".to_owned() },
+        Error::NoView { path: path(), view: View::Flip, views: "original".to_owned() },
         Error::Incomplete { path: path(), name: name() },
         Error::Checksum { path: path(), name: name() },
     ]

@@ -8,12 +8,12 @@ use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
 use common::{REWRITES, fill, names, provenance, store};
-use features::{Error, FeatureStore, StoreWriter, merge, merge_copy};
+use features::{Error, FeatureStore, StoreWriter, View, merge, merge_copy};
 
 #[test]
 fn every_tool_may_rewrite_a_store() {
     let (folder, path) = store();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     fill(&path, &two, &names(0..5));
     let digest = FeatureStore::open(&path).unwrap().content_digest().unwrap();
     for rewrite in REWRITES {
@@ -34,7 +34,7 @@ fn every_tool_may_rewrite_a_store() {
 #[test]
 fn chunks_are_refused_with_the_command_that_undoes_them() {
     let (folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..5));
     let Some(tool) = tests::hdf5_tool("h5repack") else { return };
     for filter in ["-f", "-l"] {
@@ -64,7 +64,7 @@ fn chunks_are_refused_with_the_command_that_undoes_them() {
 #[test]
 fn a_store_that_a_killed_tool_left_open_is_refused_with_the_tool_that_clears_it() {
     let (_folder, path) = store();
-    fill(&path, &provenance(&["original"]), &names(0..5));
+    fill(&path, &provenance(&[View::Original]), &names(0..5));
     let Some(python) = tests::python() else { return };
     let Some(clear) = tests::hdf5_tool("h5clear") else { return };
     let left = "import h5py, os, sys; f = h5py.File(sys.argv[1], 'r+', libver='v110'); f.attrs['x'] = 1; f.flush(); os._exit(0)";
@@ -81,7 +81,7 @@ fn a_store_of_version_2_is_read_and_added_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.h5");
     fs::write(&path, common::version2()).unwrap();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     let store = FeatureStore::open(&path).unwrap();
     assert_eq!((store.provenance(), store.complete()), (&two, 5));
     let digest = "730e11c03e899bde3c500db4f95b6c14584a59cf54341f0dca0cb9589a762e99";
@@ -110,7 +110,7 @@ fn a_merged_store_of_version_2_is_merged_again() {
     let error = FeatureStore::open(&path).unwrap_err();
     assert!(matches!(error, Error::OldMerged { .. }), "{error}");
     let other = folder.path().join("other.h5");
-    fill(&other, &provenance(&["original"]), &names(0..3));
+    fill(&other, &provenance(&[View::Original]), &names(0..3));
     assert_eq!(merge(&path, &[other], "test").unwrap().complete(), 3);
 }
 

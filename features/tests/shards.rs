@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{GRID, fill, fill_shard, names, origin, provenance, rounded, values};
-use features::{Error, FeatureStore, Provenance, Shard, StoreWriter, merge, merge_copy, shards_of};
+use features::{
+    Error, FeatureStore, Provenance, Shard, StoreWriter, View, merge, merge_copy, shards_of,
+};
 use tempfile::TempDir;
 
 const IMAGES: usize = 30;
@@ -27,7 +29,7 @@ fn three_shards() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.h5");
     for (index, images) in [(0, IMAGES), (1, IMAGES), (2, IMAGES / 2), (2, IMAGES)] {
-        fill_one(&path, shard(index, 3), &provenance(&["original", "flip"]), images);
+        fill_one(&path, shard(index, 3), &provenance(&[View::Original, View::Flip]), images);
     }
     (folder, path)
 }
@@ -38,7 +40,7 @@ fn merged(path: &Path) -> features::Result<FeatureStore> {
 
 fn assert_whole(store: &FeatureStore) {
     let single = store.path().with_file_name("single.h5");
-    let whole = provenance(&["original", "flip"]);
+    let whole = provenance(&[View::Original, View::Flip]);
     fill(&single, &whole, &names(0..IMAGES));
     let single = FeatureStore::open(&single).unwrap();
     assert_eq!(store.content_digest().unwrap(), single.content_digest().unwrap());
@@ -75,7 +77,7 @@ fn shards_are_one_store_as_they_lie_merged_and_copied() {
     }
     assert_eq!(copied.files(), [path.as_path()]);
     assert_whole(&FeatureStore::open(&path).unwrap());
-    fill(&path, &provenance(&["original", "flip"]), &names(0..IMAGES + 1));
+    fill(&path, &provenance(&[View::Original, View::Flip]), &names(0..IMAGES + 1));
     assert_eq!(FeatureStore::open(&path).unwrap().complete(), IMAGES + 1);
 }
 
@@ -110,16 +112,17 @@ fn what_does_not_belong_together_is_refused_with_its_names() {
     fs::remove_file(file(1, 3)).unwrap();
     refused(&["store.h5: 1 of its 3 shards are missing: 1", "--shard 1/3"]);
 
-    let other = Provenance { encoder_sha256: "cd".repeat(32), ..provenance(&["original", "flip"]) };
+    let other =
+        Provenance { encoder_sha256: "cd".repeat(32), ..provenance(&[View::Original, View::Flip]) };
     fill_one(&path, shard(1, 3), &other, IMAGES);
     refused(&["store.1-of-3.h5: its encoder (SHA-256) is cdcd", "store.0-of-3.h5 is abab"]);
     fs::remove_file(file(1, 3)).unwrap();
-    fill_one(&path, shard(1, 3), &provenance(&["flip", "original"]), IMAGES);
+    fill_one(&path, shard(1, 3), &provenance(&[View::Flip, View::Original]), IMAGES);
     refused(&["store.1-of-3.h5: its list of views is flip, original"]);
     fs::write(file(1, 3), &one).unwrap();
 
     let stray = names(0..IMAGES).into_iter().find(|name| shard(0, 3).holds(name)).unwrap();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     fill_shard(&file(1, 3), Some(shard(1, 3)), &two, std::slice::from_ref(&stray));
     refused(&[&format!("`{stray}` is in both"), "store.1-of-3+1.h5", "store.0-of-3.h5"]);
     fs::remove_file(file(1, 3).with_file_name("store.1-of-3+1.h5")).unwrap();
@@ -141,7 +144,7 @@ fn what_does_not_belong_together_is_refused_with_its_names() {
 #[test]
 fn nothing_that_was_filled_is_replaced_or_filled_by_mistake() {
     let (_folder, path) = three_shards();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     let single = path.with_file_name("single.h5");
     fill(&single, &two, &names(0..3));
     let before = fs::read(&single).unwrap();
@@ -176,7 +179,7 @@ fn a_shard_that_goes_on_is_seen_and_damage_is_named() {
     let file = shard(2, 3).path(&path);
     let new = (IMAGES..).map(|number| names(number..number + 1).remove(0));
     let new = new.into_iter().find(|name| shard(2, 3).holds(name)).unwrap();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     fill_shard(&file, Some(shard(2, 3)), &two, std::slice::from_ref(&new));
     assert_eq!(store.find(&new), None, "a reader shows the store as it was");
     assert!(FeatureStore::open(&path).unwrap().find(&new).is_some());
@@ -226,7 +229,7 @@ fn merges_at_once_do_not_disturb_each_other() {
 fn a_name_in_two_unicode_forms_in_two_shards_is_one_image() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.h5");
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     for (index, name) in ["cafe\u{301}.jpg", "caf\u{e9}.jpg"].into_iter().enumerate() {
         let shard = shard(index as u32, 2);
         let file = shard.path(&path);
@@ -245,7 +248,7 @@ fn rows_that_were_added_are_merged_into_one_file() {
     // A percent sign has a meaning in the names of virtual datasets.
     let [path, linked, copied] =
         ["store 50%b.h5", "linked.h5", "copied.h5"].map(|name| folder.path().join(name));
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     for images in [10, 20, IMAGES] {
         fill(&path, &two, &names(0..images));
     }
@@ -312,7 +315,7 @@ fn shards_are_known_by_their_paths() {
 #[test]
 fn shards_are_not_hidden_by_a_store_of_their_name() {
     let (_folder, path) = three_shards();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     let error = StoreWriter::open(&path, &two, origin()).unwrap_err();
     assert!(matches!(error, Error::HasShards { shards: 3, .. }), "{error}");
 }

@@ -6,13 +6,13 @@ mod common;
 use std::fs;
 
 use common::{GRID, fill, grids, names, open, provenance, source, store, values};
-use features::{Dtype, Error, FeatureStore, Provenance, State, StoreWriter};
+use features::{Dtype, Error, FeatureStore, Preprocess, Provenance, State, StoreWriter, View};
 
 #[test]
 fn grids_come_back_in_every_type_and_view() {
     for dtype in [Dtype::F16, Dtype::F32] {
         let (_folder, path) = store();
-        let provenance = Provenance { dtype, ..provenance(&["original", "flip"]) };
+        let provenance = Provenance { dtype, ..provenance(&[View::Original, View::Flip]) };
         fill(&path, &provenance, &names(0..5));
         let store = FeatureStore::open(&path).unwrap();
         assert_eq!((store.len(), store.complete()), (5, 5));
@@ -28,9 +28,9 @@ fn grids_come_back_in_every_type_and_view() {
             let close = |a: &f32, b: &f32| (a - b).abs() <= b.abs() * 1e-3;
             assert!(values(&store, row, view).iter().zip(expected).all(|(a, b)| close(a, b)));
         }
-        assert_eq!((store.view("flip").unwrap(), store.find("ảnh 9.jpg")), (1, None));
-        let error = store.view("rotated").unwrap_err().to_string();
-        assert!(error.contains("`rotated`") && error.contains("original, flip"), "{error}");
+        assert_eq!((store.view(View::Flip).unwrap(), store.find("ảnh 9.jpg")), (1, None));
+        let error = store.view(View::TopLeft).unwrap_err().to_string();
+        assert!(error.contains("`top-left`") && error.contains("original, flip"), "{error}");
         assert_eq!(store.verify().unwrap(), []);
     }
 }
@@ -38,7 +38,7 @@ fn grids_come_back_in_every_type_and_view() {
 #[test]
 fn an_interrupted_run_goes_on_and_new_images_leave_old_rows_alone() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     let mut writer = open(&path, &plain);
     let rows = writer.rows_for(&names(0..3)).unwrap();
     common::write(&mut writer, &[(rows[1], 1)]).unwrap();
@@ -63,7 +63,7 @@ fn an_interrupted_run_goes_on_and_new_images_leave_old_rows_alone() {
 #[test]
 fn a_changed_image_gets_a_new_row_and_a_removed_one_none() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..3));
     let before = FeatureStore::open(&path).unwrap();
     let mut writer = open(&path, &plain);
@@ -91,7 +91,7 @@ fn a_changed_image_gets_a_new_row_and_a_removed_one_none() {
 
 #[test]
 fn the_digest_is_of_the_content_alone() {
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     let digest = |order: &[usize]| {
         let (_folder, path) = store();
         for &number in order {
@@ -106,7 +106,7 @@ fn the_digest_is_of_the_content_alone() {
 #[test]
 fn a_second_writer_is_refused_while_readers_are_not() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     let mut writer = open(&path, &plain);
     writer.rows_for(&names(0..2)).unwrap();
     let error = StoreWriter::open(&path, &plain, common::origin()).unwrap_err();
@@ -120,7 +120,7 @@ fn a_second_writer_is_refused_while_readers_are_not() {
 #[test]
 fn who_has_the_store_is_said_as_far_as_it_is_known() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..2));
     let refusal = || {
         let error = StoreWriter::open(&path, &plain, common::origin()).unwrap_err();
@@ -145,7 +145,7 @@ fn who_has_the_store_is_said_as_far_as_it_is_known() {
 fn names_are_the_same_in_every_unicode_form() {
     const COMPOSED: [&str; 2] = ["caf\u{e9}.jpg", "\u{1EA3}nh.jpg"];
     const DECOMPOSED: [&str; 2] = ["cafe\u{301}.jpg", "a\u{309}nh.jpg"];
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     for (stored, asked) in [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)] {
         let (_folder, path) = store();
         let mut writer = open(&path, &plain);
@@ -188,15 +188,21 @@ fn an_absent_store_is_called_so() {
 #[test]
 fn a_store_of_another_encoder_is_refused_and_kept() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..2));
     let before = fs::read(&path).unwrap();
     let sha256 = "cd".repeat(32);
     let others = [
         (Provenance { encoder_sha256: sha256, ..plain.clone() }, "encoder (SHA-256)"),
-        (Provenance { preprocess: "{}".to_owned(), ..plain.clone() }, "preprocessing"),
+        (
+            Provenance { preprocess: Preprocess::imagenet([224, 288]), ..plain.clone() },
+            "preprocessing",
+        ),
         (Provenance { dtype: Dtype::F32, ..plain.clone() }, "type of values is f16, but f32"),
-        (provenance(&["original", "flip"]), "list of views is original, but original, flip"),
+        (
+            provenance(&[View::Original, View::Flip]),
+            "list of views is original, but original, flip",
+        ),
     ];
     for (other, what) in others {
         let error = StoreWriter::open(&path, &other, common::origin()).unwrap_err().to_string();
@@ -214,7 +220,7 @@ fn what_is_no_store_is_refused_and_kept() {
         fs::write(&path, bytes).unwrap();
         let error = FeatureStore::open(&path).unwrap_err();
         assert!(matches!(error, Error::NotAStore { .. }), "{error}");
-        let plain = provenance(&["original"]);
+        let plain = provenance(&[View::Original]);
         let error = StoreWriter::open(&path, &plain, common::origin()).unwrap_err();
         assert!(error.to_string().contains("store.h5: not a feature store"), "{error}");
         assert!(fs::read(&path).unwrap() == bytes);
@@ -225,7 +231,7 @@ fn what_is_no_store_is_refused_and_kept() {
 #[test]
 fn hdf5_sees_the_same_rows() {
     let (_folder, path) = store();
-    let two = provenance(&["original", "flip"]);
+    let two = provenance(&[View::Original, View::Flip]);
     fill(&path, &two, &names(0..3));
     fill(&path, &two, &names(0..5));
     let store = FeatureStore::open(&path).unwrap();
@@ -246,7 +252,7 @@ fn hdf5_sees_the_same_rows() {
 #[test]
 fn rows_lie_behind_the_metadata() {
     let (_folder, path) = store();
-    fill(&path, &provenance(&["original", "flip"]), &names(0..40));
+    fill(&path, &provenance(&[View::Original, View::Flip]), &names(0..40));
     let file = hdf5::File::open(&path).unwrap();
     for name in ["name", "source_sha256", "source_stamp", "state", "checksum", "grids/flip"] {
         let at = file.dataset(name).unwrap().offset().unwrap();
@@ -257,7 +263,7 @@ fn rows_lie_behind_the_metadata() {
 #[test]
 fn a_stamp_can_be_renewed() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..2));
     let mut writer = open(&path, &plain);
     assert_eq!(writer.stamp(1).unwrap(), common::stamp(1));
@@ -272,7 +278,7 @@ fn a_stamp_can_be_renewed() {
 #[test]
 fn files_that_are_gone_are_named() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     for images in 1..4 {
         fill(&path, &plain, &names(0..images));
     }
@@ -299,7 +305,7 @@ fn files_that_are_gone_are_named() {
 fn grids_in_any_memory_layout_are_stored_alike() {
     let plain = Provenance {
         grid: features::GridShape { height: 2, width: 2, channels: 150 },
-        ..provenance(&["original"])
+        ..provenance(&[View::Original])
     };
     let planes = ndarray::Array3::from_shape_fn((1, 150, 4), |(_, channel, cell)| {
         (channel * 4 + cell) as f32
@@ -323,7 +329,7 @@ fn grids_in_any_memory_layout_are_stored_alike() {
 #[test]
 fn a_link_leads_to_all_files_of_a_store() {
     let (folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..2));
     fill(&path, &plain, &names(0..5));
     let link = folder.path().join("link.h5");
@@ -341,7 +347,7 @@ fn a_link_leads_to_all_files_of_a_store() {
 #[test]
 fn files_of_another_store_are_refused_though_it_has_the_same_encoder() {
     let (folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     let other = folder.path().join("other.h5");
     for (store, first) in [(&path, 0), (&other, 10)] {
         fill(store, &plain, &names(first..first + 1));
@@ -355,7 +361,7 @@ fn files_of_another_store_are_refused_though_it_has_the_same_encoder() {
 #[test]
 fn several_missing_files_are_noticed() {
     let (_folder, path) = store();
-    let plain = provenance(&["original"]);
+    let plain = provenance(&[View::Original]);
     for images in 1..5 {
         fill(&path, &plain, &names(0..images));
     }
@@ -379,7 +385,7 @@ fn a_pipe_is_refused_at_once() {
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     for error in [
         FeatureStore::open(&path).unwrap_err(),
-        StoreWriter::open(&path, &provenance(&["original"]), common::origin()).unwrap_err(),
+        StoreWriter::open(&path, &provenance(&[View::Original]), common::origin()).unwrap_err(),
     ] {
         assert!(error.to_string().contains("not a regular file"), "{error}");
     }

@@ -19,7 +19,7 @@ mod overlay;
 pub mod preprocess;
 pub mod runtime;
 pub mod search;
-mod view;
+pub mod view;
 
 pub use bundle::Manifest;
 pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
@@ -30,4 +30,3 @@ pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};
-pub use view::View;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use clap::ValueEnum;
+use common::View;
 use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal_in_place};
 use ndarray::ArrayViewMut3;
@@ -12,74 +12,43 @@ use crate::{ImageError, Preprocess, preprocess};
 /// Sides of a corner view, as a share of the image's sides.
 const CORNER: f64 = 0.8;
 
-/// A view of an image; each has a grid of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum View {
-    /// The whole image.
-    Original,
-    /// The whole image, mirrored left to right.
-    Flip,
-    /// The upper left, four fifths of width and height.
-    TopLeft,
-    /// The upper right.
-    TopRight,
-    /// The lower left.
-    BottomLeft,
-    /// The lower right.
-    BottomRight,
+/// Writes the tensor of a view of an image into `tensor`, `[3, H, W]`.
+///
+/// # Errors
+/// [`ImageError::Damaged`] if the image cannot be resized.
+pub fn apply(
+    view: View,
+    image: &RgbImage,
+    preprocess: &Preprocess,
+    tensor: ArrayViewMut3<f32>,
+) -> Result<(), ImageError> {
+    let mut pixels = preprocess::resized(preprocess, &part(view, image))?;
+    if view == View::Flip {
+        flip_horizontal_in_place(&mut pixels);
+    }
+    preprocess::normalise(preprocess, &pixels, tensor);
+    Ok(())
 }
 
-impl View {
-    /// The name in commands and in the store.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Original => "original",
-            Self::Flip => "flip",
-            Self::TopLeft => "top-left",
-            Self::TopRight => "top-right",
-            Self::BottomLeft => "bottom-left",
-            Self::BottomRight => "bottom-right",
-        }
-    }
-
-    /// Writes the tensor of this view of an image into `tensor`, `[3, H, W]`.
-    ///
-    /// # Errors
-    /// [`ImageError::Damaged`] if the image cannot be resized.
-    pub fn apply(
-        self,
-        image: &RgbImage,
-        preprocess: &Preprocess,
-        tensor: ArrayViewMut3<f32>,
-    ) -> Result<(), ImageError> {
-        let mut pixels = preprocess::resized(preprocess, &self.part(image))?;
-        if self == Self::Flip {
-            flip_horizontal_in_place(&mut pixels);
-        }
-        preprocess::normalise(preprocess, &pixels, tensor);
-        Ok(())
-    }
-
-    /// The visible part of an image.
-    fn part(self, image: &RgbImage) -> Cow<'_, RgbImage> {
-        let (right, lower) = match self {
-            Self::Original | Self::Flip => return Cow::Borrowed(image),
-            Self::TopLeft => (false, false),
-            Self::TopRight => (true, false),
-            Self::BottomLeft => (false, true),
-            Self::BottomRight => (true, true),
-        };
-        let cropped = |side: u32| ((f64::from(side) * CORNER).round() as u32).max(1);
-        let (width, height) = (cropped(image.width()), cropped(image.height()));
-        let left = if right { image.width() - width } else { 0 };
-        let top = if lower { image.height() - height } else { 0 };
-        Cow::Owned(crop_imm(image, left, top, width, height).to_image())
-    }
+/// The visible part of an image.
+fn part(view: View, image: &RgbImage) -> Cow<'_, RgbImage> {
+    let (right, lower) = match view {
+        View::Original | View::Flip => return Cow::Borrowed(image),
+        View::TopLeft => (false, false),
+        View::TopRight => (true, false),
+        View::BottomLeft => (false, true),
+        View::BottomRight => (true, true),
+    };
+    let cropped = |side: u32| ((f64::from(side) * CORNER).round() as u32).max(1);
+    let (width, height) = (cropped(image.width()), cropped(image.height()));
+    let left = if right { image.width() - width } else { 0 };
+    let top = if lower { image.height() - height } else { 0 };
+    Cow::Owned(crop_imm(image, left, top, width, height).to_image())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
     use image::imageops::flip_horizontal;
     use ndarray::Array3;
 
@@ -88,14 +57,6 @@ mod tests {
     /// An image whose pixels hold their own coordinates.
     fn map(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 0]))
-    }
-
-    #[test]
-    fn commands_and_stores_use_the_same_names() {
-        for &view in View::value_variants() {
-            assert_eq!(View::from_str(view.name(), false), Ok(view));
-        }
-        assert!(View::from_str("upside-down", false).is_err());
     }
 
     #[test]
@@ -108,13 +69,13 @@ mod tests {
             (View::BottomLeft, [0, 10], [79, 49]),
             (View::BottomRight, [20, 10], [99, 49]),
         ] {
-            let part = view.part(&image);
-            let place = |x, y| part.get_pixel(x, y).0[..2].to_vec();
+            let visible = part(view, &image);
+            let place = |x, y| visible.get_pixel(x, y).0[..2].to_vec();
             assert_eq!(place(0, 0), first, "{view:?}");
-            assert_eq!(place(part.width() - 1, part.height() - 1), last, "{view:?}");
+            assert_eq!(place(visible.width() - 1, visible.height() - 1), last, "{view:?}");
         }
-        for view in View::value_variants() {
-            assert_eq!(view.part(&map(1, 1)).dimensions(), (1, 1));
+        for &view in View::value_variants() {
+            assert_eq!(part(view, &map(1, 1)).dimensions(), (1, 1));
         }
     }
 
@@ -123,7 +84,7 @@ mod tests {
         let image = map(224, 224);
         let preprocess = Preprocess::imagenet([224, 224]);
         let mut flipped = Array3::zeros(preprocess.shape());
-        View::Flip.apply(&image, &preprocess, flipped.view_mut()).unwrap();
+        apply(View::Flip, &image, &preprocess, flipped.view_mut()).unwrap();
         assert_eq!(flipped, preprocess::apply(&preprocess, &flip_horizontal(&image)).unwrap());
     }
 }

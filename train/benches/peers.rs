@@ -10,9 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::{GridShape, View};
 use data::vocabulary::START;
 use data::{Captions, Splits, Vocabulary};
-use features::{GridShape, ORIGINAL};
 use models::SearchOptions;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -53,8 +53,8 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
 /// Captions a second in the second epoch, as recorded by the run.
 fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
     let store = PathBuf::from("noise.h5");
-    let encoder = EncoderRecord::from_store(&data.store, &store).unwrap();
-    let preset = Training::preset(recipe, &[ORIGINAL.to_owned()]);
+    let encoder = EncoderRecord::from_store(&data.store);
+    let preset = Training::preset(recipe, &[View::Original]);
     let config = RunConfig {
         recipe,
         revision: "bench".to_owned(),

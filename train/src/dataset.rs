@@ -2,18 +2,16 @@
 
 use std::collections::HashSet;
 
+use common::View;
 use data::metrics::CaptionReward;
 use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
 use data::{Captions, Split, Splits, Vocabulary};
-use features::{FeatureStore, ORIGINAL};
+use features::FeatureStore;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
 
 use crate::Result;
-
-/// The name of the mirrored view.
-const FLIP: &str = "flip";
 
 /// A caption to train on.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +82,7 @@ pub fn training_images(
     vocabulary: &Vocabulary,
     store: &FeatureStore,
 ) -> Result<Matched<TrainingImage>> {
-    let view = store.view(ORIGINAL)?;
+    let view = store.view(View::Original)?;
     let written = |tokens: Vec<String>| Caption::written(vocabulary.encode(&tokens));
     Ok(matched(captions, splits, split, store, |_, row, captions| TrainingImage {
         row,
@@ -159,19 +157,19 @@ pub struct Views {
 }
 
 impl Views {
-    /// Finds the views of a store by name. Captions with one of the `side_words` are wrong in a mirrored view.
+    /// Finds views in a store. Captions with one of the `side_words` are wrong in a mirrored view.
     ///
     /// # Errors
     /// [`Error::Features`](crate::Error::Features) if the store lacks a view.
     pub fn new(
-        names: &[String],
+        views: &[View],
         side_words: &[String],
         store: &FeatureStore,
         vocabulary: &Vocabulary,
     ) -> Result<Self> {
-        let find = |name: &String| store.view(name);
-        let all = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let mirrored = names.iter().position(|name| name == FLIP).map(|at| all[at]);
+        let find = |&view: &View| store.view(view);
+        let all = views.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let mirrored = views.iter().position(|&view| view == View::Flip).map(|at| all[at]);
         let tokens = side_words.iter().flat_map(|word| tokenize(word)).collect::<HashSet<_>>();
         let is_side = |&word: &WordId| tokens.contains(vocabulary.word(word));
         let sides = (0..vocabulary.len() as WordId).filter(is_side).collect();

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use common::View;
 use data::Vocabulary;
 use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{Item, Scores, Sums, score};
-use features::{FeatureStore, ORIGINAL};
+use features::FeatureStore;
 use models::{Decoder, Hypothesis, SearchOptions, search};
 use ndarray::Array3;
 use tch::Device;
@@ -122,7 +123,7 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
 fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Array3<f32>> {
     let shape = store.grid_shape();
     let mut grids = Array3::zeros([images.len(), shape.cells(), shape.channels]);
-    let view = store.view(ORIGINAL)?;
+    let view = store.view(View::Original)?;
     for (image, grid) in images.iter().zip(grids.outer_iter_mut()) {
         store.read_into(image.row, view, grid)?;
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use features::{
-    Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Shard, Source, Stamp, StoreWriter,
+    Dtype, Encoded, FeatureStore, GridShape, Origin, Preprocess, Provenance, Shard, Source, Stamp,
+    StoreWriter, View,
 };
 use half::f16;
 use ndarray::Array3;
@@ -15,14 +16,14 @@ use tempfile::TempDir;
 
 pub(crate) const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
 
-pub(crate) fn provenance(views: &[&str]) -> Provenance {
+pub(crate) fn provenance(views: &[View]) -> Provenance {
     Provenance {
         encoder_name: "small.onnx".to_owned(),
         encoder_sha256: "ab".repeat(32),
-        preprocess: r#"{"size":224}"#.to_owned(),
+        preprocess: Preprocess::imagenet([224, 224]),
         grid: GRID,
         dtype: Dtype::F16,
-        views: views.iter().map(|&view| view.to_owned()).collect(),
+        views: views.to_vec(),
         created_by: "test".to_owned(),
     }
 }

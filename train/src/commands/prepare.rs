@@ -140,7 +140,7 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
     let data = paths.open()?;
     let min_count = options.min_count.unwrap_or(DEFAULT_MIN_COUNT);
     let vocabulary = vocabulary(&folder.vocabulary(), &data, min_count as usize)?;
-    let encoder = EncoderRecord::from_store(&data.store, &paths.store)?;
+    let encoder = EncoderRecord::from_store(&data.store);
     let sizes = NetworkConfig::new(recipe, encoder.grid.channels, vocabulary.len());
     let NetworkConfig { channels, vocabulary: words, .. } = sizes;
     let network = NetworkConfig { channels, vocabulary: words, ..file.apply("network", sizes)? };

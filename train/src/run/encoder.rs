@@ -25,19 +25,16 @@ pub struct EncoderRecord {
 }
 
 impl EncoderRecord {
-    /// The record of the encoder of the store at `path`.
-    ///
-    /// # Errors
-    /// [`Error::Content`] if the store's preprocessing cannot be read.
-    pub fn from_store(store: &FeatureStore, path: &Path) -> Result<Self> {
+    /// The record of the encoder of a store.
+    #[must_use]
+    pub fn from_store(store: &FeatureStore) -> Self {
         let provenance = store.provenance();
-        Ok(Self {
+        Self {
             name: provenance.encoder_name.clone(),
             sha256: provenance.encoder_sha256.clone(),
             grid: store.grid_shape(),
-            preprocess: serde_json::from_str(&provenance.preprocess)
-                .map_err(Error::content(path))?,
-        })
+            preprocess: provenance.preprocess.clone(),
+        }
     }
 
     /// Whether grids of both are the same: the file, the shape and the preprocessing. The file may have another name.
@@ -48,12 +45,12 @@ impl EncoderRecord {
             && self.preprocess == other.preprocess
     }
 
-    /// Refuses a store of another encoder.
+    /// Refuses the store at `path` if it is of another encoder.
     ///
     /// # Errors
-    /// [`Error::OtherEncoder`], and [`Error::Content`] if the store's preprocessing cannot be read.
+    /// [`Error::OtherEncoder`].
     pub fn check(&self, store: &FeatureStore, path: &Path) -> Result<()> {
-        let store = Self::from_store(store, path)?;
+        let store = Self::from_store(store);
         if self.is_same(&store) {
             return Ok(());
         }

@@ -1,12 +1,14 @@
 //! The hyperparameters of each recipe.
 
+use common::View;
+
 use super::{Regularization, Training};
 use crate::recipes::Recipe;
 
 impl Training {
     /// The hyperparameters of a recipe, on a store with the given views.
     #[must_use]
-    pub fn preset(recipe: Recipe, views: &[String]) -> Self {
+    pub fn preset(recipe: Recipe, views: &[View]) -> Self {
         match recipe {
             Recipe::ShowAttendTell => Self {
                 regularization: Regularization {

@@ -1,6 +1,6 @@
 //! `[training]`: how a network is trained.
 
-use features::ORIGINAL;
+use common::View;
 
 use super::Limit::{Above, AtLeast, Between};
 use crate::recipes::Precision;
@@ -52,7 +52,7 @@ settings! {
         /// Views of the store, separated by commas; each epoch shows an image in one of them [default: all of the
         /// store; for show-attend-tell the original alone].
         #[arg(long, value_name = "LIST", value_delimiter = ',')]
-        views: Vec<String> = vec![ORIGINAL.to_owned()];
+        views: Vec<View> = vec![View::Original];
         /// Words that are wrong in a mirrored image: its captions with one of them are left out.
         #[arg(skip)]
         side_words: Vec<String> = ["left", "right"].map(str::to_owned).to_vec();

@@ -1,5 +1,6 @@
 //! Settings are checked before anything is written, and a run keeps its own.
 
+use common::View;
 use std::fs;
 
 use features::Shard;
@@ -15,7 +16,7 @@ use crate::support::GRID;
 fn a_refused_run_leaves_nothing() {
     let place = Place::new();
     let mut mirrored = provenance("small", GRID);
-    mirrored.views = vec!["flip".to_owned()];
+    mirrored.views = vec![View::Flip];
     place.store("mirrored.h5", &mirrored, source);
     for (refused, named) in [
         ("--dropout 2", "'--dropout <X>': it must be between 0 and 1"),

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use features::{
-    Dtype, Encoded, FeatureStore, GridShape, ORIGINAL, Origin, Provenance, Shard, Stamp,
-    StoreWriter,
+    Dtype, Encoded, FeatureStore, GridShape, Origin, Provenance, Shard, Stamp, StoreWriter, View,
 };
 use models::Preprocess;
 use ndarray::Array3;
@@ -26,10 +25,10 @@ pub(crate) fn provenance(encoder: &str, grid: GridShape) -> Provenance {
     Provenance {
         encoder_name: format!("{encoder}.onnx"),
         encoder_sha256: encoder.to_owned(),
-        preprocess: serde_json::to_string(&Preprocess::imagenet([224, 224])).unwrap(),
+        preprocess: Preprocess::imagenet([224, 224]),
         grid,
         dtype: Dtype::F16,
-        views: vec![ORIGINAL.to_owned()],
+        views: vec![View::Original],
         created_by: "test".to_owned(),
     }
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use common::View;
 use data::{Vocabulary, tokens::tokenize};
-use features::{FeatureStore, GridShape, ORIGINAL};
+use features::{FeatureStore, GridShape};
 use models::SearchOptions;
 use tch::Device;
 use tempfile::TempDir;
@@ -59,7 +60,7 @@ pub(crate) fn training_data(folder: &Path) -> TrainingData {
 }
 
 pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunConfig {
-    let preset = Training::preset(recipe, &[ORIGINAL.to_owned()]);
+    let preset = Training::preset(recipe, &[View::Original]);
     RunConfig {
         recipe,
         revision: "test".to_owned(),
@@ -69,7 +70,7 @@ pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunC
         data_licence: Some("made by the tests".to_owned()),
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
-        encoder: EncoderRecord::from_store(&data.store, Path::new("small.h5")).unwrap(),
+        encoder: EncoderRecord::from_store(&data.store),
         network: NetworkConfig {
             annotation: 16,
             attention: 8,

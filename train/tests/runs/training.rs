@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use common::View;
 use data::{Vocabulary, tokens::tokenize};
-use features::{FeatureStore, ORIGINAL, Provenance};
+use features::{FeatureStore, Provenance};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
@@ -162,10 +163,7 @@ fn side_words_may_be_of_any_language() {
     let folder = folder();
     let captions = ["a dog on the left", "leftover food", "con chó bên trái"].map(tokenize);
     let vocabulary = Vocabulary::build(captions.iter().map(Vec::as_slice), 1);
-    let both = Provenance {
-        views: vec![ORIGINAL.to_owned(), "flip".to_owned()],
-        ..provenance("small", GRID)
-    };
+    let both = Provenance { views: vec![View::Original, View::Flip], ..provenance("small", GRID) };
     let path = folder.path().join("both.h5");
     fill(&path, None, &both, &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
     let store = FeatureStore::open(&path).unwrap();
@@ -173,7 +171,7 @@ fn side_words_may_be_of_any_language() {
     let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };
     let kept = |sides: &[&str]| {
         let sides = sides.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let views = Views::new(&["flip".to_owned()], &sides, &store, &vocabulary).unwrap();
+        let views = Views::new(&[View::Flip], &sides, &store, &vocabulary).unwrap();
         let shown = views.show(&image, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(shown.view, 1);
         shown.captions
