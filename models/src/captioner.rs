@@ -1,11 +1,13 @@
 //! Captions of images.
 
-use common::Rect;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use common::Rect;
 use data::Vocabulary;
 use data::vocabulary::WordId;
 use ndarray::{Array2, Array3, ArrayView1, Axis, stack};
@@ -145,15 +147,15 @@ impl Captioner {
     /// or if the device is not available.
     pub fn open(folder: &Path, options: &CaptionerOptions) -> Result<Self> {
         let manifest = Manifest::load(folder)?;
-        let decoder = manifest.decoder(folder)?;
         let vocabulary = manifest.vocabulary(folder)?;
-        let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
-        let encoder = manifest.encoder(&path)?;
-        let CaptionerOptions { device, threads, limits, .. } = *options;
-        let resize = Some(manifest.preprocess.resize);
-        let options = EncoderOptions { device, threads, resize };
-        let encoder = Encoder::from_file(encoder, &options)?;
-        let decoder = OnnxDecoder::from_files(&decoder, threads)?;
+        let (decoder, encoder) = thread::scope(|scope| {
+            let encoder = scope.spawn(|| open_encoder(&manifest, folder, options));
+            let decoder = manifest
+                .decoder(folder)
+                .and_then(|files| OnnxDecoder::from_files(&files, options.threads));
+            (decoder, encoder.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let (decoder, encoder) = (decoder?, encoder?);
         Ok(Self {
             manifest,
             preprocess: encoder.preprocess().clone(),
@@ -162,7 +164,7 @@ impl Captioner {
             encoder: Mutex::new(encoder),
             decoder: Mutex::new(decoder),
             vocabulary,
-            limits,
+            limits: options.limits,
         })
     }
 
@@ -290,6 +292,14 @@ impl Captioner {
             words: words.zip(hypothesis.attention.outer_iter()).map(word).collect(),
         }
     }
+}
+
+/// Finds, reads and opens the encoder of the model in `folder`.
+fn open_encoder(manifest: &Manifest, folder: &Path, options: &CaptionerOptions) -> Result<Encoder> {
+    let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
+    let resize = Some(manifest.preprocess.resize);
+    let CaptionerOptions { device, threads, .. } = *options;
+    Encoder::from_file(manifest.encoder(&path)?, &EncoderOptions { device, threads, resize })
 }
 
 /// Locks a network. A panic may leave it in any state, but each image starts from the beginning.
