@@ -1,5 +1,6 @@
 //! The command as a user sees it, on a small encoder.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 
@@ -167,6 +168,7 @@ fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, step by step")]
 fn a_run_is_planned_reported_inspected_and_verified() {
     let workplace = Workplace::new(7);
     let job = ["--images", "Images", "--encoder", "small.onnx", "--store", "features/s.h5"];

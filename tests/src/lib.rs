@@ -1,4 +1,7 @@
 //! Helpers of all tests: real test data and external programs.
+#![expect(clippy::expect_used, reason = "a failed test panics")]
+#![expect(clippy::print_stderr, reason = "a skipped test is named")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 pub mod answers;
 #[cfg(feature = "load")]

@@ -1,7 +1,9 @@
 //! Captions a second of training, recipe beside recipe and beside the same network in `PyTorch`, in
 //! turn, several rounds in one run; medians. Real captions (see CONTRIBUTING.md) on grids of noise:
 //! speed does not depend on the content of grids.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a file of a bench need not survive a kill")]
 
 #[path = "../tests/runs/store.rs"]
 mod store;

@@ -131,6 +131,7 @@ impl RunFolder {
     pub fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.0).map_err(Error::io(&self.0))?;
         let path = self.0.join(".lock");
+        #[expect(clippy::disallowed_methods, reason = "the file has no content")]
         let file = File::create(&path).map_err(Error::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),

@@ -8,7 +8,7 @@ use data::{Split, Splits};
 use features::{FeatureStore, Provenance};
 use tempfile::TempDir;
 
-use crate::store::{fill, provenance, source};
+use crate::store::{self, fill, provenance, source};
 use crate::support::{CAPTIONS, GRID};
 
 const IMAGES: usize = 24;
@@ -70,7 +70,7 @@ impl Place {
         source: impl Fn(&str) -> [u8; 32],
     ) -> FeatureStore {
         let value = |row, at| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
-        fill(&self.path(name), None, provenance, &self.names, source, value);
+        fill(store::new(&self.path(name), provenance), &self.names, source, value);
         FeatureStore::open(&self.path(name)).unwrap()
     }
 

@@ -19,7 +19,7 @@ use train::recipes::{ForwardPass, Precision, Recipe};
 use train::run::{EncoderRecord, RunConfig, RunFolder};
 use train::settings::{Refinement, Regularization, Training};
 
-use crate::store::{fill, provenance, source};
+use crate::store::{self, fill, provenance, source};
 use crate::support::{
     CAPTIONS, GRID, RECIPES, config, curve, evaluated, folder, store, train, training_data,
 };
@@ -167,7 +167,7 @@ fn side_words_may_be_of_any_language() {
         ..provenance("small", GRID)
     };
     let path = folder.path().join("both.h5");
-    fill(&path, None, &both, &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
+    fill(store::new(&path, &both), &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
     let store = FeatureStore::open(&path).unwrap();
     let written = |tokens: &Vec<String>| Caption::written(vocabulary.encode(tokens));
     let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };
