@@ -31,7 +31,7 @@ pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::Encoder;
-pub use error::{Error, Result};
+pub use error::{Error, Result, RuntimeError};
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};
 pub use view::View;
