@@ -23,9 +23,8 @@ use tch::Device;
 use tests::median;
 use train::dataset;
 use train::fit::{Fit, TrainingData};
-use train::recipes::{NetworkConfig, Precision, Recipe};
 use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
-use train::settings::Training;
+use train::settings::{NetworkConfig, Precision, Recipe, Training};
 
 const IMAGES: usize = 320;
 const ROUNDS: usize = 3;

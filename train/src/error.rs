@@ -4,7 +4,6 @@ use crate::run::EncoderDifference;
 
 /// An error of training. Its message names the file and the next step.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
@@ -215,7 +214,6 @@ pub enum Error {
 
 /// A problem of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RunProblem {
     /// The folder is not a run.
     #[error("no run here\n  Train one (`train fit --run DIR`), or name another folder.")]

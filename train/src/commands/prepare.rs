@@ -9,10 +9,9 @@ use data::{Split, Vocabulary};
 use models::SearchOptions;
 use train::dataset;
 use train::fit::TrainingData;
-use train::provenance::{DataRecord, DataSet, Purpose, TrainedOn, compare};
-use train::recipes::{NetworkConfig, Recipe};
-use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder, SplitRecord};
-use train::settings::{Refinement, SettingsFile, Training};
+use train::provenance::{DataSet, Purpose, TrainedOn, compare};
+use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SplitRecord};
+use train::settings::{NetworkConfig, Recipe, Refinement, SettingsFile, Training};
 
 use super::data_paths::{DataPaths, absolute};
 use crate::options;
@@ -52,16 +51,11 @@ impl Prepared {
         let mut trained_on = before;
         trained_on.add(&training.images, store)?;
         let record = DataRecord::new(&data, &vocabulary, &trained_on)?;
-        let absent = training.without_grid + dev.without_grid;
-        if absent > 0 {
-            warn(format_args!(
-                "{absent} captioned images have no grid in the store and are skipped"
-            ));
-        }
         let images = ImageCounts {
             training: training.images.len(),
             dev: dev.images.len(),
             test: record.test.as_ref().map_or(0, |test| test.photos),
+            without_grid: training.without_grid + dev.without_grid,
         };
         images.report(&splits.to_string());
         images.check()?;
@@ -92,11 +86,18 @@ struct ImageCounts {
     training: usize,
     dev: usize,
     test: usize,
+    /// Captioned training and dev images without a grid.
+    without_grid: usize,
 }
 
 impl ImageCounts {
     fn report(&self, method: &str) {
-        let Self { training, dev, test } = *self;
+        let Self { training, dev, test, without_grid } = *self;
+        if without_grid > 0 {
+            warn(format_args!(
+                "{without_grid} captioned images have no grid in the store and are skipped"
+            ));
+        }
         let kept = if test > 0 {
             format!("; {test} test images are kept for `train evaluate --split test`")
         } else {

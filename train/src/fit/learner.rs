@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-use super::TrainingData;
 use super::schedule::learning_rate;
+use super::training_data::TrainingData;
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, sorted_weights};
 use crate::dataset::{TrainingImage, Views};

@@ -5,9 +5,9 @@ use data::Split;
 use features::FeatureStore;
 
 use super::part::Photos;
-use super::{DataRecord, DataSet, PartRecord, TrainedOn};
+use super::{DataSet, TrainedOn};
 use crate::dataset::ScoredImage;
-use crate::run::{RunConfig, RunFolder};
+use crate::run::{DataRecord, PartRecord, RunConfig, RunFolder};
 use crate::{Error, Result};
 
 /// Number of images that a message names; the others are counted.
@@ -56,17 +56,17 @@ pub fn compare(
         warn(format_args!("{run}: since training the data changed: {change}"));
     }
     let changes = changes(record, now, &[Split::Train, Split::Dev], purpose)?.join("\n    ");
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let changes = format!("{changes}{method}");
+    let changes = if changes.is_empty() { changes } else { changes + &method };
     match on_change {
-        OnChange::Refuse => Err(Error::ChangedData { path: folder.path().to_path_buf(), changes }),
+        _ if changes.is_empty() => {}
+        OnChange::Refuse => {
+            return Err(Error::ChangedData { path: folder.path().to_path_buf(), changes });
+        }
         OnChange::Warn => {
             warn(format_args!("warning: {run}: changed data is accepted:\n    {changes}"));
-            Ok(())
         }
     }
+    Ok(())
 }
 
 /// The changes of those of `splits` that the run had.

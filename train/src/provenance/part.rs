@@ -2,11 +2,11 @@
 
 use common::digest;
 use common::names::normal;
-use data::{PartDigest, Split, digest_of_part};
+use data::{Split, digest_of_part};
 use features::{FeatureStore, Source};
-use serde::{Deserialize, Serialize};
 
 use super::DataSet;
+use crate::run::PartRecord;
 use crate::{Error, Result};
 
 /// Whether a comparison covers photos.
@@ -14,18 +14,6 @@ use crate::{Error, Result};
 pub(super) enum Photos {
     Compared,
     Ignored,
-}
-
-/// One split of a data set: its images and captions, and the photos of which the store has grids.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartRecord {
-    /// The captioned images and their captions.
-    #[serde(flatten)]
-    pub digest: PartDigest,
-    /// Number of images with a grid.
-    pub photos: usize,
-    /// SHA-256 of their names and files, in lines as in `trained-on.jsonl`.
-    pub photos_sha256: String,
 }
 
 impl PartRecord {

@@ -1,7 +1,6 @@
 //! The networks that can be trained, one file each.
 
 mod adaptive;
-mod config;
 mod graph;
 mod graph_cut;
 mod grouped;
@@ -14,40 +13,19 @@ mod show_attend_tell;
 mod state;
 mod step_product;
 
-use std::fmt::{self, Debug, Display};
+use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
 use onnx::Graph;
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use tch::nn::{self, Path};
 
-pub use self::config::NetworkConfig;
 pub use self::loss::Loss;
 pub use self::pass::ForwardPass;
-pub use self::precision::Precision;
 pub use self::state::{DecoderState, StepOutput};
 use crate::Result;
 use crate::batch::Batch;
-
-/// A network with its default hyperparameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recipe {
-    /// Multi-head attention whose context feeds the output alone.
-    Adaptive,
-    /// Show, Attend and Tell with soft attention, as published.
-    ShowAttendTell,
-}
-
-impl Display for Recipe {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Adaptive => "adaptive",
-            Self::ShowAttendTell => "show-attend-tell",
-        })
-    }
-}
+use crate::settings::{NetworkConfig, Recipe};
 
 /// A network that can be trained, searched and exported. Shapes: N images, B captions of each, C channels, V words.
 pub trait Network: Debug {

@@ -41,8 +41,7 @@ fn compare(name: &str, run: &Value, asked: &Value, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipes::Recipe;
-    use crate::settings::{Regularization, Training};
+    use crate::settings::{Recipe, Regularization, Training};
 
     #[test]
     fn settings_that_differ_are_named_with_both_values() {

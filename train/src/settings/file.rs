@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::check_removed;
-use crate::recipes::Recipe;
+use super::{Recipe, check_removed};
 use crate::{Error, Result};
 
 /// The tables that hold settings; the rest of a `config.toml` follows from data.

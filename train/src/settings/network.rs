@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Recipe;
-use crate::settings::Limit;
+use super::{Limit, Recipe};
 use crate::{Error, Result};
 
 /// The widest layer of a network.

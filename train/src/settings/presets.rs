@@ -1,7 +1,6 @@
 //! The hyperparameters of each recipe.
 
-use super::{Regularization, Training};
-use crate::recipes::Recipe;
+use super::{Recipe, Regularization, Training};
 
 impl Training {
     /// The hyperparameters of a recipe, on a store with the given views.

@@ -3,7 +3,7 @@
 use features::ORIGINAL;
 
 use super::Limit::{Above, AtLeast, Between};
-use crate::recipes::Precision;
+use super::Precision;
 use crate::{Error, Result};
 
 /// The largest seed: TOML has no larger integer.

@@ -11,9 +11,8 @@ use tempfile::TempDir;
 use train::dataset::{Caption, ScoredImage, TrainingImage};
 use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
 use train::fit::{Fit, Stop, TrainingData};
-use train::recipes::{NetworkConfig, Recipe};
 use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
-use train::settings::{Regularization, Training};
+use train::settings::{NetworkConfig, Recipe, Regularization, Training};
 
 pub(crate) const RECIPES: [Recipe; 2] = [Recipe::Adaptive, Recipe::ShowAttendTell];
 pub(crate) const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };

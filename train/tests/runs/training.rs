@@ -15,9 +15,9 @@ use train::batch::Batch;
 use train::checkpoint::{self, Checkpoint, Progress};
 use train::dataset::{Caption, TrainingImage, Views};
 use train::fit::{Fit, Stop, TrainingData};
-use train::recipes::{ForwardPass, Precision, Recipe};
+use train::recipes::ForwardPass;
 use train::run::{EncoderRecord, RunConfig, RunFolder};
-use train::settings::{Refinement, Regularization, Training};
+use train::settings::{Precision, Recipe, Refinement, Regularization, Training};
 
 use crate::store::{self, fill, provenance, source};
 use crate::support::{

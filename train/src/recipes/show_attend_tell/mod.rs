@@ -23,12 +23,10 @@ use super::graph_cut::GraphCut;
 use super::grouped::{GroupedCaptions, StepExtent};
 use super::loss::cross_entropy;
 use super::step_product::StepProduct;
-use super::{
-    DecoderState, ForwardPass, Loss, Network, NetworkConfig, StepOutput, linear,
-    linear_without_bias,
-};
+use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::Result;
 use crate::batch::Batch;
+use crate::settings::NetworkConfig;
 
 /// The cells of a batch of images.
 #[derive(Debug)]
