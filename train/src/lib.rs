@@ -1,8 +1,4 @@
 //! Stage two: an attention LSTM, trained on the grids of the feature store. No image is opened.
-#![cfg_attr(
-    test,
-    expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
-)]
 
 pub mod batch;
 pub mod checkpoint;

@@ -7,9 +7,9 @@ use anyhow::ensure;
 use common::program::warn;
 use data::{Split, Vocabulary};
 use models::SearchOptions;
-use train::dataset;
+use train::dataset::{DataSet, weigh_by_consensus};
 use train::fit::TrainingData;
-use train::provenance::{DataSet, Purpose, TrainedOn, compare};
+use train::provenance::{Purpose, TrainedOn, compare};
 use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SplitRecord};
 use train::settings::{NetworkConfig, Recipe, Refinement, SettingsFile, Training};
 
@@ -44,12 +44,11 @@ impl Prepared {
         vocabulary: Vocabulary,
         before: TrainedOn,
     ) -> anyhow::Result<Self> {
-        let DataSet { captions, splits, store } = &data;
-        let images = |split| dataset::training_images(captions, splits, split, &vocabulary, store);
-        let (mut training, dev_captions) = (images(Split::Train)?, images(Split::Dev)?.images);
-        let dev = dataset::scored_images(captions, splits, Split::Dev, store);
+        let mut training = data.training_images(Split::Train, &vocabulary)?;
+        let dev_captions = data.training_images(Split::Dev, &vocabulary)?.images;
+        let dev = data.scored_images(Split::Dev);
         let mut trained_on = before;
-        trained_on.add(&training.images, store)?;
+        trained_on.add(&training.images, &data.store)?;
         let record = DataRecord::new(&data, &vocabulary, &trained_on)?;
         let images = ImageCounts {
             training: training.images.len(),
@@ -57,11 +56,11 @@ impl Prepared {
             test: record.test.as_ref().map_or(0, |test| test.photos),
             without_grid: training.without_grid + dev.without_grid,
         };
-        images.report(&splits.to_string());
+        images.report(&data.splits.to_string());
         images.check()?;
-        warn_of_copies(&trained_on.seen(&dev.images, store)?);
+        warn_of_copies(&trained_on.seen(&dev.images, &data.store)?);
         if config.training.consensus > 0.0 {
-            dataset::weigh_by_consensus(&mut training.images, config.training.consensus);
+            weigh_by_consensus(&mut training.images, config.training.consensus);
         }
         config.data = Some(record);
         let (store, training, dev) = (data.store, training.images, dev.images);

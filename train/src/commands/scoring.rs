@@ -6,9 +6,9 @@ use data::Split;
 use features::FeatureStore;
 use models::SearchOptions;
 use tch::Device;
-use train::dataset::{self, Matched, ScoredImage};
+use train::dataset::{DataSet, Matched, ScoredImage};
 use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
-use train::provenance::{DataSet, Purpose, TrainedOn, compare, refuse_seen};
+use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
 use train::run::{RunFolder, TrainedRun};
 
 use super::data_paths::DataPaths;
@@ -56,7 +56,7 @@ pub(super) fn images(
     let paths = DataPaths::of_run(&first.run.config, named)?;
     let data = paths.open()?;
     let trained_on = photos_trained_on(members, &data, &paths)?;
-    let scored = dataset::scored_images(&data.captions, &data.splits, split, &data.store);
+    let scored = data.scored_images(split);
     if seen == SeenImages::Refuse {
         refuse_seen(&trained_on, &scored.images, &data.store, split)?;
     }

@@ -131,7 +131,7 @@ impl<'a> Fit<'a> {
     ///
     /// # Errors
     /// [`Error::Diverged`](crate::Error::Diverged) if a loss or gradient is not finite,
-    /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Io`](crate::Error::Io) if a
+    /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::File`](crate::Error::File) if a
     /// checkpoint cannot be written.
     pub fn run(&mut self) -> Result<Stop> {
         while self.progress.epoch < self.training.epochs {

@@ -4,9 +4,9 @@ use common::program::warn;
 use data::Split;
 use features::FeatureStore;
 
+use super::TrainedOn;
 use super::part::Photos;
-use super::{DataSet, TrainedOn};
-use crate::dataset::ScoredImage;
+use crate::dataset::{DataSet, ScoredImage};
 use crate::run::{DataRecord, PartRecord, RunConfig, RunFolder};
 use crate::{Error, Result};
 

@@ -4,24 +4,13 @@ mod compare;
 mod part;
 mod trained_on;
 
-use data::{Captions, Split, Splits, Vocabulary};
-use features::FeatureStore;
+use data::{Split, Vocabulary};
 
 pub use self::compare::{OnChange, Purpose, compare, refuse_seen};
 pub use self::trained_on::TrainedOn;
 use crate::Result;
+use crate::dataset::DataSet;
 use crate::run::{DataRecord, PartRecord};
-
-/// A data set of runs.
-#[derive(Debug)]
-pub struct DataSet {
-    /// The captions of the images.
-    pub captions: Captions,
-    /// The split of each image.
-    pub splits: Splits,
-    /// The grids of the images.
-    pub store: FeatureStore,
-}
 
 impl DataRecord {
     /// The record of a network that is trained on `data`.

@@ -5,7 +5,7 @@ use common::names::normal;
 use data::{Split, digest_of_part};
 use features::{FeatureStore, Source};
 
-use super::DataSet;
+use crate::dataset::DataSet;
 use crate::run::PartRecord;
 use crate::{Error, Result};
 
@@ -19,9 +19,7 @@ pub(super) enum Photos {
 impl PartRecord {
     /// The record of a split of present data.
     pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
-        let images =
-            data.captions.iter().filter(|of| data.splits.split_of(&of.image) == Some(split));
-        let rows = images.filter_map(|of| data.store.find(&of.image));
+        let rows = data.captioned(split).filter_map(|of| data.store.find(&of.image));
         let photos = sorted_photos(rows, &data.store)?;
         Ok(Self {
             digest: digest_of_part(&data.captions, &data.splits, split),

@@ -75,7 +75,7 @@ impl TrainedOn {
     /// Writes the list into a run folder, replacing it as a whole.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::File`].
     pub fn save(&self, folder: &RunFolder) -> Result<()> {
         folder.write(TRAINED_ON_FILE, lines(&self.photos)?.as_bytes())
     }

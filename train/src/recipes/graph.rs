@@ -62,7 +62,7 @@ pub(super) fn layer_norm(
 }
 
 /// A graph whose input are grids, with `annotations` as their cells.
-pub(super) fn init_graph(
+pub(super) fn grid_input(
     cells: usize,
     channels: i64,
     annotation: &nn::Linear,
@@ -76,7 +76,7 @@ pub(super) fn init_graph(
 }
 
 /// A graph whose inputs are those that the step of any network has: the last words, and the LSTM's state.
-pub(super) fn step_graph(hidden: i64) -> Graph {
+pub(super) fn step_inputs(hidden: i64) -> Graph {
     let mut graph = Graph::new("decoder-step");
     graph.input("word", ElementType::Int64, &[IMAGES, BEAM]);
     for state in ["state.hidden", "state.memory"] {

@@ -54,7 +54,7 @@ impl RunConfig {
     pub fn check(&self) -> Result<()> {
         self.training.check()?;
         if let Some(refinement) = &self.refinement {
-            refinement.check()?;
+            refinement.check_limits()?;
         }
         self.network.check()?;
         check_search(&self.search)

@@ -82,7 +82,7 @@ impl SettingsFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use common::files;
 
     use super::*;
     use crate::settings::{Regularization, Training};
@@ -90,7 +90,7 @@ mod tests {
     fn read(text: &str) -> Result<SettingsFile> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.toml");
-        fs::write(&path, text).unwrap();
+        files::replace(&path, text.as_bytes()).unwrap();
         SettingsFile::read(&path)
     }
 

@@ -47,10 +47,7 @@ impl NetworkConfig {
     }
 
     /// Refuses sizes that no network can have.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] and [`Error::Heads`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         for (name, size) in [
             ("annotation", self.annotation),
             ("attention", self.attention),

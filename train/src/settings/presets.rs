@@ -1,6 +1,29 @@
-//! The hyperparameters of each recipe.
+//! The recipes and their hyperparameters.
 
-use super::{Recipe, Regularization, Training};
+use std::fmt::{self, Display};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Regularization, Training};
+
+/// A network with its default hyperparameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// Multi-head attention whose context feeds the output alone.
+    Adaptive,
+    /// Show, Attend and Tell with soft attention, as published.
+    ShowAttendTell,
+}
+
+impl Display for Recipe {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Adaptive => "adaptive",
+            Self::ShowAttendTell => "show-attend-tell",
+        })
+    }
+}
 
 impl Training {
     /// The hyperparameters of a recipe, on a store with the given views.

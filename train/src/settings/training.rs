@@ -90,10 +90,7 @@ settings! {
 
 impl Training {
     /// Refuses settings that no network can be trained with.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] with the flag of the first one.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.check_limits()?;
         self.regularization.check_limits()?;
         // A larger decay would turn the sign of weights.

@@ -23,6 +23,18 @@ pub(crate) const CAPTIONS: [[&str; 3]; 4] = [
     ["a red car", "the car is red", "a red car drives on the road"],
 ];
 
+/// The settings of a small network, to be followed by those of its training.
+pub(crate) const NETWORK: &str = "
+    recipe = 'adaptive'
+    [network]
+    annotation = 16
+    attention = 8
+    heads = 2
+    embedding = 16
+    hidden = 32
+    [training]
+";
+
 /// A store of the encoder of that name.
 pub(crate) fn store(folder: &Path, encoder: &str) -> FeatureStore {
     let names = (0..CAPTIONS.len()).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();

@@ -7,9 +7,10 @@ use tch::nn;
 
 use super::{Adaptive, Lstm};
 use crate::Result;
+use crate::recipes::Graphs;
 use crate::recipes::graph::{
-    IMAGES, embedded_product, fixed, init_graph, layer_norm, linear, lstm_cell, mean_cell,
-    step_graph, step_outputs, weight,
+    IMAGES, embedded_product, fixed, grid_input, layer_norm, linear, lstm_cell, mean_cell,
+    step_inputs, step_outputs, weight,
 };
 use crate::settings::NetworkConfig;
 
@@ -17,11 +18,10 @@ const HIDDEN: &str = "next.state.hidden";
 const LAST: [Attribute; 1] = [Attribute::Int("axis", -1)];
 const KEEP: [Attribute; 1] = [Attribute::Int("keepdims", 1)];
 
-impl Adaptive {
-    /// Grids to cells and first states.
-    pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
+impl Graphs for Adaptive {
+    fn start_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = init_graph(cells, config.channels, &self.annotation, "projected")?;
+        let mut graph = grid_input(cells, config.channels, &self.annotation, "projected")?;
         layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
         mean_cell(&mut graph, "cells", "mean_cell");
         let NetworkConfig { heads, attention, .. } = config;
@@ -45,31 +45,9 @@ impl Adaptive {
         Ok(graph)
     }
 
-    /// The values that are constant over the words, with their shapes.
-    fn constants(&self, cells: usize) -> [(&'static str, Vec<Dimension>); 3] {
-        let NetworkConfig { hidden, heads, attention, .. } = self.config;
-        let [heads, width] = [fixed(heads), fixed(attention / heads)];
-        [
-            ("cells.gates", vec![IMAGES, Fixed(1), fixed(4 * hidden)]),
-            ("cells.keys", vec![IMAGES, heads, width, Fixed(cells)]),
-            ("cells.values", vec![IMAGES, heads, Fixed(cells), width]),
-        ]
-    }
-
-    /// The layer from the mean cell to its part of the LSTM's gates, biases included.
-    fn mean_gates(&self) -> nn::Linear {
-        let Lstm { on_input, .. } = &self.lstm;
-        let biases = match &self.mean.bs {
-            Some(bias) => self.lstm.bias() + on_input.mv(bias),
-            None => self.lstm.bias(),
-        };
-        nn::Linear { ws: on_input.matmul(&self.mean.ws), bs: Some(biases) }
-    }
-
-    /// Words, cells and states to log-probabilities, attention and next states.
-    pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
+    fn step_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = step_graph(config.hidden);
+        let mut graph = step_inputs(config.hidden);
         for (name, shape) in self.constants(cells) {
             graph.input(name, Float, &shape);
         }
@@ -89,6 +67,29 @@ impl Adaptive {
         graph.node("Add", &["products", "output_bias"], &["logits"], &[]);
         step_outputs(&mut graph, cells, &config);
         Ok(graph)
+    }
+}
+
+impl Adaptive {
+    /// The values that are constant over the words, with their shapes.
+    fn constants(&self, cells: usize) -> [(&'static str, Vec<Dimension>); 3] {
+        let NetworkConfig { hidden, heads, attention, .. } = self.config;
+        let [heads, width] = [fixed(heads), fixed(attention / heads)];
+        [
+            ("cells.gates", vec![IMAGES, Fixed(1), fixed(4 * hidden)]),
+            ("cells.keys", vec![IMAGES, heads, width, Fixed(cells)]),
+            ("cells.values", vec![IMAGES, heads, Fixed(cells), width]),
+        ]
+    }
+
+    /// The layer from the mean cell to its part of the LSTM's gates, biases included.
+    fn mean_gates(&self) -> nn::Linear {
+        let Lstm { on_input, .. } = &self.lstm;
+        let biases = match &self.mean.bs {
+            Some(bias) => self.lstm.bias() + on_input.mv(bias),
+            None => self.lstm.bias(),
+        };
+        nn::Linear { ws: on_input.matmul(&self.mean.ws), bs: Some(biases) }
     }
 
     /// Words and states to the next states.

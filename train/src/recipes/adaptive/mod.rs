@@ -17,7 +17,6 @@
 
 mod graph;
 
-use onnx::Graph;
 use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 
@@ -26,7 +25,6 @@ use super::loss::cross_entropy;
 use super::packed::PackedCaptions;
 use super::recurrence::Recurrence;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
-use crate::Result;
 use crate::batch::Batch;
 use crate::settings::NetworkConfig;
 
@@ -205,14 +203,6 @@ impl Network for Adaptive {
             attention: &on_cells / on_cells.sum_dim_intlist(-1, true, None),
             states: vec![hidden, memory],
         }
-    }
-
-    fn start_graph(&self, cells: usize) -> Result<Graph> {
-        self.init_graph(cells)
-    }
-
-    fn step_graph(&self, cells: usize) -> Result<Graph> {
-        self.word_graph(cells)
     }
 }
 

@@ -7,16 +7,16 @@ use tch::{Tensor, nn};
 
 use super::ShowAttendTell;
 use crate::Result;
+use crate::recipes::Graphs;
 use crate::recipes::graph::{
-    IMAGES, embedded_product, fixed, init_graph, linear, lstm_cell, mean_cell, step_graph,
+    IMAGES, embedded_product, fixed, grid_input, linear, lstm_cell, mean_cell, step_inputs,
     step_outputs, weight,
 };
 
-impl ShowAttendTell {
-    /// Grids to cells and first states.
-    pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
+impl Graphs for ShowAttendTell {
+    fn start_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = init_graph(cells, config.channels, &self.annotation, "cells.values")?;
+        let mut graph = grid_input(cells, config.channels, &self.annotation, "cells.values")?;
         linear(&mut graph, "key", &self.key, "cells.values", "cells.keys")?;
         mean_cell(&mut graph, "cells.values", "mean");
         for (name, layer) in [("hidden", &self.init_hidden), ("memory", &self.init_memory)] {
@@ -30,10 +30,9 @@ impl ShowAttendTell {
         Ok(graph)
     }
 
-    /// Words, cells and states to log-probabilities, attention and next states.
-    pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
+    fn step_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = step_graph(config.hidden);
+        let mut graph = step_inputs(config.hidden);
         graph.input("cells.values", Float, &[IMAGES, Fixed(cells), fixed(config.annotation)]);
         graph.input("cells.keys", Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
         weight(&mut graph, "embedding", &self.embedding)?;
@@ -50,7 +49,9 @@ impl ShowAttendTell {
         step_outputs(&mut graph, cells, &config);
         Ok(graph)
     }
+}
 
+impl ShowAttendTell {
     /// [`attend`](Self::attend).
     fn attention_graph(&self, graph: &mut Graph) -> Result<()> {
         linear(graph, "query", &self.query, "state.hidden", "projected")?;

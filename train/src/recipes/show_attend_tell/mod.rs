@@ -15,7 +15,6 @@
 
 mod graph;
 
-use onnx::Graph;
 use tch::nn::{self, Init, Module as _, Path};
 use tch::{Kind, Tensor};
 
@@ -24,7 +23,6 @@ use super::grouped::{GroupedCaptions, StepExtent};
 use super::loss::cross_entropy;
 use super::step_product::StepProduct;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
-use crate::Result;
 use crate::batch::Batch;
 use crate::settings::NetworkConfig;
 
@@ -253,14 +251,6 @@ impl Network for ShowAttendTell {
             attention,
             states: vec![next.hidden, next.memory],
         }
-    }
-
-    fn start_graph(&self, cells: usize) -> Result<Graph> {
-        self.init_graph(cells)
-    }
-
-    fn step_graph(&self, cells: usize) -> Result<Graph> {
-        self.word_graph(cells)
     }
 }
 
