@@ -7,9 +7,11 @@
 mod cluster;
 mod help;
 mod makefile;
+mod messages;
 mod programs;
 mod scenes;
 mod shipped;
+mod tables;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

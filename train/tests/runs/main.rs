@@ -5,6 +5,7 @@
 mod captions;
 mod compatibility;
 mod kill;
+mod messages;
 mod program;
 mod provenance;
 mod settings;
