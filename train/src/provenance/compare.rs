@@ -5,7 +5,6 @@ use data::Split;
 use features::FeatureStore;
 
 use super::TrainedOn;
-use super::part::Photos;
 use crate::dataset::{DataSet, ScoredImage};
 use crate::run::{DataRecord, PartRecord, RunConfig, RunFolder};
 use crate::{Error, Result};
@@ -79,12 +78,10 @@ fn changes(
     let mut changes = Vec::new();
     for &split in splits {
         let Some(then) = record.part(split) else { continue };
-        let photos = if purpose == Purpose::Training || purpose == Purpose::Scoring(split) {
-            Photos::Compared
-        } else {
-            Photos::Ignored
-        };
-        if let Some(change) = then.change(&PartRecord::new(now, split)?, photos) {
+        let now = PartRecord::new(now, split)?;
+        let covers_photos = [Purpose::Training, Purpose::Scoring(split)].contains(&purpose);
+        let photo_change = || then.photo_change(&now).filter(|_| covers_photos);
+        if let Some(change) = then.change(&now).or_else(photo_change) {
             changes.push(format!("{split}: {change}"));
         }
     }

@@ -9,13 +9,6 @@ use crate::dataset::DataSet;
 use crate::run::PartRecord;
 use crate::{Error, Result};
 
-/// Whether a comparison covers photos.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Photos {
-    Compared,
-    Ignored,
-}
-
 impl PartRecord {
     /// The record of a split of present data.
     pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
@@ -28,8 +21,8 @@ impl PartRecord {
         })
     }
 
-    /// The change from this record to `now`, of the photos only if they matter.
-    pub(super) fn change(&self, now: &Self, photos: Photos) -> Option<String> {
+    /// The change of images or captions from this record to `now`.
+    pub(super) fn change(&self, now: &Self) -> Option<String> {
         let [then, of_now] = [&self.digest, &now.digest];
         if then.names_sha256 != of_now.names_sha256 {
             return Some(format!("other images ({} then, {} now)", then.images, of_now.images));
@@ -37,7 +30,12 @@ impl PartRecord {
         if then.captions_sha256 != of_now.captions_sha256 {
             return Some(format!("other captions of the same {} images", then.images));
         }
-        (photos == Photos::Compared && self.photos_sha256 != now.photos_sha256).then(|| {
+        None
+    }
+
+    /// The change of photos from this record to `now`.
+    pub(super) fn photo_change(&self, now: &Self) -> Option<String> {
+        (self.photos_sha256 != now.photos_sha256).then(|| {
             let (then, now) = (self.photos, now.photos);
             format!("other photos in the store ({then} of its images then, {now} now)")
         })

@@ -62,21 +62,12 @@ impl Example {
 /// The photos of a page.
 #[derive(Debug)]
 pub(super) struct Photos<'a> {
-    folder: Option<&'a Path>,
+    pub(super) folder: Option<&'a Path>,
     /// The reasons why photos cannot be read, by name.
-    missing: BTreeMap<String, String>,
+    pub(super) missing: BTreeMap<String, String>,
 }
 
-impl<'a> Photos<'a> {
-    pub(super) fn new(folder: Option<&'a Path>) -> Self {
-        Self { folder, missing: BTreeMap::new() }
-    }
-
-    /// Whether a folder of photos is named.
-    pub(super) fn are_named(&self) -> bool {
-        self.folder.is_some()
-    }
-
+impl Photos<'_> {
     /// Reads a photo as a `data:` URL, if that is possible.
     fn data_url(&mut self, image: &str) -> Option<String> {
         let folder = self.folder?;

@@ -126,7 +126,7 @@ pub fn render(
     images: &[ScoredImage],
     photos: Option<&Path>,
 ) -> Result<Report> {
-    let mut photos = Photos::new(photos);
+    let mut photos = Photos { folder: photos, missing: BTreeMap::new() };
     let html = fill_template(Page::new(runs, images, &mut photos)?)?;
     Ok(Report { html, left_out: photos.left_out() })
 }
@@ -135,7 +135,7 @@ impl<'a> Page<'a> {
     fn new(runs: &'a [ReportedRun], images: &[ScoredImage], photos: &mut Photos) -> Result<Self> {
         let first = runs.first().ok_or(Error::NoReport)?;
         let captioned = &first.evaluation.captioned;
-        let has_photos = photos.are_named();
+        let has_photos = photos.folder.is_some();
         let mut example =
             |&number: &usize| Example::new(&images[number], &captioned[number], photos);
         let best_first = sorted_by_score(captioned);
