@@ -1,7 +1,8 @@
 //! A trained captioner beside its own encoder alone: one photo from bytes to caption, and the `caption`
 //! command on a folder. Uses real photos (see CONTRIBUTING.md) and the trained model that
 //! `SHOWTELL_TEST_MODEL` names, with its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::hint::black_box;

@@ -1,5 +1,6 @@
 //! The `caption` command on a small model: its output, its order, and unreadable photos.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::io::Write as _;

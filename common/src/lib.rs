@@ -1,4 +1,8 @@
 //! Types and helpers that several crates of Showtell share. It needs no native library.
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
+)]
 
 pub mod digest;
 mod error;

@@ -2,7 +2,8 @@
 //! scorer: PTB tokens, BLEU, ROUGE-L and CIDEr, without METEOR. In turn, several rounds in one run;
 //! medians. Both start from captions in memory; starting Python and Java's answer to it are counted
 //! as the reference package itself does it. Real captions (see CONTRIBUTING.md).
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,10 @@
 //! Captions as text: captions files, splits, tokens, the vocabulary and scores.
 //!
 //! This crate needs no native library and no model.
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
+)]
 
 pub mod captions;
 mod error;

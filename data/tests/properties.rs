@@ -1,5 +1,5 @@
 //! Properties of tokens and scores for any captions.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use data::Captions;
 use data::metrics::bootstrap::Bootstrap;

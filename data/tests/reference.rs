@@ -1,6 +1,6 @@
 //! Tokens beside the reference tokenizer itself, on generated text. It comes with METEOR
 //! (`make setup PART=meteor`) and runs on Java; without it this is skipped.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::process::Command;

@@ -1,6 +1,7 @@
 //! `extract` beside the encoder alone and beside two programs in Python, in turn, several rounds in
 //! one run; medians. Real photos, a real ResNet50 (see CONTRIBUTING.md). Start-up is left out.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -80,7 +80,7 @@ pub(crate) fn run(
     let (read, written) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_all(store, finished));
         scope.spawn(|| decode_all(job, &preprocess, pending, to_encoder));
-        let read = encode_all(encoder, &decoded, &to_store, batch, job.views.len(), progress);
+        let read = encode_all(job, encoder, &decoded, &to_store, progress);
         // Whoever still waits for this thread must hear that nothing more comes of it.
         drop((decoded, to_store));
         (read, writer.join())
@@ -158,13 +158,13 @@ fn with_crops(decoding: u64, job: &Job) -> u64 {
 
 /// Gives the images that could not be read and how long the encoder ran.
 fn encode_all<'a>(
+    job: &Job,
     encoder: &mut Encoder,
     decoded: &Receiver<Message<'a>>,
     to_store: &Sender<Finished<'a>>,
-    size: usize,
-    views: usize,
     progress: &mut Progress,
 ) -> anyhow::Result<(Vec<Skipped>, Duration)> {
+    let (size, views) = (usize::from(job.batch), job.views.len());
     let mut skipped = Vec::new();
     let mut busy = Duration::ZERO;
     let mut batch = Batch::default();

@@ -78,7 +78,8 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let outcome = pipeline::run(job, &mut encoder, &mut store, &pending, &mut progress)?;
     let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
     store.finish()?;
-    report(job, &pending, done, removed, skipped, outcome, &progress)
+    let counts = Counts { done, written: pending.len() - outcome.skipped.len(), removed };
+    report(job, counts, skipped, outcome, &progress)
 }
 
 /// Removes the rows of images that are gone, if `wanted`, and says how many. As long as entries could not be looked at,
@@ -144,20 +145,27 @@ fn prune_damaged(store: &mut StoreWriter, outcome: &Outcome) -> features::Result
     Ok(damaged.len())
 }
 
+/// Numbers of images.
+struct Counts {
+    /// Extracted before.
+    done: usize,
+    written: usize,
+    removed: usize,
+}
+
 fn report(
     job: &Job,
-    pending: &[Pending],
-    done: usize,
-    removed: usize,
+    counts: Counts,
     mut skipped: Vec<Skipped>,
     outcome: Outcome,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let written = pending.len() - outcome.skipped.len();
+    let Counts { done, written, removed } = counts;
+    let unread = outcome.skipped.len();
     skipped.extend(outcome.skipped);
     let file = job.file();
     report_skipped(&file, &skipped, progress)?;
-    ensure!(done + written > 0, "none of {} images could be read", pending.len());
+    ensure!(done + written > 0, "none of {unread} images could be read");
     let seconds = outcome.elapsed.as_secs_f64();
     let summary = Summary {
         written,

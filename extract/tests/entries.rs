@@ -1,5 +1,6 @@
 //! Whatever lies in a folder, an archive or a list: read, or named with the reason, and never the end of a run.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 
@@ -84,6 +85,7 @@ fn a_folder_with_everything() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, step by step")]
 fn links_and_names_in_archives() {
     let workplace = Workplace::new(3);
     let mut archive = Builder::new(File::create(workplace.path("a.tar")).unwrap());

@@ -1,6 +1,7 @@
 //! A folder of images that people really have: the run ends well, the good ones are right, the bad
 //! ones are listed with their reasons.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 
@@ -59,6 +60,7 @@ fn animated_gif() -> Vec<u8> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn hostile_images_are_listed_and_the_good_ones_are_right() {
     let workplace = Workplace::new(0);
     let images = workplace.path("Images");

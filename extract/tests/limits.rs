@@ -1,5 +1,6 @@
 //! Limits of memory and pixels, damage that is repaired as `verify` advises, and what standard error looks like.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 

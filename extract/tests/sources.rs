@@ -1,5 +1,6 @@
 //! Where images come from: shards of a folder, lists, and archives.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 
@@ -59,6 +60,7 @@ fn archive(workplace: &Workplace, path: &str, wanted: impl Fn(&str) -> bool) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, step by step")]
 fn tasks_fill_shards_that_are_the_store_of_one_run() {
     let workplace = Workplace::new(20);
     assert_eq!(workplace.extract(&[]).status, 0);

@@ -1,7 +1,8 @@
 //! A store of a million rows (tiny grids, names and hashes as real ones have), in one file and in shards: how long
 //! opening and merging take, how much memory a process holds that opened it, and random reads of shards beside
 //! those of one file, in turn in one run; medians.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::hint::black_box;

@@ -1,7 +1,8 @@
 //! Random batches of 32 grids from a store beside numpy's memmap of the same array, in turn in one
 //! run; medians. How long opening takes. And a store that is not in memory: all rows in random order, beside the
 //! order in which training reads a large one ahead, blocks of 64 rows in ascending order.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs::File;
 use std::hint::black_box;
@@ -29,6 +30,7 @@ const BLOCK: usize = 64;
 /// Rows that are shuffled together, of these 7,000.
 const WINDOW: usize = 2048;
 
+#[expect(clippy::too_many_lines, reason = "one scenario, step by step")]
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.h5");

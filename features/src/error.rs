@@ -6,7 +6,7 @@ use crate::{Field, Shard};
 
 /// Errors of a feature store. Each names the file and the next step.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are named in the messages")]
+#[expect(missing_docs, reason = "the fields are named in the messages")]
 pub enum Error {
     /// The file cannot be read or written.
     #[error("{}: {source}", path.display())]

@@ -1,6 +1,8 @@
 //! A store with one byte changed, or cut off somewhere: either it is noticed, or every grid is right.
 //! Each damaged store is opened in a process of its own, with a time limit.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::print_stderr, reason = "a test prints what it measured")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 

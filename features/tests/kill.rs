@@ -1,6 +1,7 @@
 //! A writer killed with SIGKILL at random moments, and a disk that is full: whatever happens, the
 //! store opens, what is complete is right, and going on ends as if nothing had happened.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! A snapshot of every error, as users read it.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ fn shard(text: &str) -> Shard {
     text.parse().unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn errors() -> Vec<Error> {
     let path = || PathBuf::from("features/flickr8k.h5");
     let other = || PathBuf::from("features/other.h5");

@@ -1,5 +1,6 @@
 //! Stores that other tools wrote again, left open or wrote in chunks, and those of version 2.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A store in several files: read as one, merged, copied, and refused where the files do not belong together.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! The cost of decoding and preprocessing a photo relative to one run of the encoder, measured in turn in one run;
 //! medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::hint::black_box;

@@ -1,5 +1,6 @@
 //! How far pixels and grids of real photos are from those that Pillow's decoder and resizing give.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::process::Command;

@@ -74,7 +74,7 @@ impl Manifest {
         }
         match serde_json::from_str::<Self>(&text::read(&path)?) {
             Ok(manifest) if manifest.format == FORMAT => Ok(manifest),
-            Ok(manifest) => Err(Error::Format { path, found: manifest.format }),
+            Ok(manifest) => Err(Error::Format { path, found: manifest.format, expected: FORMAT }),
             Err(source) => Err(Error::NotAManifest { path, source }),
         }
     }

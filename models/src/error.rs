@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 use common::PreprocessError;
 
 use crate::ImageError;
-use crate::runtime::RuntimeError;
 
 /// Failures of the networks and their files. Each error names the file and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -127,12 +126,14 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A manifest is of another format.
-    #[error("{}: the format is `{found}`, not `{}`", path.display(), crate::bundle::FORMAT)]
+    #[error("{}: the format is `{found}`, not `{expected}`", path.display())]
     Format {
         /// The manifest.
         path: PathBuf,
         /// Its format.
         found: String,
+        /// The format that this program reads.
+        expected: &'static str,
     },
     /// A file is not the one that a manifest names.
     #[error(
@@ -203,6 +204,29 @@ impl Error {
 
     pub(crate) fn run(network: String) -> impl Fn(ort::Error) -> Self {
         move |source| Self::Run { network: network.clone(), source }
+    }
+}
+
+/// Failures to load ONNX Runtime.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RuntimeError {
+    /// The library was not found.
+    #[error("libonnxruntime.so is in none of {}", join(folders, ", "))]
+    NotFound {
+        /// The folders that were searched.
+        folders: Vec<PathBuf>,
+    },
+    /// The library cannot be used.
+    #[error("{message}")]
+    Unusable {
+        /// The message of the loader or the library.
+        message: String,
+    },
+}
+
+impl From<ort::Error> for RuntimeError {
+    fn from(error: ort::Error) -> Self {
+        Self::Unusable { message: error.to_string() }
     }
 }
 

@@ -1,6 +1,10 @@
 //! The networks as they run: image to tensor, the encoder, the decoder, beam search.
 //!
 //! All networks run on ONNX Runtime. Arrays are `ndarray`'s, of a fixed rank, row-major and contiguous.
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
+)]
 
 mod axes;
 mod bound;
@@ -27,6 +31,6 @@ pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::Encoder;
-pub use error::{Error, Result};
+pub use error::{Error, Result, RuntimeError};
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};

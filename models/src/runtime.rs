@@ -9,36 +9,13 @@ use ort::ep::{CUDA, ExecutionProvider as _};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use crate::error::join;
+use crate::error::RuntimeError;
 use crate::network::NetworkFile;
 use crate::{Device, DeviceChoice, Error, Result};
 
 /// The folder of the libraries in the wheel, below the folder of native parts.
 const WHEEL: &str = "onnxruntime/onnxruntime/capi";
 const LIBRARY: &str = "libonnxruntime.so";
-
-/// Failures to load ONNX Runtime.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RuntimeError {
-    /// The library was not found.
-    #[error("{LIBRARY} is in none of {}", join(folders, ", "))]
-    NotFound {
-        /// The folders that were searched.
-        folders: Vec<PathBuf>,
-    },
-    /// The library cannot be used.
-    #[error("{message}")]
-    Unusable {
-        /// The message of the loader or the library.
-        message: String,
-    },
-}
-
-impl From<ort::Error> for RuntimeError {
-    fn from(error: ort::Error) -> Self {
-        Self::Unusable { message: error.to_string() }
-    }
-}
 
 /// The one environment of the process.
 ///

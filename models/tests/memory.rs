@@ -1,5 +1,6 @@
 //! The memory that is predicted from an image's header suffices for decoding and preprocessing, and is not much more.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::print_stdout, reason = "a test prints what it measured")]
 
 use std::fs;
 use std::io::Cursor;

@@ -1,5 +1,4 @@
 //! Resizing agrees with Pillow, with which encoders were trained.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

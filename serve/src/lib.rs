@@ -108,7 +108,6 @@ pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Rou
         .with_state(shared))
 }
 
-#[allow(clippy::needless_pass_by_value)] // the signature that the layer requires
 fn handle_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

@@ -90,7 +90,6 @@ fn parse(directive: &str) -> Result<Vec<Directive>, FilterError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

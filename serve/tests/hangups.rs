@@ -4,7 +4,8 @@
 //! With a small model and a few clients; `SHOWTELL_HANGUPS=200 SHOWTELL_SLOW_CLIENTS=64 SHOWTELL_SILENT_CLIENTS=64` with
 //! `SHOWTELL_TEST_MODEL` and `SHOWTELL_TEST_ENCODER` is the long form, which also compares the latency with that of a
 //! second server without attack. Both get requests in turn, so that other load of the machine cancels out.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -36,6 +37,7 @@ fn setting(name: &str, default: usize) -> usize {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, step by step")]
 fn memory_stays_within_its_budget_and_is_released() {
     let is_long = std::env::var_os("SHOWTELL_HANGUPS").is_some();
     let hang_ups = setting("SHOWTELL_HANGUPS", 30);

@@ -1,6 +1,7 @@
 //! Two servers behind haproxy with the configuration in `deploy`, under load: one is asked to stop and started again,
 //! the other is killed.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::net::TcpListener;

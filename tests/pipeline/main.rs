@@ -1,13 +1,17 @@
 //! The whole pipeline on real parts: extraction of photos with ResNet50, training on the store, captions, and the server on
 //! a real socket.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::print_stderr, reason = "a test prints what it measured")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod cluster;
 mod help;
 mod makefile;
+mod messages;
 mod programs;
 mod scenes;
 mod shipped;
+mod tables;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -145,6 +149,7 @@ impl Workplace {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one scenario, step by step")]
 fn photos_become_a_captioner_that_answers_over_http() {
     let (Some(flickr8k), Some(encoder)) =
         (tests::shared("flickr8k"), tests::shared("models/resnet50-v1.onnx"))

@@ -1,4 +1,7 @@
 //! Helpers of all tests: real test data and external programs.
+#![expect(clippy::expect_used, reason = "a failed test panics")]
+#![expect(clippy::print_stderr, reason = "a skipped test is named")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 pub mod answers;
 #[cfg(feature = "load")]
@@ -6,6 +9,8 @@ pub mod load;
 #[cfg(feature = "small-model")]
 pub mod small_model;
 
+use std::collections::HashSet;
+use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -50,6 +55,32 @@ pub fn files_in(folder: &Path) -> Vec<PathBuf> {
     let mut files = paths.collect::<Vec<_>>();
     files.sort();
     files
+}
+
+/// The messages of `errors`, which have each variant of the enum `name` in its `source` but those that pass on the message
+/// of another error.
+///
+/// # Panics
+/// If a variant is missing.
+#[must_use]
+pub fn messages<E: Error>(source: &str, name: &str, errors: &[E]) -> String {
+    let name_of =
+        |text: &str| text.split(|letter: char| !letter.is_alphanumeric()).next().map(str::to_owned);
+    let met =
+        errors.iter().filter_map(|error| name_of(&format!("{error:?}"))).collect::<HashSet<_>>();
+    let definition = source.split_once(&format!("enum {name} {{")).map_or("", |(_, rest)| rest);
+    let definition = definition.split("\n}").next().unwrap_or_default();
+    assert!(!definition.is_empty(), "there is no enum {name}");
+    let mut lines = definition.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
+    while let Some(line) = lines.next() {
+        if line == "#[error(transparent)]" {
+            lines.next();
+        } else if line.starts_with(char::is_uppercase) {
+            let variant = name_of(line).unwrap_or_default();
+            assert!(met.contains(&variant), "{name}::{variant}: no snapshot shows it");
+        }
+    }
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The median; for an even number of values the upper one.

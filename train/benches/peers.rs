@@ -1,7 +1,9 @@
 //! Captions a second of training, recipe beside recipe and beside the same network in `PyTorch`, in
 //! turn, several rounds in one run; medians. Real captions (see CONTRIBUTING.md) on grids of noise:
 //! speed does not depend on the content of grids.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a file of a bench need not survive a kill")]
 
 #[path = "../tests/runs/store.rs"]
 mod store;
@@ -19,11 +21,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tch::Device;
 use tests::median;
-use train::dataset;
+use train::dataset::DataSet;
 use train::fit::{Fit, TrainingData};
-use train::recipes::{NetworkConfig, Precision, Recipe};
 use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
-use train::settings::Training;
+use train::settings::{NetworkConfig, Precision, Recipe, Training};
 
 const IMAGES: usize = 320;
 const ROUNDS: usize = 3;
@@ -42,12 +43,11 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
     let vocabulary = Vocabulary::from_training(&captions, &splits, 5).unwrap();
-    let images = |split| {
-        dataset::training_images(&captions, &splits, split, &vocabulary, &store).unwrap().images
-    };
+    let set = DataSet { captions, splits, store };
+    let images = |split| set.training_images(split, &vocabulary).unwrap().images;
     let (training, dev_captions) = (images(data::Split::Train), images(data::Split::Dev));
-    let dev = dataset::scored_images(&captions, &splits, data::Split::Dev, &store).images;
-    TrainingData { store, vocabulary, training, dev, dev_captions }
+    let dev = set.scored_images(data::Split::Dev).images;
+    TrainingData { store: set.store, vocabulary, training, dev, dev_captions }
 }
 
 /// Captions a second in the second epoch, as recorded by the run.

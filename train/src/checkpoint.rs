@@ -71,7 +71,7 @@ impl PartialEpoch {
 ///
 /// # Errors
 /// [`Error::NotFinite`] if a value is not a finite number; nothing is written then. [`Error::Torch`] if a value cannot be
-/// read, [`Error::Content`] and [`Error::Io`] if the file cannot be written.
+/// read, [`Error::Content`] and [`Error::File`] if the file cannot be written.
 pub fn save(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Tensor)>,
@@ -113,7 +113,7 @@ impl Checkpoint {
     /// Reads the checkpoint at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Run`] if the file is damaged or of another kind.
+    /// [`Error::File`], and [`Error::Run`] if the file is damaged or of another kind.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path))?;
         let damaged = || Error::run(path, RunProblem::NotACheckpoint);

@@ -6,7 +6,7 @@ use common::View;
 use data::metrics::CaptionReward;
 use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
-use data::{Captions, Split, Splits, Vocabulary};
+use data::{CaptionedImage, Captions, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
@@ -71,24 +71,70 @@ pub struct Matched<T> {
     pub without_grid: usize,
 }
 
-/// Finds the images of a split, with their captions as words of the vocabulary.
-///
-/// # Errors
-/// [`Error::Features`](crate::Error::Features) if the store lacks the original view.
-pub fn training_images(
-    captions: &Captions,
-    splits: &Splits,
-    split: Split,
-    vocabulary: &Vocabulary,
-    store: &FeatureStore,
-) -> Result<Matched<TrainingImage>> {
-    let view = store.view(View::Original)?;
-    let written = |tokens: Vec<String>| Caption::written(vocabulary.encode(&tokens));
-    Ok(matched(captions, splits, split, store, |_, row, captions| TrainingImage {
-        row,
-        view,
-        captions: captions.into_iter().map(written).collect(),
-    }))
+/// A data set.
+#[derive(Debug)]
+pub struct DataSet {
+    /// The captions of the images.
+    pub captions: Captions,
+    /// The split of each image.
+    pub splits: Splits,
+    /// The grids of the images.
+    pub store: FeatureStore,
+}
+
+impl DataSet {
+    /// Finds the images of a split, with their captions as words of the vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Features`](crate::Error::Features) if the store lacks the original view.
+    pub fn training_images(
+        &self,
+        split: Split,
+        vocabulary: &Vocabulary,
+    ) -> Result<Matched<TrainingImage>> {
+        let view = self.store.view(View::Original)?;
+        let written = |tokens: Vec<String>| Caption::written(vocabulary.encode(&tokens));
+        Ok(self.matched(split, |_, row, captions| TrainingImage {
+            row,
+            view,
+            captions: captions.into_iter().map(written).collect(),
+        }))
+    }
+
+    /// Finds the images of a split, with their captions as references.
+    #[must_use]
+    pub fn scored_images(&self, split: Split) -> Matched<ScoredImage> {
+        self.matched(split, |image, row, references| ScoredImage {
+            image: image.to_owned(),
+            file: self.store.name(row).to_owned(),
+            row,
+            references,
+        })
+    }
+
+    /// The captioned images of a split.
+    pub(crate) fn captioned(&self, split: Split) -> impl Iterator<Item = &CaptionedImage> {
+        self.captions.iter().filter(move |of| self.splits.split_of(&of.image) == Some(split))
+    }
+
+    fn matched<T>(
+        &self,
+        split: Split,
+        make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
+    ) -> Matched<T> {
+        let mut matched = Matched { images: Vec::new(), without_grid: 0 };
+        for captioned in self.captioned(split) {
+            let tokens = captioned.captions.iter().map(|caption| tokenize(caption));
+            let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
+            let image = &captioned.image;
+            match self.store.find(image) {
+                Some(row) if !tokens.is_empty() => matched.images.push(make(image, row, tokens)),
+                Some(_) => {}
+                None => matched.without_grid += 1,
+            }
+        }
+        matched
+    }
 }
 
 /// Weighs the captions of each image by consensus: a `share` of the weight is proportional to their CIDEr-D against the
@@ -108,43 +154,6 @@ pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
             caption.weight = (1.0 - share + share * relative) as f32;
         }
     }
-}
-
-/// Finds the images of a split, with their captions as references.
-#[must_use]
-pub fn scored_images(
-    captions: &Captions,
-    splits: &Splits,
-    split: Split,
-    store: &FeatureStore,
-) -> Matched<ScoredImage> {
-    matched(captions, splits, split, store, |image, row, references| ScoredImage {
-        image: image.to_owned(),
-        file: store.name(row).to_owned(),
-        row,
-        references,
-    })
-}
-
-fn matched<T>(
-    captions: &Captions,
-    splits: &Splits,
-    split: Split,
-    store: &FeatureStore,
-    make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
-) -> Matched<T> {
-    let mut matched = Matched { images: Vec::new(), without_grid: 0 };
-    for captioned in captions.iter().filter(|of| splits.split_of(&of.image) == Some(split)) {
-        let tokens = captioned.captions.iter().map(|caption| tokenize(caption));
-        let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
-        let image = &captioned.image;
-        match store.find(image) {
-            Some(row) if !tokens.is_empty() => matched.images.push(make(image, row, tokens)),
-            Some(_) => {}
-            None => matched.without_grid += 1,
-        }
-    }
-    matched
 }
 
 /// The views of training images, and the words that are wrong in a mirrored one.

@@ -23,7 +23,7 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
 
 /// Loads the CUDA part of libtorch, which registers itself. The linker leaves it out because no
 /// symbol of it is used. Without it CUDA is not available.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "a library is loaded")]
 fn load_cuda() {
     // SAFETY: the library is a part of the libtorch this program is linked to; its initialisers
     // register the CUDA backend and have no other requirement.

@@ -20,9 +20,9 @@ pub(crate) struct Ema {
 impl Ema {
     /// Begins with the weights of `source`.
     pub(crate) fn new(decay: f64, config: &RunConfig, source: &VarStore) -> Result<Self> {
-        let mut weights = VarStore::new(source.device());
-        let network =
-            recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
+        let RunConfig { recipe, network, training, .. } = config;
+        let (mut weights, network) =
+            recipes::build(*recipe, *network, training.seed, source.device());
         weights.copy(source)?;
         weights.freeze();
         Ok(Self { decay, weights, network })

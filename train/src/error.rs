@@ -4,16 +4,10 @@ use crate::run::EncoderDifference;
 
 /// An error of training. Its message names the file and the next step.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    /// A file cannot be read or written, or is not text.
+    #[error(transparent)]
+    File(#[from] common::Error),
     /// The content of a file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Content {
@@ -199,9 +193,6 @@ pub enum Error {
     /// Captions, splits or vocabulary.
     #[error(transparent)]
     Data(#[from] data::Error),
-    /// A text file cannot be read.
-    #[error(transparent)]
-    Text(#[from] common::Error),
     /// The feature store.
     #[error(transparent)]
     Features(#[from] features::Error),
@@ -215,7 +206,6 @@ pub enum Error {
 
 /// A problem of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RunProblem {
     /// The folder is not a run.
     #[error("no run here\n  Train one (`train fit --run DIR`), or name another folder.")]
@@ -256,9 +246,9 @@ impl Error {
         Self::Run { path: path.to_path_buf(), problem }
     }
 
-    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
-        let path = path.to_path_buf();
-        move |source| Self::Io { path, source }
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let error = common::Error::io(path);
+        move |source| Self::File(error(source))
     }
 
     pub(crate) fn content<E: Into<Box<dyn std::error::Error + Send + Sync>>>(

@@ -25,7 +25,7 @@ pub struct CaptionedImage {
     /// The image.
     pub image: String,
     /// The caption as the search found it.
-    pub hypothesis: Hypothesis,
+    pub(crate) hypothesis: Hypothesis,
     /// The caption as text.
     pub caption: String,
     /// Its contribution to the scores.

@@ -61,7 +61,7 @@ impl AdamW {
             }
             self.steps += 1;
             let scale = (size.clip / (norm + 1e-6)).min(1.0);
-            for parameter in &mut self.parameters {
+            for parameter in &self.parameters {
                 parameter.step(size, scale, self.steps);
             }
             Some(norm)
@@ -99,8 +99,19 @@ impl AdamW {
 }
 
 impl Parameter {
+    /// The weight, its gradient and its moments, block by block.
+    fn blocks(&self) -> impl Iterator<Item = [Tensor; 4]> {
+        let flat = |tensor: &Tensor| tensor.detach().view(-1);
+        let all = [&self.weight, &self.weight.grad(), &self.first, &self.second].map(flat);
+        let values = all[0].size()[0];
+        let block = move |from: i64| {
+            all.each_ref().map(|tensor| tensor.narrow(0, from, BLOCK.min(values - from)))
+        };
+        (0..values).step_by(BLOCK as usize).map(block)
+    }
+
     /// Takes the step of that number, with the gradient times `scale`.
-    fn step(&mut self, size: StepSize, scale: f64, steps: i32) {
+    fn step(&self, size: StepSize, scale: f64, steps: i32) {
         let StepSize { learning_rate, weight_decay, .. } = size;
         let kept = match self.weight.dim() {
             0 | 1 => 1.0,
@@ -108,13 +119,7 @@ impl Parameter {
         };
         let rate = learning_rate / (1.0 - BETA_1.powi(steps));
         let divided = (1.0 - BETA_2.powi(steps)).sqrt();
-        let flat = |tensor: &Tensor| tensor.detach().view(-1);
-        let gradient = self.weight.grad();
-        let all = [&self.weight, &gradient, &self.first, &self.second].map(flat);
-        for from in (0..all[0].size()[0]).step_by(BLOCK as usize) {
-            let count = BLOCK.min(all[0].size()[0] - from);
-            let [mut weight, mut gradient, mut first, mut second] =
-                all.each_ref().map(|tensor| tensor.narrow(0, from, count));
+        for [mut weight, mut gradient, mut first, mut second] in self.blocks() {
             if scale < 1.0 {
                 let _ = gradient.g_mul_scalar_(scale);
             }

@@ -9,8 +9,7 @@ use data::Split;
 use models::DeviceChoice;
 use train::export::Weights;
 use train::provenance::OnChange;
-use train::recipes::Recipe;
-use train::settings::{Changes, Refinement, SearchFlags, Training};
+use train::settings::{Changes, Recipe, Refinement, SearchFlags, Training};
 
 /// Stage two: the attention LSTM, trained on the feature store.
 #[derive(Parser)]

@@ -28,13 +28,13 @@ pub(crate) fn sample(
     size: SampleSize,
     random: &mut impl Rng,
 ) -> Result<Vec<Vec<Words>>> {
-    let images = grids.size()[0] as usize;
-    let mut samples = vec![vec![Words::new(); size.captions]; images];
     no_grad(|| {
         let mut state = network.start(grids);
         for tensor in &mut state.states {
             *tensor = tensor.repeat([1, size.captions as i64, 1]);
         }
+        let images = grids.size()[0] as usize;
+        let mut samples = vec![vec![Words::new(); size.captions]; images];
         // The images with an unfinished caption, in the order of `state`.
         let mut open = (0..images).collect::<Vec<_>>();
         for _ in 0..size.max_length {
@@ -43,8 +43,7 @@ pub(crate) fn sample(
             state.states = output.states;
             let probabilities = flat(&output.log_probabilities.exp())?;
             append_words(&mut samples, &open, &probabilities, random);
-            let is_open = |at: &usize| samples[open[*at]].iter().any(|words| !is_finished(words));
-            let still_open = (0..open.len()).filter(is_open).collect::<Vec<_>>();
+            let still_open = unfinished(&samples, &open);
             if still_open.is_empty() {
                 break;
             }
@@ -55,6 +54,12 @@ pub(crate) fn sample(
         }
         Ok(samples)
     })
+}
+
+/// The positions in `open` of images that still have an unfinished caption.
+fn unfinished(samples: &[Vec<Words>], open: &[usize]) -> Vec<usize> {
+    let is_open = |at: &usize| !samples[open[*at]].iter().all(is_finished);
+    (0..open.len()).filter(is_open).collect()
 }
 
 fn is_finished(words: &Words) -> bool {

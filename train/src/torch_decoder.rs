@@ -52,29 +52,31 @@ impl Decoder for TorchDecoder<'_> {
                 let width = state.size()[2];
                 state.flatten(0, 1).index_select(0, &parents).view([images, -1, width])
             };
-            let mut steps = Vec::with_capacity(self.networks.len());
-            for (network, held) in self.networks.iter().zip(&mut self.held) {
-                *held = DecoderState {
-                    cells: held.cells.iter().map(|cells| cells.index_select(0, &kept)).collect(),
-                    states: held.states.iter().map(beams).collect(),
-                };
+            let step = |(network, held): (&&dyn Network, &mut DecoderState)| {
+                held.cells.iter_mut().for_each(|cells| *cells = cells.index_select(0, &kept));
+                held.states.iter_mut().for_each(|state| *state = beams(state));
                 let stepped = network.step(&words, held);
                 held.states = stepped.states.iter().map(Tensor::shallow_clone).collect();
-                steps.push(stepped);
-            }
-            let mean = |of: fn(&StepOutput) -> Tensor| {
-                Tensor::stack(&steps.iter().map(of).collect::<Vec<_>>(), 0).mean_dim(0, false, None)
+                stepped
             };
-            let log_probabilities = match &steps[..] {
-                [alone] => alone.log_probabilities.shallow_clone(),
-                _ => mean(|stepped| stepped.log_probabilities.exp()).log(),
-            };
-            Ok(Step {
-                log_probabilities: rows(&log_probabilities)?,
-                attention: rows(&mean(|stepped| stepped.attention.shallow_clone()))?,
-            })
+            mean(&self.networks.iter().zip(&mut self.held).map(step).collect::<Vec<_>>())
         })
     }
+}
+
+/// The mean of the probabilities and of the attention of networks.
+fn mean(steps: &[StepOutput]) -> Result<Step, TchError> {
+    let mean = |of: fn(&StepOutput) -> Tensor| {
+        Tensor::stack(&steps.iter().map(of).collect::<Vec<_>>(), 0).mean_dim(0, false, None)
+    };
+    let log_probabilities = match steps {
+        [alone] => alone.log_probabilities.shallow_clone(),
+        _ => mean(|stepped| stepped.log_probabilities.exp()).log(),
+    };
+    Ok(Step {
+        log_probabilities: rows(&log_probabilities)?,
+        attention: rows(&mean(|stepped| stepped.attention.shallow_clone()))?,
+    })
 }
 
 /// A tensor `[images, beam, any]` as `[rows, any]`.

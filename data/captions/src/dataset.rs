@@ -48,6 +48,7 @@ pub(crate) fn replace(
         new_lists.push((name, list.map(|list| prepare_file(name, list)).transpose()?));
     }
     let (path, replaced) = (folder.join(CAPTIONS_FILE), folder.join(REPLACED_FILE));
+    #[expect(clippy::disallowed_methods, reason = "the content was synced when it was written")]
     if_present(fs::rename(&path, &replaced)).map_err(Error::io(&path))?;
     sync(folder)?;
     let removed = replace_lists(folder, new_lists)?;

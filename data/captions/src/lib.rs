@@ -1,4 +1,8 @@
 //! Data sets of captions: Flickr8k from its public addresses, others from JSON, and drawn scenes.
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
+)]
 
 mod dataset;
 mod error;

@@ -19,6 +19,7 @@ pub(crate) struct Staging {
     handle: File,
 }
 
+#[expect(clippy::disallowed_methods, reason = "one call syncs all files before they are moved")]
 impl Staging {
     /// Begins with no files, in `NAME.part` beside `folder`.
     ///

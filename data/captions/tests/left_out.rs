@@ -1,5 +1,6 @@
 //! Every command reports the entries that it left out; byte-order marks, line ends and Unicode forms do not matter.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::path::Path;

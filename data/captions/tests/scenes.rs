@@ -1,5 +1,6 @@
 //! Drawn scenes: pictures, captions and objects agree.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

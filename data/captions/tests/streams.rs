@@ -1,5 +1,6 @@
 //! The program `captions` with a closed output and on a full disk.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs::{self, File};
 use std::io::{Write as _, pipe};

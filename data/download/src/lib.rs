@@ -1,4 +1,8 @@
 //! Downloads of files with known checksums. An interrupted download is resumed.
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
+)]
 
 mod checksum;
 mod error;

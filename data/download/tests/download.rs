@@ -1,5 +1,6 @@
 //! Downloads from a local server that answers correctly or breaks off.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::path::PathBuf;

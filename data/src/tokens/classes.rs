@@ -161,6 +161,7 @@ static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| {
     .map(|(class, pattern)| Table { class, ranges: ranges(pattern) })
 });
 
+#[expect(clippy::expect_used, reason = "a test parses them")]
 fn ranges(pattern: &str) -> Vec<(char, char)> {
     let parsed = regex_syntax::parse(&format!("(?x){pattern}"));
     match parsed.expect("the patterns are constants").kind() {

@@ -25,6 +25,7 @@ struct Caches {
     tokens: Cache,
 }
 
+#[expect(clippy::expect_used, reason = "a test builds them")]
 static AUTOMATA: LazyLock<Automata> =
     LazyLock::new(|| Automata::new().expect("the table of rules is a constant"));
 

@@ -1,5 +1,5 @@
 //! A place to extract in, with a small encoder.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Small stores.
-#![allow(clippy::unwrap_used, dead_code)]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::io::Read as _;
 use std::ops::Range;

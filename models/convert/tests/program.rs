@@ -1,5 +1,6 @@
 //! `convert` on the weights of the shipped encoder, and on files that are missing or others.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::path::Path;

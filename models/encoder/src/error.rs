@@ -27,3 +27,25 @@ pub(crate) enum Reason {
     )]
     Opset { found: i64, needed: i64 },
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_is_shown() {
+        let reasons = [
+            Reason::NotOnnx(<()>::decode(&[0xFF][..]).unwrap_err()),
+            Reason::NoGraph,
+            Reason::Quantized,
+            Reason::NoConvolution,
+            Reason::Opset { found: 11, needed: 13 },
+        ];
+        let _ = ::tests::messages(include_str!("error.rs"), "Reason", &reasons);
+        let path = || PathBuf::from("models/encoder.onnx");
+        let errors = reasons.map(|reason| QuantizeError { path: path(), reason }.to_string());
+        insta::assert_snapshot!(errors.join("\n\n"));
+    }
+}

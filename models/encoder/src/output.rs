@@ -17,6 +17,7 @@ pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result
     let encoder = check(&staged)
         .with_context(|| format!("{}: the network made from it does not run", source.display()));
     let encoder = encoder.inspect_err(|_| drop(std::fs::remove_file(&staged)))?;
+    #[expect(clippy::disallowed_methods, reason = "`replace` synced the content")]
     std::fs::rename(&staged, out).with_context(|| out.display().to_string())?;
     let GridShape { height, width, channels } = encoder.grid();
     let json = serde_json::to_string(encoder.preprocess())?;

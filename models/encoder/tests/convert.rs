@@ -1,6 +1,7 @@
 //! `encoder convert` on state dicts of small networks: the grids are those of `PyTorch`, which
 //! `fixtures/checkpoints/make.py` wrote down.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,5 +1,6 @@
 //! `encoder fetch` from a server of the tests' own.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
 use std::io::{Cursor, Write as _};

@@ -1,5 +1,6 @@
 //! `encoder quantize` on small networks: their grids remain nearly the same.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fmt::Write as _;
 use std::fs;

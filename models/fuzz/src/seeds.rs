@@ -35,6 +35,7 @@ pub(crate) fn write() -> io::Result<()> {
             // Not every format has every kind.
             if image.write_to(&mut bytes, format).is_ok() {
                 let name = format!("{kind}.{}", format.extensions_str()[0]);
+                #[expect(clippy::disallowed_methods, reason = "seeds can be written again")]
                 fs::write(folder.join(name), bytes.into_inner())?;
             }
         }

@@ -1,5 +1,6 @@
 //! The page in use: with a mouse, with the keyboard, without JavaScript, in both languages.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod driver;
 

@@ -1,9 +1,10 @@
 //! Every route and every error, on a small model.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a failed test panics")]
 
 mod access;
 mod answers;
 mod early;
+mod messages;
 mod openapi;
 mod operations;
 mod process;

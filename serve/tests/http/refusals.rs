@@ -47,6 +47,7 @@ impl Met {
 
 /// Causes each error that a request can cause, and checks that all are documented and have a text on the page.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 async fn every_error_has_its_status_its_code_and_its_texts() {
     let app = app();
     let mut met = Met::default();
@@ -115,6 +116,7 @@ fn never() -> Body {
     Body::new(StreamBody::new(futures_util::StreamExt::chain(first, stream::pending())))
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
     let api = |fields: &[(&str, &[u8])]| form("/api/caption", fields);
     let mut bomb = photo();

@@ -7,7 +7,7 @@ use common::program::{report_left_out, warn};
 use data::splits::folder_of;
 use data::{Captions, Splits};
 use features::{FeatureStore, shards_of};
-use train::provenance::DataSet;
+use train::dataset::DataSet;
 use train::run::RunConfig;
 
 use crate::options::DataArgs;

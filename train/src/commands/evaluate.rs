@@ -10,8 +10,7 @@ use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{PROTOCOL, Scores};
 use models::SearchOptions;
 use serde::Serialize;
-use train::evaluate::{Evaluation, EvaluationSetup, evaluate as caption_and_score};
-use train::recipes::Network;
+use train::evaluate::Evaluation;
 use train::run::RunFolder;
 use train::settings::check_search;
 
@@ -28,19 +27,13 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let open = |folder| Member::open(folder, device);
     let members = folders.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     check_ensemble(&members)?;
-    let Some(Member { folder, run }) = members.first() else {
-        anyhow::bail!("--run: no run is named");
-    };
+    let Member { folder, run } = scoring::first(&members)?;
     let search = options.search.apply(run.config.search);
     check_search(&search)?;
     let split = Split::from(options.split);
     let seen = if split == Split::Train { SeenImages::Score } else { SeenImages::Refuse };
     let scored = scoring::images(&members, &options.data, split, seen)?;
-    let networks = members.iter().map(|member| &*member.run.network);
-    let networks = networks.collect::<Vec<&dyn Network>>();
-    let (store, vocabulary) = (&scored.store, &run.vocabulary);
-    let setup = EvaluationSetup { store, vocabulary, options: &search, device };
-    let evaluation = caption_and_score(&networks, &scored.images, setup)?;
+    let evaluation = scored.evaluate(&members, &search, device)?;
     report(&evaluation, split, &search, options.json.as_deref())?;
     let own = members.len() == 1 && !scored.of_other_data;
     let own = own.then(|| folder.path().join(format!("captions-{split}.json")));

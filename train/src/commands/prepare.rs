@@ -7,12 +7,11 @@ use anyhow::ensure;
 use common::program::warn;
 use data::{Split, Vocabulary};
 use models::SearchOptions;
-use train::dataset;
+use train::dataset::{DataSet, weigh_by_consensus};
 use train::fit::TrainingData;
-use train::provenance::{DataRecord, DataSet, Purpose, TrainedOn, compare};
-use train::recipes::{NetworkConfig, Recipe};
-use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder, SplitRecord};
-use train::settings::{Refinement, SettingsFile, Training};
+use train::provenance::{Purpose, TrainedOn, compare};
+use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SplitRecord};
+use train::settings::{NetworkConfig, Recipe, Refinement, SettingsFile, Training};
 
 use super::data_paths::{DataPaths, absolute};
 use crate::options;
@@ -45,29 +44,23 @@ impl Prepared {
         vocabulary: Vocabulary,
         before: TrainedOn,
     ) -> anyhow::Result<Self> {
-        let DataSet { captions, splits, store } = &data;
-        let images = |split| dataset::training_images(captions, splits, split, &vocabulary, store);
-        let (mut training, dev_captions) = (images(Split::Train)?, images(Split::Dev)?.images);
-        let dev = dataset::scored_images(captions, splits, Split::Dev, store);
+        let mut training = data.training_images(Split::Train, &vocabulary)?;
+        let dev_captions = data.training_images(Split::Dev, &vocabulary)?.images;
+        let dev = data.scored_images(Split::Dev);
         let mut trained_on = before;
-        trained_on.add(&training.images, store)?;
+        trained_on.add(&training.images, &data.store)?;
         let record = DataRecord::new(&data, &vocabulary, &trained_on)?;
-        let absent = training.without_grid + dev.without_grid;
-        if absent > 0 {
-            warn(format_args!(
-                "{absent} captioned images have no grid in the store and are skipped"
-            ));
-        }
         let images = ImageCounts {
             training: training.images.len(),
             dev: dev.images.len(),
             test: record.test.as_ref().map_or(0, |test| test.photos),
+            without_grid: training.without_grid + dev.without_grid,
         };
-        images.report(&splits.to_string());
+        images.report(&data.splits.to_string());
         images.check()?;
-        warn_of_copies(&trained_on.seen(&dev.images, store)?);
+        warn_of_copies(&trained_on.seen(&dev.images, &data.store)?);
         if config.training.consensus > 0.0 {
-            dataset::weigh_by_consensus(&mut training.images, config.training.consensus);
+            weigh_by_consensus(&mut training.images, config.training.consensus);
         }
         config.data = Some(record);
         let (store, training, dev) = (data.store, training.images, dev.images);
@@ -92,11 +85,18 @@ struct ImageCounts {
     training: usize,
     dev: usize,
     test: usize,
+    /// Captioned training and dev images without a grid.
+    without_grid: usize,
 }
 
 impl ImageCounts {
     fn report(&self, method: &str) {
-        let Self { training, dev, test } = *self;
+        let Self { training, dev, test, without_grid } = *self;
+        if without_grid > 0 {
+            warn(format_args!(
+                "{without_grid} captioned images have no grid in the store and are skipped"
+            ));
+        }
         let kept = if test > 0 {
             format!("; {test} test images are kept for `train evaluate --split test`")
         } else {

@@ -5,7 +5,6 @@ use common::files;
 use common::program::{print, warn};
 use data::Split;
 use train::dataset::ScoredImage;
-use train::evaluate::{EvaluationSetup, evaluate};
 use train::report::{ReportedRun, render};
 use train::run::RunFolder;
 
@@ -15,33 +14,34 @@ use crate::options;
 
 pub(crate) fn report(options: &options::ReportArgs) -> anyhow::Result<()> {
     let device = choose_device(&options.device)?;
-    let (mut reported, mut scored) = (Vec::new(), Vec::new());
+    let (mut reported, mut images) = (Vec::new(), Vec::new());
     for path in &options.runs {
         let members = [Member::open(RunFolder::new(path), device)?];
         let [Member { folder, run }] = &members;
-        let scored_images =
-            scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
-        let (images, store) = (scored_images.images, &scored_images.store);
-        let setup = EvaluationSetup {
-            store,
-            vocabulary: &run.vocabulary,
-            options: &run.config.search,
-            device,
-        };
-        let evaluation = evaluate(&[&*run.network], &images, setup)?;
+        let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
+        let evaluation = scored.evaluate(&members, &run.config.search, device)?;
         reported.push(ReportedRun::new(folder, evaluation)?);
         ensure!(
-            scored.is_empty() || are_same(&scored, &images),
+            images.is_empty() || are_same(&images, &scored.images),
             "{}: scored on other images than the first run; they cannot be compared",
             path.display()
         );
-        scored = images;
+        images = scored.images;
     }
+    write(&reported, &images, options)
+}
+
+/// Writes the page.
+fn write(
+    runs: &[ReportedRun],
+    images: &[ScoredImage],
+    options: &options::ReportArgs,
+) -> anyhow::Result<()> {
     let photos = options.images.as_deref().filter(|folder| folder.is_dir());
     if photos.is_none() {
         warn(format_args!("the page has no photos; name their folder with --images"));
     }
-    let page = render(&reported, &scored, photos)?;
+    let page = render(runs, images, photos)?;
     if !page.left_out.is_empty() {
         warn(format_args!("{}\n  Name their folder with --images.", page.left_out));
     }

@@ -4,9 +4,11 @@ use anyhow::{Context as _, ensure};
 use common::program::warn;
 use data::Split;
 use features::FeatureStore;
+use models::SearchOptions;
 use tch::Device;
-use train::dataset::{self, ScoredImage};
-use train::provenance::{DataSet, Purpose, TrainedOn, compare, refuse_seen};
+use train::dataset::{DataSet, Matched, ScoredImage};
+use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
+use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
 use train::run::{RunFolder, TrainedRun};
 
 use super::data_paths::DataPaths;
@@ -50,17 +52,15 @@ pub(super) fn images(
     split: Split,
     seen: SeenImages,
 ) -> anyhow::Result<Scored> {
-    let first = members.first().context("no run is named; name one with --run")?;
+    let first = first(members)?;
     let paths = DataPaths::of_run(&first.run.config, named)?;
     let data = paths.open()?;
     let trained_on = photos_trained_on(members, &data, &paths)?;
-    let scored = dataset::scored_images(&data.captions, &data.splits, split, &data.store);
+    let scored = data.scored_images(split);
     if seen == SeenImages::Refuse {
         refuse_seen(&trained_on, &scored.images, &data.store, split)?;
     }
-    let of_other_data = named.captions.is_some()
-        && trained_on.is_complete()
-        && trained_on.is_disjoint(&data.captions);
+    let of_other_data = named.captions.is_some() && trained_on.is_disjoint(&data.captions);
     if of_other_data {
         warn(format_args!(
             "{}: another data set than that of {}; none of its images was trained on",
@@ -72,14 +72,32 @@ pub(super) fn images(
             compare(folder, &run.config, &data, Purpose::Scoring(split), named.on_change())?;
         }
     }
-    if scored.without_grid > 0 {
-        warn(format_args!(
-            "{} images of the split have no grid and are skipped",
-            scored.without_grid
-        ));
+    let Matched { images, without_grid } = scored;
+    if without_grid > 0 {
+        warn(format_args!("{without_grid} images of the split have no grid and are skipped"));
     }
-    ensure!(!scored.images.is_empty(), "no image of the {split} split has captions and a grid");
-    Ok(Scored { images: scored.images, store: data.store, of_other_data })
+    ensure!(!images.is_empty(), "no image of the {split} split has captions and a grid");
+    Ok(Scored { images, store: data.store, of_other_data })
+}
+
+impl Scored {
+    /// Captions the images with the mean of the members' networks, and scores the captions.
+    pub(super) fn evaluate(
+        &self,
+        members: &[Member],
+        options: &SearchOptions,
+        device: Device,
+    ) -> anyhow::Result<Evaluation> {
+        let (store, vocabulary) = (&self.store, &first(members)?.run.vocabulary);
+        let networks = members.iter().map(|member| &*member.run.network).collect::<Vec<_>>();
+        let setup = EvaluationSetup { store, vocabulary, options, device };
+        Ok(evaluate(&networks, &self.images, setup)?)
+    }
+}
+
+/// The member whose data, search and vocabulary are used.
+pub(super) fn first(members: &[Member]) -> anyhow::Result<&Member> {
+    members.first().context("--run: no run is named")
 }
 
 /// The photos that the runs were trained on. Refuses runs of another encoder than that of the data.

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use common::program::warn;
 use train::export::ExportOptions;
 use train::fit::{Fit, Stop};
-use train::run::RunFolder;
+use train::run::{RunConfig, RunFolder};
 
 use super::export::export_best;
 use super::prepare::{Prepared, RunState};
@@ -37,7 +37,7 @@ fn train(
 ) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
     let state = run_state(&folder, options)?;
-    let lock = if state == RunState::Begun { Some(folder.lock()?) } else { None };
+    let lock = (state == RunState::Begun).then(|| folder.lock()).transpose()?;
     let device = choose_device(&options.device)?;
     let prepared = prepare(&folder, state)?;
     let Prepared { config, data, .. } = &prepared;
@@ -45,16 +45,9 @@ fn train(
     // A configuration that cannot be written is found before the folder is made.
     folder.config_text(config)?;
     let mut fit = Fit::new(&folder, config, data, device)?;
-    let _lock = match lock {
-        Some(lock) => lock,
-        None => lock_new(&folder)?,
-    };
+    let _lock = lock.map_or_else(|| lock_new(&folder), Ok)?;
     prepared.save(&folder, state)?;
-    if let Some(progress) = fit.resume()? {
-        warn(format_args!("resuming after epoch {}, step {}", progress.epoch, progress.steps));
-    } else if let Some(refinement) = &config.refinement {
-        fit.begin_with(&RunFolder::new(&refinement.from).best())?;
-    }
+    begin(&mut fit, config)?;
     fit.interrupt_by(&interrupt_flag()?);
     let stop = fit.run()?;
     report_end(&fit, stop, config.training.patience);
@@ -62,6 +55,16 @@ fn train(
         Stop::Interrupted => Ok(()),
         Stop::Epochs | Stop::Patience => export_best(&folder, &ExportOptions::default()),
     }
+}
+
+/// Resumes the run, or begins a refinement with the weights of the run that it refines.
+fn begin(fit: &mut Fit, config: &RunConfig) -> anyhow::Result<()> {
+    if let Some(progress) = fit.resume()? {
+        warn(format_args!("resuming after epoch {}, step {}", progress.epoch, progress.steps));
+    } else if let Some(refinement) = &config.refinement {
+        fit.begin_with(&RunFolder::new(&refinement.from).best())?;
+    }
+    Ok(())
 }
 
 /// Whether the folder holds a run; it is refused unless it may be resumed.

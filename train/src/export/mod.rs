@@ -39,7 +39,7 @@ pub struct ExportOptions {
 /// parts, so an unfinished export is refused when it is opened.
 ///
 /// # Errors
-/// Those of [`RunFolder::open_best`], [`Error::Torch`] if a weight cannot be read, and [`Error::Io`].
+/// Those of [`RunFolder::open_best`], [`Error::Torch`] if a weight cannot be read, and [`Error::File`].
 pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let run = folder.open_best(Device::Cpu)?;
     let cells = run.config.encoder.grid.cells();

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::learner::Learner;
 use super::record::EpochRecord;
+use crate::Result;
 use crate::checkpoint::{self, Checkpoint, Progress};
 use crate::run::RunFolder;
-use crate::{Error, Result, RunProblem};
 
 /// The longest training time that a kill may cost.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -45,14 +45,9 @@ impl<'a> Checkpointer<'a> {
         if !self.folder.last().exists() {
             return Ok(None);
         }
-        let checkpoint = Checkpoint::load(&self.folder.last())?;
-        if checkpoint.progress.vocabulary_sha256 != progress.vocabulary_sha256 {
-            return Err(Error::run(&self.folder.vocabulary(), RunProblem::OtherVocabulary));
-        }
-        if checkpoint.progress.encoder_sha256 != progress.encoder_sha256 {
-            return Err(Error::run(&self.folder.config(), RunProblem::OtherConfig));
-        }
-        Ok(Some(checkpoint))
+        let Progress { vocabulary_sha256, encoder_sha256, .. } = progress;
+        let last = self.folder.last();
+        self.folder.load_checkpoint(&last, vocabulary_sha256, encoder_sha256).map(Some)
     }
 
     /// Writes the line of an epoch.

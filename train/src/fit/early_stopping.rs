@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use data::metrics::statistics::CaptionStatistics;
 
-use super::TrainingData;
+use super::training_data::TrainingData;
 use super::validation::Validation;
 use crate::checkpoint::Progress;
 use crate::run::RunConfig;

@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-use super::TrainingData;
 use super::schedule::learning_rate;
+use super::training_data::TrainingData;
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, sorted_weights};
 use crate::dataset::{TrainingImage, Views};
@@ -63,8 +63,8 @@ impl<'a> Learner<'a> {
         device: Device,
     ) -> Result<Self> {
         let training = &config.training;
-        let weights = VarStore::new(device);
-        let network = recipes::build(config.recipe, &weights.root(), config.network, training.seed);
+        let (weights, network) =
+            recipes::build(config.recipe, config.network, training.seed, device);
         let ema = (training.averaging > 0.0)
             .then(|| Ema::new(training.averaging, config, &weights))
             .transpose()?;

@@ -5,6 +5,7 @@ mod early_stopping;
 mod learner;
 mod record;
 mod schedule;
+mod training_data;
 mod validation;
 mod windows;
 
@@ -15,8 +16,6 @@ use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 use std::{mem, thread};
 
-use data::Vocabulary;
-use features::FeatureStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
@@ -25,28 +24,14 @@ use self::checkpointer::Checkpointer;
 use self::early_stopping::{EarlyStopping, Verdict};
 use self::learner::Learner;
 use self::record::{EpochRecord, progress_bar};
+pub use self::training_data::TrainingData;
 use self::validation::Validator;
 use self::windows::{WindowSize, Windows};
 use crate::Result;
 use crate::checkpoint::{Checkpoint, Progress};
-use crate::dataset::{ScoredImage, TrainingImage, Views};
+use crate::dataset::{TrainingImage, Views};
 use crate::run::{RunConfig, RunFolder};
 use crate::settings::Training;
-
-/// The data of a training.
-#[derive(Debug)]
-pub struct TrainingData {
-    /// The grids.
-    pub store: FeatureStore,
-    /// The vocabulary.
-    pub vocabulary: Vocabulary,
-    /// The training images.
-    pub training: Vec<TrainingImage>,
-    /// The dev images, whose captions choose the best checkpoint.
-    pub dev: Vec<ScoredImage>,
-    /// The dev images with captions for the dev loss, which shows overfitting.
-    pub dev_captions: Vec<TrainingImage>,
-}
 
 /// The reason why training stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +131,7 @@ impl<'a> Fit<'a> {
     ///
     /// # Errors
     /// [`Error::Diverged`](crate::Error::Diverged) if a loss or gradient is not finite,
-    /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Io`](crate::Error::Io) if a
+    /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::File`](crate::Error::File) if a
     /// checkpoint cannot be written.
     pub fn run(&mut self) -> Result<Stop> {
         while self.progress.epoch < self.training.epochs {

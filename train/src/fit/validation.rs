@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tch::{Device, no_grad};
 
-use super::TrainingData;
+use super::training_data::TrainingData;
 use crate::batch::Batch;
 use crate::evaluate::{Evaluation, EvaluationSetup, evaluate};
 use crate::recipes::{ForwardPass, Network};

@@ -4,10 +4,9 @@ use common::program::warn;
 use data::Split;
 use features::FeatureStore;
 
-use super::part::Photos;
-use super::{DataRecord, DataSet, PartRecord, TrainedOn};
-use crate::dataset::ScoredImage;
-use crate::run::{RunConfig, RunFolder};
+use super::TrainedOn;
+use crate::dataset::{DataSet, ScoredImage};
+use crate::run::{DataRecord, PartRecord, RunConfig, RunFolder};
 use crate::{Error, Result};
 
 /// Number of images that a message names; the others are counted.
@@ -56,17 +55,17 @@ pub fn compare(
         warn(format_args!("{run}: since training the data changed: {change}"));
     }
     let changes = changes(record, now, &[Split::Train, Split::Dev], purpose)?.join("\n    ");
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let changes = format!("{changes}{method}");
+    let changes = if changes.is_empty() { changes } else { changes + &method };
     match on_change {
-        OnChange::Refuse => Err(Error::ChangedData { path: folder.path().to_path_buf(), changes }),
+        _ if changes.is_empty() => {}
+        OnChange::Refuse => {
+            return Err(Error::ChangedData { path: folder.path().to_path_buf(), changes });
+        }
         OnChange::Warn => {
             warn(format_args!("warning: {run}: changed data is accepted:\n    {changes}"));
-            Ok(())
         }
     }
+    Ok(())
 }
 
 /// The changes of those of `splits` that the run had.
@@ -79,12 +78,10 @@ fn changes(
     let mut changes = Vec::new();
     for &split in splits {
         let Some(then) = record.part(split) else { continue };
-        let photos = if purpose == Purpose::Training || purpose == Purpose::Scoring(split) {
-            Photos::Compared
-        } else {
-            Photos::Ignored
-        };
-        if let Some(change) = then.change(&PartRecord::new(now, split)?, photos) {
+        let now = PartRecord::new(now, split)?;
+        let covers_photos = [Purpose::Training, Purpose::Scoring(split)].contains(&purpose);
+        let photo_change = || then.photo_change(&now).filter(|_| covers_photos);
+        if let Some(change) = then.change(&now).or_else(photo_change) {
             changes.push(format!("{split}: {change}"));
         }
     }

@@ -4,42 +4,13 @@ mod compare;
 mod part;
 mod trained_on;
 
-use data::{Captions, Split, Splits, Vocabulary, VocabularyOrigin};
-use features::FeatureStore;
-use serde::{Deserialize, Serialize};
+use data::{Split, Vocabulary};
 
 pub use self::compare::{OnChange, Purpose, compare, refuse_seen};
-pub use self::part::PartRecord;
-pub use self::trained_on::{TrainedOn, TrainedOnRecord};
+pub use self::trained_on::TrainedOn;
 use crate::Result;
-
-/// A data set of runs.
-#[derive(Debug)]
-pub struct DataSet {
-    /// The captions of the images.
-    pub captions: Captions,
-    /// The split of each image.
-    pub splits: Splits,
-    /// The grids of the images.
-    pub store: FeatureStore,
-}
-
-/// `[data]` in `config.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataRecord {
-    /// The training split.
-    pub train: PartRecord,
-    /// The split that chooses the best checkpoint.
-    pub dev: PartRecord,
-    /// The held-out split, if the data set has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<PartRecord>,
-    /// The captions that the vocabulary was counted over, if its file names them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vocabulary: Option<VocabularyOrigin>,
-    /// The photos that the network was trained on, those of the run that it refines included.
-    pub trained_on: TrainedOnRecord,
-}
+use crate::dataset::DataSet;
+use crate::run::{DataRecord, PartRecord};
 
 impl DataRecord {
     /// The record of a network that is trained on `data`.

@@ -2,38 +2,17 @@
 
 use common::digest;
 use common::names::normal;
-use data::{PartDigest, Split, digest_of_part};
+use data::{Split, digest_of_part};
 use features::{FeatureStore, Source};
-use serde::{Deserialize, Serialize};
 
-use super::DataSet;
+use crate::dataset::DataSet;
+use crate::run::PartRecord;
 use crate::{Error, Result};
-
-/// Whether a comparison covers photos.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Photos {
-    Compared,
-    Ignored,
-}
-
-/// One split of a data set: its images and captions, and the photos of which the store has grids.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartRecord {
-    /// The captioned images and their captions.
-    #[serde(flatten)]
-    pub digest: PartDigest,
-    /// Number of images with a grid.
-    pub photos: usize,
-    /// SHA-256 of their names and files, in lines as in `trained-on.jsonl`.
-    pub photos_sha256: String,
-}
 
 impl PartRecord {
     /// The record of a split of present data.
     pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
-        let images =
-            data.captions.iter().filter(|of| data.splits.split_of(&of.image) == Some(split));
-        let rows = images.filter_map(|of| data.store.find(&of.image));
+        let rows = data.captioned(split).filter_map(|of| data.store.find(&of.image));
         let photos = sorted_photos(rows, &data.store)?;
         Ok(Self {
             digest: digest_of_part(&data.captions, &data.splits, split),
@@ -42,8 +21,8 @@ impl PartRecord {
         })
     }
 
-    /// The change from this record to `now`, of the photos only if they matter.
-    pub(super) fn change(&self, now: &Self, photos: Photos) -> Option<String> {
+    /// The change of images or captions from this record to `now`.
+    pub(super) fn change(&self, now: &Self) -> Option<String> {
         let [then, of_now] = [&self.digest, &now.digest];
         if then.names_sha256 != of_now.names_sha256 {
             return Some(format!("other images ({} then, {} now)", then.images, of_now.images));
@@ -51,7 +30,12 @@ impl PartRecord {
         if then.captions_sha256 != of_now.captions_sha256 {
             return Some(format!("other captions of the same {} images", then.images));
         }
-        (photos == Photos::Compared && self.photos_sha256 != now.photos_sha256).then(|| {
+        None
+    }
+
+    /// The change of photos from this record to `now`.
+    pub(super) fn photo_change(&self, now: &Self) -> Option<String> {
+        (self.photos_sha256 != now.photos_sha256).then(|| {
             let (then, now) = (self.photos, now.photos);
             format!("other photos in the store ({then} of its images then, {now} now)")
         })

@@ -6,11 +6,10 @@ use common::names::normal;
 use common::{digest, text};
 use data::Captions;
 use features::{FeatureStore, Source};
-use serde::{Deserialize, Serialize};
 
 use super::part::{lines, sorted_photos};
 use crate::dataset::{ScoredImage, TrainingImage};
-use crate::run::{RunConfig, RunFolder, TRAINED_ON_FILE};
+use crate::run::{RunConfig, RunFolder, TRAINED_ON_FILE, TrainedOnRecord};
 use crate::{Error, Result, RunProblem};
 
 /// The photos that a network was trained on: their names, in Unicode normal form C, and the SHA-256 of their files.
@@ -22,17 +21,6 @@ pub struct TrainedOn {
     photos: Vec<(String, Source)>,
     /// Whether the list is complete: runs of earlier versions have none.
     complete: bool,
-}
-
-/// The record of `trained-on.jsonl` in `config.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrainedOnRecord {
-    /// Number of photos, one per line.
-    pub photos: usize,
-    /// SHA-256 of these lines.
-    pub sha256: String,
-    /// Whether the list is complete: photos from before the run had a list are unknown.
-    pub complete: bool,
 }
 
 impl TrainedOn {
@@ -84,16 +72,10 @@ impl TrainedOn {
         self.photos.extend(photos.into_iter().filter(|photo| !known.contains(photo)));
     }
 
-    /// Whether the list is complete.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.complete
-    }
-
     /// Writes the list into a run folder, replacing it as a whole.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::File`].
     pub fn save(&self, folder: &RunFolder) -> Result<()> {
         folder.write(TRAINED_ON_FILE, lines(&self.photos)?.as_bytes())
     }
@@ -103,11 +85,12 @@ impl TrainedOn {
         Ok(TrainedOnRecord { photos: self.photos.len(), sha256, complete: self.complete })
     }
 
-    /// Whether no captioned image has the name of one of these photos.
+    /// Whether the list is complete, and no captioned image has the name of one of these photos.
     #[must_use]
     pub fn is_disjoint(&self, captions: &Captions) -> bool {
         let names = self.photos.iter().map(|(name, _)| name.as_str()).collect::<HashSet<_>>();
-        !captions.iter().any(|captioned| names.contains(normal(&captioned.image).as_ref()))
+        let is_known = |image: &str| names.contains(normal(image).as_ref());
+        self.complete && !captions.iter().any(|captioned| is_known(&captioned.image))
     }
 
     /// Finds the images that are among these photos, by name or by file, and names them for messages.

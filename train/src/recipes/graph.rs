@@ -3,8 +3,8 @@
 use onnx::{Attribute, Dimension, ElementType, Graph};
 use tch::{Tensor, nn};
 
-use super::NetworkConfig;
 use crate::Result;
+use crate::settings::NetworkConfig;
 use crate::tensor::flat;
 
 /// Number of images of a search.
@@ -61,12 +61,34 @@ pub(super) fn layer_norm(
     Ok(())
 }
 
-/// The inputs of a step that all networks share: the last words, and the LSTM's state.
-pub(super) fn step_inputs(graph: &mut Graph, hidden: i64) {
+/// A graph whose input are grids, with `annotations` as their cells.
+pub(super) fn grid_input(
+    cells: usize,
+    channels: i64,
+    annotation: &nn::Linear,
+    annotations: &str,
+) -> Result<Graph> {
+    let mut graph = Graph::new("decoder-init");
+    graph.input("grid", ElementType::Float, &[IMAGES, Dimension::Fixed(cells), fixed(channels)]);
+    linear(&mut graph, "annotation", annotation, "grid", "annotation")?;
+    graph.node("Relu", &["annotation"], &[annotations], &[]);
+    Ok(graph)
+}
+
+/// A graph whose inputs are those that the step of any network has: the last words, and the LSTM's state.
+pub(super) fn step_inputs(hidden: i64) -> Graph {
+    let mut graph = Graph::new("decoder-step");
     graph.input("word", ElementType::Int64, &[IMAGES, BEAM]);
     for state in ["state.hidden", "state.memory"] {
         graph.input(state, ElementType::Float, &[IMAGES, BEAM, fixed(hidden)]);
     }
+    graph
+}
+
+/// The mean of the cells of each image.
+pub(super) fn mean_cell(graph: &mut Graph, cells: &str, output: &str) {
+    let over_cells = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
+    graph.node("ReduceMean", &[cells], &[output], &over_cells);
 }
 
 /// The outputs of a step: log-probabilities of `logits`, `attention` and `next.state.*`.

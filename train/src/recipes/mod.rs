@@ -1,7 +1,6 @@
 //! The networks that can be trained, one file each.
 
 mod adaptive;
-mod config;
 mod graph;
 mod graph_cut;
 mod grouped;
@@ -14,43 +13,22 @@ mod show_attend_tell;
 mod state;
 mod step_product;
 
-use std::fmt::{self, Debug, Display};
+use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
 use onnx::Graph;
-use serde::{Deserialize, Serialize};
-use tch::Tensor;
-use tch::nn::{self, Path};
+use tch::nn::{self, Path, VarStore};
+use tch::{Device, Tensor};
 
-pub use self::config::NetworkConfig;
 pub use self::loss::Loss;
 pub use self::pass::ForwardPass;
-pub use self::precision::Precision;
 pub use self::state::{DecoderState, StepOutput};
 use crate::Result;
 use crate::batch::Batch;
-
-/// A network with its default hyperparameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recipe {
-    /// Multi-head attention whose context feeds the output alone.
-    Adaptive,
-    /// Show, Attend and Tell with soft attention, as published.
-    ShowAttendTell,
-}
-
-impl Display for Recipe {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Adaptive => "adaptive",
-            Self::ShowAttendTell => "show-attend-tell",
-        })
-    }
-}
+use crate::settings::{NetworkConfig, Recipe};
 
 /// A network that can be trained, searched and exported. Shapes: N images, B captions of each, C channels, V words.
-pub trait Network: Debug {
+pub trait Network: Debug + Graphs {
     /// The loss of the teacher-forced network on a batch.
     fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_>;
 
@@ -59,14 +37,17 @@ pub trait Network: Debug {
 
     /// Takes one step for words `[N, B]`.
     fn step(&self, words: &Tensor, state: &DecoderState) -> StepOutput;
+}
 
-    /// [`start`](Self::start) as an ONNX graph for grids of `cells` cells; `models::decoder` names the values.
+/// A network as ONNX graphs.
+pub trait Graphs {
+    /// [`Network::start`] as an ONNX graph for grids of `cells` cells; `models::decoder` names the values.
     ///
     /// # Errors
     /// [`Error::Torch`](crate::Error::Torch) if a weight cannot be read.
     fn start_graph(&self, cells: usize) -> Result<Graph>;
 
-    /// [`step`](Self::step) as an ONNX graph.
+    /// [`Network::step`] as an ONNX graph.
     ///
     /// # Errors
     /// [`Error::Torch`](crate::Error::Torch) if a weight cannot be read.
@@ -76,19 +57,22 @@ pub trait Network: Debug {
 /// libtorch has one generator of random weights for the whole process.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-/// Builds a network below `path` with fresh weights, which follow from `seed`.
+/// Builds a network with fresh weights, which follow from `seed`.
 pub(crate) fn build(
     recipe: Recipe,
-    path: &Path,
     config: NetworkConfig,
     seed: u64,
-) -> Box<dyn Network> {
+    device: Device,
+) -> (VarStore, Box<dyn Network>) {
+    let weights = VarStore::new(device);
+    let path = &weights.root();
     let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(seed as i64);
-    match recipe {
+    let network: Box<dyn Network> = match recipe {
         Recipe::Adaptive => Box::new(adaptive::Adaptive::new(path, config)),
         Recipe::ShowAttendTell => Box::new(show_attend_tell::ShowAttendTell::new(path, config)),
-    }
+    };
+    (weights, network)
 }
 
 /// A linear layer with fresh weights.

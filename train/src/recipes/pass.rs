@@ -6,8 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 use tch::nn::Linear;
 
-use super::Precision;
-use crate::settings::Regularization;
+use crate::settings::{Precision, Regularization};
 
 /// The log-probability of a word that cannot be sampled; finite, so that nothing becomes NaN.
 const IMPOSSIBLE: f64 = -1e4;

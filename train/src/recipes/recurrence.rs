@@ -4,8 +4,8 @@
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::Precision;
 use super::graph_cut::add_gradient;
+use crate::settings::Precision;
 
 /// The LSTM's forward pass over the steps of a batch, whose rows are those of
 /// [`PackedCaptions`](super::packed::PackedCaptions).
@@ -21,12 +21,12 @@ pub(super) struct Recurrence<'a> {
     active: Vec<i64>,
     /// The activated gates and the candidate: `[R, 4 H]`.
     gates: Tensor,
-    /// `[R, H]`.
+    /// `[R, H]`, as the others.
     memory: Tensor,
-    /// Memory and state of the step before: `[R, H]` each.
-    before: [Tensor; 2],
-    /// `[R, H]`.
     hidden: Tensor,
+    /// Those of the step before.
+    memory_before: Tensor,
+    hidden_before: Tensor,
 }
 
 impl<'a> Recurrence<'a> {
@@ -37,31 +37,44 @@ impl<'a> Recurrence<'a> {
         precision: Precision,
     ) -> Self {
         let gates = input.detach().copy();
-        let width = weight.size()[1];
-        let rows = || gates.new_zeros([gates.size()[0], width], (Kind::Float, gates.device()));
-        let [memory, hidden, memory_before, hidden_before] = [rows(), rows(), rows(), rows()];
-        no_grad(|| {
-            let factor = weight.to_kind(precision.kind());
-            for (step, (from, count)) in spans(active).enumerate() {
-                let part = |tensor: &Tensor| tensor.narrow(0, from, count);
-                let mut activated = part(&gates);
-                if step > 0 {
-                    let earlier = from - active[step - 1];
-                    write(&part(&memory_before), &memory.narrow(0, earlier, count));
-                    write(&part(&hidden_before), &hidden.narrow(0, earlier, count));
-                    let _ = activated.g_add_(&precision.product(&part(&hidden_before), &factor));
-                }
-                let _ = activated.narrow(1, 0, 2 * width).sigmoid_();
-                let _ = activated.narrow(1, 2 * width, width).tanh_();
-                let _ = activated.narrow(1, 3 * width, width).sigmoid_();
-                let [input, forget, candidate, output] = quarters(&activated);
-                write(&part(&memory), &(forget * part(&memory_before) + input * candidate));
-                write(&part(&hidden), &(output * part(&memory).tanh()));
+        let size = [gates.size()[0], weight.size()[1]];
+        let rows = || gates.new_zeros(size, (Kind::Float, gates.device()));
+        let mut recurrence = Self {
+            weight,
+            precision,
+            active: active.to_vec(),
+            memory: rows(),
+            hidden: rows(),
+            memory_before: rows(),
+            hidden_before: rows(),
+            input,
+            gates,
+        };
+        no_grad(|| recurrence.run());
+        recurrence.hidden = recurrence.hidden.set_requires_grad(true);
+        recurrence
+    }
+
+    /// Fills gates, memory and state, step after step.
+    fn run(&self) {
+        let Self { precision, gates, memory, hidden, memory_before, hidden_before, .. } = self;
+        let (factor, width) = (self.weight.to_kind(precision.kind()), self.weight.size()[1]);
+        for (step, (from, count)) in spans(&self.active).enumerate() {
+            let part = |tensor: &Tensor| tensor.narrow(0, from, count);
+            let mut activated = part(gates);
+            if step > 0 {
+                let earlier = from - self.active[step - 1];
+                write(&part(memory_before), &memory.narrow(0, earlier, count));
+                write(&part(hidden_before), &hidden.narrow(0, earlier, count));
+                let _ = activated.g_add_(&precision.product(&part(hidden_before), &factor));
             }
-        });
-        let hidden = hidden.set_requires_grad(true);
-        let before = [memory_before, hidden_before];
-        Self { input, weight, precision, active: active.to_vec(), gates, memory, before, hidden }
+            let _ = activated.narrow(1, 0, 2 * width).sigmoid_();
+            let _ = activated.narrow(1, 2 * width, width).tanh_();
+            let _ = activated.narrow(1, 3 * width, width).sigmoid_();
+            let [input, forget, candidate, output] = quarters(&activated);
+            write(&part(memory), &(forget * part(memory_before) + input * candidate));
+            write(&part(hidden), &(output * part(memory).tanh()));
+        }
     }
 
     /// The state after each word: `[R, H]`, a leaf.
@@ -84,7 +97,7 @@ impl<'a> Recurrence<'a> {
         let memory_by_gates = Tensor::stack(
             &[
                 &candidate * sigmoid_slope(&input),
-                &self.before[0] * sigmoid_slope(&forget),
+                &self.memory_before * sigmoid_slope(&forget),
                 &input * (1.0 - candidate.square()),
             ],
             1,
@@ -123,7 +136,7 @@ impl<'a> Recurrence<'a> {
                 write(&hidden, &self.precision.product(&gates, &weight));
             }
         }
-        let weight_gradient = self.precision.outer_product(&gradient, &self.before[1]);
+        let weight_gradient = self.precision.outer_product(&gradient, &self.hidden_before);
         (gradient, weight_gradient)
     }
 }

@@ -3,8 +3,8 @@
 use tch::nn::Linear;
 use tch::{Kind, Tensor};
 
-use super::Precision;
 use super::graph_cut::{GraphCut, add_gradient};
+use crate::settings::Precision;
 
 /// `added + input · weightᵀ`, step after step. The weights get their gradient in one product over all
 /// steps, not in one for each.

@@ -42,17 +42,15 @@ impl Chart {
     /// A chart of the values of each run, if any run has values.
     pub(super) fn new(title: &'static str, runs: &[Vec<f64>]) -> Option<Self> {
         let values = || runs.iter().flatten().copied();
-        let (low, high) = values()
-            .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
         let epochs = runs.iter().map(Vec::len).max().filter(|epochs| *epochs > 0)?;
         let step = round_step((high - low).max(LEAST_RANGE));
         let first = (low / step).floor();
         let last = (high / step).ceil().max(first + 1.0);
-        let x =
-            |epoch: usize| MARGIN + (WIDTH - MARGIN) * epoch as f64 / (epochs.max(2) - 1) as f64;
-        let y = |value: f64| {
-            HEIGHT - MARGIN / 2.0 - (HEIGHT - MARGIN) * (value / step - first) / (last - first)
-        };
+        let spaces = (epochs.max(2) - 1) as f64;
+        let x = |epoch: usize| MARGIN + (WIDTH - MARGIN) * epoch as f64 / spaces;
+        let (bottom, height) = (HEIGHT - MARGIN / 2.0, HEIGHT - MARGIN);
+        let y = |value: f64| bottom - height * (value / step - first) / (last - first);
         let line = |(run, values): (usize, &Vec<f64>)| {
             let points = values.iter().enumerate().map(|(epoch, &value)| [x(epoch), y(value)]);
             let points = points.collect::<Vec<_>>();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use common::LeftOut;
 use serde::Serialize;
 
 use crate::dataset::ScoredImage;
@@ -34,8 +35,7 @@ impl Example {
     pub(super) fn new(
         image: &ScoredImage,
         captioned: &CaptionedImage,
-        photos: Option<&Path>,
-        missing: &mut BTreeMap<String, String>,
+        photos: &mut Photos,
     ) -> Self {
         let found = &captioned.hypothesis;
         let texts = captioned.caption.split(' ');
@@ -54,26 +54,44 @@ impl Example {
             cider: 100.0 * captioned.sums.scores().cider(),
             references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
             words: words.collect(),
-            photo: photos.and_then(|folder| data_url(folder, &image.file, missing)),
+            photo: photos.data_url(&image.file),
         }
     }
 }
 
-/// Reads a photo as a `data:` URL, if that is possible.
-fn data_url(folder: &Path, image: &str, missing: &mut BTreeMap<String, String>) -> Option<String> {
-    let path = folder.join(image);
-    let read = fs::read(&path).map_err(|error| {
-        missing.insert(
-            image.to_owned(),
-            format!("photo of the page in {}: {error}", folder.display()),
-        );
-    });
-    let bytes = read.ok()?;
-    let kind = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("png") => "png",
-        Some("webp") => "webp",
-        Some("gif") => "gif",
-        _ => "jpeg",
-    };
-    Some(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)))
+/// The photos of a page.
+#[derive(Debug)]
+pub(super) struct Photos<'a> {
+    pub(super) folder: Option<&'a Path>,
+    /// The reasons why photos cannot be read, by name.
+    pub(super) missing: BTreeMap<String, String>,
+}
+
+impl Photos<'_> {
+    /// Reads a photo as a `data:` URL, if that is possible.
+    fn data_url(&mut self, image: &str) -> Option<String> {
+        let folder = self.folder?;
+        let path = folder.join(image);
+        let note = |error| {
+            let reason = format!("photo of the page in {}: {error}", folder.display());
+            self.missing.insert(image.to_owned(), reason);
+        };
+        let bytes = fs::read(&path).map_err(note).ok()?;
+        let kind = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("png") => "png",
+            Some("webp") => "webp",
+            Some("gif") => "gif",
+            _ => "jpeg",
+        };
+        Some(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)))
+    }
+
+    /// The photos that could not be read.
+    pub(super) fn left_out(self) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        for (image, reason) in self.missing {
+            left_out.add(reason, image);
+        }
+        left_out
+    }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::chart::Chart;
-use self::example::Example;
+use self::example::{Example, Photos};
 use crate::dataset::ScoredImage;
 use crate::evaluate::{CaptionedImage, Evaluation};
 use crate::run::{RunConfig, RunFolder};
@@ -32,11 +32,11 @@ const EXAMPLES: usize = 8;
 #[derive(Debug)]
 pub struct ReportedRun {
     /// Its name on the page.
-    pub name: String,
+    name: String,
     /// Its configuration.
-    pub config: RunConfig,
+    config: RunConfig,
     /// The lines of its `metrics.jsonl`.
-    pub epochs: Vec<Value>,
+    epochs: Vec<Value>,
     /// The captions of its best network.
     pub evaluation: Evaluation,
 }
@@ -126,39 +126,40 @@ pub fn render(
     images: &[ScoredImage],
     photos: Option<&Path>,
 ) -> Result<Report> {
-    let first = runs.first().ok_or(Error::NoReport)?;
-    let captioned = &first.evaluation.captioned;
-    let mut missing = BTreeMap::new();
-    let mut example =
-        |&number: &usize| Example::new(&images[number], &captioned[number], photos, &mut missing);
-    let best_first = sorted_by_score(captioned);
-    let best = best_first.iter().take(EXAMPLES).map(&mut example).collect();
-    let worst = best_first.iter().rev().take(EXAMPLES).map(&mut example).collect();
-    let encoder = &first.config.encoder;
-    let html = fill_template(Page {
-        names: runs.iter().map(|run| run.name.as_str()).collect(),
-        images: images.len(),
-        protocol: PROTOCOL,
-        resamples: BOOTSTRAP.resamples,
-        charts: charts(runs),
-        scores: scores(runs),
-        settings: settings(runs)?,
-        statistics: runs.iter().map(|run| run.evaluation.statistics).collect(),
-        best,
-        worst,
-        has_photos: photos.is_some(),
-        fit: match encoder.preprocess.resize {
-            Resize::Squash => "100% 100%",
-            Resize::Crop => "cover",
-        },
-        rows: encoder.grid.height,
-        columns: encoder.grid.width,
-    })?;
-    let mut left_out = LeftOut::default();
-    for (image, reason) in missing {
-        left_out.add(reason, image);
+    let mut photos = Photos { folder: photos, missing: BTreeMap::new() };
+    let html = fill_template(Page::new(runs, images, &mut photos)?)?;
+    Ok(Report { html, left_out: photos.left_out() })
+}
+
+impl<'a> Page<'a> {
+    fn new(runs: &'a [ReportedRun], images: &[ScoredImage], photos: &mut Photos) -> Result<Self> {
+        let first = runs.first().ok_or(Error::NoReport)?;
+        let captioned = &first.evaluation.captioned;
+        let has_photos = photos.folder.is_some();
+        let mut example =
+            |&number: &usize| Example::new(&images[number], &captioned[number], photos);
+        let best_first = sorted_by_score(captioned);
+        let encoder = &first.config.encoder;
+        Ok(Self {
+            names: runs.iter().map(|run| run.name.as_str()).collect(),
+            images: images.len(),
+            protocol: PROTOCOL,
+            resamples: BOOTSTRAP.resamples,
+            charts: charts(runs),
+            scores: scores(runs),
+            settings: settings(runs)?,
+            statistics: runs.iter().map(|run| run.evaluation.statistics).collect(),
+            best: best_first.iter().take(EXAMPLES).map(&mut example).collect(),
+            worst: best_first.iter().rev().take(EXAMPLES).map(&mut example).collect(),
+            has_photos,
+            fit: match encoder.preprocess.resize {
+                Resize::Squash => "100% 100%",
+                Resize::Crop => "cover",
+            },
+            rows: encoder.grid.height,
+            columns: encoder.grid.width,
+        })
     }
-    Ok(Report { html, left_out })
 }
 
 /// The numbers of captions, those with the highest CIDEr first.

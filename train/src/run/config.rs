@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use models::SearchOptions;
 use serde::{Deserialize, Serialize};
 
-use super::EncoderRecord;
+use super::{DataRecord, EncoderRecord};
 use crate::Result;
-use crate::provenance::DataRecord;
-use crate::recipes::{NetworkConfig, Recipe};
-use crate::settings::{Refinement, Training, check_search};
+use crate::settings::{NetworkConfig, Recipe, Refinement, Training, check_search};
 
 /// The source revision this program was built from.
 pub const REVISION: &str = common::revision!();
@@ -56,7 +54,7 @@ impl RunConfig {
     pub fn check(&self) -> Result<()> {
         self.training.check()?;
         if let Some(refinement) = &self.refinement {
-            refinement.check()?;
+            refinement.check_limits()?;
         }
         self.network.check()?;
         check_search(&self.search)

@@ -71,7 +71,7 @@ impl RunFolder {
     /// Writes `config.toml`, replacing it as a whole.
     ///
     /// # Errors
-    /// Those of [`config_text`](Self::config_text), and [`Error::Io`].
+    /// Those of [`config_text`](Self::config_text), and [`Error::File`].
     pub fn save_config(&self, config: &RunConfig) -> Result<()> {
         self.write(CONFIG_FILE, self.config_text(config)?.as_bytes())
     }
@@ -127,10 +127,11 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Run`] if another process holds the lock, [`Error::CannotLock`] if the file system has no locks,
-    /// [`Error::Io`] if the folder or the file cannot be created.
+    /// [`Error::File`] if the folder or the file cannot be created.
     pub fn lock(&self) -> Result<File> {
         fs::create_dir_all(&self.0).map_err(Error::io(&self.0))?;
         let path = self.0.join(".lock");
+        #[expect(clippy::disallowed_methods, reason = "the file has no content")]
         let file = File::create(&path).map_err(Error::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),

@@ -1,11 +1,13 @@
 //! The run folder: everything needed to repeat, resume and understand a run.
 
 mod config;
+mod data;
 mod encoder;
 mod folder;
 mod trained;
 
 pub use self::config::{REVISION, RunConfig, SplitRecord};
+pub use self::data::{DataRecord, PartRecord, TrainedOnRecord};
 pub use self::encoder::{EncoderDifference, EncoderRecord};
 pub use self::folder::RunFolder;
 pub(crate) use self::folder::TRAINED_ON_FILE;

@@ -1,5 +1,7 @@
 //! The trained network of a run.
 
+use std::path::Path;
+
 use data::Vocabulary;
 use tch::nn::VarStore;
 use tch::{Device, Kind};
@@ -34,19 +36,30 @@ impl RunFolder {
         if !self.best().exists() {
             return Err(Error::run(&self.best(), RunProblem::NoEpoch));
         }
-        let checkpoint = Checkpoint::load(&self.best())?;
         let vocabulary = Vocabulary::load(&self.vocabulary())?;
-        if vocabulary.sha256() != checkpoint.progress.vocabulary_sha256 {
-            return Err(Error::run(&self.vocabulary(), RunProblem::OtherVocabulary));
-        }
-        if config.encoder.sha256 != checkpoint.progress.encoder_sha256 {
-            return Err(Error::run(&self.config(), RunProblem::OtherConfig));
-        }
-        let mut weights = VarStore::new(device);
-        let network =
-            recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
+        let (best, words) = (self.best(), vocabulary.sha256());
+        let checkpoint = self.load_checkpoint(&best, &words, &config.encoder.sha256)?;
+        let (mut weights, network) =
+            recipes::build(config.recipe, config.network, config.training.seed, device);
         weights.set_kind(Kind::Float);
         checkpoint.copy_weights(&weights)?;
         Ok(TrainedRun { config, vocabulary, network, checkpoint, _weights: weights })
+    }
+
+    /// Reads the checkpoint at `path`, which must be of the vocabulary and the encoder with these SHA-256.
+    pub(crate) fn load_checkpoint(
+        &self,
+        path: &Path,
+        vocabulary: &str,
+        encoder: &str,
+    ) -> Result<Checkpoint> {
+        let checkpoint = Checkpoint::load(path)?;
+        if checkpoint.progress.vocabulary_sha256 != vocabulary {
+            return Err(Error::run(&self.vocabulary(), RunProblem::OtherVocabulary));
+        }
+        if checkpoint.progress.encoder_sha256 != encoder {
+            return Err(Error::run(&self.config(), RunProblem::OtherConfig));
+        }
+        Ok(checkpoint)
     }
 }

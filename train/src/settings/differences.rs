@@ -10,15 +10,9 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::SettingsText`] if one of them cannot be written as TOML.
 pub fn differences<T: Serialize>(run: &T, asked: &T) -> Result<Vec<String>> {
-    let table = |settings: &T| Table::try_from(settings).map(Value::Table);
-    let (run, asked) = (table(run), table(asked));
+    let table = |settings: &T| Table::try_from(settings).map_err(Error::SettingsText);
     let mut found = Vec::new();
-    compare(
-        "",
-        &run.map_err(Error::SettingsText)?,
-        &asked.map_err(Error::SettingsText)?,
-        &mut found,
-    );
+    compare("", &Value::Table(table(run)?), &Value::Table(table(asked)?), &mut found);
     Ok(found)
 }
 
@@ -41,8 +35,7 @@ fn compare(name: &str, run: &Value, asked: &Value, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipes::Recipe;
-    use crate::settings::{Regularization, Training};
+    use crate::settings::{Recipe, Regularization, Training};
 
     #[test]
     fn settings_that_differ_are_named_with_both_values() {

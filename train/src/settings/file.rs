@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::check_removed;
-use crate::recipes::Recipe;
+use super::{Recipe, check_removed};
 use crate::{Error, Result};
 
 /// The tables that hold settings; the rest of a `config.toml` follows from data.
@@ -83,7 +82,7 @@ impl SettingsFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use common::files;
 
     use super::*;
     use crate::settings::{Regularization, Training};
@@ -91,7 +90,7 @@ mod tests {
     fn read(text: &str) -> Result<SettingsFile> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.toml");
-        fs::write(&path, text).unwrap();
+        files::replace(&path, text.as_bytes()).unwrap();
         SettingsFile::read(&path)
     }
 

@@ -28,7 +28,7 @@ macro_rules! settings {
 
         impl $group {
             /// Refuses a value outside its limit.
-            fn check_limits(&self) -> $crate::Result<()> {
+            pub(crate) fn check_limits(&self) -> $crate::Result<()> {
                 $($($crate::settings::Limit::check_flag($limit, stringify!($name), self.$name)?;)?)*
                 Ok(())
             }

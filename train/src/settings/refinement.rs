@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::Limit::Between;
-use crate::Result;
 
 settings! {
     /// How a trained network is refined.
@@ -14,15 +13,5 @@ settings! {
         /// Number of sampled captions per image; each is compared with the others [default: 5].
         #[arg(long, value_name = "N")]
         samples: usize = 5, Between(2, 100);
-    }
-}
-
-impl Refinement {
-    /// Refuses settings that no network can be refined with.
-    ///
-    /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) with the flag of the first one.
-    pub fn check(&self) -> Result<()> {
-        self.check_limits()
     }
 }

@@ -13,12 +13,13 @@ use train::batch::Batch;
 use train::dataset::TrainingImage;
 use train::export::{Agreement, ExportOptions, Weights, check, export};
 use train::fit::TrainingData;
-use train::recipes::{ForwardPass, Network, Recipe};
+use train::recipes::{ForwardPass, Network};
 use train::report::{ReportedRun, render};
 use train::run::RunFolder;
 use train::torch_decoder::TorchDecoder;
 
 use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, train, training_data};
+use train::settings::Recipe;
 
 /// The loss of a teacher-forced caption is the sum of the log-probabilities of its single steps.
 #[test]

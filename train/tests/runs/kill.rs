@@ -8,22 +8,13 @@ use std::time::Duration;
 
 use train::run::RunFolder;
 
-use crate::support::{self, curve};
+use crate::support::{self, NETWORK, curve};
 
 const KILLS: usize = 10;
-const SETTINGS: &str = "
-    recipe = 'adaptive'
-    [network]
-    annotation = 16
-    attention = 8
-    heads = 2
-    embedding = 16
-    hidden = 32
-    [training]
-    epochs = 60
-    batch = 2
-    warm_up = 3
-    patience = 100
+const TRAINING: &str = "epochs = 60
+batch = 2
+warm_up = 3
+patience = 100
 ";
 
 /// Captions, splits, settings and a store.
@@ -39,7 +30,7 @@ fn prepare(folder: &Path) {
     {
         fs::write(folder.join(format!("Flickr_8k.{list}.txt")), images).unwrap();
     }
-    fs::write(folder.join("settings.toml"), SETTINGS).unwrap();
+    fs::write(folder.join("settings.toml"), format!("{NETWORK}{TRAINING}")).unwrap();
 }
 
 fn command(folder: &Path, run: &str, resume: bool) -> Command {

@@ -1,9 +1,11 @@
 //! Runs on a small store: they learn, repeat, resume after interrupts and kills, and exported networks equal trained ones.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod captions;
 mod compatibility;
 mod kill;
+mod messages;
 mod program;
 mod provenance;
 mod settings;

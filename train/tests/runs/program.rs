@@ -8,22 +8,10 @@ use data::{Split, Splits};
 use features::{FeatureStore, Provenance};
 use tempfile::TempDir;
 
-use crate::store::{fill, provenance, source};
-use crate::support::{CAPTIONS, GRID};
+use crate::store::{self, fill, provenance, source};
+use crate::support::{CAPTIONS, GRID, NETWORK};
 
 const IMAGES: usize = 24;
-const SETTINGS: &str = "
-    recipe = 'adaptive'
-    [network]
-    annotation = 16
-    attention = 8
-    heads = 2
-    embedding = 16
-    hidden = 32
-    [training]
-    epochs = 1
-    batch = 8
-";
 
 /// The folder of a test.
 pub(crate) struct Place {
@@ -35,7 +23,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let names = (0..IMAGES).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
         let place = Self { folder: tempfile::tempdir().unwrap(), names };
-        place.write("settings.toml", SETTINGS);
+        place.write("settings.toml", &format!("{NETWORK}epochs = 1\nbatch = 8\n"));
         place.write("captions.txt", &place.captions());
         place.store("small.h5", &provenance("small", GRID), source);
         place
@@ -70,7 +58,7 @@ impl Place {
         source: impl Fn(&str) -> [u8; 32],
     ) -> FeatureStore {
         let value = |row, at| ((at * 7 + row * 13) % 11) as f32 / 5.0 - 1.0;
-        fill(&self.path(name), None, provenance, &self.names, source, value);
+        fill(store::new(&self.path(name), provenance), &self.names, source, value);
         FeatureStore::open(&self.path(name)).unwrap()
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use data::Split;
 
 use crate::program::{Place, assert_says};
-use crate::store::{fill, provenance, source};
+use crate::store::{self, fill, provenance, source};
 use crate::support::GRID;
 
 /// Trained by the hash of the names; then official lists appear, whose test images are among those trained on.
@@ -33,7 +33,7 @@ fn photos_that_were_trained_on_are_not_scored_as_new() {
     let names = place.names.iter().map(|name| name.replace("jpg", "JPG")).collect::<Vec<_>>();
     let file = |name: &str| source(&name.replace("JPG", "jpg"));
     let store = place.path("renamed.h5");
-    fill(&store, None, &provenance("small", GRID), &names, file, |_, at| at as f32 / 9.0);
+    fill(store::new(&store, &provenance("small", GRID)), &names, file, |_, at| at as f32 / 9.0);
     let data = "--captions renamed/captions.txt --store renamed.h5";
     let said = place.refused(&format!("evaluate --run run --split test {data}"));
     assert_says(&said, &["5 of 5 test images", "the same file as"]);
@@ -94,7 +94,7 @@ fn a_new_split_and_another_data_set_are_scored() {
     place.split("other", &names[..1], &names[1..2], &names[2..]);
     let path = place.path("other.h5");
     let names = names.map(str::to_owned);
-    fill(&path, None, &provenance("small", GRID), &names, source, |_, at| at as f32 / 9.0);
+    fill(store::new(&path, &provenance("small", GRID)), &names, source, |_, at| at as f32 / 9.0);
     let other = "evaluate --run run --captions other/captions.txt --store other.h5";
     for split in ["train", "dev", "test"] {
         let said = place.done(&format!("{other} --split {split}"));

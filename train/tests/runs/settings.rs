@@ -8,7 +8,7 @@ use serde_json::Value;
 use train::checkpoint::Checkpoint;
 
 use crate::program::{Place, assert_says};
-use crate::store::{fill, provenance, source};
+use crate::store::{self, fill, provenance, source};
 use crate::support::GRID;
 
 /// Neither a folder nor a vocabulary nor a lock.
@@ -131,7 +131,8 @@ fn shards_that_lie_side_by_side_are_a_store() {
         let path = shard.path(&place.path("small.h5"));
         let provenance = provenance("small", GRID);
         let value = |row, at| (row + at) as f32 / 20.0;
-        fill(&path, Some(shard), &provenance, &names.collect::<Vec<_>>(), source, value);
+        let store = store::new_shard(&path, Some(shard), &provenance);
+        fill(store, &names.collect::<Vec<_>>(), source, value);
     }
     place.fit("run");
     place.done("evaluate --run run");

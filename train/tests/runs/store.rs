@@ -16,7 +16,7 @@ pub(crate) fn store(
     names: &[String],
     value: impl FnMut(usize, usize) -> f32,
 ) -> FeatureStore {
-    fill(path, None, &provenance(encoder, grid), names, source, value);
+    fill(new(path, &provenance(encoder, grid)), names, source, value);
     FeatureStore::open(path).unwrap()
 }
 
@@ -40,20 +40,28 @@ pub(crate) fn source(name: &str) -> [u8; 32] {
     source
 }
 
-/// Writes a store, or a shard of one; `value` gives the values of a row, view by view.
+/// A new store.
+pub(crate) fn new(path: &Path, provenance: &Provenance) -> StoreWriter {
+    new_shard(path, None, provenance)
+}
+
+/// A new shard of a store.
+pub(crate) fn new_shard(path: &Path, shard: Option<Shard>, provenance: &Provenance) -> StoreWriter {
+    let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
+    StoreWriter::open_shard(path, shard, provenance, origin).unwrap()
+}
+
+/// Writes the images of a store; `value` gives the values of a row, view by view.
 pub(crate) fn fill(
-    path: &Path,
-    shard: Option<Shard>,
-    provenance: &Provenance,
+    mut writer: StoreWriter,
     names: &[String],
     source: impl Fn(&str) -> [u8; 32],
     mut value: impl FnMut(usize, usize) -> f32,
 ) {
-    let origin = Origin { created_by: "test".to_owned(), device: "cpu".to_owned() };
-    let mut writer = StoreWriter::open_shard(path, shard, provenance, origin).unwrap();
+    let Provenance { grid, views, .. } = writer.provenance();
+    let shape = [views.len(), grid.cells(), grid.channels];
     let rows = writer.rows_for(names).unwrap();
     for (row, name) in rows.into_iter().zip(names) {
-        let shape = [provenance.views.len(), provenance.grid.cells(), provenance.grid.channels];
         let mut at = 0..;
         let grids = Array3::from_shape_simple_fn(shape, || value(row, at.next().unwrap()));
         let (source, stamp) = (source(name), Stamp::default());

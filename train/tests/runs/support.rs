@@ -12,9 +12,8 @@ use tempfile::TempDir;
 use train::dataset::{Caption, ScoredImage, TrainingImage};
 use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
 use train::fit::{Fit, Stop, TrainingData};
-use train::recipes::{NetworkConfig, Recipe};
 use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
-use train::settings::{Regularization, Training};
+use train::settings::{NetworkConfig, Recipe, Regularization, Training};
 
 pub(crate) const RECIPES: [Recipe; 2] = [Recipe::Adaptive, Recipe::ShowAttendTell];
 pub(crate) const GRID: GridShape = GridShape { height: 2, width: 3, channels: 8 };
@@ -24,6 +23,18 @@ pub(crate) const CAPTIONS: [[&str; 3]; 4] = [
     ["a child plays", "a small child plays in the water", "the child swims in blue water"],
     ["a red car", "the car is red", "a red car drives on the road"],
 ];
+
+/// The settings of a small network, to be followed by those of its training.
+pub(crate) const NETWORK: &str = "
+    recipe = 'adaptive'
+    [network]
+    annotation = 16
+    attention = 8
+    heads = 2
+    embedding = 16
+    hidden = 32
+    [training]
+";
 
 /// A store of the encoder of that name.
 pub(crate) fn store(folder: &Path, encoder: &str) -> FeatureStore {

@@ -16,11 +16,11 @@ use train::batch::Batch;
 use train::checkpoint::{self, Checkpoint, Progress};
 use train::dataset::{Caption, TrainingImage, Views};
 use train::fit::{Fit, Stop, TrainingData};
-use train::recipes::{ForwardPass, Precision, Recipe};
+use train::recipes::ForwardPass;
 use train::run::{EncoderRecord, RunConfig, RunFolder};
-use train::settings::{Refinement, Regularization, Training};
+use train::settings::{Precision, Recipe, Refinement, Regularization, Training};
 
-use crate::store::{fill, provenance, source};
+use crate::store::{self, fill, provenance, source};
 use crate::support::{
     CAPTIONS, GRID, RECIPES, config, curve, evaluated, folder, store, train, training_data,
 };
@@ -165,7 +165,7 @@ fn side_words_may_be_of_any_language() {
     let vocabulary = Vocabulary::build(captions.iter().map(Vec::as_slice), 1);
     let both = Provenance { views: vec![View::Original, View::Flip], ..provenance("small", GRID) };
     let path = folder.path().join("both.h5");
-    fill(&path, None, &both, &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
+    fill(store::new(&path, &both), &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
     let store = FeatureStore::open(&path).unwrap();
     let written = |tokens: &Vec<String>| Caption::written(vocabulary.encode(tokens));
     let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };

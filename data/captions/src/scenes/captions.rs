@@ -1,10 +1,12 @@
 //! Captions of scenes, from a small grammar with synonyms.
 
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::scene::{Background, Colour, Material, Object, SHAPES, Scene, Shape, choose};
 
+/// Captions of each scene.
+const CAPTIONS: usize = 5;
 /// Attempts to find a caption that the scene does not have yet.
 const ATTEMPTS: usize = 16;
 
@@ -53,8 +55,20 @@ pub(super) fn shape_of(word: &str) -> Option<Shape> {
     SHAPES.into_iter().find(|shape| nouns(*shape).contains(&word))
 }
 
+impl Scene {
+    /// Scene `number` of the data set with this seed, with its captions.
+    #[must_use]
+    pub fn new(seed: u64, number: u64) -> (Self, Vec<String>) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(number);
+        let scene = Self::random(&mut random);
+        let captions = generate(&scene, CAPTIONS, &mut random);
+        (scene, captions)
+    }
+}
+
 /// Generates `count` captions of a scene, different ones if possible.
-pub(super) fn generate(scene: &Scene, count: usize, random: &mut ChaCha8Rng) -> Vec<String> {
+fn generate(scene: &Scene, count: usize, random: &mut ChaCha8Rng) -> Vec<String> {
     let mut captions = Vec::<String>::new();
     while captions.len() < count {
         let mut attempts = (0..ATTEMPTS).map(|_| caption(scene, random));

@@ -16,14 +16,19 @@ const STEPS: f32 = 3.0;
 /// Fields of a checked background in each row and column.
 const FIELDS: u32 = 8;
 
-/// Draws a scene, as PNG.
-pub(super) fn picture(scene: &Scene) -> Result<Vec<u8>, DrawError> {
-    let mut picture = Pixmap::new(SIDE, SIDE).ok_or(DrawError::NoMemory)?;
-    background(&mut picture, scene.background);
-    for object in &scene.objects {
-        draw(&mut picture, object).ok_or(DrawError::NoOutline)?;
+impl Scene {
+    /// Draws the picture, as PNG.
+    ///
+    /// # Errors
+    /// A [`DrawError`] if memory is short, an object is too small, or the picture cannot be encoded.
+    pub fn draw(&self) -> Result<Vec<u8>, DrawError> {
+        let mut picture = Pixmap::new(SIDE, SIDE).ok_or(DrawError::NoMemory)?;
+        background(&mut picture, self.background);
+        for object in &self.objects {
+            draw(&mut picture, object).ok_or(DrawError::NoOutline)?;
+        }
+        picture.encode_png().map_err(|error| DrawError::Png(Box::new(error)))
     }
-    picture.encode_png().map_err(|error| DrawError::Png(Box::new(error)))
 }
 
 fn background(picture: &mut Pixmap, background: Background) {

@@ -1,16 +1,11 @@
 //! Scenes: objects on a background.
 
 use common::Rect;
+use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
-use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{captions, draw};
-use crate::DrawError;
-
-/// Captions of each scene.
-const CAPTIONS: usize = 5;
 /// Attempts to find a free position for an object.
 const ATTEMPTS: usize = 64;
 /// The free space between objects and at the border, as a share of the side.
@@ -126,17 +121,8 @@ impl Object {
 }
 
 impl Scene {
-    /// Scene `number` of the data set with this seed, with its captions.
-    #[must_use]
-    pub fn new(seed: u64, number: u64) -> (Self, Vec<String>) {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(number);
-        let scene = Self::random(&mut random);
-        let captions = captions::generate(&scene, CAPTIONS, &mut random);
-        (scene, captions)
-    }
-
-    fn random(random: &mut ChaCha8Rng) -> Self {
+    /// A scene without captions.
+    pub(super) fn random(random: &mut ChaCha8Rng) -> Self {
         let mut shapes = SHAPES;
         shapes.shuffle(random);
         let mut objects = Vec::new();
@@ -147,14 +133,6 @@ impl Scene {
             objects.extend(placed);
         }
         Self { background: choose(&BACKGROUNDS, random), objects }
-    }
-
-    /// Draws the picture, as PNG.
-    ///
-    /// # Errors
-    /// A [`DrawError`] if memory is short, an object is too small, or the picture cannot be encoded.
-    pub fn draw(&self) -> Result<Vec<u8>, DrawError> {
-        draw::picture(self)
     }
 }
 

@@ -5,33 +5,28 @@ use onnx::ElementType::Float;
 use onnx::{Attribute, Graph};
 use tch::nn;
 
-use super::{Adaptive, NetworkConfig};
+use super::{Adaptive, Lstm};
 use crate::Result;
-use crate::recipes::graph::{self as graph_parts, IMAGES, fixed};
+use crate::recipes::Graphs;
+use crate::recipes::graph::{
+    IMAGES, embedded_product, fixed, grid_input, layer_norm, linear, lstm_cell, mean_cell,
+    step_inputs, step_outputs, weight,
+};
+use crate::settings::NetworkConfig;
 
 const HIDDEN: &str = "next.state.hidden";
 const LAST: [Attribute; 1] = [Attribute::Int("axis", -1)];
+const KEEP: [Attribute; 1] = [Attribute::Int("keepdims", 1)];
 
-impl Adaptive {
-    /// Grids to cells and first states.
-    pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
+impl Graphs for Adaptive {
+    fn start_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = Graph::new("decoder-init");
-        graph.input("grid", Float, &[IMAGES, Fixed(cells), fixed(config.channels)]);
-        graph_parts::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
-        graph.node("Relu", &["annotation"], &["projected"], &[]);
-        graph_parts::layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
-        let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
-        graph.node("ReduceMean", &["cells"], &["mean_cell"], &mean);
+        let mut graph = grid_input(cells, config.channels, &self.annotation, "projected")?;
+        layer_norm(&mut graph, "norm", &self.norm, "projected", "cells")?;
+        mean_cell(&mut graph, "cells", "mean_cell");
         let NetworkConfig { heads, attention, .. } = config;
         graph.integers("head_sides", &[0, 0, heads, attention / heads]);
-        graph_parts::linear(
-            &mut graph,
-            "mean_gates",
-            &self.mean_gates(),
-            "mean_cell",
-            "cells.gates",
-        )?;
+        linear(&mut graph, "mean_gates", &self.mean_gates(), "mean_cell", "cells.gates")?;
         in_heads(&mut graph, "key", &self.key, "cells.keys", [0, 2, 3, 1])?;
         in_heads(&mut graph, "value", &self.value, "cells.values", [0, 2, 1, 3])?;
         graph.integers("first", &[0]);
@@ -50,6 +45,32 @@ impl Adaptive {
         Ok(graph)
     }
 
+    fn step_graph(&self, cells: usize) -> Result<Graph> {
+        let config = self.config;
+        let mut graph = step_inputs(config.hidden);
+        for (name, shape) in self.constants(cells) {
+            graph.input(name, Float, &shape);
+        }
+        self.recurrence_graph(&mut graph)?;
+        self.attention_graph(&mut graph, cells)?;
+        linear(&mut graph, "output_hidden", &self.output_hidden, HIDDEN, "of_hidden")?;
+        linear(&mut graph, "output_context", &self.output_context, "context", "of_context")?;
+        graph.node("Add", &["of_hidden", "of_context"], &["of_both"], &[]);
+        graph.integers("output_parts", &[config.embedding; 2]);
+        graph.node("Split", &["of_both", "output_parts"], &["said", "gate"], &LAST);
+        graph.node("Sigmoid", &["gate"], &["open"], &[]);
+        graph.node("Mul", &["said", "open"], &["output"], &[]);
+        let transposed = [Attribute::Ints("perm", &[1, 0])];
+        graph.node("Transpose", &["embedding"], &["words"], &transposed);
+        weight(&mut graph, "output_bias", &self.output_bias)?;
+        graph.node("MatMul", &["output", "words"], &["products"], &[]);
+        graph.node("Add", &["products", "output_bias"], &["logits"], &[]);
+        step_outputs(&mut graph, cells, &config);
+        Ok(graph)
+    }
+}
+
+impl Adaptive {
     /// The values that are constant over the words, with their shapes.
     fn constants(&self, cells: usize) -> [(&'static str, Vec<Dimension>); 3] {
         let NetworkConfig { hidden, heads, attention, .. } = self.config;
@@ -63,67 +84,34 @@ impl Adaptive {
 
     /// The layer from the mean cell to its part of the LSTM's gates, biases included.
     fn mean_gates(&self) -> nn::Linear {
-        let [on_input, _, input_bias, state_bias] = &self.lstm;
-        let biases = input_bias + state_bias;
+        let Lstm { on_input, .. } = &self.lstm;
         let biases = match &self.mean.bs {
-            Some(bias) => biases + on_input.mv(bias),
-            None => biases,
+            Some(bias) => self.lstm.bias() + on_input.mv(bias),
+            None => self.lstm.bias(),
         };
         nn::Linear { ws: on_input.matmul(&self.mean.ws), bs: Some(biases) }
-    }
-
-    /// Words, cells and states to log-probabilities, attention and next states.
-    pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
-        let config = self.config;
-        let mut graph = Graph::new("decoder-step");
-        graph_parts::step_inputs(&mut graph, config.hidden);
-        for (name, shape) in self.constants(cells) {
-            graph.input(name, Float, &shape);
-        }
-        self.recurrence_graph(&mut graph)?;
-        self.attention_graph(&mut graph, cells)?;
-        graph_parts::linear(&mut graph, "output_hidden", &self.output_hidden, HIDDEN, "of_hidden")?;
-        graph_parts::linear(
-            &mut graph,
-            "output_context",
-            &self.output_context,
-            "context",
-            "of_context",
-        )?;
-        graph.node("Add", &["of_hidden", "of_context"], &["of_both"], &[]);
-        graph.integers("output_parts", &[config.embedding; 2]);
-        graph.node("Split", &["of_both", "output_parts"], &["said", "gate"], &LAST);
-        graph.node("Sigmoid", &["gate"], &["open"], &[]);
-        graph.node("Mul", &["said", "open"], &["output"], &[]);
-        let transposed = [Attribute::Ints("perm", &[1, 0])];
-        graph.node("Transpose", &["embedding"], &["words"], &transposed);
-        graph_parts::weight(&mut graph, "output_bias", &self.output_bias)?;
-        graph.node("MatMul", &["output", "words"], &["products"], &[]);
-        graph.node("Add", &["products", "output_bias"], &["logits"], &[]);
-        graph_parts::step_outputs(&mut graph, cells, &config);
-        Ok(graph)
     }
 
     /// Words and states to the next states.
     fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
         let scale = (self.config.embedding as f64).sqrt();
-        let [on_input, on_state, ..] = &self.lstm;
-        graph_parts::weight(graph, "embedding", &self.embedding)?;
-        graph_parts::weight(graph, "lstm.input", &(on_input.tr() * scale))?;
-        graph_parts::weight(graph, "lstm.state", &on_state.tr())?;
-        graph_parts::embedded_product(graph, "lstm.input", "gates_of_word");
+        let Lstm { on_input, on_state, .. } = &self.lstm;
+        weight(graph, "embedding", &self.embedding)?;
+        weight(graph, "lstm.input", &(on_input.tr() * scale))?;
+        weight(graph, "lstm.state", &on_state.tr())?;
+        embedded_product(graph, "lstm.input", "gates_of_word");
         graph.node("MatMul", &["state.hidden", "lstm.state"], &["gates_of_state"], &[]);
         graph.node("Add", &["gates_of_word", "cells.gates"], &["gates_of_input"], &[]);
         graph.node("Add", &["gates_of_input", "gates_of_state"], &["gates"], &[]);
         let parts = ["input_gate", "forget_gate", "candidate_input", "output_gate"];
-        graph_parts::lstm_cell(graph, self.config.hidden, parts);
+        lstm_cell(graph, self.config.hidden, parts);
         Ok(())
     }
 
-    /// [`attend`](Self::attend), and the attention output: the mean over the heads, without the sentinel.
+    /// [`attend`](Self::attend).
     fn attention_graph(&self, graph: &mut Graph, cells: usize) -> Result<()> {
         let NetworkConfig { attention, heads, .. } = self.config;
-        graph_parts::linear(graph, "query", &self.query, HIDDEN, "projected")?;
+        linear(graph, "query", &self.query, HIDDEN, "projected")?;
         graph.integers("query_parts", &[attention; 3]);
         let parts = ["query", "sentinel_key", "sentinel"];
         graph.node("Split", &["projected", "query_parts"], &parts, &LAST);
@@ -134,12 +122,17 @@ impl Adaptive {
         graph.integers("last", &[-1]);
         graph.node("MatMul", &["query.heads", "cells.keys"], &["scores"], &[]);
         graph.node("Mul", &["query.heads", "sentinel_key.heads"], &["own_products"], &[]);
-        let keep = [Attribute::Int("keepdims", 1)];
-        graph.node("ReduceSum", &["own_products", "last"], &["own_score"], &keep);
+        graph.node("ReduceSum", &["own_products", "last"], &["own_score"], &KEEP);
         graph.node("Concat", &["scores", "own_score"], &["all_scores"], &LAST);
         graph.weight("scale", &[1], &[((attention / heads) as f32).sqrt()]);
         graph.node("Div", &["all_scores", "scale"], &["scaled"], &[]);
         graph.node("Softmax", &["scaled"], &["looks"], &LAST);
+        self.context_graph(graph, cells);
+        Ok(())
+    }
+
+    /// The context of `looks`, and the attention output: the mean over the heads, without the sentinel.
+    fn context_graph(&self, graph: &mut Graph, cells: usize) {
         graph.integers("look_parts", &[cells as i64, 1]);
         graph.node("Split", &["looks", "look_parts"], &["on_cells", "on_itself"], &LAST);
         graph.node("MatMul", &["on_cells", "cells.values"], &["seen"], &[]);
@@ -147,13 +140,12 @@ impl Adaptive {
         graph.node("Add", &["seen", "remembered"], &["context_heads"], &[]);
         let back = [Attribute::Ints("perm", &[0, 2, 1, 3])];
         graph.node("Transpose", &["context_heads"], &["context_apart"], &back);
-        graph.integers("context_sides", &[0, 0, attention]);
+        graph.integers("context_sides", &[0, 0, self.config.attention]);
         graph.node("Reshape", &["context_apart", "context_sides"], &["context"], &[]);
         let over_heads = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 0)];
         graph.node("ReduceMean", &["on_cells"], &["mean_look"], &over_heads);
-        graph.node("ReduceSum", &["mean_look", "last"], &["look_sum"], &keep);
+        graph.node("ReduceSum", &["mean_look", "last"], &["look_sum"], &KEEP);
         graph.node("Div", &["mean_look", "look_sum"], &["attention"], &[]);
-        Ok(())
     }
 }
 
@@ -166,7 +158,7 @@ fn in_heads(
     order: [i64; 4],
 ) -> Result<()> {
     let whole = format!("{output}.whole");
-    graph_parts::linear(graph, name, layer, "cells", &whole)?;
+    linear(graph, name, layer, "cells", &whole)?;
     split_heads(graph, &whole, output, order);
     Ok(())
 }

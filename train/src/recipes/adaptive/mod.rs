@@ -17,7 +17,6 @@
 
 mod graph;
 
-use onnx::Graph;
 use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 
@@ -25,12 +24,9 @@ use super::graph_cut::GraphCut;
 use super::loss::cross_entropy;
 use super::packed::PackedCaptions;
 use super::recurrence::Recurrence;
-use super::{
-    DecoderState, ForwardPass, Loss, Network, NetworkConfig, StepOutput, linear,
-    linear_without_bias,
-};
-use crate::Result;
+use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::batch::Batch;
+use crate::settings::NetworkConfig;
 
 /// The network's weights.
 #[derive(Debug)]
@@ -42,15 +38,31 @@ pub(super) struct Adaptive {
     key: nn::Linear,
     value: nn::Linear,
     embedding: Tensor,
-    /// The LSTM's weights in libtorch's order: on the input, on the state, and their biases; rows in
-    /// the order input, forget, candidate, output.
-    lstm: [Tensor; 4],
+    lstm: Lstm,
     /// `W_q`, `W_s` and `W_z`, one below the other.
     query: nn::Linear,
     /// `W_h` above `V_h`, and below `W_c` above `V_c`.
     output_hidden: nn::Linear,
     output_context: nn::Linear,
     output_bias: Tensor,
+}
+
+/// The LSTM's weights; rows in the order input, forget, candidate, output.
+#[derive(Debug)]
+struct Lstm {
+    /// `[4 H, E]`.
+    on_input: Tensor,
+    /// `[4 H, H]`.
+    on_state: Tensor,
+    /// `[4 H]`, as the other one.
+    input_bias: Tensor,
+    state_bias: Tensor,
+}
+
+impl Lstm {
+    fn bias(&self) -> Tensor {
+        &self.input_bias + &self.state_bias
+    }
 }
 
 impl Adaptive {
@@ -75,12 +87,12 @@ impl Adaptive {
             key: plain("key", annotation, attention),
             value: plain("value", annotation, attention),
             embedding: path.var("embedding", &[vocabulary, embedding], spread),
-            lstm: [
-                lstm("input_weight", &[4 * hidden, embedding]),
-                lstm("state_weight", &[4 * hidden, hidden]),
+            lstm: Lstm {
+                on_input: lstm("input_weight", &[4 * hidden, embedding]),
+                on_state: lstm("state_weight", &[4 * hidden, hidden]),
                 input_bias,
-                lstm("state_bias", &[4 * hidden]),
-            ],
+                state_bias: lstm("state_bias", &[4 * hidden]),
+            },
             query: layer("query", hidden, 3 * attention),
             output_hidden: layer("output_hidden", hidden, 2 * embedding),
             output_context: plain("output_context", attention, 2 * embedding),
@@ -142,9 +154,9 @@ impl Network for Adaptive {
         let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
         let words = self.embed(&packed.words);
         let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
-        let [on_input, on_state, input_bias, state_bias] = &self.lstm;
-        let gates = pass.precision().product(&input, on_input) + (input_bias + state_bias);
-        let recurrence = Recurrence::new(gates, on_state, &packed.active, pass.precision());
+        let gates = pass.precision().product(&input, &self.lstm.on_input) + self.lstm.bias();
+        let weight = &self.lstm.on_state;
+        let recurrence = Recurrence::new(gates, weight, &packed.active, pass.precision());
 
         let hidden = pass.dropout(recurrence.hidden());
         let by_image = hidden.index_select(0, &packed.by_image.flatten(0, 1));
@@ -179,9 +191,9 @@ impl Network for Adaptive {
     fn step(&self, words: &Tensor, state: &DecoderState) -> StepOutput {
         let ([mean, keys, values], [hidden, memory]) = (parts(&state.cells), parts(&state.states));
         let input = self.embed(words) + mean;
-        let [on_input, on_state, input_bias, state_bias] = &self.lstm;
+        let Lstm { on_input, on_state, .. } = &self.lstm;
         let gates = input.matmul(&on_input.tr()) + hidden.matmul(&on_state.tr());
-        let gates = (gates + (input_bias + state_bias)).chunk(4, -1);
+        let gates = (gates + self.lstm.bias()).chunk(4, -1);
         let memory = gates[1].sigmoid() * memory + gates[0].sigmoid() * gates[2].tanh();
         let hidden = gates[3].sigmoid() * memory.tanh();
         let (context, attention) = self.attend(&self.query.forward(&hidden), keys, values);
@@ -191,14 +203,6 @@ impl Network for Adaptive {
             attention: &on_cells / on_cells.sum_dim_intlist(-1, true, None),
             states: vec![hidden, memory],
         }
-    }
-
-    fn start_graph(&self, cells: usize) -> Result<Graph> {
-        self.init_graph(cells)
-    }
-
-    fn step_graph(&self, cells: usize) -> Result<Graph> {
-        self.word_graph(cells)
     }
 }
 

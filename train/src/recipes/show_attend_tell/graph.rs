@@ -7,21 +7,20 @@ use tch::{Tensor, nn};
 
 use super::ShowAttendTell;
 use crate::Result;
-use crate::recipes::graph::{self as graph_parts, IMAGES, fixed};
+use crate::recipes::Graphs;
+use crate::recipes::graph::{
+    IMAGES, embedded_product, fixed, grid_input, linear, lstm_cell, mean_cell, step_inputs,
+    step_outputs, weight,
+};
 
-impl ShowAttendTell {
-    /// Grids to cells and first states.
-    pub(super) fn init_graph(&self, cells: usize) -> Result<Graph> {
+impl Graphs for ShowAttendTell {
+    fn start_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = Graph::new("decoder-init");
-        graph.input("grid", Float, &[IMAGES, Fixed(cells), fixed(config.channels)]);
-        graph_parts::linear(&mut graph, "annotation", &self.annotation, "grid", "annotation")?;
-        graph.node("Relu", &["annotation"], &["cells.values"], &[]);
-        graph_parts::linear(&mut graph, "key", &self.key, "cells.values", "cells.keys")?;
-        let mean = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
-        graph.node("ReduceMean", &["cells.values"], &["mean"], &mean);
+        let mut graph = grid_input(cells, config.channels, &self.annotation, "cells.values")?;
+        linear(&mut graph, "key", &self.key, "cells.values", "cells.keys")?;
+        mean_cell(&mut graph, "cells.values", "mean");
         for (name, layer) in [("hidden", &self.init_hidden), ("memory", &self.init_memory)] {
-            graph_parts::linear(&mut graph, &format!("init_{name}"), layer, "mean", name)?;
+            linear(&mut graph, &format!("init_{name}"), layer, "mean", name)?;
             let state = format!("state.{name}");
             graph.node("Tanh", &[name], &[&state], &[]);
             graph.output(&state, Float, &[IMAGES, Fixed(1), fixed(config.hidden)]);
@@ -31,43 +30,31 @@ impl ShowAttendTell {
         Ok(graph)
     }
 
-    /// Words, cells and states to log-probabilities, attention and next states.
-    pub(super) fn word_graph(&self, cells: usize) -> Result<Graph> {
+    fn step_graph(&self, cells: usize) -> Result<Graph> {
         let config = self.config;
-        let mut graph = Graph::new("decoder-step");
-        graph_parts::step_inputs(&mut graph, config.hidden);
+        let mut graph = step_inputs(config.hidden);
         graph.input("cells.values", Float, &[IMAGES, Fixed(cells), fixed(config.annotation)]);
         graph.input("cells.keys", Float, &[IMAGES, Fixed(cells), fixed(config.attention)]);
-        graph_parts::weight(&mut graph, "embedding", &self.embedding)?;
+        weight(&mut graph, "embedding", &self.embedding)?;
         graph.node("Gather", &["embedding", "word"], &["embedded"], &[]);
         self.attention_graph(&mut graph)?;
         self.recurrence_graph(&mut graph)?;
 
-        graph_parts::linear(
-            &mut graph,
-            "output_hidden",
-            &self.output_hidden,
-            "next.state.hidden",
-            "of_hidden",
-        )?;
-        graph_parts::linear(
-            &mut graph,
-            "output_context",
-            &self.output_context,
-            "context",
-            "of_context",
-        )?;
+        linear(&mut graph, "output_hidden", &self.output_hidden, "next.state.hidden", "of_hidden")?;
+        linear(&mut graph, "output_context", &self.output_context, "context", "of_context")?;
         graph.node("Add", &["embedded", "of_hidden"], &["deep_sum"], &[]);
         graph.node("Add", &["deep_sum", "of_context"], &["deep_input"], &[]);
         graph.node("Tanh", &["deep_input"], &["deep"], &[]);
-        graph_parts::linear(&mut graph, "output", &self.output, "deep", "logits")?;
-        graph_parts::step_outputs(&mut graph, cells, &config);
+        linear(&mut graph, "output", &self.output, "deep", "logits")?;
+        step_outputs(&mut graph, cells, &config);
         Ok(graph)
     }
+}
 
+impl ShowAttendTell {
     /// [`attend`](Self::attend).
     fn attention_graph(&self, graph: &mut Graph) -> Result<()> {
-        graph_parts::linear(graph, "query", &self.query, "state.hidden", "projected")?;
+        linear(graph, "query", &self.query, "state.hidden", "projected")?;
         graph.integers("query_parts", &[self.config.attention, 1]);
         let last = [Attribute::Int("axis", -1)];
         graph.node("Split", &["projected", "query_parts"], &["query", "gate_input"], &last);
@@ -78,7 +65,7 @@ impl ShowAttendTell {
         graph.node("Unsqueeze", &["cells.keys", "axis_1"], &["key_rows"], &[]);
         graph.node("Add", &["query_rows", "key_rows"], &["score_sum"], &[]);
         graph.node("Tanh", &["score_sum"], &["score_input"], &[]);
-        graph_parts::weight(graph, "score", &self.score.unsqueeze(1))?;
+        weight(graph, "score", &self.score.unsqueeze(1))?;
         graph.node("MatMul", &["score_input", "score"], &["score_column"], &[]);
         graph.node("Squeeze", &["score_column", "axis_3"], &["scores"], &[]);
         graph.node("Softmax", &["scores"], &["attention"], &last);
@@ -92,14 +79,14 @@ impl ShowAttendTell {
     fn recurrence_graph(&self, graph: &mut Graph) -> Result<()> {
         let last = [Attribute::Int("axis", -1)];
         graph.node("Concat", &["context", "state.hidden"], &["lstm_input"], &last);
-        graph_parts::weight(graph, "lstm_word", &self.lstm_word.ws.tr())?;
-        graph_parts::embedded_product(graph, "lstm_word", "gates_of_word");
+        weight(graph, "lstm_word", &self.lstm_word.ws.tr())?;
+        embedded_product(graph, "lstm_word", "gates_of_word");
         let bias = self.lstm_word.bs.as_ref().map(Tensor::shallow_clone);
         let on_state = nn::Linear { ws: self.lstm_state.ws.shallow_clone(), bs: bias };
-        graph_parts::linear(graph, "lstm_state", &on_state, "lstm_input", "gates_of_state")?;
+        linear(graph, "lstm_state", &on_state, "lstm_input", "gates_of_state")?;
         graph.node("Add", &["gates_of_word", "gates_of_state"], &["gates"], &[]);
         let parts = ["input_gate", "forget_gate", "output_gate", "candidate_input"];
-        graph_parts::lstm_cell(graph, self.config.hidden, parts);
+        lstm_cell(graph, self.config.hidden, parts);
         Ok(())
     }
 }

@@ -15,7 +15,6 @@
 
 mod graph;
 
-use onnx::Graph;
 use tch::nn::{self, Init, Module as _, Path};
 use tch::{Kind, Tensor};
 
@@ -23,12 +22,9 @@ use super::graph_cut::GraphCut;
 use super::grouped::{GroupedCaptions, StepExtent};
 use super::loss::cross_entropy;
 use super::step_product::StepProduct;
-use super::{
-    DecoderState, ForwardPass, Loss, Network, NetworkConfig, StepOutput, linear,
-    linear_without_bias,
-};
-use crate::Result;
+use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::batch::Batch;
+use crate::settings::NetworkConfig;
 
 /// The cells of a batch of images.
 #[derive(Debug)]
@@ -255,14 +251,6 @@ impl Network for ShowAttendTell {
             attention,
             states: vec![next.hidden, next.memory],
         }
-    }
-
-    fn start_graph(&self, cells: usize) -> Result<Graph> {
-        self.init_graph(cells)
-    }
-
-    fn step_graph(&self, cells: usize) -> Result<Graph> {
-        self.word_graph(cells)
     }
 }
 

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Recipe;
-use crate::settings::Limit;
+use super::{Limit, Recipe};
 use crate::{Error, Result};
 
 /// The widest layer of a network.
@@ -48,10 +47,7 @@ impl NetworkConfig {
     }
 
     /// Refuses sizes that no network can have.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] and [`Error::Heads`].
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         for (name, size) in [
             ("annotation", self.annotation),
             ("attention", self.attention),
