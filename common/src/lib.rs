@@ -1,5 +1,6 @@
 //! Types and helpers that several crates of Showtell share. It needs no native library.
 
+mod count;
 pub mod digest;
 mod error;
 pub mod files;
@@ -13,7 +14,8 @@ mod rect;
 mod size;
 pub mod text;
 
-pub use error::{Error, Result};
+pub use count::{Count, count};
+pub use error::{Error, Result, describe_io};
 pub use grid::{GridShape, sides};
 pub use left_out::LeftOut;
 pub use preprocess::{Preprocess, PreprocessError, Resize};

@@ -1,15 +1,18 @@
 //! A caption with its photo, its references and the attention of each word.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use common::{Size, describe_io, files};
 use serde::Serialize;
 
 use crate::dataset::ScoredImage;
 use crate::evaluate::CaptionedImage;
+
+/// The largest photo that is put on the page.
+const MAX_PHOTO: Size = Size::mib(256);
 
 #[derive(Debug, Serialize)]
 pub(super) struct Example {
@@ -62,10 +65,10 @@ impl Example {
 /// Reads a photo as a `data:` URL, if that is possible.
 fn data_url(folder: &Path, image: &str, missing: &mut BTreeMap<String, String>) -> Option<String> {
     let path = folder.join(image);
-    let read = fs::read(&path).map_err(|error| {
+    let read = files::read(&path, MAX_PHOTO).map_err(|error| {
         missing.insert(
             image.to_owned(),
-            format!("photo of the page in {}: {error}", folder.display()),
+            format!("photo of the page in {}: {}", folder.display(), describe_io(&error)),
         );
     });
     let bytes = read.ok()?;
