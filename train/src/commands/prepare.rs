@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::ensure;
+use common::names::note_on_folders;
 use common::program::warn;
 use data::{Split, Vocabulary};
 use models::SearchOptions;
@@ -57,6 +58,12 @@ impl Prepared {
             warn(format_args!(
                 "{absent} captioned images have no grid in the store and are skipped"
             ));
+            let absent = captions.iter().map(|of| of.image.as_str());
+            let absent = absent.filter(|image| store.find(image).is_none());
+            let stored = store.images().into_iter().map(|(name, _)| name);
+            if let Some(note) = note_on_folders(absent, stored) {
+                warn(note);
+            }
         }
         let images = ImageCounts {
             training: training.images.len(),
@@ -65,7 +72,10 @@ impl Prepared {
         };
         images.report(&splits.to_string());
         images.check()?;
-        warn_of_copies(&trained_on.seen(&dev.images, store)?);
+        let test = dataset::scored_images(captions, splits, Split::Test, store).images;
+        for (split, images) in [(Split::Dev, &dev.images), (Split::Test, &test)] {
+            warn_of_copies(split, &trained_on.seen(images, store)?);
+        }
         if config.training.consensus > 0.0 {
             dataset::weigh_by_consensus(&mut training.images, config.training.consensus);
         }
@@ -122,10 +132,10 @@ impl ImageCounts {
     }
 }
 
-fn warn_of_copies(copies: &[String]) {
+fn warn_of_copies(split: Split, copies: &[String]) {
     if let Some(first) = copies.first() {
         warn(format_args!(
-            "warning: {} dev images are trained on as well, such as {first}\n  \
+            "warning: {} {split} images are trained on as well, such as {first}\n  \
              Their scores say nothing about new photos, and `train evaluate` refuses them. Remove the copies.",
             copies.len()
         ));
