@@ -77,14 +77,14 @@ fn the_advice_of_verify_repairs_the_store() {
     let said = verify();
     assert_eq!(said.status, 1);
     assert!(
-        said.stdout.contains("3 problems") && said.stdout.contains("--prune"),
+        said.stderr.contains("3 problems") && said.stderr.contains("--prune"),
         "{}",
         said.stdout
     );
 
     let said = workplace.extract(&["--check"]);
     assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
-    assert!(verify().stdout.contains("2 problems"), "what cannot be encoded anew stays");
+    assert!(verify().stderr.contains("2 problems"), "what cannot be encoded anew stays");
     let said = workplace.extract(&["--check", "--prune"]);
     assert_eq!(said.status, 0, "{}", said.stderr);
     let said = verify();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
+use common::program::{CONVERT, print};
 use common::{GridShape, files};
 use convert::catalogue::{self, Recipe};
 
@@ -25,13 +26,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match make(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    CONVERT.run(|cli| make(cli).map(|()| ExitCode::SUCCESS))
 }
 
 /// Makes the encoder, unless it is in place.
@@ -48,8 +43,7 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
             "{}: not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
             out.display()
         );
-        println!("{}: {name} is in place", out.display());
-        return Ok(());
+        return print(format_args!("{}: {name} is in place", out.display()));
     }
     let member = recipe.member.as_ref();
     let file = from.join(member.with_context(|| format!("{name}: its source is not an archive"))?);
@@ -62,6 +56,5 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
     );
     files::replace(&out, &encoder).with_context(|| out.display().to_string())?;
     let GridShape { height, width, channels } = recipe.grid;
-    println!("{}: {height}×{width} cells of {channels} values", out.display());
-    Ok(())
+    print(format_args!("{}: {height}×{width} cells of {channels} values", out.display()))
 }
