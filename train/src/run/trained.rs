@@ -7,7 +7,7 @@ use tch::{Device, Kind};
 use super::{RunConfig, RunFolder};
 use crate::checkpoint::Checkpoint;
 use crate::recipes::{self, Network};
-use crate::{Error, Result, RunProblem};
+use crate::{Error, Result, RunProblem, memory};
 
 /// A trained network with its configuration and vocabulary.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ impl RunFolder {
         if config.encoder.sha256 != checkpoint.progress.encoder_sha256 {
             return Err(Error::run(&self.config(), RunProblem::OtherConfig));
         }
+        config.network.check()?;
+        memory::check(config.recipe, &config.network, device)?;
         let mut weights = VarStore::new(device);
         let network =
             recipes::build(config.recipe, &weights.root(), config.network, config.training.seed);
