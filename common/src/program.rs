@@ -93,7 +93,7 @@ impl Program {
         }
         match message.print().and_then(|()| io::stdout().flush()) {
             Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
-                self.report("error", &format!("standard output: {error}"));
+                self.report("error", &format!("standard output: {}", describe_io(&error)));
                 ExitCode::FAILURE
             }
             _ => status,
