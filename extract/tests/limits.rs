@@ -132,7 +132,7 @@ fn a_full_disk_behind_standard_output_is_an_error() {
     let full = |arguments: &[&str]| {
         let (status, said) = workplace.run_on_full_disk(arguments);
         assert_eq!(status, 1, "{arguments:?}: {said}");
-        assert!(said.contains("standard output") && said.contains("No space left"), "{said}");
+        assert!(said.contains("standard output") && said.contains("the disk is full"), "{said}");
     };
     full(&[&["plan"], &job[..]].concat());
     full(&job);
