@@ -1,6 +1,8 @@
 //! Folders for pictures of attention: one for each photo.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::bail;
@@ -37,6 +39,34 @@ pub(crate) fn folders(root: &Path, photos: &[Photo]) -> anyhow::Result<Vec<PathB
         folders.push(root.join(folder));
     }
     Ok(folders)
+}
+
+/// Removes pictures that an earlier run drew into `folder`: files called `01-word.png`. Other files stay.
+///
+/// # Errors
+/// If the folder cannot be read or a picture cannot be removed.
+pub(crate) fn remove_old(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && entry.file_name().to_str().is_some_and(is_picture) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file has the name of a picture of a word.
+fn is_picture(name: &str) -> bool {
+    let parts = name.strip_suffix(".png").and_then(|name| name.split_once('-'));
+    parts.is_some_and(|(number, word)| {
+        number.len() >= 2
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && word.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+    })
 }
 
 /// A path without components that lead out of a folder.

@@ -110,8 +110,9 @@ fn caption(
         let bytes = bytes?;
         let captions = results.next().unwrap_or_default();
         if let (Some(folder), Some(best)) = (folder, captions.first()) {
-            let drawn = captioner.draw_attention(&bytes, best, folder);
-            drawn.with_context(|| format!("attention: {}", folder.display()))?;
+            let place = || format!("attention: {}", folder.display());
+            attention::remove_old(folder).with_context(place)?;
+            captioner.draw_attention(&bytes, best, folder).with_context(place)?;
         }
         Ok(captions)
     };

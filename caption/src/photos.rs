@@ -1,17 +1,17 @@
 //! The photos to caption.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use common::program::report_left_out;
+use common::{Size, files};
 use models::decode::EXTENSIONS;
 use models::folder::{self, Problem};
 
 /// The most bytes of a photo.
-const MAX_BYTES: u64 = 1 << 30;
+const MAX_BYTES: Size = Size::mib(1 << 10);
 
 /// The path that means standard input.
 const STDIN: &str = "-";
@@ -81,9 +81,9 @@ impl Photo {
             bail!("{problem}");
         }
         if self.path == Path::new(STDIN) {
-            return read_whole(io::stdin().lock()).context("standard input");
+            return read_stdin().context("standard input");
         }
-        read_whole(File::open(&self.path)?)
+        Ok(files::read(&self.path, MAX_BYTES)?)
     }
 
     /// The path of results about it below a folder: its path below the given folder.
@@ -96,10 +96,13 @@ impl Photo {
     }
 }
 
-/// Reads all bytes, up to the most of a photo: a device may be endless.
-fn read_whole(from: impl Read) -> anyhow::Result<Vec<u8>> {
+/// Reads all bytes of standard input, up to the most of a photo.
+fn read_stdin() -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    ensure!(bytes.len() as u64 <= MAX_BYTES, "larger than 1 GiB, the most of a photo");
+    io::stdin().lock().take(MAX_BYTES.bytes() + 1).read_to_end(&mut bytes)?;
+    ensure!(
+        bytes.len() as u64 <= MAX_BYTES.bytes(),
+        "larger than {MAX_BYTES}, the limit of a photo"
+    );
     Ok(bytes)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Context as _;
 use common::names::one_line;
 use common::program::{explain, warn};
-use models::Caption;
+use models::{Caption, ImageError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -57,14 +57,16 @@ impl<W: Write> Results<W> {
         let file = photo.name();
         let written = match captions {
             Ok(captions) => self.write_captions(file, &captions),
-            Err(error) => self.write_error(&file, &explain(&error)),
+            Err(error) => self.write_error(&file, &error),
         };
         written.and_then(|()| self.out.flush()).context("standard output")
     }
 
-    fn write_error(&mut self, file: &str, error: &str) -> io::Result<()> {
+    fn write_error(&mut self, file: &str, error: &anyhow::Error) -> io::Result<()> {
         self.failed += 1;
-        warn(format_args!("{}: {error}", one_line(file)));
+        let advice = next_step(error).map_or_else(String::new, |advice| format!(": {advice}"));
+        let error = explain(error);
+        warn(format_args!("{}: {error}{advice}", one_line(file)));
         match self.format {
             Format::Text => Ok(()),
             Format::Json => writeln!(self.out, "{}", json!({ "file": file, "error": error })),
@@ -84,4 +86,16 @@ impl<W: Write> Results<W> {
             }
         }
     }
+}
+
+/// What to do about a photo that cannot be captioned, if its error does not say so.
+fn next_step(error: &anyhow::Error) -> Option<&'static str> {
+    let models::Error::Image(error) = error.downcast_ref()? else { return None };
+    Some(match error {
+        ImageError::NotAnImage => "use JPEG or PNG",
+        ImageError::Unsupported(_) => "save it as JPEG or PNG",
+        ImageError::Truncated => "copy it again from where it came from",
+        ImageError::TooLarge { .. } => "scale it down, or raise --max-pixels",
+        ImageError::Damaged(_) => "copy it again, or save it anew as JPEG or PNG",
+    })
 }

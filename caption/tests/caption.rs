@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -56,8 +57,11 @@ fn folders_are_captioned_in_order_and_bad_files_are_named() {
     assert_eq!(files, ["photos/a.PNG", "photos/b.png", "photos/more/c.png"]);
     assert!(printed.iter().all(|line| line.contains("\ta")), "{printed:?}");
     let problems = lines(&output.stderr);
-    assert!(problems.contains(&"photos/broken.jpg: not an image".to_owned()), "{problems:?}");
-    assert!(problems.iter().any(|line| line.starts_with("absent.jpg: No such file")));
+    assert!(
+        problems.contains(&"photos/broken.jpg: not an image: use JPEG or PNG".to_owned()),
+        "{problems:?}"
+    );
+    assert!(problems.iter().any(|line| *line == "absent.jpg: not found: check the path"));
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
 
@@ -99,6 +103,30 @@ fn standard_input_is_a_photo_and_attention_is_drawn() {
         }
     }
     assert!(folder.path().join("looked/more/c.png/01-a.png").exists());
+}
+
+#[test]
+fn pictures_of_an_earlier_run_are_removed_and_other_files_stay() {
+    let folder = workplace();
+    let looked = folder.path().join("looked/b.png");
+    fs::create_dir_all(&looked).unwrap();
+    for name in ["01-other.png", "23-more_.png", "notes.txt", "1-a.png", "01-a-b.png"] {
+        fs::write(looked.join(name), "old").unwrap();
+    }
+    let run = || {
+        let output = caption(folder.path(), &["--attention", "looked", "photos/b.png"], b"");
+        assert_eq!(output.status.code(), Some(0));
+        let names = fs::read_dir(&looked).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let names = run();
+    for gone in ["01-other.png", "23-more_.png"] {
+        assert!(!names.contains(gone), "{names:?}");
+    }
+    for kept in ["notes.txt", "1-a.png", "01-a-b.png", "01-a.png"] {
+        assert!(names.contains(kept), "{names:?}");
+    }
+    assert_eq!(run(), names);
 }
 
 #[test]

@@ -69,3 +69,18 @@ fn unreadable_entries_do_not_end_the_run() {
     assert!(error.contains("empty: no photo in it"), "{error}");
     assert!(!error.contains("more/up"), "{error}");
 }
+
+/// A named pipe would be waited for.
+#[test]
+fn a_pipe_is_refused_unless_the_shell_opened_it() {
+    let folder = workplace();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (status, _, error) = caption(folder.path(), &["pipe"]);
+    assert_eq!(status, Some(1));
+    assert!(error.contains("pipe: not a regular file: save the content as a file"), "{error}");
+    let command = format!("{} --model model <(cat photos/a.png)", env!("CARGO_BIN_EXE_caption"));
+    let output = Command::new("bash").current_dir(folder.path()).args(["-c", &command]).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

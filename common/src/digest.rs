@@ -1,13 +1,12 @@
 //! SHA-256 of files and bytes, in lower-case hexadecimal, by which stores, runs and models name the files they belong
 //! to.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The SHA-256 of `bytes` as 64 hexadecimal digits.
 #[must_use]
@@ -21,7 +20,7 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 /// [`Error::Io`] if it cannot be read.
 pub fn of_file(path: &Path) -> Result<String> {
     let mut hasher = HashWriter(Sha256::new());
-    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut file = files::open(path).map_err(Error::io(path))?;
     io::copy(&mut file, &mut hasher).map_err(Error::io(path))?;
     Ok(hex::encode(hasher.0.finalize()))
 }

@@ -1,10 +1,12 @@
+use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A file that cannot be read, written or understood.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), describe_io(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -43,3 +45,36 @@ impl Error {
         Self::text(path, error.line() as u64, error.to_string())
     }
 }
+
+/// The message of an error of the operating system with the next step, such as `not found: check the path`. An error of
+/// another kind, or of a program, keeps its own message.
+#[must_use]
+pub fn describe_io(error: &std::io::Error) -> Cow<'static, str> {
+    let known = match error.kind() {
+        _ if error.raw_os_error().is_none() => None,
+        ErrorKind::NotFound => Some("not found: check the path"),
+        ErrorKind::PermissionDenied => {
+            Some("permission denied: change its permissions, or name another path")
+        }
+        ErrorKind::IsADirectory => Some(FOLDER),
+        ErrorKind::NotADirectory => {
+            Some("a file is where this path needs a folder: check the path")
+        }
+        ErrorKind::AlreadyExists => Some("a file of that name is in the way: check the path"),
+        ErrorKind::StorageFull => {
+            Some("the disk is full: free some space, or name a path on another disk")
+        }
+        ErrorKind::QuotaExceeded => {
+            Some("the disk quota is used up: free some space, or name a path on another disk")
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            Some("the file system is read-only: name a path on another one")
+        }
+        ErrorKind::InvalidFilename => Some("the name is too long: use a shorter one"),
+        _ => None,
+    };
+    known.map_or_else(|| error.to_string().into(), Cow::from)
+}
+
+/// The message for a folder in the place of a file.
+pub(crate) const FOLDER: &str = "a folder, not a file: name a file";

@@ -1,10 +1,52 @@
-//! Atomic replacement of files.
+//! Reading of regular files, and atomic replacement of files.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use atomic_write_file::AtomicWriteFile;
+
+use crate::Size;
+use crate::error::FOLDER;
+
+/// Paths of files that this process has open already, such as those of a shell's `<(command)`.
+const DESCRIPTORS: [&str; 3] = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
+
+/// Opens the regular file at `path` for reading. A named pipe or a device is refused: it could be waited for, or be
+/// endless. A pipe that this process has open already (`<(command)` in a shell) is accepted.
+///
+/// # Errors
+/// If it cannot be opened, or is a folder or not a regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::Error::other(FOLDER));
+    }
+    let is_open = DESCRIPTORS.iter().any(|descriptors| path.starts_with(descriptors));
+    if !metadata.is_file() && !is_open {
+        return Err(io::Error::other("not a regular file: save the content as a file first"));
+    }
+    File::open(path)
+}
+
+/// Reads the file at `path`, which [`open`] accepts, up to a size of `limit`.
+///
+/// # Errors
+/// Those of [`open`], and if it cannot be read or is larger than `limit`.
+pub fn read(path: &Path, limit: Size) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size.min(limit.bytes()) as usize)?;
+    if size <= limit.bytes() {
+        file.take(limit.bytes() + 1).read_to_end(&mut bytes)?;
+    }
+    if size.max(bytes.len() as u64) > limit.bytes() {
+        let message = format!("larger than {limit}, the limit of such a file");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
 
 /// Replaces the file at `path` by `bytes`, in a folder that is created if it is missing. After an error, a kill or a
 /// power loss the file has either the old or the new content.
@@ -33,6 +75,32 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn only_regular_files_up_to_the_limit_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "four").unwrap();
+        assert_eq!(read(&at("file"), Size::new(4)).unwrap(), b"four");
+        let refused =
+            |name: &str, limit| read(&at(name), Size::new(limit)).unwrap_err().to_string();
+        assert!(refused("file", 3).contains("larger than 3 B"));
+        assert_eq!(refused("", 9), FOLDER);
+        assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        assert!(refused("pipe", 9).contains("not a regular file"));
+        let zero = read(Path::new("/dev/zero"), Size::new(9)).unwrap_err().to_string();
+        assert!(zero.contains("not a regular file"), "{zero}");
+    }
+
+    #[test]
+    fn a_pipe_that_is_open_already_is_read() {
+        use std::os::fd::AsRawFd as _;
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"piped").unwrap();
+        drop(writer);
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        assert_eq!(read(Path::new(&path), Size::new(5)).unwrap(), b"piped");
+    }
 
     #[test]
     fn links_are_followed_and_pipes_stay_pipes() {

@@ -4,6 +4,7 @@
     expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
 )]
 
+mod count;
 pub mod digest;
 mod error;
 pub mod files;
@@ -18,7 +19,8 @@ mod size;
 pub mod text;
 mod view;
 
-pub use error::{Error, Result};
+pub use count::{Count, count};
+pub use error::{Error, Result, describe_io};
 pub use grid::{GridShape, sides};
 pub use left_out::LeftOut;
 pub use preprocess::{Preprocess, PreprocessError, Resize};

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Command, Parser};
 use serde_json::json;
 
-use crate::LeftOut;
+use crate::{LeftOut, describe_io};
 
 /// A program and the prefix of its environment variables: each option `--some-option` may be given as the variable
 /// `PREFIX_SOME_OPTION`.
@@ -27,6 +27,8 @@ pub struct Program {
 pub const CAPTIONS: Program = Program { prefix: "SHOWTELL_CAPTIONS_", json_lines: false };
 /// `encoder`.
 pub const ENCODER: Program = Program { prefix: "SHOWTELL_ENCODER_", json_lines: false };
+/// `convert`.
+pub const CONVERT: Program = Program { prefix: "SHOWTELL_CONVERT_", json_lines: false };
 /// `extract`.
 pub const EXTRACT: Program = Program { prefix: "SHOWTELL_EXTRACT_", json_lines: true };
 /// `train`.
@@ -91,7 +93,7 @@ impl Program {
         }
         match message.print().and_then(|()| io::stdout().flush()) {
             Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
-                self.report("error", &format!("standard output: {error}"));
+                self.report("error", &format!("standard output: {}", describe_io(&error)));
                 ExitCode::FAILURE
             }
             _ => status,
@@ -177,14 +179,19 @@ pub fn report_left_out(file: &Path, left_out: &LeftOut) {
     }
 }
 
-/// The message of an error and those of its causes, each once: many messages contain their cause.
+/// The message of an error and those of its causes, each once: many messages contain their cause. Errors of the operating
+/// system are described by [`describe_io`].
 #[must_use]
 pub fn explain(error: &anyhow::Error) -> String {
-    let mut causes = error.chain().map(ToString::to_string);
-    let mut message = causes.next().unwrap_or_default();
-    for cause in causes.filter(|cause| !cause.is_empty()) {
-        if !message.contains(&cause) {
-            message = message + ": " + &cause;
+    let mut message = String::new();
+    for cause in error.chain() {
+        let raw = cause.to_string();
+        let described = cause.downcast_ref().map_or_else(|| raw.clone().into(), describe_io);
+        if message.is_empty() {
+            message = described.into_owned();
+        } else if !described.is_empty() && !message.contains(&raw) && !message.contains(&*described)
+        {
+            message = message + ": " + &described;
         }
     }
     message

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -10,14 +9,25 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::names::normal;
-use crate::{Error, Result};
+use crate::{Error, Result, Size, files};
+
+/// The largest text file that is read: the captions of tens of millions of photos.
+const LIMIT: Size = Size::mib(4 << 10);
 
 /// Reads the file at `path`, without a byte-order mark and with LF at the end of each line.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Text`] with the line if it is not UTF-8.
+/// [`Error::Io`] if it cannot be read or is not a regular file, [`Error::Text`] with the line if it is not UTF-8.
 pub fn read(path: &Path) -> Result<String> {
-    decode(fs::read(path).map_err(Error::io(path))?, path)
+    read_up_to(LIMIT, path)
+}
+
+/// Reads a file like [`read`], up to a size of `limit`.
+///
+/// # Errors
+/// Those of [`read`], and [`Error::Io`] if it is larger.
+pub fn read_up_to(limit: Size, path: &Path) -> Result<String> {
+    decode(files::read(path, limit).map_err(Error::io(path))?, path)
 }
 
 /// Reads the document in the JSON file at `path`.
@@ -105,6 +115,8 @@ fn normalize_line_ends(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn decoded(bytes: &[u8]) -> Result<String> {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
+use anyhow::ensure;
+use common::count;
 use common::names::one_line;
 use common::program::print;
 use common::{Preprocess, View};
@@ -97,23 +98,19 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `extract verify`: success if everything is as it was written.
-pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
+/// `extract verify`: prints the problems, one per line on standard output, and fails if there are any.
+pub(crate) fn verify(options: &Verify) -> anyhow::Result<()> {
     let store = FeatureStore::open(&options.store)?;
     let problems = store.verify()?;
     for problem in &problems {
         print(one_line(&problem.to_string()))?;
     }
     let place = options.store.display();
-    if problems.is_empty() {
-        let waiting = store.len() - Report::of(&store).removed - store.complete();
-        print(format_args!(
-            "{place}: {} images, all intact; {waiting} rows not yet extracted",
-            store.complete()
-        ))?;
-    } else {
-        print(format_args!("{place}: {} problems", problems.len()))?;
-        print(format_args!("  {REPAIR}"))?;
-    }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    ensure!(problems.is_empty(), "{place}: {}\n  {REPAIR}", count(problems.len(), "problem"));
+    let waiting = store.len() - Report::of(&store).removed - store.complete();
+    print(format_args!(
+        "{place}: {}, all intact; {} not yet extracted",
+        count(store.complete(), "image"),
+        count(waiting, "row")
+    ))
 }

@@ -3,6 +3,7 @@
 mod compare;
 mod images;
 mod inspect;
+mod interrupt;
 mod memory;
 mod merge;
 mod options;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
             Some(Command::Plan(options)) => run::plan(&options)?,
             Some(Command::Merge(options)) => merge::run(&options)?,
             Some(Command::Inspect(options)) => inspect::inspect(&options)?,
-            Some(Command::Verify(options)) => return inspect::verify(&options),
+            Some(Command::Verify(options)) => inspect::verify(&options)?,
         }
         Ok(ExitCode::SUCCESS)
     })

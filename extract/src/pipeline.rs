@@ -16,6 +16,7 @@ use ndarray::{Array4, ArrayView3, Axis, concatenate};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
+use crate::interrupt;
 use crate::memory::Memory;
 use crate::options::Job;
 use crate::progress::Progress;
@@ -25,6 +26,10 @@ const WAITING: usize = 2;
 
 /// What became of the images.
 pub(crate) struct Outcome {
+    /// Number of images whose grids were written.
+    pub(crate) written: usize,
+    /// Whether a signal came before all images were read.
+    pub(crate) interrupted: bool,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) elapsed: Duration,
     /// How long the encoder ran.
@@ -63,7 +68,7 @@ struct Finished<'a> {
     planes: Array4<f32>,
 }
 
-/// Encodes the images of `pending` and writes their grids.
+/// Encodes the images of `pending` and writes their grids, until a signal comes.
 pub(crate) fn run(
     job: &Job,
     encoder: &mut Encoder,
@@ -87,13 +92,14 @@ pub(crate) fn run(
     });
     progress.end();
     // Where the store fails the encoder is told only that nobody listens.
-    let mut skipped = written
+    let (mut skipped, written) = written
         .map_err(|_| anyhow!("the thread that writes the store ended early"))?
         .context("the images encoded so far are kept")?;
     let (unreadable, busy) = read.context("the images encoded so far are kept")?;
     skipped.extend(unreadable);
     skipped.sort_by(|a, b| a.image.cmp(&b.image));
-    Ok(Outcome { skipped, elapsed: start.elapsed(), busy })
+    let interrupted = !progress.is_complete();
+    Ok(Outcome { written, interrupted, skipped, elapsed: start.elapsed(), busy })
 }
 
 fn decode_all<'a>(
@@ -182,6 +188,12 @@ fn encode_all<'a>(
         to_store.send(Finished { images, planes }).map_err(|_| anyhow!("the store was closed"))
     };
     for (pending, image) in decoded {
+        if interrupt::is_interrupted() {
+            progress.note(
+                "interrupted: what is encoded is being saved; a second signal ends this at once",
+            );
+            return Ok((skipped, busy));
+        }
         progress.advance(image.is_err());
         match image {
             Ok(Decoded { source, stamp, tensors }) => {
@@ -200,12 +212,12 @@ fn encode_all<'a>(
     Ok((skipped, busy))
 }
 
-/// Gives the images whose grids cannot be stored.
+/// Gives the images whose grids cannot be stored, and the number of those that were.
 fn write_all(
     store: &mut StoreWriter,
     finished: Receiver<Finished>,
-) -> features::Result<Vec<Skipped>> {
-    let mut skipped = Vec::new();
+) -> features::Result<(Vec<Skipped>, usize)> {
+    let (mut skipped, mut written) = (Vec::new(), 0);
     let (dtype, views) = (store.provenance().dtype, store.provenance().views.len());
     for Finished { images, planes } in finished {
         let mut batch = Vec::with_capacity(images.len());
@@ -222,8 +234,9 @@ fn write_all(
             }
         }
         store.write(&batch)?;
+        written += batch.len();
     }
-    Ok(skipped)
+    Ok((skipped, written))
 }
 
 /// Why grids cannot be stored, if they cannot.

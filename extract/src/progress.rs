@@ -115,6 +115,11 @@ impl Progress {
         }
     }
 
+    /// Whether all images were counted.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.done == self.images
+    }
+
     fn line(&self) {
         let speed = self.done as f64 / self.start.elapsed().as_secs_f64();
         let line = json!({

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use common::names::one_line;
 use common::program::print;
 use data::Captions;
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::compare::compare;
 use crate::images::{self, Listing, NAMED, Skipped};
+use crate::interrupt;
 use crate::options::{Job, Plan as PlanOptions, Run};
 use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};
@@ -75,7 +76,16 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let rows = store.rows_for(&names)?.into_iter();
     let pending = rows.zip(work.encode).map(|(row, image)| Pending { row, image });
     let pending = pending.collect::<Vec<_>>();
+    interrupt::catch_signals()?;
     let outcome = pipeline::run(job, &mut encoder, &mut store, &pending, &mut progress)?;
+    if outcome.interrupted {
+        store.finish()?;
+        bail!(
+            "{place}: interrupted: {} of {} images were encoded and are kept\n  Run the same command again to go on.",
+            outcome.written,
+            pending.len()
+        );
+    }
     let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
     store.finish()?;
     let counts = Counts { done, written: pending.len() - outcome.skipped.len(), removed };

@@ -175,6 +175,45 @@ fn lists_name_images_as_text_and_as_csv() {
 }
 
 #[test]
+fn a_photo_or_captions_in_the_place_of_a_list_are_named_as_such() {
+    let workplace = Workplace::new(2);
+    let refused = |images: &str, parts: &[&str]| {
+        for command in [&[][..], &["plan"]] {
+            let options = ["--images", images, "--encoder", ENCODER_FILE, "--store", "s.h5"];
+            let said = workplace.run(&[command, &options].concat());
+            assert_eq!(said.status, 1, "{images}");
+            let all = parts.iter().all(|part| said.stderr.contains(part));
+            assert!(all, "{parts:?} in {}", said.stderr);
+            assert!(!workplace.path("s.h5").exists());
+        }
+    };
+    refused("Images/000.png", &["000.png: a photo, not a folder", "--images DIR", "caption FILE"]);
+    fs::write(workplace.path("a.heic"), "ftypheic").unwrap();
+    refused("a.heic", &["a.heic: a photo, not a folder"]);
+    for (name, text) in [
+        ("captions.txt", "\u{feff}\nImage, Caption\n000.png,one\n"),
+        ("captions.token", "000.png#0\tone\n"),
+    ] {
+        fs::write(workplace.path(name), text).unwrap();
+        refused(name, &[name, ": a captions file, not a list", "--images DIR", "--captions"]);
+    }
+}
+
+#[test]
+fn names_with_folders_that_captions_do_not_have_are_explained() {
+    let workplace = Workplace::new(2);
+    fs::write(workplace.path("list.txt"), "Images/000.png\nImages/001.png\n").unwrap();
+    let captions = "image,caption\nabsent.png,none\n001.png,one\n";
+    fs::write(workplace.path("captions.txt"), captions).unwrap();
+    let said = extract(&workplace, "list.txt", "a.h5", &["--captions", "captions.txt"], &[]);
+    let note = "the captions name 001.png, the images Images/001.png: names must be the same";
+    assert!(said.stderr.contains(note), "{}", said.stderr);
+    assert!(said.stderr.contains("--images DIR"), "{}", said.stderr);
+    let said = extract(&workplace, "Images", "b.h5", &["--captions", "captions.txt"], &[]);
+    assert!(!said.stderr.contains("names must be the same"), "{}", said.stderr);
+}
+
+#[test]
 fn archives_are_read_where_they_lie() {
     let workplace = Workplace::new(12);
     fs::remove_dir(workplace.path("Images/more")).unwrap();

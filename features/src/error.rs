@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use common::View;
+use common::{View, describe_io};
 
 use crate::{Field, Shard};
 
@@ -9,7 +9,7 @@ use crate::{Field, Shard};
 #[expect(missing_docs, reason = "the fields are named in the messages")]
 pub enum Error {
     /// The file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), describe_io(source))]
     Io { path: PathBuf, source: std::io::Error },
     /// The store does not exist.
     #[error("{}: feature store not found\n  Fill it with `extract` (make extract), or name another one.", path.display())]

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use common::PreprocessError;
+use common::{PreprocessError, describe_io};
 
 use crate::ImageError;
 
@@ -8,7 +8,7 @@ use crate::ImageError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), describe_io(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -47,9 +47,9 @@ pub enum Error {
     },
     /// Weights of a network in another file cannot be read.
     #[error(
-        "{}: its weights are in `{location}`: {source}\n  \
+        "{}: its weights are in `{location}`: {}\n  \
          Put the file that belongs to it beside it, or make one file of both with `encoder adapt`.",
-        path.display()
+        path.display(), describe_io(source)
     )]
     ExternalData {
         /// The ONNX file.

@@ -1,15 +1,17 @@
 //! The identity of a network: a hash over its graph and its weights, those in other files included.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use common::digest;
+use common::{Size, digest, files};
 use outline::{ExternalData, Outline};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Error, Result};
+
+/// The largest ONNX file; larger networks have external data.
+pub(crate) const MAX_FILE: Size = Size::mib(2 << 10);
 
 /// Separates the hashes of networks of several files from those of files.
 const SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
@@ -24,7 +26,7 @@ const SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
 /// [`Error::Io`] if the file cannot be read; [`Error::ExternalData`] if another file is missing, is shorter than the
 /// graph says, or is outside the folder of the ONNX file.
 pub fn identify(path: &Path) -> Result<String> {
-    let file = fs::read(path).map_err(Error::io(path))?;
+    let file = files::read(path, MAX_FILE).map_err(Error::io(path))?;
     sha256(path, &file, &Outline::parse(&file))
 }
 
@@ -70,6 +72,7 @@ fn content(folder: &Path, part: &ExternalData) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;
@@ -151,7 +154,7 @@ mod tests {
     #[test]
     fn missing_weights_are_named() {
         for (location, part, problem) in [
-            ("n.data", "", "No such file"),
+            ("n.data", "", "not found"),
             ("../n.data", "", "not a file beside it"),
             ("/etc/passwd", "", "not a file beside it"),
             ("", "", "not a file beside it"),

@@ -1,8 +1,8 @@
 //! An ONNX file in memory: read once for its hash, its outline and its session.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::files;
 use outline::Outline;
 
 use crate::{Error, Result, identity};
@@ -19,7 +19,7 @@ pub(crate) struct NetworkFile {
 impl NetworkFile {
     /// Reads the file at `path`, and the external data of its network for the identity.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(Error::io(path))?;
+        let bytes = files::read(path, identity::MAX_FILE).map_err(Error::io(path))?;
         let outline = Outline::parse(&bytes);
         let sha256 = identity::sha256(path, &bytes, &outline)?;
         Ok(Self { path: path.to_path_buf(), bytes, outline, sha256 })

@@ -91,6 +91,12 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     let app = serve::app(backend, cli.options.clone(), draining)?;
     let address = listener.local_addr()?;
     tracing::info!("listening at http://{address}/");
+    if !address.ip().to_canonical().is_loopback() && cli.options.api_key.is_none() {
+        tracing::warn!(
+            "{address}: no API key: every client that can reach this address is answered: set a key with --api-key \
+             (SHOWTELL_SERVE_API_KEY), or listen on 127.0.0.1 (--host)"
+        );
+    }
     if let Err(error) = print(format_args!("http://{address}/")) {
         // Standard output is closed; the server works without it.
         tracing::warn!("the address cannot be printed: {}", explain(&error));

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use common::{Size, describe_io};
+
 use crate::run::EncoderDifference;
 
 /// An error of training. Its message names the file and the next step.
@@ -100,6 +102,18 @@ pub enum Error {
         attention: i64,
         /// Number of heads.
         heads: i64,
+    },
+    /// A network does not fit into memory.
+    #[error(
+        "[network]: a network of these sizes needs {need} of memory for training{}\n  \
+         Lower hidden, embedding, annotation or attention in the table [network] of --config FILE.",
+        memory.map(|memory| format!(", and this machine has {memory}")).unwrap_or_default()
+    )]
+    NetworkTooLarge {
+        /// The memory that its training needs.
+        need: Size,
+        /// The memory of the machine, if that is the limit.
+        memory: Option<Size>,
     },
     /// Settings cannot be written as TOML.
     #[error("settings: {0}")]

@@ -9,6 +9,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
+mod memory;
 mod optimizer;
 pub mod provenance;
 pub mod recipes;

@@ -117,7 +117,7 @@ fn scores_are_printed_and_written() {
     assert_eq!(scores["images"], 3);
     assert_eq!(scores["health"]["vocabulary"], 13);
     assert!(scores["protocol"].as_str().unwrap().contains("CoreNLP 3.4.1"));
-    assert!(table.contains("unfinished          33.3 %"), "{table}");
+    assert!(table.contains("open last word      33.3 %"), "{table}");
     let images = read(&per_image);
     assert_eq!(images["3.jpg"]["tokens"], "a man sits on a bench with a");
     assert!((images["1.jpg"]["BLEU-4"].as_f64().unwrap() - 1.0).abs() < 1e-6);

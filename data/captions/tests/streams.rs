@@ -119,7 +119,7 @@ fn a_full_disk_is_an_error_that_is_printed_once() {
     for (command, output) in Commands::new().run(full_disk, Stdio::piped) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{command}: {said}");
-        assert_eq!(said.matches("No space left").count(), 1, "{command}: {said}");
+        assert_eq!(said.matches("the disk is full").count(), 1, "{command}: {said}");
         assert!(said.contains("standard output"), "{command}: {said}");
     }
 }
@@ -165,6 +165,40 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause_once() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}: {said}");
         assert!(said.contains("captions.txt") || said.contains("gone: "), "{command}: {said}");
-        assert_eq!(said.matches("os error").count(), 1, "{command}: {said}");
+        assert_eq!(said.matches("check the path").count(), 1, "{command}: {said}");
+        assert!(!said.contains("os error"), "{command}: {said}");
     }
+}
+
+/// A named pipe would be waited for.
+#[test]
+fn a_pipe_or_a_folder_in_the_place_of_a_file_is_refused_at_once() {
+    let commands = Commands::new();
+    let pipe = commands.0.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    fs::create_dir(commands.0.path().join("folder")).unwrap();
+    for (name, problem) in [
+        ("pipe", "pipe: not a regular file: save the content as a file first"),
+        ("folder", "folder: a folder, not a file: name a file"),
+    ] {
+        for command in [
+            "score --references X --hypotheses h.json",
+            "score --references r.json --hypotheses X",
+            "score --references r.json --hypotheses h.json --captions X",
+            "vocabulary --captions X --out v.json",
+            "import X --out imported",
+            "looked --objects X --captions captions.jsonl",
+            "looked --objects objects.json --captions X",
+        ] {
+            let command = command.replace('X', name);
+            let output = commands.output(&command, "", Stdio::piped(), Stdio::piped());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            assert!(said.contains(problem), "{command}: {said}");
+        }
+    }
+    let scenes = "scenes --train 1 --dev 1 --test 1 --out captions.txt";
+    let output = commands.output(scenes, "", Stdio::piped(), Stdio::piped());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("needs a folder: check the path"), "{said}");
 }

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use common::describe_io;
+
 use crate::{Checksum, Source};
 
 /// A download that failed.
@@ -73,7 +75,7 @@ pub enum Problem {
         total: Option<u64>,
     },
     /// The part that arrived cannot be written.
-    #[error(transparent)]
+    #[error("{}", describe_io(.0))]
     Io(#[from] io::Error),
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use common::{quotes, text};
 
 use super::{Listing, Place, archive};
@@ -13,6 +13,11 @@ pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
     let wrong = || format!("{}: cannot be read as a list of images", path.display());
     let text = text::read(path).with_context(wrong)?;
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    ensure!(
+        is_csv || !is_captions(&text),
+        "{}: a captions file, not a list of images\n  Name the folder of the photos (--images DIR), and this file with --captions.",
+        path.display()
+    );
     let lines = if is_csv { csv(path, &text, listing)? } else { plain(&text) };
     let folder = path.parent().unwrap_or(Path::new(""));
     for (name, place) in lines {
@@ -24,6 +29,18 @@ pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a text begins as a captions file does: with the header `image,caption`, or `name.jpg#0<TAB>caption`.
+fn is_captions(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let is_numbered = |(name, _): (&str, &str)| {
+        let number = name.rsplit_once('#').map(|(_, number)| number);
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let columns = first.split(',').map(|column| column.trim().to_ascii_lowercase());
+    let is_header = columns.eq(["image", "caption"]);
+    is_header || first.split_once('\t').is_some_and(is_numbered)
 }
 
 /// Names with their paths.

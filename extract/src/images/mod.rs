@@ -14,11 +14,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 use common::LeftOut;
-use common::names::normal;
-use common::names::one_line;
+use common::names::{normal, note_on_folders, one_line};
 use data::Captions;
 use features::{MAX_NAME_BYTES, Shard, Source, Stamp};
-use models::decode::EXTENSIONS;
+use models::decode::{EXTENSIONS, has_image_extension, unread_kind};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -210,6 +209,11 @@ pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listin
         archive::read(source, &mut listing, false)?;
     } else if archive::is_compressed(source) {
         bail!("{}: {}", source.display(), archive::COMPRESSED);
+    } else if source.is_file() && (has_image_extension(source) || unread_kind(source).is_some()) {
+        bail!(
+            "{}: a photo, not a folder, an archive or a list of images\n  Name its folder (--images DIR), or caption it (`caption FILE`).",
+            source.display()
+        );
     } else if source.is_file() {
         list::read(source, &mut listing)?;
     } else {
@@ -257,6 +261,9 @@ pub(crate) fn report_captions(images: &[Image], captions: &Captions, progress: &
             bare.len(),
             examples(&bare)
         ));
+    }
+    if let Some(note) = note_on_folders(absent.iter().map(Cow::as_ref), present) {
+        progress.note(&note);
     }
 }
 

@@ -1,15 +1,15 @@
 //! Checkpoints of `PyTorch`: names and tensors.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
+use common::files;
 use half::{bf16, f16};
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::{Error, Result};
+use crate::{Error, MAX_FILE, Result};
 
 /// Ends the names of counters of training batches, which the network does not use.
 const COUNTER: &str = "num_batches_tracked";
@@ -77,6 +77,8 @@ impl Checkpoint {
 type Floats = fn(&[u8]) -> Vec<f32>;
 
 fn read_pytorch(path: &Path) -> Result<BTreeMap<String, ArrayD<f32>>> {
+    // A pipe or a folder is refused here.
+    files::open(path)?;
     let mut tensors = BTreeMap::new();
     for (name, tensor) in PytorchReader::new(path)?.into_tensors() {
         let floats: Floats = match tensor.dtype() {
@@ -93,7 +95,7 @@ fn read_pytorch(path: &Path) -> Result<BTreeMap<String, ArrayD<f32>>> {
 }
 
 fn read_safetensors(path: &Path) -> Result<BTreeMap<String, ArrayD<f32>>> {
-    let bytes = fs::read(path)?;
+    let bytes = files::read(path, MAX_FILE)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in SafeTensors::deserialize(&bytes)?.iter() {
         let floats: Floats = match view.dtype() {

@@ -1,10 +1,10 @@
-use common::PreprocessError;
+use common::{PreprocessError, describe_io};
 
 /// Failures to make an encoder of a classifier. They do not name the file; the caller does.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error(transparent)]
+    #[error("{}", describe_io(.0))]
     Io(#[from] std::io::Error),
     /// The bytes are not an ONNX file.
     #[error("not an ONNX file")]

@@ -7,13 +7,15 @@ mod checkpoint;
 mod error;
 mod families;
 
-use std::fs;
 use std::path::Path;
 
-pub use adapt::adapt;
-use common::Preprocess;
+pub use adapt::{adapt, stated_preprocess};
+use common::{Preprocess, Size, files};
 pub use error::{Error, Result};
 pub use families::convert;
+
+/// The largest file of a classifier that is read.
+const MAX_FILE: Size = Size::mib(16 << 10);
 
 /// Makes an encoder of the classifier at `path`, an ONNX file if its name ends in `.onnx`, else a checkpoint. `blocks` is
 /// the number of blocks at the end of the network whose outputs make up a cell.
@@ -22,7 +24,7 @@ pub use families::convert;
 /// Those of [`adapt`] and [`convert`]; [`Error::Io`] if the file cannot be read.
 pub fn encoder(path: &Path, preprocess: &Preprocess, blocks: usize) -> Result<Vec<u8>> {
     if path.extension().is_some_and(|extension| extension == "onnx") {
-        let classifier = fs::read(path)?;
+        let classifier = files::read(path, MAX_FILE)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         return adapt(&classifier, folder, preprocess.clone(), blocks);
     }

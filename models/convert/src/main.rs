@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use common::program::{print, warn};
+use common::program::{CONVERT, print};
 use common::{GridShape, files};
 use convert::catalogue::{self, Recipe};
 
@@ -26,13 +26,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match make(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            warn(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    CONVERT.run(|cli| make(cli).map(|()| ExitCode::SUCCESS))
 }
 
 /// Makes the encoder, unless it is in place.

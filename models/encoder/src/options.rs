@@ -10,31 +10,32 @@ use models::preprocess::Resize;
 /// The grid and its images.
 #[derive(Args)]
 pub(crate) struct GridOptions {
-    /// Height and width of the input in pixels, where the classifier does not fix them.
-    #[arg(long, default_value_t = 224, value_name = "N",
+    /// Height and width of the input in pixels, where the classifier does not fix them [default: what the classifier
+    /// states, else 224].
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(32..=4096))]
-    size: u32,
+    size: Option<u32>,
     /// Number of blocks at the end of the network whose outputs make up a cell, each normalised. One is the plain output;
     /// captions were measured to be better with two.
     #[arg(long, default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=16))]
     blocks: u8,
-    /// How images are brought to the input size.
-    #[arg(long, default_value = "squash", value_name = "HOW")]
-    resize: Resize,
-    /// The mean of each channel (red, green, blue) of values from 0 to 1 [default: ImageNet's, 0.485,0.456,0.406; that of
-    /// the network's family, if it is known].
+    /// How images are brought to the input size [default: what the classifier states, else squash].
+    #[arg(long, value_name = "HOW")]
+    resize: Option<Resize>,
+    /// The mean of each channel (red, green, blue) of values from 0 to 1 [default: what the classifier states, else that of
+    /// the network's family, if it is known, else ImageNet's, 0.485,0.456,0.406].
     #[arg(long, value_name = "R,G,B")]
     mean: Option<Channels>,
-    /// The standard deviation of each channel [default: 0.229,0.224,0.225, or as above].
+    /// The standard deviation of each channel [default: as above, of ImageNet 0.229,0.224,0.225].
     #[arg(long, value_name = "R,G,B")]
     std: Option<Channels>,
 }
 
 impl GridOptions {
-    /// Height and width of the input.
+    /// Height and width of the input, where nothing else states them.
     pub(crate) fn size(&self) -> [u32; 2] {
-        [self.size; 2]
+        [self.size.unwrap_or(224); 2]
     }
 
     pub(crate) fn blocks(&self) -> usize {
@@ -46,7 +47,9 @@ impl GridOptions {
         let mean = self.mean.map_or(usual.mean, |mean| mean.0);
         let std = self.std.map_or(usual.std, |std| std.0);
         ensure!(std.iter().all(|std| *std > 0.0), "--std: must be above zero");
-        Ok(Preprocess { resize: self.resize, mean, std, ..usual.clone() })
+        let size = self.size.map_or(usual.size, |size| [size; 2]);
+        let resize = self.resize.unwrap_or(usual.resize);
+        Ok(Preprocess { size, resize, mean, std })
     }
 }
 

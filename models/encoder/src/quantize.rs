@@ -1,10 +1,10 @@
 //! `encoder quantize`: int8 encoders.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use common::{Size, files};
 use data::Captions;
 use data::splits::{Split, Splits, folder_of};
 use models::Limits;
@@ -12,6 +12,9 @@ use models::decode::MAX_PIXELS;
 
 use crate::calibration::Calibration;
 use crate::output;
+
+/// The largest file of a photo.
+const MAX_PHOTO: Size = Size::mib(1 << 10);
 
 #[derive(Args)]
 pub(crate) struct Quantize {
@@ -44,7 +47,7 @@ pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
     let mut calibration = Calibration::open(&options.encoder)?;
     for photo in &photos {
         let path = options.images.join(photo);
-        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        let bytes = files::read(&path, MAX_PHOTO).with_context(|| path.display().to_string())?;
         let image = models::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
         calibration.observe(&image).with_context(|| path.display().to_string())?;
     }

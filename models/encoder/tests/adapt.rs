@@ -231,6 +231,22 @@ fn normalisation_is_taken_from_the_command_line() {
     assert!(workplace.adapt(&["--mean", "1,2"]).unwrap_err().starts_with("Some(2)"));
 }
 
+/// An encoder keeps its preprocessing when it is adapted again, but for what flags change.
+#[test]
+fn a_stated_preprocessing_is_kept() {
+    let workplace = Workplace::new(&classifier(Fixed(1), Pool::GlobalAverage));
+    workplace
+        .adapt(&["--mean", "0.5,0.25,0.5", "--std", "0.25,0.5,1", "--resize", "crop"])
+        .unwrap();
+    let stated = open(&workplace.path("encoder.onnx")).preprocess().clone();
+    fs::rename(workplace.path("encoder.onnx"), workplace.path("classifier.onnx")).unwrap();
+    workplace.adapt(&[]).unwrap();
+    assert_eq!(*open(&workplace.path("encoder.onnx")).preprocess(), stated);
+    workplace.adapt(&["--std", "1,1,1"]).unwrap();
+    let changed = Preprocess { std: [1.0; 3], ..stated };
+    assert_eq!(*open(&workplace.path("encoder.onnx")).preprocess(), changed);
+}
+
 #[test]
 fn what_cannot_be_cut_is_refused_and_nothing_is_written() {
     let channels_last = {

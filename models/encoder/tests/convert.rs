@@ -136,3 +136,34 @@ fn damaged_checkpoints_are_refused() {
         }
     }
 }
+
+/// A named pipe would be waited for.
+#[test]
+fn only_regular_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["convert", "adapt", "quantize"] {
+        for (file, problem) in [
+            ("pipe", "not a regular file: save the content as a file first"),
+            ("", "a folder, not a file: name a file"),
+            ("gone", "not found: check the path"),
+        ] {
+            let path = folder.path().join(file);
+            if file == "pipe" && !path.exists() {
+                assert!(
+                    std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()
+                );
+            }
+            let captions = folder.path().join("captions.txt");
+            fs::write(&captions, "image,caption\n1.jpg,a\n2.jpg,b\n3.jpg,c\n").unwrap();
+            let mut program = Command::new(env!("CARGO_BIN_EXE_encoder"));
+            program.arg(command).arg(&path).arg("--out").arg(folder.path().join("out.onnx"));
+            if command == "quantize" {
+                program.arg("--captions").arg(captions);
+            }
+            let output = program.output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            assert!(said.contains(problem) && !said.contains("os error"), "{command}: {said}");
+        }
+    }
+}

@@ -78,6 +78,22 @@ fn options_without_effect_are_refused_with_the_right_form() {
 }
 
 #[test]
+fn an_open_address_without_a_key_is_a_warning() {
+    let warning = |flags: &[&str]| {
+        let log = Process::start(flags, Stdio::piped()).log();
+        log.lines()
+            .filter(|line| line.contains("no API key"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let open = warning(&["--host", "0.0.0.0"]);
+    let [line] = &open[..] else { panic!("{open:?}") };
+    assert!(line.contains("WARN") && line.contains("--api-key"), "{line}");
+    assert_eq!(warning(&["--host", "0.0.0.0", "--api-key", "secret"]), [""; 0]);
+    assert_eq!(warning(&[]), [""; 0]);
+}
+
+#[test]
 fn each_request_is_one_line_of_json_and_probes_are_not_logged() {
     let server = Process::start(&["--log-format", "json"], Stdio::piped());
     for path in ["health", "ready", "metrics", "api/openapi.json", "nothing"] {

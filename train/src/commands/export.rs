@@ -1,17 +1,21 @@
 //! `train export`.
 
 use std::path::Path;
+use std::{fs, io};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use common::program::print;
 use data::Split;
 use tch::Device;
-use train::export::{ExportOptions, Weights, check, export as write};
+use train::export::{ExportOptions, Weights, check, export as export_run, write};
 use train::run::RunFolder;
 use train::settings::check_search;
 
 use super::scoring::{self, Member, SeenImages};
 use crate::options;
+
+/// The folder in a run folder for an export that is checked first.
+const TRIAL_FOLDER: &str = "export.part";
 
 /// Minimum share of captions that the exported network shares with the trained one.
 fn min_share(weights: Weights) -> f64 {
@@ -25,13 +29,31 @@ pub(crate) fn export(options: &options::ExportArgs) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
     let form =
         ExportOptions { weights: options.weights, data_licence: options.data_licence.clone() };
-    export_best(&folder, &form)?;
-    if options.check { compare(&folder, options) } else { Ok(()) }
+    if options.check {
+        check_first(&folder, options, &form)?;
+    }
+    export_best(&folder, &form)
+}
+
+/// Exports into a folder beside the files of the run, compares the captions, and removes that folder.
+fn check_first(
+    folder: &RunFolder,
+    options: &options::ExportArgs,
+    form: &ExportOptions,
+) -> anyhow::Result<()> {
+    let trial = RunFolder::new(&folder.path().join(TRIAL_FOLDER));
+    let checked = compare(folder, &trial, options, form);
+    match fs::remove_dir_all(trial.path()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            checked.and(Err(error).with_context(|| trial.path().display().to_string()))
+        }
+        _ => checked,
+    }
 }
 
 /// Exports the best checkpoint of a run, and reports how to serve it.
 pub(super) fn export_best(folder: &RunFolder, options: &ExportOptions) -> anyhow::Result<()> {
-    let manifest = write(folder, options)?;
+    let manifest = export_run(folder, options)?;
     let (path, quoted) = (folder.path().display(), make_quoted(folder.path()));
     match manifest.find_encoder(folder.path(), None) {
         Ok(_) => {
@@ -44,13 +66,19 @@ pub(super) fn export_best(folder: &RunFolder, options: &ExportOptions) -> anyhow
     }
 }
 
-fn compare(folder: &RunFolder, options: &options::ExportArgs) -> anyhow::Result<()> {
+fn compare(
+    folder: &RunFolder,
+    trial: &RunFolder,
+    options: &options::ExportArgs,
+    form: &ExportOptions,
+) -> anyhow::Result<()> {
     let members = [Member::open(folder.clone(), Device::Cpu)?];
     let [Member { run, .. }] = &members;
     let search = options.search.apply(run.config.search);
     check_search(&search)?;
     let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Score)?;
-    let found = check(folder, run, &scored.images, &scored.store, &search)?;
+    write(run, trial, form)?;
+    let found = check(trial, run, &scored.images, &scored.store, &search)?;
     print(format_args!(
         "{} of {} captions of the dev split equal those of the trained network, beam {}; their \
          log-probabilities differ by at most {:.1e}",
@@ -58,7 +86,8 @@ fn compare(folder: &RunFolder, options: &options::ExportArgs) -> anyhow::Result<
     ))?;
     ensure!(
         found.share() >= min_share(options.weights),
-        "{}: the captions of the exported network differ from those of the trained one",
+        "{}: the captions of the exported network differ from those of the trained one: nothing was replaced\n  \
+         Export with other --weights.",
         folder.path().display()
     );
     Ok(())

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::ensure;
+use common::names::note_on_folders;
 use common::program::warn;
 use data::{Split, Vocabulary};
 use models::SearchOptions;
@@ -57,8 +58,12 @@ impl Prepared {
             without_grid: training.without_grid + dev.without_grid,
         };
         images.report(&data.splits.to_string());
+        explain_names(&data);
         images.check()?;
-        warn_of_copies(&trained_on.seen(&dev.images, &data.store)?);
+        let test = data.scored_images(Split::Test).images;
+        for (split, images) in [(Split::Dev, &dev.images), (Split::Test, &test)] {
+            warn_of_copies(split, &trained_on.seen(images, &data.store)?);
+        }
         if config.training.consensus > 0.0 {
             weigh_by_consensus(&mut training.images, config.training.consensus);
         }
@@ -122,10 +127,20 @@ impl ImageCounts {
     }
 }
 
-fn warn_of_copies(copies: &[String]) {
+/// Explains names of captions that differ from those of the store in their folders.
+fn explain_names(data: &DataSet) {
+    let captioned = data.captions.iter().map(|of| of.image.as_str());
+    let absent = captioned.filter(|image| data.store.find(image).is_none());
+    let stored = data.store.images().into_iter().map(|(name, _)| name);
+    if let Some(note) = note_on_folders(absent, stored) {
+        warn(note);
+    }
+}
+
+fn warn_of_copies(split: Split, copies: &[String]) {
     if let Some(first) = copies.first() {
         warn(format_args!(
-            "warning: {} dev images are trained on as well, such as {first}\n  \
+            "warning: {} {split} images are trained on as well, such as {first}\n  \
              Their scores say nothing about new photos, and `train evaluate` refuses them. Remove the copies.",
             copies.len()
         ));

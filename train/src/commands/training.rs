@@ -1,6 +1,6 @@
 //! `train fit` and `train refine`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +37,7 @@ fn train(
 ) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
     let state = run_state(&folder, options)?;
+    let is_new = !folder.path().exists();
     let lock = (state == RunState::Begun).then(|| folder.lock()).transpose()?;
     let device = choose_device(&options.device)?;
     let prepared = prepare(&folder, state)?;
@@ -46,10 +47,9 @@ fn train(
     folder.config_text(config)?;
     let mut fit = Fit::new(&folder, config, data, device)?;
     let _lock = lock.map_or_else(|| lock_new(&folder), Ok)?;
-    prepared.save(&folder, state)?;
-    begin(&mut fit, config)?;
-    fit.interrupt_by(&interrupt_flag()?);
-    let stop = fit.run()?;
+    let unused = UnusedFolder { folder: &folder, is_new };
+    let stop = begin_and_run(&mut fit, &prepared, &folder, state);
+    let stop = stop.inspect_err(|_| unused.remove())?;
     report_end(&fit, stop, config.training.patience);
     match stop {
         Stop::Interrupted => Ok(()),
@@ -57,22 +57,49 @@ fn train(
     }
 }
 
-/// Resumes the run, or begins a refinement with the weights of the run that it refines.
-fn begin(fit: &mut Fit, config: &RunConfig) -> anyhow::Result<()> {
+/// Writes the first files of a run, or reads its last checkpoint, and trains it.
+fn begin_and_run(
+    fit: &mut Fit,
+    prepared: &Prepared,
+    folder: &RunFolder,
+    state: RunState,
+) -> anyhow::Result<Stop> {
+    prepared.save(folder, state)?;
     if let Some(progress) = fit.resume()? {
         warn(format_args!("resuming after epoch {}, step {}", progress.epoch, progress.steps));
-    } else if let Some(refinement) = &config.refinement {
+    } else if let Some(refinement) = &prepared.config.refinement {
         fit.begin_with(&RunFolder::new(&refinement.from).best())?;
     }
-    Ok(())
+    fit.interrupt_by(&interrupt_flag()?);
+    Ok(fit.run()?)
+}
+
+/// The folder of a run that failed.
+struct UnusedFolder<'a> {
+    folder: &'a RunFolder,
+    /// Whether this process made it.
+    is_new: bool,
+}
+
+impl UnusedFolder<'_> {
+    /// Removes the folder if it is new and has no checkpoint: nothing in it can be used.
+    fn remove(&self) {
+        if self.is_new && !self.folder.last().exists() && !self.folder.best().exists() {
+            let _ = fs::remove_dir_all(self.folder.path());
+        }
+    }
 }
 
 /// Whether the folder holds a run; it is refused unless it may be resumed.
 fn run_state(folder: &RunFolder, options: &TrainArgs) -> anyhow::Result<RunState> {
     let path = folder.path().display();
     if !folder.last().exists() {
+        ensure!(
+            !options.resume || folder.has_config(),
+            "{path}: no run to resume\n  Begin one without --resume, or name its folder (--run DIR)."
+        );
         if options.resume {
-            warn(format_args!("{path}: no run to resume; a new one begins"));
+            warn(format_args!("{path}: the run has no checkpoint yet: it begins again"));
         }
         return Ok(RunState::New);
     }

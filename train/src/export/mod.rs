@@ -42,6 +42,14 @@ pub struct ExportOptions {
 /// Those of [`RunFolder::open_best`], [`Error::Torch`] if a weight cannot be read, and [`Error::File`].
 pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let run = folder.open_best(Device::Cpu)?;
+    write(&run, folder, options)
+}
+
+/// Writes the graphs and the manifest of a run into a folder, which need not be that of the run.
+///
+/// # Errors
+/// [`Error::Torch`] if a weight cannot be read, and [`Error::Io`].
+pub fn write(run: &TrainedRun, folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let cells = run.config.encoder.grid.cells();
     let write = |file: &str, graph: Graph| {
         let graph = match options.weights {
@@ -56,7 +64,7 @@ pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let decoder_init = write(INIT_FILE, run.network.start_graph(cells)?)?;
     let decoder_step = write(STEP_FILE, run.network.step_graph(cells)?)?;
     let licence = options.data_licence.as_ref().or(run.config.data_licence.as_ref());
-    let manifest = manifest(&run, decoder_init, decoder_step, licence.cloned());
+    let manifest = manifest(run, decoder_init, decoder_step, licence.cloned());
     let path = folder.path().join(MANIFEST_FILE);
     let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
     folder.write(MANIFEST_FILE, json.as_bytes())?;

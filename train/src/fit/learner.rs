@@ -18,7 +18,7 @@ use crate::run::RunConfig;
 use crate::sample::SampleSize;
 use crate::self_critical::{Sampled, SelfCritical};
 use crate::settings::Training;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// A network in training.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ impl<'a> Learner<'a> {
         device: Device,
     ) -> Result<Self> {
         let training = &config.training;
+        memory::check(config.recipe, &config.network, device)?;
         let (weights, network) =
             recipes::build(config.recipe, config.network, training.seed, device);
         let ema = (training.averaging > 0.0)

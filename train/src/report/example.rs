@@ -1,16 +1,19 @@
 //! A caption with its photo, its references and the attention of each word.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::LeftOut;
+use common::{LeftOut, Size, describe_io, files};
 use serde::Serialize;
 
 use crate::dataset::ScoredImage;
 use crate::evaluate::CaptionedImage;
+
+/// The largest photo that is put on the page.
+const MAX_PHOTO: Size = Size::mib(256);
 
 #[derive(Debug, Serialize)]
 pub(super) struct Example {
@@ -72,11 +75,12 @@ impl Photos<'_> {
     fn data_url(&mut self, image: &str) -> Option<String> {
         let folder = self.folder?;
         let path = folder.join(image);
-        let note = |error| {
+        let note = |error: io::Error| {
+            let error = describe_io(&error);
             let reason = format!("photo of the page in {}: {error}", folder.display());
             self.missing.insert(image.to_owned(), reason);
         };
-        let bytes = fs::read(&path).map_err(note).ok()?;
+        let bytes = files::read(&path, MAX_PHOTO).map_err(note).ok()?;
         let kind = match path.extension().and_then(|extension| extension.to_str()) {
             Some("png") => "png",
             Some("webp") => "webp",

@@ -64,6 +64,12 @@ impl RunFolder {
         self.0.join(TRAINED_ON_FILE)
     }
 
+    /// Whether a run began in it.
+    #[must_use]
+    pub fn has_config(&self) -> bool {
+        self.config().exists()
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.0.join(CONFIG_FILE)
     }

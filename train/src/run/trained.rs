@@ -9,7 +9,7 @@ use tch::{Device, Kind};
 use super::{RunConfig, RunFolder};
 use crate::checkpoint::Checkpoint;
 use crate::recipes::{self, Network};
-use crate::{Error, Result, RunProblem};
+use crate::{Error, Result, RunProblem, memory};
 
 /// A trained network with its configuration and vocabulary.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ impl RunFolder {
         let vocabulary = Vocabulary::load(&self.vocabulary())?;
         let (best, words) = (self.best(), vocabulary.sha256());
         let checkpoint = self.load_checkpoint(&best, &words, &config.encoder.sha256)?;
+        config.network.check()?;
+        memory::check(config.recipe, &config.network, device)?;
         let (mut weights, network) =
             recipes::build(config.recipe, config.network, config.training.seed, device);
         weights.set_kind(Kind::Float);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use common::text;
+use common::{Size, text};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -12,6 +12,9 @@ use crate::{Error, Result};
 
 /// The tables that hold settings; the rest of a `config.toml` follows from data.
 const TABLES: [&str; 3] = ["network", "training", "search"];
+
+/// The largest file of settings that is read.
+const LIMIT: Size = Size::mib(16);
 
 /// Settings of a file that differ from those of the recipe.
 #[derive(Debug, Default)]
@@ -28,7 +31,7 @@ impl SettingsFile {
     /// If the file cannot be read or is not TOML, [`Error::RemovedSetting`], or [`Error::NoSettings`] if it has neither a
     /// recipe nor one of the tables.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = text::read(path)?;
+        let text = text::read_up_to(LIMIT, path)?;
         let mut tables = toml::from_str::<Table>(&text).map_err(Error::content(path))?;
         check_removed(&mut tables, path)?;
         let recipe = tables.remove("recipe").map(Value::try_into).transpose();

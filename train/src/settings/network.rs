@@ -1,5 +1,6 @@
 //! `[network]` in `config.toml`: the sizes of a network.
 
+use common::Size;
 use serde::{Deserialize, Serialize};
 
 use super::{Limit, Recipe};
@@ -7,6 +8,9 @@ use crate::{Error, Result};
 
 /// The widest layer of a network.
 const MAX_WIDTH: i64 = 1 << 16;
+
+/// Tensors of the size of a weight that training holds: itself, its gradient, its EMA and two moments.
+const COPIES: u64 = 5;
 
 /// The sizes of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,59 @@ impl NetworkConfig {
             embedding: 512,
             hidden: 512,
         }
+    }
+
+    /// The number of weights of a network of `recipe`.
+    #[must_use]
+    pub fn weights(&self, recipe: Recipe) -> u64 {
+        let sides = [
+            self.channels,
+            self.vocabulary,
+            self.annotation,
+            self.attention,
+            self.embedding,
+            self.hidden,
+        ];
+        let [channels, words, annotation, attention, embedding, hidden] =
+            sides.map(i64::unsigned_abs);
+        match recipe {
+            Recipe::Adaptive => {
+                let cells = channels * annotation
+                    + annotation
+                    + 2 * annotation
+                    + annotation * embedding
+                    + embedding
+                    + 2 * annotation * attention;
+                let lstm = 4 * hidden * (embedding + hidden + 2);
+                let output = 3 * attention * (hidden + 1)
+                    + 2 * embedding * (hidden + 1)
+                    + 2 * embedding * attention
+                    + words;
+                cells + words * embedding + lstm + output
+            }
+            Recipe::ShowAttendTell => {
+                let cells = channels * annotation
+                    + annotation
+                    + annotation * attention
+                    + attention
+                    + (hidden + 1) * (attention + 1)
+                    + attention
+                    + 2 * hidden * (annotation + 1);
+                let lstm = 4 * hidden * (embedding + 1) + 4 * hidden * (annotation + hidden);
+                cells
+                    + words * embedding
+                    + lstm
+                    + hidden * embedding
+                    + annotation * embedding
+                    + words * (embedding + 1)
+            }
+        }
+    }
+
+    /// The bytes of a network in training: weights, gradients, EMA and two moments of the optimizer.
+    #[must_use]
+    pub fn training_memory(&self, recipe: Recipe) -> Size {
+        Size::new(self.weights(recipe) * COPIES * size_of::<f32>() as u64)
     }
 
     /// Refuses sizes that no network can have.

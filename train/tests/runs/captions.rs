@@ -18,6 +18,7 @@ use train::report::{ReportedRun, render};
 use train::run::RunFolder;
 use train::torch_decoder::TorchDecoder;
 
+use crate::program::{Place, assert_says};
 use crate::support::{CAPTIONS, GRID, RECIPES, evaluated, folder, train, training_data};
 use train::settings::Recipe;
 
@@ -226,4 +227,17 @@ fn the_report_shows_captions_with_their_photos() {
     assert!(found.left_out.to_string().contains("2.jpg"), "{}", found.left_out);
     assert!(found.html.contains("base64,cGhvdG8gMQ=="), "photo 1 is still there");
     assert!(render(&[], &data.dev, None).is_err());
+}
+
+#[test]
+fn captions_that_name_images_without_their_folders_are_explained() {
+    let place = Place::new();
+    let captions = place.captions().replace('\n', "\nImages/").replace("Images/image", "image");
+    place.write("captions.txt", captions.strip_suffix("Images/").unwrap());
+    let said = place.refused(&Place::of("fit", "--run run"));
+    assert_says(
+        &said,
+        &["the captions name Images/0.jpg, the images 0.jpg: names must be the same"],
+    );
+    assert_says(&said, &["no training image has both captions and a grid"]);
 }

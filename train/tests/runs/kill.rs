@@ -51,8 +51,9 @@ fn a_run_killed_ten_times_ends_as_an_uninterrupted_one() {
     let metrics = folder.path().join("killed/metrics.jsonl");
     let epochs = || fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
     for kill in 0..KILLS {
+        let begun = folder.path().join("killed/config.toml").exists();
         let mut child =
-            command(folder.path(), "killed", true).stderr(Stdio::null()).spawn().unwrap();
+            command(folder.path(), "killed", begun).stderr(Stdio::null()).spawn().unwrap();
         // Each time after a few more epochs, at another moment of an epoch.
         while epochs() < 5 * kill {
             sleep(Duration::from_millis(1));

@@ -193,6 +193,34 @@ fn copies_in_the_dev_split_are_reported() {
     place.done("export --run run --check");
 }
 
+/// The same file under two names, in train and test.
+#[test]
+fn copies_in_the_test_split_are_reported() {
+    let place = Place::new();
+    let train = place.hashed(Split::Train);
+    let (copy, original) = (train[0].to_owned(), train[1].to_owned());
+    place.split(".", &train[1..], &place.hashed(Split::Dev), &train[..1]);
+    fs::remove_file(place.path("small.h5")).unwrap();
+    place.store("small.h5", &provenance("small", GRID), |name| {
+        source(if name == copy { &original } else { name })
+    });
+    let same = format!("{copy} (the same file as {original})");
+    assert_says(&place.fit("run"), &["1 test images are trained on as well", &same]);
+}
+
+/// A check that cannot be made, or fails, leaves the export before it.
+#[test]
+fn an_export_is_checked_before_it_replaces_another() {
+    let place = Place::new();
+    place.fit("run");
+    let manifest = place.read("run/manifest.json");
+    place.refused("export --run run --weights f16 --check --store gone.h5");
+    assert_eq!(place.read("run/manifest.json"), manifest);
+    place.done("export --run run --weights f16 --check");
+    assert_ne!(place.read("run/manifest.json"), manifest);
+    assert!(!place.path("run/export.part").exists());
+}
+
 #[test]
 fn a_run_without_a_record_is_used_with_a_warning() {
     let place = Place::new();

@@ -1,8 +1,9 @@
 //! Settings are checked before anything is written, and a run keeps its own.
 
-use common::View;
-use std::fs;
+use std::fs::{self, File};
+use std::process::Command;
 
+use common::View;
 use features::Shard;
 use serde_json::Value;
 use train::checkpoint::Checkpoint;
@@ -175,4 +176,59 @@ fn a_config_with_a_byte_order_mark_and_crlf_is_read() {
     place.done("evaluate --run run");
     place.done("report run --images gone");
     place.done("fit --run run --resume --config settings.toml --epochs 2");
+}
+
+#[test]
+fn a_file_of_settings_is_a_regular_file_of_a_bounded_size() {
+    let place = Place::new();
+    assert!(Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    fs::create_dir(place.path("folder")).unwrap();
+    File::create(place.path("large")).unwrap().set_len(1 << 40).unwrap();
+    for (file, problem) in [
+        ("gone", "gone: not found: check the path"),
+        ("pipe", "pipe: not a regular file: save the content as a file first"),
+        ("folder", "folder: a folder, not a file: name a file"),
+        ("large", "large: larger than 16 MiB"),
+    ] {
+        let command = Place::of("fit", "--run run").replace("settings.toml", file);
+        assert_says(&place.refused(&command), &[problem]);
+        assert!(!place.path("run").exists(), "{file} leaves a folder");
+    }
+}
+
+#[test]
+fn a_run_that_is_not_there_is_not_resumed() {
+    let place = Place::new();
+    for command in [Place::of("fit", "--run run --resume"), "refine --run run --resume".to_owned()]
+    {
+        assert_says(&place.refused(&command), &["run: no run to resume", "without --resume"]);
+        assert!(!place.path("run").exists());
+    }
+}
+
+#[test]
+fn a_run_that_fails_before_its_first_epoch_leaves_nothing() {
+    let place = Place::new();
+    place.fit("run");
+    let checkpoint = place.path("run/checkpoints/best.safetensors");
+    let config = place.read("run/config.toml");
+    place.write("run/config.toml", &config.replace("hidden = 32", "hidden = 33"));
+    let refine = Place::of("refine", "--from run --run refined --epochs 1");
+    assert_says(&place.refused(&refine), &["best.safetensors"]);
+    assert!(!place.path("refined").exists() && checkpoint.exists());
+    // A folder that was there before stays.
+    place.write("refined/notes.txt", "mine");
+    place.refused(&refine);
+    assert_eq!(place.read("refined/notes.txt"), "mine");
+}
+
+#[test]
+fn a_network_that_does_not_fit_into_memory_is_refused() {
+    let place = Place::new();
+    let large = "hidden = 65536\nembedding = 65536\nannotation = 65536";
+    place.write("large.toml", &format!("[network]\n{large}\nattention = 65536"));
+    let fit = Place::of("fit", "--run run").replace("settings.toml", "large.toml");
+    let said = place.refused(&fit);
+    assert_says(&said, &["GiB of memory for training", "Lower hidden", "[network]"]);
+    assert!(!place.path("run").exists());
 }

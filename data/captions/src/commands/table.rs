@@ -54,7 +54,7 @@ fn write_statistics(out: &mut Formatter, statistics: &CaptionStatistics) -> fmt:
     let (count, all) = (statistics.distinct_captions, statistics.captions);
     writeln!(out, "distinct captions   {count} of {all}, {:.1} %", 100.0 * distinct)?;
     writeln!(out, "mean length         {:.2} words", statistics.mean_length)?;
-    writeln!(out, "unfinished          {:.1} %", 100.0 * statistics.unfinished)?;
+    writeln!(out, "open last word      {:.1} %", 100.0 * statistics.unfinished)?;
     if let Some(seen) = statistics.seen_in_training {
         writeln!(out, "seen in training    {:.1} %", 100.0 * seen)?;
     }

@@ -13,7 +13,7 @@ use onnx::messages::{
     Entry, GraphMessage, Model, Node, Shape, Side, SideValue, Tensor, TensorType, Type, ValueInfo,
 };
 use onnx::{Attribute, Graph};
-use outline::{EXTERNAL, ExternalData};
+use outline::{EXTERNAL, ExternalData, Outline};
 use prost::Message as _;
 
 use self::paths::{producers, reaches};
@@ -66,6 +66,16 @@ pub fn adapt(
         .metadata_props
         .push(Entry { key: Preprocess::METADATA_KEY.to_owned(), value: preprocess });
     Ok(model.encode_to_vec())
+}
+
+/// The preprocessing that the bytes of an ONNX file state as metadata, such as those of an encoder.
+///
+/// # Errors
+/// [`Error::Json`] if it cannot be understood.
+pub fn stated_preprocess(network: &[u8]) -> Result<Option<Preprocess>> {
+    let outline = Outline::parse(network);
+    let stated = outline.metadata(Preprocess::METADATA_KEY);
+    Ok(stated.map(serde_json::from_str).transpose()?)
 }
 
 /// The output, if it is a grid.
