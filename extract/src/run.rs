@@ -15,7 +15,7 @@ use models::encoder::EncoderOptions;
 use serde::Serialize;
 
 use crate::compare::compare;
-use crate::images::{self, Listing, NAMED, Skipped};
+use crate::images::{self, Image, Listing, NAMED, Skipped};
 use crate::interrupt;
 use crate::options::{Job, Plan as PlanOptions, Run};
 use crate::pipeline::{self, Outcome, Pending};
@@ -38,13 +38,7 @@ struct Summary {
 pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let job = &options.job;
     let mut progress = Progress::new();
-    let Listing { images, skipped, left_out, missed, .. } = images::list(&job.images, job.shard)?;
-    progress.left_out(&job.images, &left_out);
-    if let Some(path) = &options.captions {
-        let captions = Captions::read(path)?;
-        progress.left_out(path, captions.left_out());
-        images::report_captions(&images, &captions, &progress);
-    }
+    let Listing { images, skipped, missed, .. } = list(options, &progress)?;
     let mut encoder = open_encoder(job, &progress)?;
     let origin = Origin { created_by: created_by(), device: encoder.describe_device() };
     let provenance = provenance(job, &encoder)?;
@@ -55,41 +49,69 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
         store.set_stamp(row, stamp)?;
     }
     let place = file.display();
-    let done = images.len() - work.encode.len();
-    if done > 0 && !work.encode.is_empty() {
-        let todo = work.encode.len();
+    let (todo, done) = (work.encode.len(), images.len() - work.encode.len());
+    if done > 0 && todo > 0 {
         progress.note(&format!("{place}: {done} images are extracted already, {todo} to go"));
     }
     let removed = prune(&mut store, work.gone, missed, options.prune, &progress)?;
-    if work.encode.is_empty() {
+    if todo == 0 {
         store.finish()?;
         report_skipped(&file, &skipped, &progress)?;
-        print(format_args!(
+        return print(format_args!(
             "{place}: all {} images are extracted already; nothing to do{}",
             images.len(),
-            if removed > 0 { format!(" ({removed} removed)") } else { String::new() }
-        ))?;
-        return Ok(());
+            describe_removed(removed)
+        ));
     }
-    plan::check_space(&file, bytes(&provenance, work.encode.len()))?;
-    let names = work.encode.iter().map(|image| image.name.clone()).collect::<Vec<_>>();
+    plan::check_space(&file, bytes(&provenance, todo))?;
+    let outcome = encode(job, &mut encoder, &mut store, work.encode, &mut progress)?;
+    let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
+    store.finish()?;
+    let counts = Counts { done, written: todo - outcome.skipped.len(), removed };
+    report(job, counts, skipped, outcome, &progress)
+}
+
+/// Finds the images, and reports files that are skipped and captions that do not match.
+fn list(options: &Run, progress: &Progress) -> anyhow::Result<Listing> {
+    let job = &options.job;
+    let listing = images::list(&job.images, job.shard)?;
+    progress.left_out(&job.images, &listing.left_out);
+    if let Some(path) = &options.captions {
+        let captions = Captions::read(path)?;
+        progress.left_out(path, captions.left_out());
+        images::report_captions(&listing.images, &captions, progress);
+    }
+    Ok(listing)
+}
+
+/// Encodes images. On a signal the grids that are written are kept, and the run fails with their number.
+fn encode(
+    job: &Job,
+    encoder: &mut Encoder,
+    store: &mut StoreWriter,
+    images: Vec<Image>,
+    progress: &mut Progress,
+) -> anyhow::Result<Outcome> {
+    let names = images.iter().map(|image| image.name.clone()).collect::<Vec<_>>();
     let rows = store.rows_for(&names)?.into_iter();
-    let pending = rows.zip(work.encode).map(|(row, image)| Pending { row, image });
-    let pending = pending.collect::<Vec<_>>();
+    let pending = rows.zip(images).map(|(row, image)| Pending { row, image }).collect::<Vec<_>>();
     interrupt::catch_signals()?;
-    let outcome = pipeline::run(job, &mut encoder, &mut store, &pending, &mut progress)?;
+    let outcome = pipeline::run(job, encoder, store, &pending, progress)?;
     if outcome.interrupted {
-        store.finish()?;
+        store.sync()?;
         bail!(
-            "{place}: interrupted: {} of {} images were encoded and are kept\n  Run the same command again to go on.",
+            "{}: interrupted: {} of {} images were encoded and are kept\n  Run the same command again to go on.",
+            job.file().display(),
             outcome.written,
             pending.len()
         );
     }
-    let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
-    store.finish()?;
-    let counts = Counts { done, written: pending.len() - outcome.skipped.len(), removed };
-    report(job, counts, skipped, outcome, &progress)
+    Ok(outcome)
+}
+
+/// `, 3 removed` in a report, if there are any.
+fn describe_removed(removed: usize) -> String {
+    if removed > 0 { format!(", {removed} removed") } else { String::new() }
 }
 
 /// Removes the rows of images that are gone, if `wanted`, and says how many. As long as entries could not be looked at,
@@ -192,7 +214,7 @@ fn report(
         HumanDuration(outcome.elapsed),
         summary.images_per_second,
         summary.skipped,
-        if removed > 0 { format!(", {removed} removed") } else { String::new() },
+        describe_removed(removed),
         100.0 * summary.encoder_busy,
     ))?;
     Ok(())

@@ -162,7 +162,7 @@ fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
     assert_ne!(before.content_digest().unwrap(), store.content_digest().unwrap());
 
     let said = workplace.extract(&[&both[..], &["--prune"]].concat());
-    assert!(said.stdout.contains("nothing to do (1 removed)"), "{}", said.stdout);
+    assert!(said.stdout.contains("nothing to do, 1 removed"), "{}", said.stdout);
     assert_eq!(workplace.store().complete(), 5);
     assert_eq!(workplace.store().find("004.png"), None);
 }

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: what is encoded is kept, and another run goes on.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use common::{Size, describe_io};
+use common::Size;
 
 use crate::run::EncoderDifference;
 

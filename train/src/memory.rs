@@ -5,7 +5,7 @@ use std::fs;
 use common::Size;
 use tch::{Device, Kind, Tensor};
 
-use crate::recipes::{NetworkConfig, Recipe};
+use crate::settings::{NetworkConfig, Recipe};
 use crate::{Error, Result};
 
 /// Refuses a network whose training does not fit into the memory of a device.
@@ -34,8 +34,6 @@ fn of_machine() -> Option<Size> {
 
 #[cfg(test)]
 mod tests {
-    use tch::nn::VarStore;
-
     use super::*;
     use crate::recipes::build;
 
@@ -45,8 +43,7 @@ mod tests {
             let sizes = NetworkConfig::new(recipe, 24, 31);
             let config =
                 NetworkConfig { annotation: 7, attention: 16, embedding: 5, hidden: 9, ..sizes };
-            let store = VarStore::new(Device::Cpu);
-            build(recipe, &store.root(), config, 1);
+            let (store, _) = build(recipe, config, 1, Device::Cpu);
             let built = store.variables().values().map(Tensor::numel).sum::<usize>();
             assert_eq!(config.weights(recipe), built as u64, "{recipe}");
         }

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use common::program::warn;
 use train::export::ExportOptions;
 use train::fit::{Fit, Stop};
-use train::run::{RunConfig, RunFolder};
+use train::run::RunFolder;
 
 use super::export::export_best;
 use super::prepare::{Prepared, RunState};

@@ -1,7 +1,7 @@
 //! Snapshots of the errors and of the table of scores, as users read them.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use data::Split;
 use features::FeatureStore;
