@@ -14,6 +14,7 @@ fn every_error_says_what_is_wrong_with_the_file() {
     let name = || text("blocks.0.weight");
     let errors = [
         Error::NotOnnx(<()>::decode(&[0xFF][..]).unwrap_err()),
+        Error::Io(io::Error::from_raw_os_error(2)),
         Error::NoGraph,
         Error::Inputs(2),
         Error::ChannelsLast(text("image")),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use common::Size;
 use data::Split;
 use features::FeatureStore;
 use tests::messages;
@@ -51,6 +52,8 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
         Error::Diverged { quantity: "loss", epoch: 3 },
         Error::Setting { name: text("--clip"), value: text("0"), limit: text("a number above 0") },
         Error::Heads { attention: 100, heads: 8 },
+        Error::NetworkTooLarge { need: Size::mib(65_536), memory: Some(Size::mib(24_576)) },
+        Error::NetworkTooLarge { need: Size::mib(1 << 40), memory: None },
         Error::SettingsText(toml::to_string(&0).unwrap_err()),
         Error::NoSettings { path: file(), tables: text("network, training, search") },
         Error::UnknownSetting {
