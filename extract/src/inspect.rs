@@ -1,4 +1,4 @@
-//! What is in a store, and whether it is whole.
+//! `extract inspect` and `extract verify`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::options::{Inspect, Verify};
 
-/// How damaged rows are repaired.
+/// The next step after damage.
 const REPAIR: &str = "Run `extract --check` as before (for a shard with --shard I/N): it re-encodes damaged rows. Add --prune for photos that are gone or unreadable: it removes their rows.";
 
-/// What `inspect` says.
+/// The answer of `inspect`.
 #[derive(Serialize)]
 struct Report<'a> {
     rows: usize,
@@ -99,22 +99,22 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `extract verify`: success if everything is as it was written.
+/// `extract verify`: success if all rows match their checksums.
 pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     let store = FeatureStore::open(&options.store)?;
     let problems = store.verify()?;
     for problem in &problems {
         print(one_line(&problem.to_string()))?;
     }
-    let place = options.store.display();
+    let path = options.store.display();
     if problems.is_empty() {
         let waiting = store.len() - Report::of(&store).removed - store.complete();
         print(format_args!(
-            "{place}: {} images, all intact; {waiting} rows not yet extracted",
+            "{path}: {} images, all intact; {waiting} rows not yet extracted",
             store.complete()
         ))?;
     } else {
-        print(format_args!("{place}: {} problems", problems.len()))?;
+        print(format_args!("{path}: {} problems", problems.len()))?;
         print(format_args!("  {REPAIR}"))?;
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

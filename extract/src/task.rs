@@ -1,12 +1,12 @@
-//! Which shard a task of a cluster's scheduler encodes.
+//! The shard of a task of a cluster's scheduler.
 
 use features::Shard;
 
-/// What stands for the number of the task.
+/// Stands for the number of the task.
 const AUTO: &str = "auto";
 
-/// Reads `I/N`, or `auto/N` where the scheduler says which task this is: `JOB_COMPLETION_INDEX` (a Kubernetes indexed
-/// job), or `SLURM_ARRAY_TASK_ID` less `SLURM_ARRAY_TASK_MIN` (a Slurm array of N tasks).
+/// Reads `I/N`, or `auto/N`, where the scheduler sets the number of the task: `JOB_COMPLETION_INDEX` (a Kubernetes
+/// indexed job), or `SLURM_ARRAY_TASK_ID` minus `SLURM_ARRAY_TASK_MIN` (a Slurm array of N tasks).
 pub(crate) fn shard(text: &str) -> Result<Shard, String> {
     of_task(text, |name| std::env::var(name).ok())
 }
@@ -17,7 +17,7 @@ fn of_task(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Shar
     };
     let number = |name: &str| {
         let value = variable(name)?;
-        Some(value.parse::<u32>().map_err(|_| format!("{name} is `{value}`, which is no number")))
+        Some(value.parse::<u32>().map_err(|_| format!("{name}: `{value}` is not a number")))
     };
     let index = if let Some(index) = number("JOB_COMPLETION_INDEX").transpose()? {
         index
@@ -30,8 +30,7 @@ fn of_task(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Shar
         }
         task.checked_sub(first).ok_or("SLURM_ARRAY_TASK_ID is below SLURM_ARRAY_TASK_MIN")?
     } else {
-        return Err("neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID says which task this is"
-            .to_owned());
+        return Err("neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set".to_owned());
     };
     format!("{index}/{count}").parse()
 }
@@ -49,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheduler_says_which_task_it_is() {
+    fn the_number_of_the_task_is_read_from_the_scheduler() {
         let kubernetes = [("JOB_COMPLETION_INDEX", "3")];
         assert_eq!(of("auto/8", &kubernetes), Ok("3/8".to_owned()));
         assert_eq!(of("5/8", &kubernetes), Ok("5/8".to_owned()));
