@@ -7,7 +7,7 @@ use crate::{Error, Provenance, Result, Shard};
 
 /// `format` of a file with rows.
 pub(crate) const FORMAT: &str = "showtell features";
-/// `format` of a merged store, whose rows lie in other files.
+/// `format` of a merged store, whose rows are in other files.
 pub(crate) const MERGED_FORMAT: &str = "showtell merged features";
 /// The version of the format that is written.
 pub(crate) const VERSION: u64 = 3;
@@ -29,12 +29,12 @@ impl Kind {
     }
 }
 
-/// What a file says of itself.
+/// The attributes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) provenance: Provenance,
-    /// Where the encoder ran.
+    /// Device of the encoder.
     pub(crate) device: String,
     /// Set for a file of a shard.
     pub(crate) shard: Option<Shard>,
