@@ -20,7 +20,7 @@ fn a_second_run_does_nothing_and_a_third_encodes_new_images_only() {
     let outcome = workplace.extract(&["--batch", "4"]);
     assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     assert!(outcome.stdout.contains("11 images in"), "{}", outcome.stdout);
-    assert!(outcome.stderr.contains("taken as ImageNet"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("ImageNet's is used"), "{}", outcome.stderr);
     let store = workplace.store();
     assert_eq!((store.len(), store.complete()), (11, 11));
     assert_eq!(store.provenance().encoder_name, ENCODER_FILE);

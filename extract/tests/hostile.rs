@@ -133,7 +133,7 @@ fn hostile_images_are_listed_and_the_good_ones_are_right() {
     for (name, reason) in [
         ("empty.jpg", "not an image"),
         ("page.jpg", "not an image"),
-        ("cut.jpg", "cut off"),
+        ("cut.jpg", "truncated"),
         ("dangling.jpg", "nowhere.jpg"),
     ] {
         assert!(list.iter().any(|(image, why)| image == name && why.contains(reason)), "{list:?}");

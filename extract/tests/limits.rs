@@ -88,7 +88,7 @@ fn the_advice_of_verify_repairs_the_store() {
 
     let outcome = workplace.extract(&["--check"]);
     assert!(outcome.stdout.contains(": 1 images in"), "{}", outcome.stdout);
-    assert!(verify().stdout.contains("2 problems"), "what cannot be encoded anew stays");
+    assert!(verify().stdout.contains("2 problems"), "rows that cannot be re-encoded stay");
     let outcome = workplace.extract(&["--check", "--prune"]);
     assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     let outcome = verify();

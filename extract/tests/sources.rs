@@ -96,7 +96,7 @@ fn tasks_fill_shards_that_are_the_store_of_one_run() {
         );
         assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     }
-    assert_eq!(digest(&workplace, "t.h5"), whole, "shards as they lie");
+    assert_eq!(digest(&workplace, "t.h5"), whole, "shards without a merge");
     let outcome = merge();
     assert!(
         outcome.stdout.contains("t.h5: 20 images in 4 shards"),

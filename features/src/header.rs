@@ -68,7 +68,7 @@ impl Header {
         [("version", vec![VERSION]), ("grid", grid.to_vec()), ("number", number), ("first", first)]
     }
 
-    /// CRC-32 of all attributes, with which the checksum of the names goes on.
+    /// CRC-32 of all attributes, which the checksum of the names continues.
     pub(crate) fn checksum(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         let mut add = |name: &str, value: &str| {

@@ -27,9 +27,9 @@ pub(super) const COMPRESSED: &str =
     "a compressed archive is not read; unpack it, or pack the photos as .tar";
 /// Maximum bytes of a header with a long name or PAX records. Real ones have a few hundred; the `tar` crate holds them
 /// in memory.
-const MOST_HEADER_BYTES: u64 = 1 << 20;
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Maximum length of a chain of links; a longer one is a circle.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The extensions of all archives.
 pub(super) fn extensions() -> Vec<&'static str> {
@@ -109,7 +109,7 @@ struct Headers {
 
 impl io::Read for Headers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read > MOST_HEADER_BYTES {
+        if self.read > MAX_HEADER_BYTES {
             return Err(too_long());
         }
         let read = self.file.read(buffer)?;
@@ -159,7 +159,7 @@ impl Members {
         listing: &mut Listing,
     ) -> io::Result<()> {
         let kind = member.header().entry_type();
-        if kind == EntryType::XGlobalHeader && member.size() > MOST_HEADER_BYTES {
+        if kind == EntryType::XGlobalHeader && member.size() > MAX_HEADER_BYTES {
             return Err(too_long());
         }
         let path = member.path()?.into_owned();
@@ -222,7 +222,7 @@ impl Members {
     /// Finds the offset and length of a member, following links.
     fn resolve(&self, path: &Path) -> Result<(u64, u64), String> {
         let mut path = path;
-        for _ in 0..MOST_LINKS {
+        for _ in 0..MAX_LINKS {
             match self.found.get(path) {
                 Some(Member::File { at, length }) => return Ok((*at, *length)),
                 Some(Member::Unread(reason)) => return Err((*reason).to_owned()),
