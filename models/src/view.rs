@@ -109,9 +109,9 @@ mod tests {
             (View::BottomRight, [20, 10], [99, 49]),
         ] {
             let part = view.part(&image);
-            let place = |x, y| part.get_pixel(x, y).0[..2].to_vec();
-            assert_eq!(place(0, 0), first, "{view:?}");
-            assert_eq!(place(part.width() - 1, part.height() - 1), last, "{view:?}");
+            let corner = |x, y| part.get_pixel(x, y).0[..2].to_vec();
+            assert_eq!(corner(0, 0), first, "{view:?}");
+            assert_eq!(corner(part.width() - 1, part.height() - 1), last, "{view:?}");
         }
         for view in View::value_variants() {
             assert_eq!(view.part(&map(1, 1)).dimensions(), (1, 1));

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes the encoder, unless it is in place.
+/// Makes the encoder, unless it exists.
 fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
     let out = out.unwrap_or_else(|| Path::new("models").join(&name).with_extension("onnx"));
     let catalogue = catalogue::parse::<Recipe>(catalogue::OWN)?;
@@ -48,7 +48,7 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
             "{}: not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
             out.display()
         );
-        println!("{}: {name} is in place", out.display());
+        println!("{}: {name} exists already", out.display());
         return Ok(());
     }
     let member = recipe.member.as_ref();
