@@ -37,7 +37,7 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn of(store: &'a FeatureStore) -> Self {
+    fn new(store: &'a FeatureStore) -> Self {
         let provenance = store.provenance();
         let preprocess = &provenance.preprocess;
         let grid = provenance.grid;
@@ -64,7 +64,7 @@ impl<'a> Report<'a> {
 /// `extract inspect`.
 pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let store = FeatureStore::open(&options.store)?;
-    let mut report = Report::of(&store);
+    let mut report = Report::new(&store);
     if options.json {
         report.content_digest = Some(store.content_digest()?);
         print(format_args!("{}", serde_json::to_string_pretty(&report)?))?;
@@ -108,7 +108,7 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
     }
     let path = options.store.display();
     if problems.is_empty() {
-        let waiting = store.len() - Report::of(&store).removed - store.complete();
+        let waiting = store.len() - Report::new(&store).removed - store.complete();
         print(format_args!(
             "{path}: {} images, all intact; {waiting} rows not yet extracted",
             store.complete()

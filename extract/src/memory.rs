@@ -23,7 +23,7 @@ struct State {
 
 /// Reserved bytes, released on drop.
 #[derive(Debug)]
-pub(crate) struct Held<'a> {
+pub(crate) struct Reservation<'a> {
     memory: &'a Memory,
     bytes: u64,
 }
@@ -36,7 +36,7 @@ impl Memory {
 
     /// Waits until `bytes` are free and reserves them; `None` if the budget is smaller. The caller must not hold other
     /// bytes of the budget.
-    pub(crate) fn take(&self, bytes: u64) -> Option<Held<'_>> {
+    pub(crate) fn take(&self, bytes: u64) -> Option<Reservation<'_>> {
         if bytes > self.all {
             return None;
         }
@@ -49,7 +49,7 @@ impl Memory {
         state.turn += 1;
         state.free -= bytes;
         self.freed.notify_all();
-        Some(Held { memory: self, bytes })
+        Some(Reservation { memory: self, bytes })
     }
 
     /// Locks the state. No code that can panic runs while it is locked.
@@ -58,7 +58,7 @@ impl Memory {
     }
 }
 
-impl Held<'_> {
+impl Reservation<'_> {
     /// Reserves more, up to `bytes` in all, if they are free now and no request waits.
     pub(crate) fn grow(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
@@ -72,7 +72,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.memory.state().free += self.bytes;
         self.memory.freed.notify_all();

@@ -8,10 +8,10 @@ const AUTO: &str = "auto";
 /// Reads `I/N`, or `auto/N`, where the scheduler sets the number of the task: `JOB_COMPLETION_INDEX` (a Kubernetes
 /// indexed job), or `SLURM_ARRAY_TASK_ID` minus `SLURM_ARRAY_TASK_MIN` (a Slurm array of N tasks).
 pub(crate) fn shard(text: &str) -> Result<Shard, String> {
-    of_task(text, |name| std::env::var(name).ok())
+    parse(text, |name| std::env::var(name).ok())
 }
 
-fn of_task(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Shard, String> {
+fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Shard, String> {
     let Some(count) = text.strip_prefix(AUTO).and_then(|rest| rest.strip_prefix('/')) else {
         return text.parse();
     };
@@ -39,30 +39,32 @@ fn of_task(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Shar
 mod tests {
     use super::*;
 
-    fn of(text: &str, variables: &[(&str, &str)]) -> Result<String, String> {
+    fn parsed(text: &str, variables: &[(&str, &str)]) -> Result<String, String> {
         let variable = |wanted: &str| {
             let found = variables.iter().find(|(name, _)| *name == wanted);
             found.map(|(_, value)| (*value).to_owned())
         };
-        of_task(text, variable).map(|shard| shard.to_string())
+        parse(text, variable).map(|shard| shard.to_string())
     }
 
     #[test]
     fn the_number_of_the_task_is_read_from_the_scheduler() {
         let kubernetes = [("JOB_COMPLETION_INDEX", "3")];
-        assert_eq!(of("auto/8", &kubernetes), Ok("3/8".to_owned()));
-        assert_eq!(of("5/8", &kubernetes), Ok("5/8".to_owned()));
-        assert!(of("auto/3", &kubernetes).unwrap_err().contains("3/3"));
+        assert_eq!(parsed("auto/8", &kubernetes), Ok("3/8".to_owned()));
+        assert_eq!(parsed("5/8", &kubernetes), Ok("5/8".to_owned()));
+        assert!(parsed("auto/3", &kubernetes).unwrap_err().contains("3/3"));
         let slurm = [
             ("SLURM_ARRAY_TASK_ID", "4"),
             ("SLURM_ARRAY_TASK_MIN", "1"),
             ("SLURM_ARRAY_TASK_COUNT", "4"),
         ];
-        assert_eq!(of("auto/4", &slurm), Ok("3/4".to_owned()));
-        assert!(of("auto/8", &slurm).unwrap_err().contains("4 tasks; name the shard itself, I/8"));
-        assert_eq!(of("auto/8", &slurm[..1]), Ok("4/8".to_owned()));
-        assert!(of("auto/8", &[]).unwrap_err().contains("neither"));
-        assert!(of("auto/8", &[("JOB_COMPLETION_INDEX", "x")]).unwrap_err().contains("`x`"));
-        assert!(of("auto", &[]).unwrap_err().contains("I/N"));
+        assert_eq!(parsed("auto/4", &slurm), Ok("3/4".to_owned()));
+        assert!(
+            parsed("auto/8", &slurm).unwrap_err().contains("4 tasks; name the shard itself, I/8")
+        );
+        assert_eq!(parsed("auto/8", &slurm[..1]), Ok("4/8".to_owned()));
+        assert!(parsed("auto/8", &[]).unwrap_err().contains("neither"));
+        assert!(parsed("auto/8", &[("JOB_COMPLETION_INDEX", "x")]).unwrap_err().contains("`x`"));
+        assert!(parsed("auto", &[]).unwrap_err().contains("I/N"));
     }
 }
