@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_beside_it_belong_to_it() {
+    fn weights_in_its_folder_belong_to_it() {
         let part = [("location", "n.data"), ("offset", "4"), ("length", "4")];
         for in_node in [false, true] {
             let file = network(&weight(&part), in_node);
