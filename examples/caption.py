@@ -16,7 +16,7 @@ BEAM, LONGEST, LENGTH_EXPONENT = 4, 24, 0.7
 
 
 def tensor(path, how):
-    """The photo as the encoder's input, 1 x 3 x height x width."""
+    """The photo as the encoder's input, `[1, 3, H, W]`."""
     photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     height, width = how["size"]
     if how["resize"] == "crop":
@@ -46,7 +46,7 @@ def search(init, step, grid):
         totals = found["log_probabilities"][0] + np.float32([total for _, total in live])[:, None]
         totals[:, UNSAID + [END] * (length == 1)] = -np.inf
         before, live, parents = live, [], []
-        for slot in range(slots):  # takes the best that is left of its own caption and those before it
+        for slot in range(slots):  # takes the best continuation left of its own caption and those before it
             row, word = np.unravel_index(np.argmax(totals[: slot + 1]), totals.shape)
             words, total = before[row][0], totals[row, word]
             totals[row, word] = -np.inf

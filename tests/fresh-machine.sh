@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a newcomer meets: a fresh clone under an empty HOME, empty caches, and a PATH with a Rust toolchain and
-# the system's own tools alone. Prints how long each step took and how much it fetched.
+# The first steps of a user: a fresh clone under an empty HOME, empty caches, and a PATH with a Rust toolchain and
+# the system's own tools alone. Prints the time and the downloads of each step.
 # Usage: tests/fresh-machine.sh PHOTO [serve] [demo] [test]     (no step: serve)
 set -euo pipefail
 
@@ -16,14 +16,14 @@ stop() { [ -z "$server" ] || kill -- "-$server" 2>/dev/null || true; server=; }
 git clone --quiet "$root" "$home/showtell"
 cd "$home/showtell"
 
-# Nothing of this environment but the way to the network.
+# Of this environment only the network settings.
 mapfile -t network < <(env | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_(FILE|DIR)|PIP_(CERT|INDEX_URL))=' || true)
 fresh() { env -i "${network[@]}" HOME="$home" PATH="$toolchain:/usr/local/bin:/usr/bin:/bin" LANG=C.UTF-8 "$@"; }
 
-# Bytes that came over the network since the machine started.
+# Bytes received over the network since the machine started.
 received() { sed 's/:/ /' /proc/net/dev | awk 'NR > 2 && $1 != "lo" { sum += $2 } END { printf "%.0f", sum }'; }
 
-# step NAME COMMAND...: runs a command and says what it took.
+# step NAME COMMAND...: runs a command and prints its time and downloads.
 step() {
     local name=$1 start=$SECONDS before
     shift
@@ -52,6 +52,6 @@ for name in "${@:-serve}"; do
     case $name in
         serve | demo) step "make $name, to the first caption" answers "$name" ;;
         test) step "make test" tested ;;
-        *) echo "there is no step '$name': serve, demo, test" >&2; exit 2 ;;
+        *) echo "$name: unknown step: use serve, demo, test" >&2; exit 2 ;;
     esac
 done

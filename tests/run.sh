@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs all tests, with cargo-nextest where it is installed. Arguments go to the runner.
-# Tests that lack their material count as passed there; this says how many were skipped, and why.
+# Tests without their data count as passed there; this script prints the number of skipped tests and the reasons.
 set -euo pipefail
 
 SHOWTELL_SKIPPED=$(mktemp)
 export SHOWTELL_SKIPPED
 trap 'rm -f "$SHOWTELL_SKIPPED"' EXIT
 
-# The tests run programs of other packages.
+# Tests run programs of other packages.
 cargo build --workspace --bins --tests
 status=0
 if cargo nextest --version >/dev/null 2>&1; then
@@ -18,5 +18,5 @@ else
 fi
 skipped=$(cut -d : -f 1 "$SHOWTELL_SKIPPED" | sort -u | wc -l)
 [ "$skipped" = 0 ] || sort -u "$SHOWTELL_SKIPPED" | sed 's/^/skipped: /'
-echo "$skipped tests were skipped for want of material."
+echo "$skipped tests were skipped because their data or programs are missing."
 exit "$status"

@@ -64,7 +64,7 @@ export SHOWTELL_EXTRACT_IMAGES="$photos" SHOWTELL_EXTRACT_ENCODER="$encoder" SHO
 start=$(date +%s)
 "$project/deploy/slurm/submit.sh" 4 cpu --cpus-per-task=1 --mem=1G | tee submitted
 array=$(awk '{print $2}' submitted)
-# The second task is killed once it has written something.
+# The second task is killed after it has written some rows.
 until grep -q '"event":"progress"' "showtell-extract-${array}_1.log" 2>/dev/null; do sleep 1; done
 scontrol requeue "${array}_1"
 echo "task 1 was killed and requeued"

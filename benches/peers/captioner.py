@@ -1,4 +1,4 @@
-"""Show, Attend and Tell trained with PyTorch, as people write it; prints captions a second.
+"""Show, Attend and Tell trained with PyTorch, in the style of tutorials; prints captions per second.
 
 Usage: captioner.py HOW FOLDER THREADS [IMAGES]
 
@@ -7,10 +7,10 @@ HOW is
             each step works on the captions that are long enough;
   grouped   an image is an item: its grid is projected once for all its captions, and the words of all
             steps go through the last layer together;
-  encoder   as tutorial, but a ResNet50 computes each caption's grid from its photo in IMAGES, again
-            and again.
+  encoder   like tutorial, but a ResNet50 computes each caption's grid from its photo in IMAGES, in
+            every epoch.
 
-FOLDER holds captions.json (sizes; for each image its captions as word numbers, start and end among
+FOLDER contains captions.json (sizes; for each image its captions as word numbers, start and end among
 them) and grids.f16. The network has the sizes and the training of Showtell's show-attend-tell.
 """
 
@@ -58,14 +58,14 @@ class Captioner(nn.Module):
         return self.start_hidden(mean).tanh(), self.start_memory(mean).tanh()
 
     def attend(self, values, keys, hidden):
-        """values: rows x cells x annotation; hidden: rows x hidden."""
+        """values: `[rows, cells, annotation]`; hidden: `[rows, hidden]`."""
         scores = self.score((keys + self.query(hidden).unsqueeze(1)).tanh()).squeeze(2)
         weights = scores.softmax(1)
         context = (values * weights.unsqueeze(2)).sum(1)
         return self.gate(hidden).sigmoid() * context, weights
 
     def attend_grouped(self, values, keys, hidden):
-        """values: images x cells x annotation; hidden: images x captions x hidden."""
+        """values: `[images, cells, annotation]`; hidden: `[images, captions, hidden]`."""
         total = keys.unsqueeze(1) + self.query(hidden).unsqueeze(2)
         weights = self.score(total.tanh()).squeeze(3).softmax(2)
         return self.gate(hidden).sigmoid() * (weights @ values), weights
@@ -75,7 +75,7 @@ class Captioner(nn.Module):
 
 
 def tutorial_loss(model, grids, captions):
-    """grids: captions x cells x channels; captions: lists of word numbers."""
+    """grids: `[captions, cells, channels]`; captions: lists of word numbers."""
     order = sorted(range(len(captions)), key=lambda at: -len(captions[at]))
     captions = [torch.tensor(captions[at]) for at in order]
     values, keys = model.cells(grids[order].float())
@@ -84,7 +84,7 @@ def tutorial_loss(model, grids, captions):
     embedded = dropout(model.embedding(words), DROPOUT)
     lengths = [len(caption) - 1 for caption in captions]
     scores = torch.zeros(len(captions), lengths[0], model.output.out_features)
-    looked = torch.zeros(len(captions), lengths[0], values.shape[1])
+    total = torch.zeros(len(captions), lengths[0], values.shape[1])
     for step in range(lengths[0]):
         count = sum(length > step for length in lengths)
         context, weights = model.attend(values[:count], keys[:count], hidden[:count])
@@ -92,14 +92,14 @@ def tutorial_loss(model, grids, captions):
         hidden, memory = model.cell(torch.cat([word, context], 1), (hidden[:count], memory[:count]))
         deep = model.deep_output(word, hidden, context)
         scores[:count, step] = model.output(dropout(deep, DROPOUT))
-        looked[:count, step] = weights
-    told = torch.arange(lengths[0]) < torch.tensor(lengths).unsqueeze(1)
-    loss = cross_entropy(scores[told], words[:, 1:][told])
-    return loss + DOUBLY_STOCHASTIC * ((1 - looked.sum(1)) ** 2).mean()
+        total[:count, step] = weights
+    real = torch.arange(lengths[0]) < torch.tensor(lengths).unsqueeze(1)
+    loss = cross_entropy(scores[real], words[:, 1:][real])
+    return loss + DOUBLY_STOCHASTIC * ((1 - total.sum(1)) ** 2).mean()
 
 
 def grouped_loss(model, grids, images):
-    """grids: images x cells x channels; images: their captions."""
+    """grids: `[images, cells, channels]`; images: their captions."""
     most = max(len(captions) for captions in images)
     longest = max(len(caption) for captions in images for caption in captions)
     words = torch.zeros(len(images), most, longest, dtype=torch.long)
@@ -112,7 +112,7 @@ def grouped_loss(model, grids, images):
     state = model.begin(values)
     state = tuple(part.repeat_interleave(most, 0) for part in state)
     embedded = dropout(model.embedding(words), DROPOUT)
-    hiddens, contexts, looked = [], [], 0.0
+    hiddens, contexts, total = [], [], 0.0
     for step in range(longest - 1):
         hidden = state[0].view(len(images), most, -1)
         context, weights = model.attend_grouped(values, keys, hidden)
@@ -120,12 +120,12 @@ def grouped_loss(model, grids, images):
         state = model.cell(entry, state)
         hiddens.append(state[0].view(len(images), most, -1))
         contexts.append(context)
-        looked = looked + weights * (lengths > step).unsqueeze(2)
-    told = torch.arange(longest - 1) < lengths.unsqueeze(2)
-    hidden, context = torch.stack(hiddens, 2)[told], torch.stack(contexts, 2)[told]
-    deep = model.deep_output(embedded[:, :, :-1][told], hidden, context)
-    loss = cross_entropy(model.output(dropout(deep, DROPOUT)), words[:, :, 1:][told])
-    return loss + DOUBLY_STOCHASTIC * ((1 - looked) ** 2).mean()
+        total = total + weights * (lengths > step).unsqueeze(2)
+    real = torch.arange(longest - 1) < lengths.unsqueeze(2)
+    hidden, context = torch.stack(hiddens, 2)[real], torch.stack(contexts, 2)[real]
+    deep = model.deep_output(embedded[:, :, :-1][real], hidden, context)
+    loss = cross_entropy(model.output(dropout(deep, DROPOUT)), words[:, :, 1:][real])
+    return loss + DOUBLY_STOCHASTIC * ((1 - total) ** 2).mean()
 
 
 class Encoder:
@@ -155,11 +155,11 @@ def main():
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     random.seed(1)
-    said = json.loads((folder / "captions.json").read_text())
-    images = said["images"]
+    data = json.loads((folder / "captions.json").read_text())
+    images = data["images"]
     raw = numpy.memmap(folder / "grids.f16", numpy.float16, "r")
-    grids = raw.reshape(len(images), -1, said["sizes"]["channels"])
-    model = Captioner(**said["sizes"])
+    grids = raw.reshape(len(images), -1, data["sizes"]["channels"])
+    model = Captioner(**data["sizes"])
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
     read = lambda rows: torch.from_numpy(grids[rows])
     if how == "grouped":

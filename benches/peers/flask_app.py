@@ -1,4 +1,4 @@
-"""The captioning server that tutorials show: Flask, PyTorch, torchvision's ResNet50, an attention LSTM.
+"""The captioning server of tutorials: Flask, PyTorch, torchvision's ResNet50, an attention LSTM.
 
 It keeps the upload in a file, opens that, and runs the networks in the request's own thread. Its weights are random, which costs as much as trained ones; a caption is
 read off greedily and has as many words as one of Flickr8k. Prints its address as its first line.
@@ -58,7 +58,7 @@ def answer():
 if __name__ == "__main__":
     os.makedirs(UPLOADS, exist_ok=True)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # What app.run() starts, but on any free port.
+    # Like app.run(), but on any free port.
     server = make_server("127.0.0.1", 0, app, threaded=True)
     print(f"http://127.0.0.1:{server.server_port}/", flush=True)
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""The peer that a Python user who knows ONNX Runtime writes: Pillow in a thread pool, batches, a
+"""The peer by an experienced user of ONNX Runtime in Python: Pillow in a thread pool, batches, a
 float16 memmap. Prints the seconds from the first image to the last, start-up excluded."""
 
 import os

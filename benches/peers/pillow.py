@@ -1,4 +1,4 @@
-"""Decodes and resizes photos as Pillow does; writes the pixels, photo after photo."""
+"""Decodes and resizes photos with Pillow; writes the pixels, photo after photo."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The peer that most tutorials write: torchvision's ResNet50 without its last two layers, a DataLoader
+"""The peer of most tutorials: torchvision's ResNet50 without its last two layers, a DataLoader
 with workers. Weights do not change the time, so none are fetched. Prints the seconds from the first
 image to the last, start-up excluded."""
 

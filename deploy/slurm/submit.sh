@@ -1,9 +1,9 @@
 #!/bin/sh
-# submit.sh SHARDS [cpu|gpu [flag of sbatch ...]]: extracts into so many shards, a task of an array each, and merges
-# them when all are done. SHOWTELL_EXTRACT_IMAGES, SHOWTELL_EXTRACT_ENCODER and SHOWTELL_EXTRACT_STORE say what (see `extract --help`), with
-# paths that all nodes see; EXTRACT names the program where it is not on their PATH.
+# submit.sh SHARDS [cpu|gpu [flag of sbatch ...]]: extracts into SHARDS shards, one task of an array per shard, and merges
+# them after all tasks. SHOWTELL_EXTRACT_IMAGES, SHOWTELL_EXTRACT_ENCODER and SHOWTELL_EXTRACT_STORE are required (see
+# `extract --help`), with paths that exist on all nodes; EXTRACT names the program if it is not on their PATH.
 #
-# A shard that failed for good is submitted again by its number, and the rest is left alone:
+# Submit a failed shard again by its number, without the others:
 #   sbatch --array=3 --export=ALL,SHARDS=64 extract-cpu.sbatch
 set -eu
 shards=${1:?"the number of shards, then cpu or gpu, then flags of sbatch"}

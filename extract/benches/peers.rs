@@ -1,5 +1,5 @@
-//! `extract` beside the encoder alone and beside two programs in Python, in turn, several rounds in
-//! one run; medians. Real photos, a real ResNet50 (see CONTRIBUTING.md). Start-up is left out.
+//! `extract` compared with the encoder alone and with two programs in Python, in turn, several rounds in
+//! one run; medians. Real photos, a real ResNet50 (see CONTRIBUTING.md). Start-up is not counted.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -14,7 +14,7 @@ use ndarray::Array4;
 use serde_json::Value;
 use tests::median;
 
-/// The photos are repeated until there are so many.
+/// The photos are repeated up to this number.
 const IMAGES: usize = 1000;
 const BATCH: usize = 8;
 const ROUNDS: usize = 3;

@@ -1,4 +1,4 @@
-//! Which images a store lacks.
+//! Comparison of images with a store.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,18 +13,18 @@ use crate::progress::Progress;
 /// How thoroughly images are compared with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// By size and time of modification; where these differ, by SHA-256.
+    /// By size and modification time; where these differ, by SHA-256.
     Stamps,
     /// By SHA-256, and rows with their checksums: every file and every row is read.
     Contents,
 }
 
-/// Work that a store needs to hold the images.
+/// The difference between images and a store.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     /// Images to encode: new ones, changed ones, and those whose rows are damaged.
     pub(crate) encode: Vec<Image>,
-    /// Number of those that have an intact row of another content.
+    /// The number of images to encode with an intact row of other content.
     pub(crate) changed: usize,
     /// Rows whose images have the same content and another stamp.
     pub(crate) restamp: Vec<(usize, Stamp)>,
@@ -36,9 +36,9 @@ pub(crate) struct Work {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Held,
-    /// Held, under another stamp.
+    /// Same content, other stamp.
     Touched(usize, Stamp),
-    /// The grids are those of another content.
+    /// The grids are those of other content.
     Changed,
     /// Without an intact row.
     Lacking,

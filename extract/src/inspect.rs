@@ -1,4 +1,4 @@
-//! What is in a store, and whether it is whole.
+//! `extract inspect` and `extract verify`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use serde::Serialize;
 
 use crate::options::{Inspect, Verify};
 
-/// How damaged rows are repaired.
+/// The next step after damage.
 const REPAIR: &str = "Run `extract --check` as before (for a shard with --shard I/N): it re-encodes damaged rows. Add --prune for photos that are gone or unreadable: it removes their rows.";
 
-/// What `inspect` says.
+/// The answer of `inspect`.
 #[derive(Serialize)]
 struct Report<'a> {
     rows: usize,
@@ -38,7 +38,7 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn of(store: &'a FeatureStore) -> Self {
+    fn new(store: &'a FeatureStore) -> Self {
         let provenance = store.provenance();
         let grid = provenance.grid;
         let removed = |row: &usize| store.state(*row) == State::Removed;
@@ -63,7 +63,7 @@ impl<'a> Report<'a> {
 /// `extract inspect`.
 pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let store = FeatureStore::open(&options.store)?;
-    let mut report = Report::of(&store);
+    let mut report = Report::new(&store);
     if options.json {
         report.content_digest = Some(store.content_digest()?);
         print(format_args!("{}", serde_json::to_string_pretty(&report)?))?;
@@ -105,11 +105,11 @@ pub(crate) fn verify(options: &Verify) -> anyhow::Result<()> {
     for problem in &problems {
         print(one_line(&problem.to_string()))?;
     }
-    let place = options.store.display();
-    ensure!(problems.is_empty(), "{place}: {}\n  {REPAIR}", count(problems.len(), "problem"));
-    let waiting = store.len() - Report::of(&store).removed - store.complete();
+    let path = options.store.display();
+    ensure!(problems.is_empty(), "{path}: {}\n  {REPAIR}", count(problems.len(), "problem"));
+    let waiting = store.len() - Report::new(&store).removed - store.complete();
     print(format_args!(
-        "{place}: {}, all intact; {} not yet extracted",
+        "{path}: {}, all intact; {} not yet extracted",
         count(store.complete(), "image"),
         count(waiting, "row")
     ))

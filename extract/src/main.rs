@@ -23,7 +23,7 @@ use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
     if !stderr().is_terminal() {
-        // A panic costs one image; what is said of it is a line like all others.
+        // A panic costs one image; its message is a JSON line like all others.
         std::panic::set_hook(Box::new(|panic| {
             warn(json!({ "event": "warning", "message": panic.to_string() }));
         }));

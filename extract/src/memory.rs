@@ -1,11 +1,11 @@
-//! The memory that photos may take (`--memory`) while they are read and decoded.
+//! The memory budget (`--memory`) of photos while they are read and decoded.
 //!
-//! A photo takes the bytes of its file and what its header says that decoding needs, before either is there. Those who
-//! wait get theirs in the order in which they came: a large photo is not passed by small ones.
+//! A photo reserves the size of its file and the memory that decoding needs according to its header, before either is
+//! allocated. Requests are granted in the order of their arrival, so a large photo is not overtaken by small ones.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes to give away.
+/// A budget of bytes.
 #[derive(Debug)]
 pub(crate) struct Memory {
     all: u64,
@@ -16,14 +16,14 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 struct State {
     free: u64,
-    /// The number of the next one to come, and of the one whose turn it is.
+    /// The number of the next request, and of the request that is granted next.
     next: u64,
     turn: u64,
 }
 
-/// Bytes that were taken. They go back when this value is dropped.
+/// Reserved bytes, released on drop.
 #[derive(Debug)]
-pub(crate) struct Held<'a> {
+pub(crate) struct Reservation<'a> {
     memory: &'a Memory,
     bytes: u64,
 }
@@ -34,8 +34,9 @@ impl Memory {
         Self { all: bytes, state, freed: Condvar::new() }
     }
 
-    /// So many bytes, as soon as they are free; `None` if there never are so many. Who waits here must hold none.
-    pub(crate) fn take(&self, bytes: u64) -> Option<Held<'_>> {
+    /// Waits until `bytes` are free and reserves them; `None` if the budget is smaller. The caller must not hold other
+    /// bytes of the budget.
+    pub(crate) fn take(&self, bytes: u64) -> Option<Reservation<'_>> {
         if bytes > self.all {
             return None;
         }
@@ -48,17 +49,17 @@ impl Memory {
         state.turn += 1;
         state.free -= bytes;
         self.freed.notify_all();
-        Some(Held { memory: self, bytes })
+        Some(Reservation { memory: self, bytes })
     }
 
-    /// No code that can panic runs while it is locked.
+    /// Locks the state. No code that can panic runs while it is locked.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held<'_> {
-    /// Takes more, up to `bytes` in all, if that is free at once and nobody waits.
+impl Reservation<'_> {
+    /// Reserves more, up to `bytes` in all, if they are free now and no request waits.
     pub(crate) fn grow(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let mut state = self.memory.state();
@@ -71,7 +72,7 @@ impl Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.memory.state().free += self.bytes;
         self.memory.freed.notify_all();
@@ -86,11 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_taken_than_there_is_and_everybody_gets_theirs() {
+    fn the_budget_is_never_exceeded_and_all_requests_are_granted() {
         const ALL: u64 = 100;
         let memory = Memory::new(ALL);
         let (taken, most, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let note = |bytes: u64| {
+        let count = |bytes: u64| {
             let now = taken.fetch_add(bytes, Ordering::SeqCst) + bytes;
             most.fetch_max(now, Ordering::SeqCst);
             thread::yield_now();
@@ -98,7 +99,7 @@ mod tests {
         };
         thread::scope(|scope| {
             for number in 0..16_u64 {
-                let (memory, done, note) = (&memory, &done, &note);
+                let (memory, done, count) = (&memory, &done, &count);
                 scope.spawn(move || {
                     for step in 0..50 {
                         let (file, all) = (1 + number % 5, 5 + (number * 13 + step * 7) % 96);
@@ -107,7 +108,7 @@ mod tests {
                             drop(held);
                             held = memory.take(all).unwrap();
                         }
-                        note(all);
+                        count(all);
                         drop(held);
                         done.fetch_add(1, Ordering::SeqCst);
                     }

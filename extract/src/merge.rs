@@ -9,12 +9,12 @@ use crate::run::created_by;
 
 /// Merges shards, or the files of a store.
 pub(crate) fn run(options: &Merge) -> anyhow::Result<()> {
-    let place = options.store.display();
+    let path = options.store.display();
     let shards =
         if options.shards.is_empty() { shards_of(&options.store)? } else { options.shards.clone() };
     ensure!(
         !shards.is_empty(),
-        "{place}: no shard of it lies beside it\n  Run `extract --shard I/N` for each I, or name the shards after the store."
+        "{path}: none of its shards is in its folder\n  Run `extract --shard I/N` for each I, or name the shards after the store."
     );
     let make = if options.copy { merge_copy } else { merge };
     let store = make(&options.store, &shards, &created_by())?;
@@ -24,10 +24,10 @@ pub(crate) fn run(options: &Merge) -> anyhow::Result<()> {
         1 => format!("{} files", FeatureStore::open(&shards[0])?.files().len()),
         shards => format!("{shards} shards"),
     };
-    print(format_args!("{place}: {} images {how} {parts}", store.complete()))?;
+    print(format_args!("{path}: {} images {how} {parts}", store.complete()))?;
     if waiting > 0 {
         print(format_args!(
-            "{waiting} images have no grid yet; `extract --shard I/N` goes on with them"
+            "{waiting} images have no grid yet; `extract --shard I/N` continues with them"
         ))?;
     }
     Ok(())

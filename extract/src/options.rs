@@ -25,13 +25,13 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Encode the images that the store does not hold yet (this is also what no command means).
+    /// Encode the images that the store does not contain yet (the default command).
     Run(Run),
-    /// Say how many images, bytes and minutes a run would take, and change nothing.
+    /// Estimate the images, bytes and minutes of a run, without changing anything.
     Plan(Plan),
-    /// Make one store of shards, or of the files of a store.
+    /// Merge shards, or the files of a store, into one store.
     Merge(Merge),
-    /// Say what is in a store, made by which encoder, from which preprocessing.
+    /// Describe a store: its images, encoder and preprocessing.
     Inspect(Inspect),
     /// Compare every byte of a store with its checksums.
     Verify(Verify),
@@ -49,17 +49,17 @@ pub(crate) struct Run {
     pub(crate) prune: bool,
 }
 
-/// What is encoded, by what, into what.
+/// The images, the encoder and the store of a run.
 #[derive(Args)]
 pub(crate) struct Job {
-    /// Folder of images and tar archives, in folders too; or one archive; or a list of paths, as text or
-    /// CSV.
+    /// Images: a folder of images and tar archives, subfolders included; or one archive; or a list of paths, as text
+    /// or CSV.
     #[arg(long, default_value = "data/Images", value_name = "PATH")]
     pub(crate) images: PathBuf,
     /// The encoder: an ONNX file with one `[N,3,H,W]` input and one `[N,C,h,w]` output.
     #[arg(long, default_value = "models/resnet50.onnx", value_name = "FILE")]
     pub(crate) encoder: PathBuf,
-    /// Read every image and every row again, instead of trusting size and time of modification.
+    /// Read every image and every row again, instead of comparing sizes and modification times.
     #[arg(long)]
     pub(crate) check: bool,
     /// The feature store to fill.
@@ -72,7 +72,7 @@ pub(crate) struct Job {
     /// Type of the stored values.
     #[arg(long, default_value_t, value_name = "TYPE")]
     pub(crate) dtype: Dtype,
-    /// Where the encoder runs: auto, cpu or cuda.
+    /// Device of the encoder: auto, cpu or cuda.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     /// Images in one run of the encoder.
@@ -83,26 +83,26 @@ pub(crate) struct Job {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// How images are brought to the input size: squash or crop [default: what the encoder says,
+    /// How images are resized to the input size: squash or crop [default: as in the encoder's metadata,
     /// else squash].
     #[arg(long, value_name = "HOW")]
     pub(crate) resize: Option<Resize>,
-    /// The most pixels an image may have.
+    /// Maximum number of pixels of an image.
     #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_pixels: u64,
-    /// The most memory that images take while they are read and decoded, such as 512MiB or 4GiB. An image that needs
-    /// more is skipped.
+    /// Maximum memory of images while they are read and decoded, such as 512MiB or 4GiB. An image that needs more is
+    /// skipped.
     #[arg(long, default_value_t = Size::mib(1024), value_name = "SIZE")]
     pub(crate) memory: Size,
-    /// Only the images whose names hash to shard I of N, counted from 0, into STORE.I-of-N.h5; as auto/N, I
+    /// Encode only the images whose names hash to shard I of N, counted from 0, into STORE.I-of-N.h5. With auto/N, I
     /// is the number of the task in a Kubernetes indexed job or a Slurm array.
     #[arg(long, value_name = "I/N", value_parser = task::shard)]
     pub(crate) shard: Option<Shard>,
 }
 
 impl Job {
-    /// What images are let in.
+    /// The limits of an image.
     pub(crate) fn limits(&self) -> Limits {
         Limits { max_pixels: self.max_pixels }
     }
@@ -112,7 +112,7 @@ impl Job {
         if self.check { Check::Contents } else { Check::Stamps }
     }
 
-    /// The file that is filled.
+    /// The store file, or that of the shard.
     pub(crate) fn file(&self) -> PathBuf {
         self.shard.map_or_else(|| self.store.clone(), |shard| shard.path(&self.store))
     }
@@ -129,13 +129,13 @@ pub(crate) struct Plan {
 
 #[derive(Args)]
 pub(crate) struct Merge {
-    /// The store to make.
+    /// The merged store.
     #[arg(value_name = "STORE")]
     pub(crate) store: PathBuf,
-    /// Its shards, or a store to which rows were added [default: the files STORE.I-of-N.h5 beside it].
+    /// Its shards, or a store of several files [default: the files STORE.I-of-N.h5 in the same folder].
     #[arg(value_name = "SHARD")]
     pub(crate) shards: Vec<PathBuf>,
-    /// Copy the grids, instead of pointing to their files.
+    /// Copy the grids, instead of referring to their files.
     #[arg(long)]
     pub(crate) copy: bool,
 }
@@ -145,7 +145,7 @@ pub(crate) struct Inspect {
     /// The feature store.
     #[arg(value_name = "STORE")]
     pub(crate) store: PathBuf,
-    /// Print one JSON document, with a digest of the content, for which all rows are read.
+    /// Print one JSON document, with a digest of the content, which reads all rows.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,6 +1,5 @@
-//! Decoding → batches → encoder → store, each at the same time as the others. The queues between
-//! them are bounded, so memory does not depend on the number of images, and images take no more than `--memory` while
-//! they are read and decoded.
+//! Decoding → batches → encoder → store, all stages concurrent. The queues between them are bounded, so memory does
+//! not depend on the number of images. Images that are read and decoded stay within `--memory`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -21,10 +20,10 @@ use crate::memory::Memory;
 use crate::options::Job;
 use crate::progress::Progress;
 
-/// Batches that may wait for the encoder, and for the disk.
+/// Queue slots for batches before the encoder, and before the disk.
 const WAITING: usize = 2;
 
-/// What became of the images.
+/// The result of a run.
 pub(crate) struct Outcome {
     /// Number of images whose grids were written.
     pub(crate) written: usize,
@@ -36,7 +35,7 @@ pub(crate) struct Outcome {
     pub(crate) busy: Duration,
 }
 
-/// An image that is to be encoded into a row.
+/// An image to encode, and its row.
 pub(crate) struct Pending {
     pub(crate) row: usize,
     pub(crate) image: Image,
@@ -50,7 +49,7 @@ struct Decoded {
     tensors: Array4<f32>,
 }
 
-/// What the decoding threads hand on.
+/// The output of the decoding threads.
 type Message<'a> = (&'a Pending, Result<Decoded, String>);
 
 /// Images on their way through the encoder.
@@ -86,14 +85,14 @@ pub(crate) fn run(
         let writer = scope.spawn(|| write_all(store, finished));
         scope.spawn(|| decode_all(job, &preprocess, pending, to_encoder));
         let read = encode_all(job, encoder, &decoded, &to_store, progress);
-        // Whoever still waits for this thread must hear that nothing more comes of it.
+        // Close both queues, so that threads that wait on them end.
         drop((decoded, to_store));
         (read, writer.join())
     });
     progress.end();
-    // Where the store fails the encoder is told only that nobody listens.
+    // When the store fails, the encoder fails, too, on a closed queue: the store's error is reported first.
     let (mut skipped, written) = written
-        .map_err(|_| anyhow!("the thread that writes the store ended early"))?
+        .map_err(|_| anyhow!("the writer thread panicked"))?
         .context("the images encoded so far are kept")?;
     let (unreadable, busy) = read.context("the images encoded so far are kept")?;
     skipped.extend(unreadable);
@@ -109,14 +108,14 @@ fn decode_all<'a>(
     sender: Sender<Message<'a>>,
 ) {
     let memory = Memory::new(job.memory.bytes());
-    // Sending fails when the encoder has failed and hung up; then there is nothing left to do.
+    // Sending fails after the encoder has failed and closed the queue; then no work is left.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
         let decoded = guarded(|| decode(&pending.image, preprocess, job, &memory));
         sender.send((pending, decoded.map_err(|error| explain(&error)))).map_err(drop)
     });
 }
 
-/// A panic at one image is an error of that image.
+/// Runs `work`; a panic becomes an error of its image.
 fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(anyhow!("the program failed on it")))
@@ -137,13 +136,13 @@ fn decode(
             format!("it needs {} of memory, more than --memory", HumanBytes(bytes))
         })
     };
-    // Before the bytes are read: a change meanwhile makes the stamp another one.
+    // Before the bytes are read: a later change of the file changes the stamp.
     let (stamp, length) = (image.stamp(), image.length()?);
     let mut held = take(length)?;
     let mut bytes = image.read()?;
     let need = length + size + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
     if !held.grow(need) {
-        // Nobody may hold some memory and wait for more: others might do the same, and all of them for ever.
+        // Waiting while holding memory could deadlock: release it first.
         drop((bytes, held));
         held = take(need)?;
         bytes = image.read()?;
@@ -156,13 +155,13 @@ fn decode(
     Ok(Decoded { source: digest(&bytes), stamp, tensors })
 }
 
-/// What an image takes while views of its corners are cut out: four fifths of its sides, beside the whole.
+/// The memory of an image, with that of a crop of four fifths of its sides if there are corner views.
 fn with_crops(decoding: u64, job: &Job) -> u64 {
-    let cuts = job.views.iter().any(|view| !matches!(view, View::Original | View::Flip));
-    if cuts { decoding.saturating_add(decoding / 25 * 16) } else { decoding }
+    let has_crops = job.views.iter().any(|view| !matches!(view, View::Original | View::Flip));
+    if has_crops { decoding.saturating_add(decoding / 25 * 16) } else { decoding }
 }
 
-/// Gives the images that could not be read and how long the encoder ran.
+/// Encodes all images; returns the unreadable ones and the time in which the encoder ran.
 fn encode_all<'a>(
     job: &Job,
     encoder: &mut Encoder,
@@ -177,7 +176,7 @@ fn encode_all<'a>(
     let mut encode = |batch: &mut Batch<'a>| {
         let start = Instant::now();
         if batch.images.len() * views == 1 && size > 1 {
-            // ONNX Runtime rounds a single image in another way than several. A rest of one must not show.
+            // ONNX Runtime rounds a single image differently than several, so a last batch of one is doubled.
             batch.tensors.extend_from_within(..);
         }
         let tensors = batch.tensors.iter().map(|of_image| of_image.view()).collect::<Vec<_>>();
@@ -185,7 +184,7 @@ fn encode_all<'a>(
         busy += start.elapsed();
         batch.tensors.clear();
         let images = std::mem::take(&mut batch.images);
-        to_store.send(Finished { images, planes }).map_err(|_| anyhow!("the store was closed"))
+        to_store.send(Finished { images, planes }).map_err(|_| anyhow!("the writer thread stopped"))
     };
     for (pending, image) in decoded {
         if interrupt::is_interrupted() {
@@ -212,7 +211,7 @@ fn encode_all<'a>(
     Ok((skipped, busy))
 }
 
-/// Gives the images whose grids cannot be stored, and the number of those that were.
+/// Writes all grids; returns the images whose grids cannot be stored, and the number of those that were.
 fn write_all(
     store: &mut StoreWriter,
     finished: Receiver<Finished>,
@@ -221,7 +220,7 @@ fn write_all(
     let (dtype, views) = (store.provenance().dtype, store.provenance().views.len());
     for Finished { images, planes } in finished {
         let mut batch = Vec::with_capacity(images.len());
-        // The same values in another order, without a copy. Planes after those of the images are padding.
+        // A view in another order, without a copy. Planes after those of the images are padding.
         let (all, channels, height, width) = planes.dim();
         let planes = planes.into_shape_with_order((all / views, views, channels, height * width));
         let planes = planes.unwrap_or_default();
@@ -239,7 +238,7 @@ fn write_all(
     Ok((skipped, written))
 }
 
-/// Why grids cannot be stored, if they cannot.
+/// The reason why grids cannot be stored; `None` if they can.
 fn out_of_range(grids: &ArrayView3<f32>, dtype: Dtype) -> Option<String> {
     let is_too_large = |value: &&f32| value.is_nan() || value.abs() > dtype.max();
     let values = grids.as_slice_memory_order().unwrap_or_default();

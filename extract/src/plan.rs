@@ -1,4 +1,4 @@
-//! What a run will take, before it starts.
+//! An estimate of a run: images, bytes and time.
 
 use std::path::Path;
 use std::time::Instant;
@@ -24,11 +24,11 @@ pub(crate) struct Plan {
     changed: usize,
     /// Images of the store that are no longer there.
     gone: usize,
-    /// Images that need nothing.
+    /// Images that are up to date.
     done: usize,
     /// Bytes of grids to write.
     bytes: u64,
-    /// Bytes that are free where the store lies.
+    /// Free bytes of the store's file system.
     free_bytes: u64,
     images_per_second: f64,
     seconds: f64,
@@ -68,7 +68,7 @@ impl std::fmt::Display for Plan {
     }
 }
 
-/// Images a second of the encoder alone, the median of a few runs on black images.
+/// Images per second of the encoder alone: the median of a few runs on black images.
 pub(crate) fn speed(encoder: &mut Encoder, batch: usize, views: usize) -> anyhow::Result<f64> {
     let [channels, height, width] = encoder.preprocess().shape();
     let tensors = Array4::zeros([batch * views, channels, height, width]);
@@ -82,13 +82,13 @@ pub(crate) fn speed(encoder: &mut Encoder, batch: usize, views: usize) -> anyhow
     Ok(batch as f64 / seconds[TIMED / 2])
 }
 
-/// Bytes that are free where `store` lies or will lie.
+/// Free bytes of the file system of `store`, which need not exist yet.
 pub(crate) fn free_bytes(store: &Path) -> anyhow::Result<u64> {
     let exists = |folder: &&Path| folder.as_os_str().is_empty() || folder.exists();
     let folder = store.ancestors().skip(1).find(exists).unwrap_or(Path::new("."));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let status = statvfs(folder)
-        .with_context(|| format!("{}: its free space cannot be asked for", folder.display()))?;
+        .with_context(|| format!("{}: its free space is unknown", folder.display()))?;
     Ok(status.f_bavail * status.f_frsize)
 }
 

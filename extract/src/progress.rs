@@ -1,4 +1,4 @@
-//! What is said on stderr while images are encoded: a bar on a terminal, else a JSON document a line.
+//! Progress on stderr: a bar on a terminal, else one JSON document per line.
 
 use std::io::{IsTerminal as _, stderr};
 use std::path::Path;
@@ -11,16 +11,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
-/// Between two lines of progress.
+/// Time between two lines of progress.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The way to stderr.
+/// Progress reports on stderr.
 pub(crate) struct Progress {
-    /// On a terminal.
+    /// Set on a terminal.
     bar: Option<ProgressBar>,
     start: Instant,
     last: Instant,
-    /// When the last line about comparing was written.
+    /// Time of the last line about comparing.
     compared: Mutex<Instant>,
     images: usize,
     done: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Says nothing yet.
+    /// Reports nothing yet.
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let bar = stderr().is_terminal().then(ProgressBar::hidden);
@@ -43,7 +43,7 @@ impl Progress {
         }
     }
 
-    /// Says something once.
+    /// Reports a message.
     pub(crate) fn note(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| warn(format_args!("{message}"))),
@@ -51,21 +51,21 @@ impl Progress {
         }
     }
 
-    /// Says what was left out of a file or folder, if anything: a reason on each line.
+    /// Reports the skipped entries of a file or folder, one reason per line.
     pub(crate) fn left_out(&self, of: &Path, left_out: &LeftOut) {
         for line in left_out.to_string().lines() {
             self.note(&format!("{}: {line}", of.display()));
         }
     }
 
-    /// Says something that programs may want to take apart; people are told it otherwise.
+    /// Reports a structured record, where stderr is not a terminal.
     pub(crate) fn record(&self, event: &str, what: &impl Serialize) {
         if self.bar.is_none() {
             warn(format_args!("{}", json!({"event": event, event: what})));
         }
     }
 
-    /// Says how many images were compared with the store, if that takes long.
+    /// Reports the number of images that were compared with the store, at intervals.
     pub(crate) fn compared(&self, done: usize, images: usize) {
         let Ok(mut last) = self.compared.try_lock() else { return };
         if last.elapsed() < INTERVAL {
@@ -133,7 +133,7 @@ impl Progress {
         warn(format_args!("{line}"));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -141,7 +141,7 @@ impl Progress {
     }
 }
 
-/// To two decimals, as much as a speed or a share is worth.
+/// Rounds a speed or a share to two decimals.
 pub(crate) fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

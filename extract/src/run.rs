@@ -22,7 +22,7 @@ use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};
 use crate::progress::{Progress, round};
 
-/// What a run did, for programs.
+/// Summary of a run, as JSON.
 #[derive(Serialize)]
 struct Summary {
     written: usize,
@@ -48,17 +48,17 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     for (row, stamp) in work.restamp {
         store.set_stamp(row, stamp)?;
     }
-    let place = file.display();
+    let path = file.display();
     let (todo, done) = (work.encode.len(), images.len() - work.encode.len());
     if done > 0 && todo > 0 {
-        progress.note(&format!("{place}: {done} images are extracted already, {todo} to go"));
+        progress.note(&format!("{path}: {done} images are extracted already, {todo} to go"));
     }
     let removed = prune(&mut store, work.gone, missed, options.prune, &progress)?;
     if todo == 0 {
         store.finish()?;
         report_skipped(&file, &skipped, &progress)?;
         return print(format_args!(
-            "{place}: all {} images are extracted already; nothing to do{}",
+            "{path}: all {} images are extracted already; nothing to do{}",
             images.len(),
             describe_removed(removed)
         ));
@@ -114,8 +114,8 @@ fn describe_removed(removed: usize) -> String {
     if removed > 0 { format!(", {removed} removed") } else { String::new() }
 }
 
-/// Removes the rows of images that are gone, if `wanted`, and says how many. As long as entries could not be looked at,
-/// nobody knows what is gone: then only rows that do not fit their checksums are removed.
+/// Removes the rows of absent images, if `wanted`; returns their number. While entries cannot be read, an absent image
+/// may be in one of them: then only rows with a checksum mismatch are removed.
 fn prune(
     store: &mut StoreWriter,
     mut gone: Vec<String>,
@@ -151,7 +151,7 @@ fn prune(
         let kept = all - gone.len();
         if kept > 0 {
             progress.note(&format!(
-                "{kept} images of the store were not found and are kept: they may lie where {missed} entries could not be looked at (see `skipped`); mend or remove those entries, then run with --prune again"
+                "{kept} images of the store were not found and are kept: they may be in the {missed} entries that could not be read (see `skipped`); repair or remove those entries, then run with --prune again"
             ));
         }
     }
@@ -164,8 +164,7 @@ fn is_damaged(store: &StoreWriter, image: &str) -> features::Result<bool> {
     store.find(image).map_or(Ok(false), |row| Ok(!store.is_intact(row)?))
 }
 
-/// Removes the rows of images that could not be encoded, if they do not fit their checksums: nobody can use them.
-/// Says how many there were.
+/// Removes the rows with a checksum mismatch whose images could not be encoded: they are unusable. Returns their number.
 fn prune_damaged(store: &mut StoreWriter, outcome: &Outcome) -> features::Result<usize> {
     let mut damaged = Vec::new();
     for Skipped { image, .. } in &outcome.skipped {
@@ -263,14 +262,14 @@ fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
     let encoder = Encoder::open(&job.encoder, &options)?;
     let GridShape { height, width, channels } = encoder.grid();
     progress.note(&format!(
-        "{}: {height}×{width} cells of {channels}, on {} (asked for: {})",
+        "{}: {height}×{width} cells of {channels}, on {} (--device {})",
         encoder.name(),
         encoder.describe_device(),
         job.device
     ));
     if !encoder.states_preprocess() {
         progress.note(&format!(
-            "{}: says nothing about its input; taken as ImageNet: {}",
+            "{}: no preprocessing in its metadata; ImageNet's is used: {}",
             encoder.name(),
             serde_json::to_string(encoder.preprocess())?
         ));
@@ -297,7 +296,7 @@ pub(crate) fn created_by() -> String {
     format!("showtell extract {}", common::version!())
 }
 
-/// Names the images that were skipped, and writes all of them beside the store.
+/// Names the first skipped images, and lists all of them in a file next to the store.
 fn report_skipped(store: &Path, skipped: &[Skipped], progress: &Progress) -> anyhow::Result<()> {
     let path = skipped_file(store);
     let problem = || format!("{}: cannot be written", path.display());
@@ -325,7 +324,7 @@ fn name_skipped(skipped: &[Skipped], progress: &Progress) {
     }
 }
 
-/// Where the skipped images are listed: `features/flickr8k.skipped.jsonl`.
+/// The file that lists the skipped images: `features/flickr8k.skipped.jsonl`.
 fn skipped_file(store: &Path) -> PathBuf {
     let mut name = store.file_stem().map_or_else(OsString::new, OsString::from);
     name.push(".skipped.jsonl");

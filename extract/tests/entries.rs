@@ -1,4 +1,4 @@
-//! Whatever lies in a folder, an archive or a list: read, or named with the reason, and never the end of a run.
+//! All kinds of entries in a folder, an archive or a list: each is read, or named with the reason, and none ends a run.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -7,7 +7,7 @@ mod common;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 
-use common::{Said, Workplace};
+use common::{Outcome, Workplace};
 use features::{Encoded, FeatureStore, Origin, StoreWriter};
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
@@ -17,7 +17,7 @@ const APPLE_DOUBLE: &[u8] = b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ";
 const COMPOSED: &str = "caf\u{e9}.png";
 const DECOMPOSED: &str = "cafe\u{301}.png";
 
-fn extract(workplace: &Workplace, images: &str, more: &[&str]) -> Said {
+fn extract(workplace: &Workplace, images: &str, more: &[&str]) -> Outcome {
     let job = ["--images", images, "--encoder", ENCODER_FILE, "--store", "s.h5"];
     workplace.run(&[&job, more].concat())
 }
@@ -27,9 +27,9 @@ fn names(workplace: &Workplace) -> Vec<String> {
     store.images().into_iter().map(|(name, _)| name.to_owned()).collect()
 }
 
-fn says(said: &Said, parts: &[&str]) {
+fn assert_stderr(outcome: &Outcome, parts: &[&str]) {
     for part in parts {
-        assert!(said.stderr.contains(part), "no `{part}` in {}", said.stderr);
+        assert!(outcome.stderr.contains(part), "no `{part}` in {}", outcome.stderr);
     }
 }
 
@@ -38,7 +38,7 @@ fn photo(workplace: &Workplace, number: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_folder_with_everything() {
+fn a_folder_with_all_kinds_of_entries() {
     let workplace = Workplace::new(4);
     let at = |name: &str| workplace.path(&format!("Images/{name}"));
     fs::write(at("IMG_1.HEIC"), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").unwrap();
@@ -51,16 +51,16 @@ fn a_folder_with_everything() {
     fs::write(at("@eaDir/SYNOPHOTO_THUMB.jpg"), b"no photo").unwrap();
     symlink("gone.tar", at("link.tar")).unwrap();
     symlink("..", at("more/up")).unwrap();
-    let said = extract(&workplace, "Images", &[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let outcome = extract(&workplace, "Images", &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     assert!(
-        said.stdout.contains("4 images in") && said.stdout.contains("3 skipped"),
+        outcome.stdout.contains("4 images in") && outcome.stdout.contains("3 skipped"),
         "{}",
-        said.stdout
+        outcome.stdout
     );
     assert_eq!(names(&workplace), ["000.png", "001.png", "002.png", "003.png"]);
-    says(
-        &said,
+    assert_stderr(
+        &outcome,
         &[
             "Images: 1 left out: HEIC is not read; save it as JPEG or PNG (IMG_1.HEIC)",
             "(DSC_2.NEF)",
@@ -70,7 +70,7 @@ fn a_folder_with_everything() {
             "skipped: new\\\\nline.jpg: not an image",
         ],
     );
-    assert!(!said.stderr.contains("._000") && !said.stderr.contains("SYNOPHOTO"));
+    assert!(!outcome.stderr.contains("._000") && !outcome.stderr.contains("SYNOPHOTO"));
     let planned = workplace.run(&[
         "plan",
         "--images",
@@ -81,7 +81,7 @@ fn a_folder_with_everything() {
         "s.h5",
     ]);
     assert_eq!(planned.status, 0, "{}", planned.stderr);
-    says(&planned, &["(IMG_1.HEIC)", "skipped: broken.tar: "]);
+    assert_stderr(&planned, &["(IMG_1.HEIC)", "skipped: broken.tar: "]);
 }
 
 #[test]
@@ -118,16 +118,16 @@ fn links_and_names_in_archives() {
     link(EntryType::Symlink, "two/y.png", "x.png");
     link(EntryType::Symlink, "two/folder", "../one");
     archive.finish().unwrap();
-    let said = extract(&workplace, "a.tar", &[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let outcome = extract(&workplace, "a.tar", &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     let expected = [COMPOSED, &long, "one/a.png", "one/blob.png", "two/again.png", "two/hard.png"];
     assert_eq!(names(&workplace), expected);
     let store = FeatureStore::open(workplace.path("s.h5")).unwrap();
     let source = |name: &str| store.source(store.find(name).unwrap()).unwrap();
     assert_eq!(source("two/again.png"), <[u8; 32]>::from(Sha256::digest(photo(&workplace, 0))));
     assert_eq!(source("two/hard.png"), source("one/a.png"));
-    says(
-        &said,
+    assert_stderr(
+        &outcome,
         &[
             "a.tar: 1 left out: HEIC is not read",
             "two/gone.png: a link to two/nowhere.png, which is not there",
@@ -137,11 +137,15 @@ fn links_and_names_in_archives() {
             "two/y.png: a link that leads in a circle",
         ],
     );
-    assert!(!said.stderr.contains("._a") && !said.stderr.contains("MACOSX"), "{}", said.stderr);
+    assert!(
+        !outcome.stderr.contains("._a") && !outcome.stderr.contains("MACOSX"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
-fn sparse_members_and_damage_behind_photos_are_named() {
+fn sparse_members_and_damage_after_photos_are_named() {
     let workplace = Workplace::new(2);
     let mut archive = Builder::new(Vec::new());
     let mut add = |name: &str, bytes: &[u8]| {
@@ -159,10 +163,13 @@ fn sparse_members_and_damage_behind_photos_are_named() {
     bytes.extend([b'x'; 1024]);
     fs::create_dir(workplace.path("tars")).unwrap();
     fs::write(workplace.path("tars/a.TAR"), bytes).unwrap();
-    let said = extract(&workplace, "tars", &[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let outcome = extract(&workplace, "tars", &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     assert_eq!(names(&workplace), ["a.png"]);
-    says(&said, &["b.png: a sparse file", "a.TAR: the archive cannot be read any further"]);
+    assert_stderr(
+        &outcome,
+        &["b.png: a sparse file", "a.TAR: the archive cannot be read any further"],
+    );
 }
 
 #[test]
@@ -170,18 +177,21 @@ fn lists_are_read_as_text_and_their_quotes_are_checked() {
     let workplace = Workplace::new(4);
     let write = |name: &str, text: &[u8]| fs::write(workplace.path(name), text).unwrap();
     write("marked.txt", b"\xEF\xBB\xBFImages/000.png\r\n\r\nImages/001.png\rImages/more\n");
-    let said = extract(&workplace, "marked.txt", &[]);
+    let outcome = extract(&workplace, "marked.txt", &[]);
     assert_eq!(names(&workplace), ["Images/000.png", "Images/001.png"]);
-    says(&said, &["skipped: Images/more: not a regular file"]);
+    assert_stderr(&outcome, &["skipped: Images/more: not a regular file"]);
 
     fs::remove_file(workplace.path("s.h5")).unwrap();
     write(
         "rows.csv",
         b"\xEF\xBB\xBFimage,path\r\na.png,Images/000.png\r\n,Images/001.png\r\n , \r\nc.png,\r\n",
     );
-    let said = extract(&workplace, "rows.csv", &[]);
+    let outcome = extract(&workplace, "rows.csv", &[]);
     assert_eq!(names(&workplace), ["a.png"]);
-    says(&said, &["rows.csv: 3 left out: row without an image (line 3, line 4, line 5)"]);
+    assert_stderr(
+        &outcome,
+        &["rows.csv: 3 left out: row without an image (line 3, line 4, line 5)"],
+    );
 
     for (name, text, part) in [
         (
@@ -193,12 +203,12 @@ fn lists_are_read_as_text_and_their_quotes_are_checked() {
         ("wide.txt", b"\xFF\xFEa\0", "UTF-16"),
     ] {
         write(name, text);
-        let said = extract(&workplace, name, &[]);
-        assert_eq!(said.status, 1, "{name}");
-        says(&said, &[part]);
+        let outcome = extract(&workplace, name, &[]);
+        assert_eq!(outcome.status, 1, "{name}");
+        assert_stderr(&outcome, &[part]);
     }
     write("photos.tgz", b"\x1f\x8b");
-    says(
+    assert_stderr(
         &extract(&workplace, "photos.tgz", &[]),
         &["photos.tgz: a compressed archive is not read"],
     );
@@ -210,25 +220,25 @@ fn names_in_two_unicode_forms_are_one_image() {
     for (name, number) in [(COMPOSED, 0), (DECOMPOSED, 1)] {
         fs::write(workplace.path(&format!("Images/{name}")), photo(&workplace, number)).unwrap();
     }
-    let said = extract(&workplace, "Images", &[]);
+    let outcome = extract(&workplace, "Images", &[]);
     assert!(
-        said.stdout.contains("4 images in") && said.stdout.contains("1 skipped"),
+        outcome.stdout.contains("4 images in") && outcome.stdout.contains("1 skipped"),
         "{}",
-        said.stdout
+        outcome.stdout
     );
-    says(&said, &[&format!("skipped: {COMPOSED}: another image has that name")]);
+    assert_stderr(&outcome, &[&format!("skipped: {COMPOSED}: another image has that name")]);
     assert_eq!(names(&workplace)[3], COMPOSED);
     fs::write(workplace.path("captions.csv"), format!("image,caption\n{DECOMPOSED},one\n"))
         .unwrap();
-    let said = extract(&workplace, "Images", &["--captions", "captions.csv"]);
-    assert!(!said.stderr.contains("captioned images are not"), "{}", said.stderr);
-    says(&said, &["3 images have no caption"]);
-    assert!(said.stdout.contains("all 4 images are extracted already"), "{}", said.stdout);
+    let outcome = extract(&workplace, "Images", &["--captions", "captions.csv"]);
+    assert!(!outcome.stderr.contains("captioned images are not"), "{}", outcome.stderr);
+    assert_stderr(&outcome, &["3 images have no caption"]);
+    assert!(outcome.stdout.contains("all 4 images are extracted already"), "{}", outcome.stdout);
 }
 
-/// As stores were filled before names were compared in one form.
+/// Stores were filled so before names were compared in one form.
 #[test]
-fn a_store_with_names_in_another_form_goes_on() {
+fn a_store_with_names_in_another_form_continues() {
     let workplace = Workplace::new(1);
     fs::rename(workplace.path("Images/000.png"), workplace.path(&format!("Images/{COMPOSED}")))
         .unwrap();
@@ -244,11 +254,11 @@ fn a_store_with_names_in_another_form_goes_on() {
     writer.write(&[Encoded { row, source, stamp, grids }]).unwrap();
     writer.finish().unwrap();
     fs::rename(old, workplace.path("s.h5")).unwrap();
-    let said = extract(&workplace, "Images", &["--prune"]);
+    let outcome = extract(&workplace, "Images", &["--prune"]);
     assert!(
-        said.stdout.ends_with("all 1 images are extracted already; nothing to do\n"),
+        outcome.stdout.ends_with("all 1 images are extracted already; nothing to do\n"),
         "{}",
-        said.stdout
+        outcome.stdout
     );
     assert_eq!(names(&workplace), [DECOMPOSED]);
 }
@@ -276,7 +286,7 @@ fn archives_with_headers_without_end_are_refused() {
     let member =
         [header(EntryType::Regular, "in.png", bytes.len() as u64).as_bytes(), &*block(&bytes)]
             .concat();
-    // What follows the second header lies elsewhere for who does not read the records of the first.
+    // A reader that skips the records of the first header finds other bytes after the second.
     let moved = [
         header(EntryType::XHeader, "x", 9).as_bytes(),
         &*block(b"9 size=0\n"),
@@ -294,19 +304,19 @@ fn archives_with_headers_without_end_are_refused() {
             file.set_len(start.len() as u64 + CLAIMED + 1024).unwrap();
         }
     }
-    let said = extract(&workplace, "Images", &[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("8 skipped"), "{} {}", said.stdout, said.stderr);
+    let outcome = extract(&workplace, "Images", &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("8 skipped"), "{} {}", outcome.stdout, outcome.stderr);
     for name in ["00", "01", "02", "03", "10", "11", "12", "13"] {
-        says(&said, &[&format!("skipped: {name}.tar: ")]);
+        assert_stderr(&outcome, &[&format!("skipped: {name}.tar: ")]);
     }
     let reason = "the archive is damaged: one of its headers has more than 1 MiB";
-    assert_eq!(said.stderr.matches(reason).count(), 8, "{}", said.stderr);
+    assert_eq!(outcome.stderr.matches(reason).count(), 8, "{}", outcome.stderr);
     assert_eq!(names(&workplace), ["000.png"]);
 }
 
 #[test]
-fn members_that_lead_out_or_are_no_files_are_counted() {
+fn members_that_lead_out_or_are_not_files_are_counted() {
     let workplace = Workplace::new(1);
     let bytes = photo(&workplace, 0);
     let mut archive = Builder::new(File::create(workplace.path("a.tar")).unwrap());
@@ -322,10 +332,10 @@ fn members_that_lead_out_or_are_no_files_are_counted() {
         archive.append(&header(kind, name, 0), &[][..]).unwrap();
     }
     archive.finish().unwrap();
-    let said = extract(&workplace, "a.tar", &[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    says(
-        &said,
+    let outcome = extract(&workplace, "a.tar", &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert_stderr(
+        &outcome,
         &[
             "2 left out: its name leads out of the archive (../up.jpg, a/../../b.jpg)",
             "2 left out: not a regular file (pipe.jpg, device.heic)",
@@ -335,7 +345,7 @@ fn members_that_lead_out_or_are_no_files_are_counted() {
 }
 
 #[test]
-fn photos_that_could_not_be_looked_at_are_not_pruned() {
+fn photos_in_unreadable_entries_are_not_pruned() {
     let workplace = Workplace::new(3);
     let at = |name: &str| workplace.path(name);
     fs::create_dir(at("disk")).unwrap();
@@ -351,10 +361,10 @@ fn photos_that_could_not_be_looked_at_are_not_pruned() {
 
     fs::remove_file(at("Images/002.png")).unwrap();
     fs::rename(at("disk"), at("away")).unwrap();
-    let said = extract(&workplace, "Images", &["--prune"]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    says(
-        &said,
+    let outcome = extract(&workplace, "Images", &["--prune"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert_stderr(
+        &outcome,
         &["2 images of the store were not found and are kept", "then run with --prune again"],
     );
     assert_eq!(names(&workplace), all);

@@ -16,24 +16,24 @@ use serde_json::Value;
 use tests::small_model::{self, ENCODER_FILE};
 
 #[test]
-fn a_second_run_does_nothing_and_a_third_only_what_is_new() {
+fn a_second_run_does_nothing_and_a_third_encodes_new_images_only() {
     let workplace = Workplace::new(11);
-    let said = workplace.extract(&["--batch", "4"]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("11 images in"), "{}", said.stdout);
-    assert!(said.stderr.contains("taken as ImageNet"), "{}", said.stderr);
+    let outcome = workplace.extract(&["--batch", "4"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("11 images in"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("ImageNet's is used"), "{}", outcome.stderr);
     let store = workplace.store();
     assert_eq!((store.len(), store.complete()), (11, 11));
     assert_eq!(store.provenance().encoder_name, ENCODER_FILE);
 
-    let said = workplace.extract(&[]);
-    assert_eq!(said.status, 0);
-    assert!(said.stdout.contains("all 11 images are extracted already; nothing to do"));
+    let outcome = workplace.extract(&[]);
+    assert_eq!(outcome.status, 0);
+    assert!(outcome.stdout.contains("all 11 images are extracted already; nothing to do"));
 
     let image = RgbImage::from_pixel(10, 10, Rgb([1, 2, 3]));
     image.save(workplace.path("Images/more/ảnh mới.png")).unwrap();
-    let said = workplace.extract(&[]);
-    assert!(said.stdout.contains("1 images in"), "{}", said.stdout);
+    let outcome = workplace.extract(&[]);
+    assert!(outcome.stdout.contains("1 images in"), "{}", outcome.stdout);
     let after = workplace.store();
     assert!(after.find("more/ảnh mới.png").is_some());
     for row in 0..11 {
@@ -42,7 +42,7 @@ fn a_second_run_does_nothing_and_a_third_only_what_is_new() {
 }
 
 #[test]
-fn bad_images_are_listed_and_the_rest_goes_on() {
+fn bad_images_are_listed_and_the_others_are_encoded() {
     let workplace = Workplace::new(5);
     let good = fs::read(workplace.path("Images/000.png")).unwrap();
     fs::write(workplace.path("Images/cut.png"), &good[..good.len() / 2]).unwrap();
@@ -54,9 +54,9 @@ fn bad_images_are_listed_and_the_rest_goes_on() {
         "image,caption\n000.png,one\nabsent.png,two\ncut.png,three\n",
     )
     .unwrap();
-    let said = workplace.extract(&["--captions", "captions.txt"]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    assert!(said.stdout.contains("5 images in") && said.stdout.contains("3 skipped"));
+    let outcome = workplace.extract(&["--captions", "captions.txt"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("5 images in") && outcome.stdout.contains("3 skipped"));
     for part in [
         "1 captioned images are not among the images",
         "6 images have no caption",
@@ -64,26 +64,26 @@ fn bad_images_are_listed_and_the_rest_goes_on() {
         "skipped: empty.jpg: not an image",
         "skipped: cut.png: ",
     ] {
-        assert!(said.stderr.contains(part), "no `{part}` in {}", said.stderr);
+        assert!(outcome.stderr.contains(part), "no `{part}` in {}", outcome.stderr);
     }
-    assert!(!said.stderr.contains("notes.txt"));
+    assert!(!outcome.stderr.contains("notes.txt"));
     assert_eq!(workplace.store().complete(), 5);
 
-    // The image is mended: the next run takes it in.
+    // The image is repaired: the next run encodes it.
     fs::write(workplace.path("Images/cut.png"), &good).unwrap();
-    let said = workplace.extract(&[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let outcome = workplace.extract(&[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     assert!(workplace.store().find("cut.png").is_some());
 }
 
 #[test]
-fn what_cannot_work_says_why_and_changes_nothing() {
+fn wrong_input_is_refused_with_its_reason_and_changes_nothing() {
     let workplace = Workplace::new(2);
     let refused = |more: &[&str], status: i32, parts: &[&str]| {
-        let said = workplace.extract(more);
-        assert_eq!(said.status, status, "{more:?}: {}", said.stderr);
+        let outcome = workplace.extract(more);
+        assert_eq!(outcome.status, status, "{more:?}: {}", outcome.stderr);
         for part in parts {
-            assert!(said.stderr.contains(part), "no `{part}` in {}", said.stderr);
+            assert!(outcome.stderr.contains(part), "no `{part}` in {}", outcome.stderr);
         }
     };
     fs::create_dir(workplace.path("empty")).unwrap();
@@ -125,12 +125,12 @@ fn what_cannot_work_says_why_and_changes_nothing() {
 fn only_unreadable_images_are_an_error() {
     let workplace = Workplace::new(0);
     fs::write(workplace.path("Images/page.jpg"), "<html>").unwrap();
-    let said = workplace.extract(&[]);
-    assert_eq!(said.status, 1);
-    assert!(said.stderr.contains("none of 1 images could be read"), "{}", said.stderr);
+    let outcome = workplace.extract(&[]);
+    assert_eq!(outcome.status, 1);
+    assert!(outcome.stderr.contains("none of 1 images could be read"), "{}", outcome.stderr);
 }
 
-/// One line of JSON each.
+/// The events of that name, one line of JSON each.
 fn events(stderr: &str, event: &str) -> Vec<Value> {
     let lines = stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["event"] == event).collect()
@@ -145,15 +145,15 @@ fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
     let image = RgbImage::from_fn(64, 48, |x, _| Rgb([x as u8, 0, 0]));
     image.save(workplace.path("Images/002.png")).unwrap();
     fs::remove_file(workplace.path("Images/004.png")).unwrap();
-    let said = workplace.extract(&both);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
-    assert!(said.stderr.contains("1 images of the store are no longer there"));
+    let outcome = workplace.extract(&both);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert!(outcome.stdout.contains(": 1 images in"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("1 images of the store are no longer there"));
     let store = workplace.store();
     assert_eq!((store.len(), store.complete()), (7, 6));
     let row = store.find("002.png").unwrap();
     let grids = [0, 1].map(|view| store.read(row, view).unwrap().into_raw_vec_and_offset().0);
-    // Seven cells a line, three values a cell: the flipped view runs the other way.
+    // Seven cells per line, three values per cell: the flipped view has them in reverse order.
     for (line, flipped) in grids[0].chunks(21).zip(grids[1].chunks(21)) {
         assert!(line[0] < line[18], "{line:?}");
         let back = flipped.chunks(3).rev().flatten().copied().collect::<Vec<_>>();
@@ -161,8 +161,8 @@ fn changed_images_are_encoded_again_and_absent_ones_are_pruned() {
     }
     assert_ne!(before.content_digest().unwrap(), store.content_digest().unwrap());
 
-    let said = workplace.extract(&[&both[..], &["--prune"]].concat());
-    assert!(said.stdout.contains("nothing to do, 1 removed"), "{}", said.stdout);
+    let outcome = workplace.extract(&[&both[..], &["--prune"]].concat());
+    assert!(outcome.stdout.contains("nothing to do, 1 removed"), "{}", outcome.stdout);
     assert_eq!(workplace.store().complete(), 5);
     assert_eq!(workplace.store().find("004.png"), None);
 }
@@ -179,12 +179,12 @@ fn a_run_is_planned_reported_inspected_and_verified() {
     assert!(plan["images_per_second"].as_f64().unwrap() > 0.0);
     assert!(!workplace.path("features/s.h5").exists(), "a plan changes nothing");
 
-    let said = workplace.extract(&[]);
-    let summary = &events(&said.stderr, "summary")[0]["summary"];
+    let outcome = workplace.extract(&[]);
+    let summary = &events(&outcome.stderr, "summary")[0]["summary"];
     assert_eq!((&summary["written"], &summary["skipped"]), (&7.into(), &0.into()));
     let busy = summary["encoder_busy"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&busy), "{busy}");
-    assert!(said.stdout.contains("the encoder was busy"), "{}", said.stdout);
+    assert!(outcome.stdout.contains("the encoder was busy"), "{}", outcome.stdout);
 
     let text = workplace.run(&["inspect", "features/s.h5"]);
     let of_machine = |line: &&str| !line.starts_with("made by") && !line.starts_with("on ");
@@ -216,15 +216,19 @@ fn a_run_is_planned_reported_inspected_and_verified() {
         "{}",
         verified.stdout
     );
-    let said = workplace.extract(&[]);
-    assert!(said.stdout.contains("nothing to do"), "rows are not read again: {}", said.stdout);
-    let said = workplace.extract(&["--check"]);
-    assert!(said.stdout.contains(": 1 images in"), "damage is mended: {}", said.stdout);
+    let outcome = workplace.extract(&[]);
+    assert!(
+        outcome.stdout.contains("nothing to do"),
+        "rows are not read again: {}",
+        outcome.stdout
+    );
+    let outcome = workplace.extract(&["--check"]);
+    assert!(outcome.stdout.contains(": 1 images in"), "damage is repaired: {}", outcome.stdout);
     assert_eq!(workplace.run(&["verify", "features/s.h5"]).status, 0);
     assert!(workplace.run(&["verify", "absent.h5"]).stderr.contains("absent.h5"));
 }
 
-/// Sets the time of modification of a photo to a minute ago, as it is of most photos.
+/// Sets the modification time of a photo to a minute ago: older than the resolution of file systems.
 fn age(path: &Path) -> SystemTime {
     let time = SystemTime::now() - Duration::from_mins(1);
     fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
@@ -243,7 +247,7 @@ fn a_photo_with_the_same_size_and_time_is_not_read_again() {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
     assert_eq!((stamp.size, stamp.modified), (size, since));
 
-    // Other bytes under the same size and time are seen by the thorough comparison alone.
+    // Only --check notices other bytes with the same size and time.
     let mut bytes = fs::read(photo).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -251,10 +255,10 @@ fn a_photo_with_the_same_size_and_time_is_not_read_again() {
     let file = fs::File::options().write(true).open(photo).unwrap();
     file.set_modified(time).unwrap();
     assert!(workplace.extract(&[]).stdout.contains("nothing to do"));
-    let said = workplace.extract(&["--check"]);
-    assert!(said.stdout.contains(": 1 images in") || said.stderr.contains("skipped"));
+    let outcome = workplace.extract(&["--check"]);
+    assert!(outcome.stdout.contains(": 1 images in") || outcome.stderr.contains("skipped"));
 
-    // The same bytes under another time are read, recognized and recorded.
+    // The same bytes with another time are read, recognized and recorded.
     let other = workplace.path("Images/001.png");
     let time = time - Duration::from_mins(1);
     fs::File::options().write(true).open(other).unwrap().set_modified(time).unwrap();
@@ -266,19 +270,19 @@ fn a_photo_with_the_same_size_and_time_is_not_read_again() {
 }
 
 #[test]
-fn images_that_are_added_get_a_file_that_inspect_and_merge_know() {
+fn added_images_get_a_file_that_inspect_and_merge_know() {
     let workplace = Workplace::new(3);
     assert_eq!(workplace.extract(&[]).status, 0);
     let copy = workplace.path("Images/more/copy.png");
     fs::copy(workplace.path("Images/000.png"), copy).unwrap();
     assert_eq!(workplace.extract(&[]).status, 0);
-    let said = workplace.run(&["inspect", "features/s.h5"]);
-    assert!(said.stdout.contains("file        features/s+1.h5"), "{}", said.stdout);
+    let outcome = workplace.run(&["inspect", "features/s.h5"]);
+    assert!(outcome.stdout.contains("file        features/s+1.h5"), "{}", outcome.stdout);
     let digest = workplace.store().content_digest().unwrap();
     for (merged, copy) in [("linked.h5", None), ("copied.h5", Some("--copy"))] {
         let arguments = ["merge", merged, "features/s.h5"].into_iter().chain(copy);
-        let said = workplace.run(&arguments.collect::<Vec<_>>());
-        assert!(said.status == 0 && said.stdout.contains("4 images"), "{}", said.stderr);
+        let outcome = workplace.run(&arguments.collect::<Vec<_>>());
+        assert!(outcome.status == 0 && outcome.stdout.contains("4 images"), "{}", outcome.stderr);
         let store = FeatureStore::open(workplace.path(merged)).unwrap();
         assert_eq!(store.content_digest().unwrap(), digest);
     }
@@ -291,16 +295,16 @@ fn a_folder_without_any_image_of_the_store_prunes_nothing() {
     fs::create_dir(workplace.path("Others")).unwrap();
     fs::copy(workplace.path("Images/000.png"), workplace.path("Others/other.png")).unwrap();
     let job = ["--images", "Others", "--encoder", ENCODER_FILE, "--store", "features/s.h5"];
-    let said = workplace.run(&[&job[..], &["--prune"]].concat());
+    let outcome = workplace.run(&[&job[..], &["--prune"]].concat());
     assert!(
-        said.status == 1 && said.stderr.contains("would remove all 3 images"),
+        outcome.status == 1 && outcome.stderr.contains("would remove all 3 images"),
         "{}",
-        said.stderr
+        outcome.stderr
     );
     assert_eq!(workplace.store().complete(), 3);
 
     fs::remove_file(workplace.path("Images/001.png")).unwrap();
     fs::copy(workplace.path("Images/000.png"), workplace.path("Images/new.png")).unwrap();
-    let said = workplace.extract(&["--prune"]);
-    assert!(said.stdout.contains("1 removed"), "{}", said.stdout);
+    let outcome = workplace.extract(&["--prune"]);
+    assert!(outcome.stdout.contains("1 removed"), "{}", outcome.stdout);
 }

@@ -1,5 +1,5 @@
-//! A folder of images that people really have: the run ends well, the good ones are right, the bad
-//! ones are listed with their reasons.
+//! A folder of images as users have them: the run succeeds, the good images are right, the bad ones are listed with
+//! their reasons.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -98,8 +98,8 @@ fn hostile_images_are_listed_and_the_good_ones_are_right() {
     symlink("nowhere.jpg", images.join("dangling.jpg")).unwrap();
     let bad = ["cut.jpg", "cut.png", "dangling.jpg", "empty.jpg", "page.jpg"];
 
-    let said = workplace.extract(&[]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
+    let outcome = workplace.extract(&[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     let store = workplace.store();
     assert_eq!(store.verify().unwrap(), []);
     assert_eq!(store.complete(), 1 + same.len() + close.len() + odd.len());
@@ -135,7 +135,7 @@ fn hostile_images_are_listed_and_the_good_ones_are_right() {
     for (name, reason) in [
         ("empty.jpg", "not an image"),
         ("page.jpg", "not an image"),
-        ("cut.jpg", "cut off"),
+        ("cut.jpg", "truncated"),
         ("dangling.jpg", "nowhere.jpg"),
     ] {
         assert!(list.iter().any(|(image, why)| image == name && why.contains(reason)), "{list:?}");

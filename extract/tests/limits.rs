@@ -1,4 +1,4 @@
-//! Limits of memory and pixels, damage that is repaired as `verify` advises, and what standard error looks like.
+//! Limits of memory and pixels, damage that is repaired as `verify` advises, and the form of standard error.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -17,7 +17,7 @@ fn large_images_are_skipped_by_pixels_and_by_memory() {
     RgbImage::from_pixel(1500, 1000, Rgb([1, 2, 3]))
         .save(workplace.path("Images/large.png"))
         .unwrap();
-    // What the hungriest small image takes: they are decoded one at a time, though there may be more threads.
+    // The memory of the most demanding small image: images are decoded one at a time, even with more threads.
     let tensor = 4 * 3 * 56 * 56;
     let need = |number: u8| {
         let bytes = fs::read(workplace.path(&format!("Images/{number:03}.png"))).unwrap();
@@ -25,36 +25,40 @@ fn large_images_are_skipped_by_pixels_and_by_memory() {
         decoding + bytes.len() as u64 + tensor
     };
     let memory = (0..9).map(need).max().unwrap().to_string();
-    let said = workplace.extract(&["--max-pixels", "1499999"]);
+    let outcome = workplace.extract(&["--max-pixels", "1499999"]);
     assert!(
-        said.stdout.contains("9 images in") && said.stdout.contains("1 skipped"),
+        outcome.stdout.contains("9 images in") && outcome.stdout.contains("1 skipped"),
         "{}",
-        said.stdout
+        outcome.stdout
     );
-    assert!(said.stderr.contains("large.png: 1500×1000 pixels are more than"), "{}", said.stderr);
+    assert!(
+        outcome.stderr.contains("large.png: 1500×1000 pixels are more than"),
+        "{}",
+        outcome.stderr
+    );
     fs::remove_file(workplace.path("features/s.h5")).unwrap();
-    let said = workplace.extract(&["--memory", &memory, "--max-pixels", "1500000"]);
+    let outcome = workplace.extract(&["--memory", &memory, "--max-pixels", "1500000"]);
     assert!(
-        said.stderr.contains("large.png: it needs ") && said.stderr.contains("--memory"),
+        outcome.stderr.contains("large.png: it needs ") && outcome.stderr.contains("--memory"),
         "{}",
-        said.stderr
+        outcome.stderr
     );
     assert!(
-        said.stdout.contains("9 images in") && said.stdout.contains("1 skipped"),
+        outcome.stdout.contains("9 images in") && outcome.stdout.contains("1 skipped"),
         "{}",
-        said.stdout
+        outcome.stdout
     );
-    let said = workplace.extract(&[]);
-    assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
-    let said = workplace.extract(&["--memory", "many"]);
+    let outcome = workplace.extract(&[]);
+    assert!(outcome.stdout.contains(": 1 images in"), "{}", outcome.stdout);
+    let outcome = workplace.extract(&["--memory", "many"]);
     assert!(
-        said.status == 2 && said.stderr.contains("'--memory <SIZE>': not a size above 0"),
+        outcome.status == 2 && outcome.stderr.contains("'--memory <SIZE>': not a size above 0"),
         "{}",
-        said.stderr
+        outcome.stderr
     );
 }
 
-/// Damages the grid of an image where it lies.
+/// Damages the grid of an image in its file.
 fn damage(workplace: &Workplace, image: &str) {
     let store = workplace.store();
     let mut grid = vec![0; store.provenance().grid_bytes()];
@@ -75,44 +79,48 @@ fn the_advice_of_verify_repairs_the_store() {
     }
     fs::remove_file(workplace.path("Images/003.png")).unwrap();
     fs::write(workplace.path("Images/005.png"), "no photo any more").unwrap();
-    let said = verify();
-    assert_eq!(said.status, 1);
+    let outcome = verify();
+    assert_eq!(outcome.status, 1);
     assert!(
-        said.stderr.contains("3 problems") && said.stderr.contains("--prune"),
+        outcome.stderr.contains("3 problems") && outcome.stderr.contains("--prune"),
         "{}",
-        said.stdout
+        outcome.stdout
     );
 
-    let said = workplace.extract(&["--check"]);
-    assert!(said.stdout.contains(": 1 images in"), "{}", said.stdout);
-    assert!(verify().stderr.contains("2 problems"), "what cannot be encoded anew stays");
-    let said = workplace.extract(&["--check", "--prune"]);
-    assert_eq!(said.status, 0, "{}", said.stderr);
-    let said = verify();
-    assert!(said.status == 0 && said.stdout.contains("4 images, all intact"), "{}", said.stdout);
+    let outcome = workplace.extract(&["--check"]);
+    assert!(outcome.stdout.contains(": 1 images in"), "{}", outcome.stdout);
+    assert!(verify().stderr.contains("2 problems"), "rows that cannot be re-encoded stay");
+    let outcome = workplace.extract(&["--check", "--prune"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    let outcome = verify();
+    assert!(
+        outcome.status == 0 && outcome.stdout.contains("4 images, all intact"),
+        "{}",
+        outcome.stdout
+    );
 
-    // An intact row of a photo that cannot be read any more is kept.
+    // An intact row of a photo that can no longer be read is kept.
     fs::write(workplace.path("Images/000.png"), "no photo either").unwrap();
     assert_eq!(workplace.extract(&["--prune"]).status, 0);
     assert_eq!(workplace.store().complete(), 4);
 }
 
 #[test]
-fn standard_error_is_json_where_it_is_no_terminal() {
+fn standard_error_is_json_where_it_is_not_a_terminal() {
     let workplace = Workplace::new(1);
     let runs: [&[&str]; 4] =
         [&["inspect", "gone.h5"], &["--batch", "0"], &["merge", "gone.h5"], &["--images", "gone"]];
     for arguments in runs {
-        let said = workplace.run(arguments);
-        assert!(said.status > 0, "{arguments:?}");
-        let lines = said.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let outcome = workplace.run(arguments);
+        assert!(outcome.status > 0, "{arguments:?}");
+        let lines = outcome.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let last = lines.collect::<Vec<_>>().pop().unwrap();
         assert_eq!(last["event"], "error");
         assert!(!last["message"].as_str().unwrap().starts_with("error"));
     }
-    let said = workplace.run(&["inspect", "gone.h5"]);
-    assert_eq!(said.stderr.matches("gone.h5").count(), 1, "{}", said.stderr);
-    assert!(said.stderr.contains("feature store not found"), "{}", said.stderr);
+    let outcome = workplace.run(&["inspect", "gone.h5"]);
+    assert_eq!(outcome.stderr.matches("gone.h5").count(), 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("feature store not found"), "{}", outcome.stderr);
     assert!(workplace.run(&["--help"]).stdout.contains("Usage"));
 
     let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_extract"))
@@ -127,13 +135,16 @@ fn standard_error_is_json_where_it_is_no_terminal() {
 }
 
 #[test]
-fn a_full_disk_behind_standard_output_is_an_error() {
+fn standard_output_on_a_full_disk_is_an_error() {
     let workplace = Workplace::new(2);
     let job = ["--images", "Images", "--encoder", ENCODER_FILE, "--store", "features/s.h5"];
     let full = |arguments: &[&str]| {
-        let (status, said) = workplace.run_on_full_disk(arguments);
-        assert_eq!(status, 1, "{arguments:?}: {said}");
-        assert!(said.contains("standard output") && said.contains("the disk is full"), "{said}");
+        let (status, stderr) = workplace.run_on_full_disk(arguments);
+        assert_eq!(status, 1, "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("standard output") && stderr.contains("the disk is full"),
+            "{stderr}"
+        );
     };
     full(&[&["plan"], &job[..]].concat());
     full(&job);

@@ -1,6 +1,6 @@
-//! A store of a million rows (tiny grids, names and hashes as real ones have), in one file and in shards: how long
-//! opening and merging take, how much memory a process holds that opened it, and random reads of shards beside
-//! those of one file, in turn in one run; medians.
+//! A store of a million rows (tiny grids, realistic names and hashes), in one file and in shards: the time of opening
+//! and merging, the memory of a process that opened it, and random reads of shards compared with those of one file, in
+//! turn in one run; medians.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 

@@ -1,6 +1,6 @@
-//! Random batches of 32 grids from a store beside numpy's memmap of the same array, in turn in one
-//! run; medians. How long opening takes. And a store that is not in memory: all rows in random order, beside the
-//! order in which training reads a large one ahead, blocks of 64 rows in ascending order.
+//! Random batches of 32 grids from a store compared with numpy's memmap of the same array, in turn in one run; medians.
+//! The time of opening. And a store that is not in memory: all rows in random order, compared with the order in which
+//! training reads a large one ahead, blocks of 64 rows in ascending order.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 

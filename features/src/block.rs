@@ -1,4 +1,4 @@
-//! Where the datasets of a file lie.
+//! Addresses of the datasets of a file.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use crate::Provenance;
 pub const MAX_NAME_BYTES: usize = 1 << 16;
 /// Bytes of a SHA-256.
 pub(crate) const SOURCE_BYTES: usize = 32;
-/// Bytes of a stamp: size and time of modification.
+/// Bytes of a stamp: size and modification time.
 pub(crate) const STAMP_BYTES: usize = 2 * size_of::<u64>();
 /// Bytes of a checksum.
 pub(crate) const CHECKSUM_BYTES: usize = size_of::<u32>();
@@ -34,20 +34,20 @@ pub(crate) struct Block {
     pub(crate) checksums: u64,
     /// One address per view.
     pub(crate) grids: Vec<u64>,
-    /// Where the encoder ran.
+    /// Device of the encoder.
     pub(crate) device: String,
     /// Path of the group with the datasets, which ends in `/` unless it is the root.
     #[serde(skip)]
     pub(crate) group: String,
 }
 
-/// Why a block cannot be used.
+/// The reason why a block cannot be used.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Flaw {
     /// It contradicts itself or a limit.
     Invalid(&'static str),
-    /// The file should have so many bytes at least.
-    CutOff(u64),
+    /// The file should have at least this number of bytes.
+    Truncated(u64),
 }
 
 impl Block {
@@ -61,7 +61,7 @@ impl Block {
         datasets
     }
 
-    /// Looks for addresses that lead out of a file of `length` bytes, datasets that overlap, and sizes out of range.
+    /// Finds addresses outside a file of `length` bytes, datasets that overlap, and sizes out of range.
     pub(crate) fn flaw(&self, provenance: &Provenance, length: u64) -> Option<Flaw> {
         if self.grids.len() != provenance.views.len() {
             return Some(Flaw::Invalid("a view has no grids"));
@@ -82,6 +82,6 @@ impl Block {
                 _ => return Some(Flaw::Invalid("its datasets overlap or are out of range")),
             }
         }
-        (free > length).then_some(Flaw::CutOff(free))
+        (free > length).then_some(Flaw::Truncated(free))
     }
 }

@@ -24,7 +24,7 @@ pub struct Encoded<'a> {
 }
 
 impl<'a> Encoded<'a> {
-    /// What was read from another store, for row `row`.
+    /// An image that was read from another store, for row `row`.
     pub(crate) fn from_row(row: usize, read: &'a (Source, Stamp, Array3<f32>)) -> Self {
         let (source, stamp, grids) = read;
         Self { row, source: *source, stamp: *stamp, grids: grids.view() }

@@ -41,7 +41,7 @@ pub enum Error {
     /// Another program has the store open.
     #[error("{}: the store is in use: {holder}\n  Wait until it is closed there, or name another store.", path.display())]
     Busy { path: PathBuf, holder: String },
-    /// Something is larger than a store can hold.
+    /// A name, a grid or an attribute exceeds a limit of the format.
     #[error("{}: {what}; a feature store cannot hold it", path.display())]
     OutOfRange { path: PathBuf, what: String },
     /// The file ends too early.
@@ -49,7 +49,7 @@ pub enum Error {
         "{}: truncated: {length} of {expected} bytes\n  \
          Run `extract` again, which re-encodes the lost images; if their names are lost, extract into a new store.", path.display()
     )]
-    CutOff { path: PathBuf, length: u64, expected: u64 },
+    Truncated { path: PathBuf, length: u64, expected: u64 },
     /// The attributes of the file and the names of its images do not match their checksum.
     #[error("{}: the names of its images or its attributes are damaged; extract into a new store", path.display())]
     Names { path: PathBuf },
@@ -68,12 +68,12 @@ pub enum Error {
     /// A file was named that holds rows which were added to a store.
     #[error("{}: file {number} of a store\n  Name its first file, without +{number}.", path.display())]
     NotFirst { path: PathBuf, number: u64 },
-    /// A file has another number or shard than its name says.
+    /// A file's number or shard is not that in its name.
     #[error("{}: not a file of the store {}; move it away", path.display(), first.display())]
     Misplaced { path: PathBuf, first: PathBuf },
-    /// Shards of the store lie beside the file that would be filled, which would hide them.
+    /// A new file would hide the shards of the store in the same folder.
     #[error(
-        "{}: {shards} shards of it lie beside it\n  \
+        "{}: {shards} shards of this store are in its folder\n  \
          Add images to them (--shard I/{shards}), or name another store.",
         path.display()
     )]

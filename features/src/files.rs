@@ -1,4 +1,4 @@
-//! Which files form one store.
+//! The files of a store.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use crate::plain::{self, Contents};
 use crate::scratch::folder_of;
 use crate::{Error, Result, Shard, version2};
 
-/// What a file of a store is.
+/// The content of a file of a store.
 pub(crate) enum Opened {
     Rows(Files),
     /// A merged store and the files with its rows.
@@ -42,7 +42,7 @@ impl Access {
     /// # Errors
     /// [`Error::Missing`] if there is no such file.
     pub(crate) fn open(self, path: &Path) -> Result<File> {
-        // Opening a pipe would wait for a program that writes into it.
+        // Opening a pipe would block until it has a writer.
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(Error::not_a_store(path, "it is not a regular file"));
         }
@@ -84,10 +84,10 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<Opened> {
     Ok(Opened::Rows(files))
 }
 
-/// The path of a store that may be named by a symbolic link: its other files lie beside the file itself.
+/// The path of a store, symbolic links resolved: its other files are in the folder of the file itself.
 ///
 /// # Errors
-/// [`Error::Io`] for a link that leads nowhere.
+/// [`Error::Io`] for a broken link.
 pub(crate) fn resolved(path: &Path) -> Result<Cow<'_, Path>> {
     if path.is_symlink() {
         path.canonicalize().map(Cow::Owned).map_err(Error::io(path))
@@ -151,7 +151,7 @@ pub(crate) fn open_rows(path: &Path, access: Access) -> Result<Files> {
     }
 }
 
-/// Reads the header of a file, and where its rows lie.
+/// Reads the header of a file and the addresses of its rows.
 pub(crate) fn read(file: &Arc<File>, path: &Path) -> Result<(Header, Vec<Block>)> {
     if version2::is_version2(file) {
         return version2::read(file, path);
@@ -174,7 +174,7 @@ fn parts(
         &header.provenance,
         block.clone(),
     ) {
-        Err(Error::CutOff { length, expected, .. }) if access == Access::Write => {
+        Err(Error::Truncated { length, expected, .. }) if access == Access::Write => {
             file.set_len(expected).map_err(Error::io(path))?;
             let mut part = Part::read(path, Arc::clone(file), &header.provenance, block)?;
             part.lose_rows_after(length);
@@ -185,7 +185,7 @@ fn parts(
     blocks.into_iter().map(part).collect()
 }
 
-/// The files that a merged store names, those beside it by their names alone.
+/// The files of a merged store; those in its folder are listed without a folder.
 fn read_files(file: &File, path: &Path, blocks: &[Block]) -> Result<Vec<PathBuf>> {
     let length = file.metadata().map_err(Error::io(path))?.len();
     let mut files = Vec::new();

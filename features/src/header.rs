@@ -9,7 +9,7 @@ use crate::{Error, Provenance, Result, Shard};
 
 /// `format` of a file with rows.
 pub(crate) const FORMAT: &str = "showtell features";
-/// `format` of a merged store, whose rows lie in other files.
+/// `format` of a merged store, whose rows are in other files.
 pub(crate) const MERGED_FORMAT: &str = "showtell merged features";
 /// The version of the format that is written.
 pub(crate) const VERSION: u64 = 3;
@@ -31,12 +31,12 @@ impl Kind {
     }
 }
 
-/// What a file says of itself.
+/// The attributes of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) provenance: Provenance,
-    /// Where the encoder ran.
+    /// Device of the encoder.
     pub(crate) device: String,
     /// Set for a file of a shard.
     pub(crate) shard: Option<Shard>,
@@ -70,7 +70,7 @@ impl Header {
         [("version", vec![VERSION]), ("grid", grid.to_vec()), ("number", number), ("first", first)]
     }
 
-    /// CRC-32 of all attributes, with which the checksum of the names goes on.
+    /// CRC-32 of all attributes, which the checksum of the names continues.
     pub(crate) fn checksum(&self) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         let mut add = |name: &str, value: &str| {

@@ -7,8 +7,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use common::names::normal;
 
-/// The row of each image that has grids. The names stay with the rows, so callers say which name a row has. Names are
-/// compared in Unicode normal form C.
+/// The row of each image that has grids. The names are stored with the rows, so callers pass the name of a row. Names
+/// are compared in Unicode normal form C.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     rows: HashTable<usize>,

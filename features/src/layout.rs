@@ -1,7 +1,7 @@
 //! Writing HDF5: the one module that calls libhdf5, always on a scratch file.
 //!
-//! Metadata are of library version 1.10, which puts a checksum on each part of them, and texts have a fixed length, as
-//! those of variable length lie where no checksum covers them.
+//! Metadata are of library version 1.10, which puts a checksum on each part of them. Texts have a fixed length, as no
+//! checksum covers those of variable length.
 
 use std::borrow::Cow;
 use std::os::unix::fs::FileExt as _;
@@ -143,7 +143,7 @@ impl Layout {
     }
 }
 
-/// All datasets of rows, in the order of their places in the file.
+/// All datasets of rows, in the order of their addresses in the file.
 fn layouts(name_bytes: usize, provenance: &Provenance) -> Vec<Layout> {
     let byte = TypeDescriptor::Unsigned(IntSize::U1);
     let value = match provenance.dtype {
@@ -163,7 +163,7 @@ fn layouts(name_bytes: usize, provenance: &Provenance) -> Vec<Layout> {
     layouts
 }
 
-/// Creates a contiguous dataset with its place in the file, in which nothing is written, and gives its address.
+/// Creates a contiguous dataset, allocated and not written, and returns its address.
 fn allocate(file: &File, layout: &Layout, rows: usize) -> hdf5::Result<u64> {
     let builder = layout.builder(file).alloc_time(Some(AllocTime::Early));
     let dataset = builder.fill_time(FillTime::Never).shape(layout.shape(rows));

@@ -4,7 +4,7 @@
 //! rows are written and read at fixed byte addresses. Reading parses HDF5 metadata in safe Rust, so neither the
 //! library's global lock nor a damaged file is in the way.
 //!
-//! `FORMAT.md` beside this crate specifies the format.
+//! `FORMAT.md` in the folder of this crate specifies the format.
 
 mod block;
 mod encoded;

@@ -1,4 +1,4 @@
-//! Who may write a file: one process at a time.
+//! Exclusive locks on files: one writer at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{Error, Result};
 
-/// A file that only this process may write, until it is dropped.
+/// A file with an exclusive lock, which is released on drop.
 #[derive(Debug)]
 pub(crate) struct Lock(Arc<File>);
 
@@ -39,7 +39,7 @@ impl Drop for Lock {
     }
 }
 
-/// The program that has a file locked, as far as the kernel says.
+/// The program that has a file locked, if the kernel lists it.
 fn holder(file: &File) -> String {
     if file.try_lock_shared().is_ok() {
         let _ = file.unlock();

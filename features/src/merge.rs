@@ -42,7 +42,7 @@ pub fn merge_copy(path: &Path, stores: &[PathBuf], created_by: &str) -> Result<F
     let Header { provenance, device, .. } = header(&files, created_by)?;
     let store = FeatureStore::from_files(path, None, files)?;
     let origin = Origin { created_by: created_by.to_owned(), device };
-    // As they lie: sorted by name, each would be in another file.
+    // In the order of the files: sorted by name, each would be in another file.
     let mut images = store.images();
     images.sort_unstable_by_key(|(_, row)| *row);
     let names = images.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
@@ -93,7 +93,7 @@ fn check_replaceable(path: &Path) -> Result<()> {
     }
 }
 
-/// A file as seen from `folder`: its name alone if it lies there, so that both can be moved together.
+/// The path of a file as seen from `folder`: its name if it is there, so that both can be moved together.
 fn seen_from(folder: &Path, path: &Path) -> Result<String> {
     let whole = path.canonicalize().map_err(Error::io(path))?;
     let folder = folder.canonicalize().map_err(Error::io(folder))?;

@@ -98,8 +98,7 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Begins a store with a row for each of `names`, in their order, in a scratch file that takes its place at
-    /// [`Self::finish`].
+    /// Begins a store with a row for each of `names`, in their order, in a scratch file that [`Self::finish`] renames.
     pub(crate) fn create(
         path: &Path,
         scratch: Scratch,
@@ -121,7 +120,7 @@ fn new_header(provenance: &Provenance, origin: Origin, shard: Option<Shard>) -> 
     Header { kind: Kind::Rows, provenance, device, shard, number: 0, first: 0 }
 }
 
-/// Refuses what a reader would refuse.
+/// Refuses a provenance that a reader would refuse.
 fn check_range(path: &Path, provenance: &Provenance) -> Result<()> {
     if provenance.is_in_range() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The rows of one block: names and states in memory, sources and grids read at their places.
+//! The rows of one block: names and states in memory, sources and grids read from their addresses.
 
 use std::fs::File;
 use std::io;
@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::block::{Block, CHECKSUM_BYTES, Flaw, SOURCE_BYTES, STAMP_BYTES};
 use crate::{Error, Provenance, Result};
 
-/// Names are read in pieces of about so many bytes.
+/// Bytes of a piece in which names are read, approximately.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// SHA-256 of the file that an image was read from.
 pub type Source = [u8; SOURCE_BYTES];
 
-/// Size and time of modification of the file that an image was read from. A file with the same stamp is taken as
-/// unchanged.
+/// Size and modification time of the file that an image was read from. A file with the same stamp counts as unchanged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// Bytes of the file.
@@ -78,7 +77,7 @@ impl State {
 }
 
 /// The rows of one block. Nothing is mapped: memory does not grow with the grids that were read, and a file that is
-/// truncated meanwhile is an error and not the end of the process.
+/// truncated meanwhile is an error that does not end the process.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) path: PathBuf,
@@ -90,7 +89,7 @@ pub(crate) struct Part {
     /// Where each name ends.
     ends: Vec<usize>,
     states: Vec<State>,
-    /// Which grids were compared with their checksums: `[rows, views]`.
+    /// Whether each grid was compared with its checksum: `[rows, views]`.
     checked: Vec<AtomicBool>,
 }
 
@@ -98,7 +97,7 @@ impl Part {
     /// Reads names and states of a block.
     ///
     /// # Errors
-    /// [`Error::CutOff`] and [`Error::Names`] for a damaged file, [`Error::NotAStore`] for impossible addresses.
+    /// [`Error::Truncated`] and [`Error::Names`] for a damaged file, [`Error::NotAStore`] for impossible addresses.
     pub(crate) fn read(
         path: &Path,
         file: Arc<File>,
@@ -108,8 +107,8 @@ impl Part {
         let length = file.metadata().map_err(Error::io(path))?.len();
         match block.flaw(provenance, length) {
             Some(Flaw::Invalid(reason)) => return Err(Error::not_a_store(path, reason)),
-            Some(Flaw::CutOff(expected)) => {
-                return Err(Error::CutOff { path: path.to_path_buf(), length, expected });
+            Some(Flaw::Truncated(expected)) => {
+                return Err(Error::Truncated { path: path.to_path_buf(), length, expected });
             }
             None => {}
         }
@@ -146,7 +145,7 @@ impl Part {
         self.states[row] = state;
     }
 
-    /// Takes rows as damaged whose grids lie after `length` bytes, where the file was truncated.
+    /// Marks rows as damaged whose grids are after `length` bytes, where the file was truncated.
     pub(crate) fn lose_rows_after(&mut self, length: u64) {
         for row in 0..self.len() {
             let end = |view| self.grid_at(row, view) + self.grid_bytes as u64;

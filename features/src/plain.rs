@@ -1,4 +1,4 @@
-//! Reading what an HDF5 file says of itself, in safe Rust: any bytes at all may be there.
+//! Reading the metadata of an HDF5 file, in safe Rust: any bytes are possible input.
 //!
 //! Files that libhdf5 wrote for a store carry checksums over all metadata. Those that another tool rewrote may not,
 //! so attributes and names have a checksum of their own, and rows have theirs.
@@ -23,7 +23,7 @@ use crate::{Dtype, Error, GridShape, Provenance, Result};
 
 /// Maximum bytes of an object header, and of a read of metadata.
 const MAX_METADATA_BYTES: usize = 4 << 20;
-/// The bit of a superblock that says that a tool has the file open for writing.
+/// The bit of a superblock that is set while a tool has the file open for writing.
 const OPEN_FOR_WRITING: u32 = 1;
 
 /// A file of version 3.
@@ -43,7 +43,7 @@ pub(crate) fn read(file: &Arc<File>, path: &Path) -> Result<Contents> {
         .unwrap_or_else(|_| Err(Error::not_a_store(path, "its HDF5 metadata is damaged")))
 }
 
-/// The bytes of a file, read at their places.
+/// The bytes of a file, read by address.
 struct Bytes {
     file: Arc<File>,
     length: u64,
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         views.map_err(|error| self.refuse(format!("attribute `views`: {error}")))
     }
 
-    /// The datasets of rows, each of the type and shape that the attributes say.
+    /// The datasets of rows, each of the type and shape in the attributes.
     fn rows(&self, provenance: &Provenance) -> Result<Block> {
         let mut block = self.texts_at("name")?;
         let rows = block.rows as u64;

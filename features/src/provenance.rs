@@ -69,7 +69,7 @@ fn is_in_range(shape: GridShape) -> bool {
     sides.iter().all(|&side| side > 0 && side < 1 << 20) && shape.height * shape.width < 1 << 20
 }
 
-/// Which encoder made the grids, and from which pixels. All files of a store share it.
+/// The encoder of the grids, and its preprocessing. All files of a store share them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Provenance {
     /// File name of the encoder.
@@ -107,7 +107,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// What to do if a store has the value `found` and another one was requested.
+    /// The next step if a store has the value `found` and another one was requested.
     pub(crate) fn hint(self, found: &str) -> String {
         let option = match self {
             Self::Encoder | Self::Preprocessing | Self::Grid => {

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::index::Index;
 use crate::part::{Part, Source, Stamp, State};
 
-/// The rows of a store, and which of them counts for each image.
+/// The rows of a store, and the current row of each image.
 ///
 /// Methods that take a row panic if it does not exist: rows come from [`Self::find`] or [`Self::images`].
 #[derive(Debug, Default)]

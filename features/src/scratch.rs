@@ -1,4 +1,4 @@
-//! Files beside a store that are written whole before they take its place.
+//! Scratch files, which are written whole and then renamed to a file of a store.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,8 +12,8 @@ use tempfile::TempPath;
 use crate::lock::Lock;
 use crate::{Error, Result};
 
-/// A scratch file, such as `.flickr8k.h5.new` beside `flickr8k.h5`, which one process has for itself. A file that a killed
-/// process left is overwritten; after an error it is removed.
+/// A scratch file, such as `.flickr8k.h5.new` for `flickr8k.h5`, locked by one process. A file that a killed process left
+/// is overwritten; after an error it is removed.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: TempPath,

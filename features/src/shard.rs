@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use crate::scratch::folder_of;
 use crate::{Error, Result};
 
-/// One of so many shards. An image belongs to the shard that its name hashes to, whatever other images there
-/// are.
+/// A shard of a store: its index and the number of shards. An image belongs to the shard that its name hashes to,
+/// independently of other images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     index: u32,
@@ -33,7 +33,7 @@ impl Shard {
         self.index
     }
 
-    /// How many there are.
+    /// The number of shards.
     #[must_use]
     pub fn count(self) -> u32 {
         self.count
@@ -48,7 +48,7 @@ impl Shard {
         number % u64::from(self.count) == u64::from(self.index)
     }
 
-    /// Where this shard of a store lies: `features/flickr8k.3-of-8.h5` for `features/flickr8k.h5`.
+    /// The path of this shard of a store: `features/flickr8k.3-of-8.h5` for `features/flickr8k.h5`.
     #[must_use]
     pub fn path(self, store: &Path) -> PathBuf {
         let (stem, extension) = parts(store);
@@ -96,7 +96,7 @@ fn parts(store: &Path) -> (OsString, OsString) {
     (stem, extension)
 }
 
-/// The shards of a store that lie beside it, in their order.
+/// The shards of a store in its folder, sorted by index.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be read.

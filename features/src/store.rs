@@ -15,8 +15,8 @@ use crate::rows::Rows;
 use crate::shard::shards_of;
 use crate::{Dtype, Error, GridShape, Provenance, Result};
 
-/// A store open for reading, whatever files it is in. Grids are read when they are requested, memory does not grow with
-/// what was read, and many threads may read at once. libhdf5 is not involved.
+/// A store open for reading, in one file or several. Grids are read on demand, memory does not grow with the number of
+/// reads, and many threads may read at once. libhdf5 is not involved.
 ///
 /// It dereferences to its [`Rows`]. It shows the store as it was when it was opened. A complete row never changes, so a writer may go on meanwhile.
 #[derive(Debug)]
@@ -29,11 +29,11 @@ pub struct FeatureStore {
 }
 
 impl FeatureStore {
-    /// Opens the store at `path`; if that file does not exist, the shards of that store which lie beside it. Attributes,
-    /// names and states are read and checked, grids are not.
+    /// Opens the store at `path`; if that file does not exist, its shards in the same folder. Attributes, names and
+    /// states are read and checked, grids are not.
     ///
     /// # Errors
-    /// [`Error::Missing`], or what is wrong with one of its files.
+    /// [`Error::Missing`], or the error of one of its files.
     pub fn open(path: &Path) -> Result<Self> {
         let path = &*resolved(path)?;
         match files::open(path, Access::Read) {
@@ -50,7 +50,7 @@ impl FeatureStore {
         }
     }
 
-    /// Opens the store whose shards lie beside `path`.
+    /// Opens the store whose shards are in the folder of `path`.
     fn open_shards(path: &Path) -> Result<Self> {
         files::check_gap(path, 0)?;
         let shards = shards_of(path)?;
@@ -106,7 +106,7 @@ impl FeatureStore {
         &self.files
     }
 
-    /// Which encoder made the grids, and from which pixels.
+    /// The encoder of the grids, and its preprocessing.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
         &self.header.provenance
@@ -118,7 +118,7 @@ impl FeatureStore {
         self.provenance().grid
     }
 
-    /// Where the encoder ran: an entry for each time that rows were added.
+    /// The devices of the encoder: an entry for each time that rows were added.
     pub fn devices(&self) -> impl Iterator<Item = &str> {
         self.rows.parts.iter().map(|part| part.block.device.as_str())
     }

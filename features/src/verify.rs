@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::part::State;
 use crate::{FeatureStore, Result};
 
-/// A row that is not as it was written.
+/// A row with a checksum mismatch or a damaged state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file of the row.

@@ -1,6 +1,6 @@
 //! Reading stores of version 2, whose HDF5 data come after a checksummed description in JSON.
 //!
-//! The description lies at byte 0 and again at 524,288: eight bytes of signature, length and CRC-32 of the JSON (u32,
+//! The description is at byte 0 and again at 524,288: eight bytes of signature, length and CRC-32 of the JSON (u32,
 //! little-endian), and the JSON. The valid one with the higher `sequence` counts.
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::header::{Header, Kind};
 use crate::{Error, Provenance, Result, Shard};
 
 const SIGNATURE: &[u8; 8] = b"\x89SFS\r\n\x1a\n";
-const PLACES: [u64; 2] = [0, 512 << 10];
+const OFFSETS: [u64; 2] = [0, 512 << 10];
 const MAX_JSON_BYTES: usize = 500 << 10;
 
 #[derive(Deserialize)]
@@ -30,9 +30,9 @@ struct Description {
     segments: Vec<Block>,
 }
 
-/// Whether the file has a description at one of the places.
+/// Whether the file has a description at one of the offsets.
 pub(crate) fn is_version2(file: &File) -> bool {
-    PLACES.iter().any(|&at| starts_with_signature(file, at))
+    OFFSETS.iter().any(|&at| starts_with_signature(file, at))
 }
 
 fn starts_with_signature(file: &File, at: u64) -> bool {
@@ -45,7 +45,7 @@ fn starts_with_signature(file: &File, at: u64) -> bool {
 /// # Errors
 /// Both descriptions are damaged, or the file is a merged store, which must be merged again.
 pub(crate) fn read(file: &File, path: &Path) -> Result<(Header, Vec<Block>)> {
-    let descriptions = PLACES.iter().filter_map(|&at| read_at(file, at));
+    let descriptions = OFFSETS.iter().filter_map(|&at| read_at(file, at));
     let Some(description) = descriptions.max_by_key(|description| description.sequence) else {
         return Err(Error::not_a_store(path, "its header is damaged"));
     };

@@ -21,19 +21,19 @@ use crate::scratch::Scratch;
 use crate::{Encoded, Error, Provenance, Result};
 use common::names::normal;
 
-/// Rows are synced at least so often …
+/// The longest time between two syncs …
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
-/// … and after so many bytes.
+/// … and the maximum number of bytes between them.
 const SYNC_BYTES: u64 = 256 << 20;
 /// Maximum number of files of a store: each is one that readers hold open.
 const MAX_FILES: u64 = 512;
 
-/// Who fills a store.
+/// The program and the device that fill a store.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// The program and its version.
     pub created_by: String,
-    /// Where the encoder runs.
+    /// Device of the encoder.
     pub device: String,
 }
 
@@ -79,7 +79,7 @@ impl StoreWriter {
         (0..self.rows.len()).filter(is_superseded).collect()
     }
 
-    /// Which encoder makes the grids, and from which pixels.
+    /// The encoder of the grids, and its preprocessing.
     #[must_use]
     pub fn provenance(&self) -> &Provenance {
         &self.header.provenance

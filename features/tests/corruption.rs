@@ -1,4 +1,4 @@
-//! A store with one byte changed, or cut off somewhere: either it is noticed, or every grid is right.
+//! A store with one byte changed, or truncated: either it is noticed, or every grid is right.
 //! Each damaged store is opened in a process of its own, with a time limit.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::print_stderr, reason = "a test prints what it measured")]
@@ -30,8 +30,8 @@ fn changes() -> usize {
     changes.and_then(|changes| changes.parse().ok()).unwrap_or(600)
 }
 
-/// The process that opens damaged stores. Says of a store whether the damage was noticed, and fails if a grid is
-/// handed out that is not the one that was written.
+/// The process that opens damaged stores. Reports whether the damage of a store was noticed, and fails if a grid is
+/// read that is not the one that was written.
 #[test]
 #[ignore = "a process that other tests start"]
 fn child_that_reads_damaged_stores() {
@@ -121,7 +121,7 @@ fn change_bytes(path: &Path, file: &Path, regions: &[Region], count: usize) {
     for change in 0..count {
         let of = if change % 2 == 0 { &metadata } else { &datasets };
         let region = of.choose(&mut random).unwrap();
-        // Zeros between parts tell nothing.
+        // Zeros between parts have no meaning.
         let (at, byte) = loop {
             let at = random.random_range(region.bytes.clone());
             let mut byte = [0];
@@ -215,7 +215,7 @@ fn every_changed_byte_of_a_store_of_version_2_is_noticed() {
 }
 
 #[test]
-fn every_cut_is_noticed_and_mended() {
+fn every_truncation_is_noticed_and_repaired() {
     let (folder, path) = store();
     let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..IMAGES));
@@ -225,21 +225,21 @@ fn every_cut_is_noticed_and_mended() {
     let grids = regions.iter().find(|region| region.name == "grids/original").unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(5);
     for _ in 0..100 {
-        let copy = folder.path().join("cut.h5");
+        let copy = folder.path().join("truncated.h5");
         let length = random.random_range(0..grids.bytes.end as usize);
         fs::write(&copy, &good[..length]).unwrap();
-        assert_eq!(read(&copy), NOTICED, "cut after {length} bytes");
+        assert_eq!(read(&copy), NOTICED, "truncated to {length} bytes");
         if length as u64 > grids.bytes.start {
             fill(&copy, &plain, &names(0..IMAGES));
             let store = FeatureStore::open(&copy).unwrap();
-            assert_eq!(store.content_digest().unwrap(), digest, "cut after {length} bytes");
-            fs::remove_file(copy.with_file_name("cut+1.h5")).unwrap();
+            assert_eq!(store.content_digest().unwrap(), digest, "truncated to {length} bytes");
+            fs::remove_file(copy.with_file_name("truncated+1.h5")).unwrap();
         }
     }
 }
 
 #[test]
-fn a_damaged_row_is_named_and_encoded_anew() {
+fn a_damaged_row_is_named_and_re_encoded() {
     let (_folder, path) = store();
     let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..3));
@@ -269,11 +269,11 @@ fn a_damaged_row_is_named_and_encoded_anew() {
     let problem = "store.h5: row 0: ảnh 0.jpg: its state is damaged";
     assert!(problems[0].to_string().ends_with(problem), "{}", problems[0]);
     fill(&path, &plain, &names(0..3));
-    let mended = FeatureStore::open(&path).unwrap();
-    assert_eq!((mended.complete(), mended.verify().unwrap()), (3, vec![]));
+    let repaired = FeatureStore::open(&path).unwrap();
+    assert_eq!((repaired.complete(), repaired.verify().unwrap()), (3, vec![]));
 }
 
-/// Rows whose grids are lost do not count, without a look at their checksums.
+/// Rows whose grids are lost do not count, without reading their checksums.
 #[test]
 fn a_truncated_store_lacks_the_rows_that_it_lost() {
     let (_folder, path) = store();

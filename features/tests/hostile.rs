@@ -1,4 +1,4 @@
-//! Files whose metadata are valid and promise more than any store has: refused before memory is allocated for it.
+//! Files with valid metadata of sizes that no store has: refused before memory is allocated for them.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 
 mod common;
@@ -95,7 +95,7 @@ fn a_file_of_terabytes() {
 }
 
 #[test]
-fn what_no_store_holds_is_not_written() {
+fn names_and_grids_beyond_the_limits_are_not_written() {
     let (_folder, path) = store();
     let mut large = provenance(&[View::Original]);
     large.grid.channels = 1 << 26;

@@ -1,5 +1,5 @@
-//! A writer killed with SIGKILL at random moments, and a disk that is full: whatever happens, the
-//! store opens, what is complete is right, and going on ends as if nothing had happened.
+//! A writer killed with SIGKILL at random moments, and a full disk: the store always opens, complete rows are right,
+//! and the next run ends like an uninterrupted one.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -15,9 +15,9 @@ use features::{Error, FeatureStore, View};
 use rand::{RngExt as _, SeedableRng as _};
 
 const IMAGES: usize = 60;
-/// Rows are added in so many steps, so that kills fall into these as well.
+/// The number of steps in which rows are added, so that kills fall into these as well.
 const STEPS: usize = 12;
-/// After so many kills the writer may finish.
+/// The number of kills before the writer may finish.
 const KILLS_A_STORE: u64 = 5;
 const STORE: &str = "SHOWTELL_TEST_STORE";
 
@@ -36,7 +36,7 @@ fn child_that_fills_a_store() {
     }
 }
 
-/// Image 7 changes on the way: it is encoded twice.
+/// Image 7 changes during the run: it is encoded twice.
 fn content(number: usize, step: usize) -> usize {
     if number == 7 && step > STEPS / 2 { 1007 } else { number }
 }
@@ -62,7 +62,7 @@ fn fill_in_steps(path: &Path) {
     writer.finish().unwrap();
 }
 
-/// Everything that is complete is right.
+/// Checks that all complete rows are right.
 fn check(path: &Path) -> usize {
     let store = FeatureStore::open(path).unwrap();
     assert_eq!(store.verify().unwrap(), []);
@@ -109,7 +109,7 @@ fn a_writer_may_be_killed_at_any_moment() {
         assert_eq!(check(&path), IMAGES);
         let store = FeatureStore::open(&path).unwrap();
         assert_eq!(store.content_digest().unwrap(), expected);
-        // What killed writers laid out has been taken away.
+        // The scratch files of killed writers were removed.
         let left = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
         assert_eq!(left, store.files().len());
     }
@@ -126,7 +126,7 @@ fn filling(path: &Path) -> Child {
 }
 
 /// On a real file system of a few hundred kilobytes. Mounting one takes root; elsewhere the test
-/// says that it was skipped, and fails in continuous integration.
+/// reports that it was skipped, and fails in continuous integration.
 #[test]
 fn a_full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();

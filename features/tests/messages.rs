@@ -34,7 +34,7 @@ fn errors() -> Vec<Error> {
         provenance(Field::Shard, "1/3", "none"),
         Error::Busy { path: path(), holder: "process 4711 is writing it".to_owned() },
         Error::OutOfRange { path: path(), what: "a name is 65537 bytes long".to_owned() },
-        Error::CutOff { path: path(), length: 1000, expected: 2000 },
+        Error::Truncated { path: path(), length: 1000, expected: 2000 },
         Error::Names { path: path() },
         Error::TooManyFiles { path: path(), count: 512 },
         Error::MissingFile { path: path(), next: PathBuf::from("features/flickr8k+1.h5") },

@@ -1,4 +1,4 @@
-//! Stores that other tools wrote again, left open or wrote in chunks, and those of version 2.
+//! Stores that other tools rewrote, left open or wrote in chunks, and those of version 2.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -50,8 +50,8 @@ fn chunks_are_refused_with_the_command_that_undoes_them() {
         run(&[filter.as_ref(), value.as_ref(), path.as_ref(), chunked.as_ref()]);
         let error = FeatureStore::open(&chunked).unwrap_err();
         assert!(matches!(error, Error::Rewritten { storage: "in chunks", .. }), "{error}");
-        let said = error.to_string();
-        let command = said.lines().last().unwrap().trim().strip_prefix("Undo it: ").unwrap();
+        let message = error.to_string();
+        let command = message.lines().last().unwrap().trim().strip_prefix("Undo it: ").unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(folder.path());
         assert!(shell.status().unwrap().success(), "{command}");

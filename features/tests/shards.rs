@@ -19,7 +19,7 @@ fn shard(index: u32, count: u32) -> Shard {
     Shard::new(index, count).unwrap()
 }
 
-/// Fills a shard of the store at `path` with those of the first `images` images that belong there.
+/// Fills a shard of the store at `path` with those of the first `images` images that belong to it.
 fn fill_one(path: &Path, shard: Shard, provenance: &Provenance, images: usize) {
     let images = names(0..images).into_iter().filter(|name| shard.holds(name)).collect::<Vec<_>>();
     fill_shard(&shard.path(path), Some(shard), provenance, &images);
@@ -58,7 +58,7 @@ fn assert_whole(store: &FeatureStore) {
 }
 
 #[test]
-fn shards_are_one_store_as_they_lie_merged_and_copied() {
+fn shards_are_one_store_side_by_side_merged_and_copied() {
     let (_folder, path) = three_shards();
     let files = shards_of(&path).unwrap();
     let as_they_lie = FeatureStore::open(&path).unwrap();
@@ -71,7 +71,7 @@ fn shards_are_one_store_as_they_lie_merged_and_copied() {
     assert_whole(&merged);
     assert!(fs::metadata(&path).unwrap().len() < 3 << 20, "a merged store holds no grids");
 
-    // A copy needs no shards any more, and is a store like any other.
+    // A copy no longer needs the shards, and is a store like any other.
     let copied = merge_copy(&path, &files, "test").unwrap();
     for file in all {
         fs::remove_file(file).unwrap();
@@ -97,7 +97,7 @@ fn other_programs_read_a_merged_store_as_one() {
 }
 
 #[test]
-fn what_does_not_belong_together_is_refused_with_its_names() {
+fn files_of_different_stores_are_refused_by_name() {
     let (_folder, path) = three_shards();
     let file = |index: u32, count: u32| shard(index, count).path(&path);
     let refused = |parts: &[&str]| {
@@ -143,7 +143,7 @@ fn what_does_not_belong_together_is_refused_with_its_names() {
 }
 
 #[test]
-fn nothing_that_was_filled_is_replaced_or_filled_by_mistake() {
+fn a_filled_store_is_not_replaced_or_filled_by_mistake() {
     let (_folder, path) = three_shards();
     let two = provenance(&[View::Original, View::Flip]);
     let single = path.with_file_name("single.h5");
@@ -155,10 +155,10 @@ fn nothing_that_was_filled_is_replaced_or_filled_by_mistake() {
         assert!(error.contains("single.h5: a store with rows of its own is there"), "{error}");
     }
     assert!(fs::read(&single).unwrap() == before);
-    let strange = path.with_file_name("notes.h5");
-    fs::write(&strange, "no store").unwrap();
-    assert!(merge(&strange, &shards, "test").is_err());
-    assert_eq!(fs::read(&strange).unwrap(), b"no store");
+    let foreign = path.with_file_name("notes.h5");
+    fs::write(&foreign, "no store").unwrap();
+    assert!(merge(&foreign, &shards, "test").is_err());
+    assert_eq!(fs::read(&foreign).unwrap(), b"no store");
 
     merged(&path).unwrap();
     merged(&path).unwrap();
@@ -174,7 +174,7 @@ fn nothing_that_was_filled_is_replaced_or_filled_by_mistake() {
 }
 
 #[test]
-fn a_shard_that_goes_on_is_seen_and_damage_is_named() {
+fn rows_added_to_a_shard_are_read_and_damage_is_named() {
     let (_folder, path) = three_shards();
     let store = merged(&path).unwrap();
     let file = shard(2, 3).path(&path);
@@ -191,10 +191,10 @@ fn a_shard_that_goes_on_is_seen_and_damage_is_named() {
 }
 
 #[test]
-fn merges_at_once_do_not_disturb_each_other() {
+fn concurrent_merges_do_not_disturb_each_other() {
     let (_folder, path) = three_shards();
     let files = shards_of(&path).unwrap();
-    // What a merge that was killed has left.
+    // The scratch file of a killed merge.
     let left = path.with_file_name(".store.h5.new");
     fs::write(&left, vec![7; 3 << 20]).unwrap();
     let done = std::thread::scope(|scope| {
@@ -209,7 +209,7 @@ fn merges_at_once_do_not_disturb_each_other() {
     assert!(!left.exists());
     assert_whole(&FeatureStore::open(&path).unwrap());
 
-    // One that copies and one that points: what has rows of its own is not replaced.
+    // One that copies and one that does not: a store with rows of its own is not replaced.
     let done = std::thread::scope(|scope| {
         let copies = (0..4).map(|_| scope.spawn(|| merge_copy(&path, &files, "test")));
         let others = (0..4).map(|_| scope.spawn(|| merge(&path, &files, "test")));
@@ -271,7 +271,7 @@ fn rows_that_were_added_are_merged_into_one_file() {
 }
 
 #[test]
-fn names_are_dealt_to_one_shard_each_about_evenly() {
+fn names_are_spread_evenly_over_the_shards() {
     let shards = (0..7).map(|index| Shard::new(index, 7).unwrap()).collect::<Vec<_>>();
     let mut held = [0; 7];
     for number in 0..7000 {
@@ -283,9 +283,9 @@ fn names_are_dealt_to_one_shard_each_about_evenly() {
     assert!(held.iter().all(|&names| (900..1100).contains(&names)), "{held:?}");
 }
 
-/// Stores outlive programs: where a name belongs must never change.
+/// Stores outlive programs: the shard of a name must never change.
 #[test]
-fn where_a_name_belongs_stays() {
+fn the_shard_of_a_name_is_stable() {
     let of = |name: &str| (0..8).find(|&index| Shard::new(index, 8).unwrap().holds(name));
     assert_eq!(["a.jpg", "b.jpg", "ảnh.png"].map(of), [Some(7), Some(2), Some(2)]);
 }

@@ -1,4 +1,4 @@
-//! A store from its first row to its last, and what must not be taken for one.
+//! A store from its first row to its last, and files that are not a store.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -37,7 +37,7 @@ fn grids_come_back_in_every_type_and_view() {
 }
 
 #[test]
-fn an_interrupted_run_goes_on_and_new_images_leave_old_rows_alone() {
+fn an_interrupted_run_continues_and_new_images_do_not_change_old_rows() {
     let (_folder, path) = store();
     let plain = provenance(&[View::Original]);
     let mut writer = open(&path, &plain);
@@ -119,7 +119,7 @@ fn a_second_writer_is_refused_while_readers_are_not() {
 }
 
 #[test]
-fn who_has_the_store_is_said_as_far_as_it_is_known() {
+fn the_holder_of_the_lock_is_named_if_it_is_known() {
     let (_folder, path) = store();
     let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..2));
@@ -147,7 +147,7 @@ fn names_are_the_same_in_every_unicode_form() {
     const COMPOSED: [&str; 2] = ["caf\u{e9}.jpg", "\u{1EA3}nh.jpg"];
     const DECOMPOSED: [&str; 2] = ["cafe\u{301}.jpg", "a\u{309}nh.jpg"];
     let plain = provenance(&[View::Original]);
-    for (stored, asked) in [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)] {
+    for (stored, requested) in [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)] {
         let (_folder, path) = store();
         let mut writer = open(&path, &plain);
         let rows = writer.rows_for(&stored.map(str::to_owned)).unwrap();
@@ -155,31 +155,35 @@ fn names_are_the_same_in_every_unicode_form() {
         writer.finish().unwrap();
 
         let mut writer = open(&path, &plain);
-        assert_eq!(common::intact_source(&writer, asked[0]), Some(source(0)));
-        assert_eq!(writer.rows_for(&[asked[1].to_owned()]).unwrap(), [rows[1]], "a row is reused");
+        assert_eq!(common::intact_source(&writer, requested[0]), Some(source(0)));
+        assert_eq!(
+            writer.rows_for(&[requested[1].to_owned()]).unwrap(),
+            [rows[1]],
+            "a row is reused"
+        );
         common::write(&mut writer, &[(rows[1], 1)]).unwrap();
         writer.finish().unwrap();
         let read = FeatureStore::open(&path).unwrap();
-        for (stored, asked) in stored.iter().zip(asked) {
-            assert!(read.find(asked).is_some() && read.find(asked) == read.find(stored));
-            assert_eq!(read.name(read.find(asked).unwrap()), *stored, "what is stored stays");
+        for (stored, requested) in stored.iter().zip(requested) {
+            assert!(read.find(requested).is_some() && read.find(requested) == read.find(stored));
+            assert_eq!(read.name(read.find(requested).unwrap()), *stored, "what is stored stays");
         }
         // Encoded again under its other name, an image has one row that counts.
         let mut writer = open(&path, &plain);
-        let row = writer.rows_for(&[asked[0].to_owned()]).unwrap()[0];
+        let row = writer.rows_for(&[requested[0].to_owned()]).unwrap()[0];
         common::write(&mut writer, &[(row, 5)]).unwrap();
-        writer.remove(&[stored[1].to_owned(), asked[1].to_owned()]).unwrap();
+        writer.remove(&[stored[1].to_owned(), requested[1].to_owned()]).unwrap();
         writer.finish().unwrap();
         let read = FeatureStore::open(&path).unwrap();
         assert_eq!(
-            (read.complete(), read.find(stored[0]), read.find(asked[1])),
+            (read.complete(), read.find(stored[0]), read.find(requested[1])),
             (1, Some(row), None)
         );
     }
 }
 
 #[test]
-fn an_absent_store_is_called_so() {
+fn an_absent_store_is_not_found() {
     let (_folder, path) = store();
     let error = FeatureStore::open(&path).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }), "{error}");
@@ -213,7 +217,7 @@ fn a_store_of_another_encoder_is_refused_and_kept() {
 }
 
 #[test]
-fn what_is_no_store_is_refused_and_kept() {
+fn other_files_are_refused_and_kept() {
     let (folder, path) = store();
     let path = folder.path().join(path.file_name().unwrap());
     let files: [&[u8]; 3] = [b"<html>not found</html>", b"\x89HDF\r\n\x1a\n and more", &[0; 5000]];
@@ -251,7 +255,7 @@ fn hdf5_sees_the_same_rows() {
 }
 
 #[test]
-fn rows_lie_behind_the_metadata() {
+fn rows_are_after_the_metadata() {
     let (_folder, path) = store();
     fill(&path, &provenance(&[View::Original, View::Flip]), &names(0..40));
     let file = hdf5::File::open(&path).unwrap();
@@ -262,7 +266,7 @@ fn rows_lie_behind_the_metadata() {
 }
 
 #[test]
-fn a_stamp_can_be_renewed() {
+fn a_stamp_can_be_updated() {
     let (_folder, path) = store();
     let plain = provenance(&[View::Original]);
     fill(&path, &plain, &names(0..2));

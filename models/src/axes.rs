@@ -41,7 +41,7 @@ pub(crate) fn image([height, width]: [usize; 2], changed: Option<Strip>) -> Arra
     })
 }
 
-/// Whether the shape of a grid alone says that its channels come first: its last two sides are in the ratio of the
+/// Whether the shape of a grid alone proves that its channels come first: its last two sides are in the ratio of the
 /// image's sides, and its first two are not.
 pub(crate) fn shape_tells([channels, height, width]: [usize; 3], image: [usize; 2]) -> bool {
     let [image_height, image_width] = image.map(|side| side as f64);

@@ -34,7 +34,7 @@ pub struct Caption {
     /// exponent of 1 it is the mean of a word, with 0 the log-probability. Never above zero; the greater, the better.
     /// Captions that the network ended come before others, whatever their score.
     pub score: f32,
-    /// Whether the network ended it; else it was cut off at the maximum length.
+    /// Whether the network ended it; else it was truncated at the maximum length.
     pub finished: bool,
     /// Its words.
     pub words: Vec<Word>,
@@ -186,8 +186,8 @@ impl Captioner {
         self.device
     }
 
-    /// The most bytes of memory that [`prepare`](Self::prepare) holds at one time beside `bytes`, according to the header
-    /// of the image.
+    /// Maximum memory in bytes that [`prepare`](Self::prepare) holds at one time in addition to `bytes`, according to the
+    /// header of the image.
     ///
     /// # Errors
     /// [`Error::Image`] if the bytes are not an image, or one that is not supported or too large.

@@ -1,7 +1,7 @@
 //! The decoder as two ONNX graphs: `init` (grid → cells and first state) and `step` (state, word, cells →
 //! log-probabilities, attention, next state).
 //!
-//! The names of the values tell their roles, so that decoders with other states can be used:
+//! The names of the values determine their roles, so that decoders with other states can be used:
 //!
 //! | name | shape | |
 //! |---|---|---|
@@ -156,8 +156,8 @@ fn rows(rows: usize, value: &DynValue) -> ort::Result<Array2<f32>> {
 }
 
 impl Kept {
-    /// Keeps the given rows, which the axes before the last ones count; these axes become `sides`. Where that changes
-    /// nothing the value remains as it is, in the memory of the runtime.
+    /// Selects the given rows, which the axes before the last ones count; these axes become `sides`. If that changes
+    /// nothing, the value stays in the memory of the runtime.
     fn select(&mut self, rows: &[usize], sides: &[usize]) -> ort::Result<()> {
         let (shape, values) = self.value.try_extract_tensor::<f32>()?;
         let shape = shape.iter().map(|&side| side as usize).collect::<Vec<_>>();

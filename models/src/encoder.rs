@@ -101,8 +101,8 @@ impl Encoder {
         Err(Error::NotAnEncoder { path: self.path.clone(), found })
     }
 
-    /// Refuses a network whose grids have their channels last. Where their shape does not tell, runs on images that
-    /// differ at one of their edges do.
+    /// Refuses a network whose grids have their channels last. Where the shape is ambiguous, runs on images that differ
+    /// at one of their edges decide.
     fn check_axes(&mut self) -> Result<()> {
         let [_, height, width] = self.preprocess.shape();
         let shape = [self.grid.channels, self.grid.height, self.grid.width];
@@ -128,8 +128,8 @@ impl Encoder {
     /// store and a decoder, which another thread may do.
     ///
     /// # Errors
-    /// [`Error::Images`] if the images are of another size than [`preprocess`](Self::preprocess) says, [`Error::Run`] if
-    /// the network fails.
+    /// [`Error::Images`] if the size of the images is not that of [`preprocess`](Self::preprocess), [`Error::Run`] if the
+    /// network fails.
     pub fn encode(&mut self, images: ArrayView4<f32>) -> Result<Array4<f32>> {
         let (count, channels, height, width) = images.dim();
         let (found, expected) = ([channels, height, width], self.preprocess.shape());

@@ -48,7 +48,7 @@ pub enum Error {
     /// Weights of a network in another file cannot be read.
     #[error(
         "{}: its weights are in `{location}`: {}\n  \
-         Put the file that belongs to it beside it, or make one file of both with `encoder adapt`.",
+         Put the missing file into the same folder, or make one file of both with `encoder adapt`.",
         path.display(), describe_io(source)
     )]
     ExternalData {
@@ -110,11 +110,11 @@ pub enum Error {
     },
     /// A folder has no manifest.
     #[error(
-        "{}: no model here; train one (`make train`) or export it (`train export`)",
+        "{}: not found: no model in this folder\n  Train one (`make train`) or export it (`train export`).",
         path.display()
     )]
     NoModel {
-        /// The manifest that was looked for.
+        /// The expected path of the manifest.
         path: PathBuf,
     },
     /// A manifest cannot be parsed.
@@ -137,7 +137,7 @@ pub enum Error {
     },
     /// A file is not the one that a manifest names.
     #[error(
-        "{}: belongs to another model: its SHA-256 is {found}, the manifest says {expected}",
+        "{}: belongs to another model: its SHA-256 is {found}, not {expected} as in the manifest",
         path.display()
     )]
     OtherModel {
@@ -159,7 +159,7 @@ pub enum Error {
         folder: PathBuf,
         /// The file name of the encoder.
         name: String,
-        /// Where it was looked for.
+        /// The paths that were searched.
         paths: Vec<PathBuf>,
         /// Its SHA-256.
         sha256: String,

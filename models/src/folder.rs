@@ -39,13 +39,13 @@ const TRASH: &str = ".Trash-";
 /// The first bytes of an `AppleDouble` file, which holds the metadata of macOS on other file systems.
 pub const APPLE_DOUBLE: [u8; 4] = [0x00, 0x05, 0x16, 0x07];
 
-/// Extensions of files that are often beside photos and are not opened.
+/// Extensions of files that are often next to photos and are not opened.
 const TEXT: [&str; 5] = ["csv", "json", "txt", "xml", "xmp"];
 
-/// Bytes at the beginning of a file that are enough to tell its format.
+/// Bytes at the beginning of a file that are enough to identify its format.
 const FIRST_BYTES: u64 = 1 << 16;
 
-/// The reason why photos with other extensions are left out.
+/// The reason why photos with other extensions are skipped.
 const MISNAMED: &str =
     "a photo by its content but not by its name; end the name in .jpg or the like";
 
@@ -54,7 +54,7 @@ const MISNAMED: &str =
 pub struct Listing {
     /// The selected files, sorted by name.
     pub files: Vec<PathBuf>,
-    /// Files that look like photos and are not supported, by reason.
+    /// Files that seem to be photos and are not supported, by reason.
     pub left_out: LeftOut,
     /// Entries that cannot be read.
     pub problems: Vec<Problem>,
@@ -111,7 +111,8 @@ impl Listing {
     }
 }
 
-/// The reason why a file that looks like a photo is left out; `None` for other files. Its bytes count more than its name.
+/// The reason why a file that seems to be a photo is skipped; `None` for other files. Its bytes take precedence over its
+/// name.
 fn left_out_for(path: &Path) -> Option<String> {
     let by_name = unread_kind(path);
     if by_name.is_none() && has_extension(path, &TEXT) {
@@ -134,7 +135,7 @@ fn left_out_for(path: &Path) -> Option<String> {
     }
 }
 
-/// The reason why a photo of an unsupported format is left out.
+/// The reason why a photo of an unsupported format is skipped.
 #[must_use]
 pub fn unread(kind: &str) -> String {
     format!("{kind} is not read; save it as JPEG or PNG")
@@ -232,12 +233,14 @@ mod tests {
         let listing = list(folder.path(), &["tar"]);
         assert_eq!(names(folder.path(), &listing), ["a.JPG", "b.tar"]);
         assert_eq!((listing.left_out.count(), listing.problems.len()), (6, 0));
-        let said = listing.left_out.to_string();
+        let message = listing.left_out.to_string();
         for part in ["c.Cr3", "HEIC is not read; save it as JPEG or PNG (d.heif)", "more/e.JXL"] {
-            assert!(said.contains(part), "no {part} in {said}");
+            assert!(message.contains(part), "no {part} in {message}");
         }
-        assert!(said.contains("by its content but not by its name"), "{said}");
-        assert!(said.contains("(f.jpg_large, g)") && said.contains("not a regular file (h.png)"));
+        assert!(message.contains("by its content but not by its name"), "{message}");
+        assert!(
+            message.contains("(f.jpg_large, g)") && message.contains("not a regular file (h.png)")
+        );
         assert_eq!(names(folder.path(), &list(folder.path(), &[])), ["a.JPG"]);
     }
 

@@ -19,12 +19,12 @@ const SEVERAL_FILES: &[u8] = b"showtell network of several files\n";
 /// Reads the ONNX file at `path` and returns the identity of its network, 64 hexadecimal digits.
 ///
 /// It is the SHA-256 of the file if that holds all weights. Else it is the SHA-256 over that of the file and, for each
-/// part of another file with weights, its place (file, offset and length) and the SHA-256 of its bytes; parts are ordered
-/// by place.
+/// part of another file with weights, its location (file, offset and length) and the SHA-256 of its bytes; parts are sorted
+/// by location.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::ExternalData`] if another file is missing, is shorter than the
-/// graph says, or is outside the folder of the ONNX file.
+/// graph declares, or is outside the folder of the ONNX file.
 pub fn identify(path: &Path) -> Result<String> {
     let file = files::read(path, MAX_FILE).map_err(Error::io(path))?;
     sha256(path, &file, &Outline::parse(&file))
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_beside_it_belong_to_it() {
+    fn weights_in_its_folder_belong_to_it() {
         let part = [("location", "n.data"), ("offset", "4"), ("length", "4")];
         for in_node in [false, true] {
             let file = network(&weight(&part), in_node);
@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(
                 identity,
                 whole(b"HEADTAIL"),
-                "bytes that the network does not use are not part of it"
+                "bytes that the network does not use are not part of its identity"
             );
             assert_ne!(identity, whole(b"headtail"));
         }
@@ -155,9 +155,9 @@ mod tests {
     fn missing_weights_are_named() {
         for (location, part, problem) in [
             ("n.data", "", "not found"),
-            ("../n.data", "", "not a file beside it"),
-            ("/etc/passwd", "", "not a file beside it"),
-            ("", "", "not a file beside it"),
+            ("../n.data", "", "not a file in the folder of the network"),
+            ("/etc/passwd", "", "not a file in the folder of the network"),
+            ("", "", "not a file in the folder of the network"),
             ("n.onnx", "5000", "too short"),
         ] {
             let part = [("location", location), ("length", part)];

@@ -12,7 +12,7 @@ use crate::ImageError;
 /// The shorter side before the centre is cropped, as a multiple of the input size.
 const CROP_MARGIN: f64 = 256.0 / 224.0;
 
-/// The most bytes of an intermediate image that has its final height, if it is larger than the image itself.
+/// Maximum bytes of an intermediate image that has its final height, if it is larger than the image itself.
 const MAX_INTERMEDIATE: u64 = 32 << 20;
 
 /// The tensor of an image, `[3, H, W]`.
@@ -60,7 +60,7 @@ pub(crate) fn normalise(
     }
 }
 
-/// The most bytes that [`apply`] holds beside an image of this size, its result included.
+/// Maximum bytes that [`apply`] holds in addition to an image of this size, its result included.
 pub(crate) fn memory(preprocess: &Preprocess, width: u32, height: u32) -> u64 {
     let [rows, columns] = preprocess.size.map(u64::from);
     let (width, height) = (u64::from(width), u64::from(height));

@@ -34,15 +34,15 @@ fn load() -> Result<Environment, RuntimeError> {
     Ok(builder.with_telemetry(false).with_global_thread_pool(pool).build()?)
 }
 
-/// Finds the library: at `ORT_DYLIB_PATH`, beside the program, or where `make setup` put it.
+/// Finds the library: at `ORT_DYLIB_PATH`, in the folder of the program, or where `make setup` installed it.
 fn locate() -> Result<PathBuf, RuntimeError> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         return Ok(path.into());
     }
     let program = std::env::current_exe().ok();
-    let beside = program.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+    let own = program.as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let native = std::env::var_os("SHOWTELL_NATIVE").map(PathBuf::from);
-    let folders = beside
+    let folders = own
         .iter()
         .flat_map(|folder| [folder.clone(), folder.join("../lib")])
         .chain(native.map(|native| native.join(WHEEL)))

@@ -70,9 +70,9 @@ mod tests {
             (View::BottomRight, [20, 10], [99, 49]),
         ] {
             let visible = part(view, &image);
-            let place = |x, y| visible.get_pixel(x, y).0[..2].to_vec();
-            assert_eq!(place(0, 0), first, "{view:?}");
-            assert_eq!(place(visible.width() - 1, visible.height() - 1), last, "{view:?}");
+            let corner = |x, y| visible.get_pixel(x, y).0[..2].to_vec();
+            assert_eq!(corner(0, 0), first, "{view:?}");
+            assert_eq!(corner(visible.width() - 1, visible.height() - 1), last, "{view:?}");
         }
         for &view in View::value_variants() {
             assert_eq!(part(view, &map(1, 1)).dimensions(), (1, 1));

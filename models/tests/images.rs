@@ -120,7 +120,7 @@ fn truncated_images_and_other_files_are_refused() {
 
 #[test]
 fn huge_images_are_refused_before_they_are_decoded() {
-    // The header of a PNG that says 100,000 × 100,000 pixels.
+    // The header of a PNG of 100,000 × 100,000 pixels.
     let mut png = encoded(&DynamicImage::from(drawing()), ImageFormat::Png);
     png[16..24].copy_from_slice(&[0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0]);
     let checksum = crc32fast::hash(&png[12..29]).to_be_bytes();

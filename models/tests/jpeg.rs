@@ -61,7 +61,7 @@ fn an_end_marker_may_be_missing() {
     }
 }
 
-/// A JPEG that was cut off is accepted only if it has all its pixels.
+/// A truncated JPEG is accepted only if it has all its pixels.
 #[test]
 fn truncated_jpegs_are_refused() {
     for (path, jpeg) in photos() {
@@ -69,10 +69,14 @@ fn truncated_jpegs_are_refused() {
         let mut taken = 0;
         for length in 0..jpeg.len() - 2 {
             if let Ok(found) = decode(&jpeg[..length]) {
-                assert!(found == expected, "{path:?} cut to {length} of {} bytes", jpeg.len());
+                assert!(
+                    found == expected,
+                    "{path:?} truncated to {length} of {} bytes",
+                    jpeg.len()
+                );
                 taken += 1;
             }
         }
-        assert!(taken <= 2, "{path:?}: {taken} cut files");
+        assert!(taken <= 2, "{path:?}: {taken} truncated files");
     }
 }

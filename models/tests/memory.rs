@@ -14,7 +14,7 @@ use models::{Limits, Preprocess, decode};
 
 const SIDES: (u32, u32) = (2000, 1500);
 
-/// The most bytes that decoding and preprocessing hold at one time.
+/// Maximum bytes that decoding and preprocessing hold at one time.
 fn measured(bytes: &[u8], side: u32) -> u64 {
     let preprocess = Preprocess::imagenet([side; 2]);
     let work = || {
@@ -157,7 +157,7 @@ impl Bits {
     }
 }
 
-/// A lossless WebP of a few pixels whose stream says that it has 65,536 groups of codes: each takes memory, and
+/// A lossless WebP of a few pixels whose stream declares 65,536 groups of codes: each takes memory, and
 /// that is stated.
 #[test]
 fn codes_of_a_lossless_webp_are_counted() {

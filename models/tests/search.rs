@@ -9,7 +9,7 @@ use models::{Decoder, Hypothesis, SearchOptions, search};
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 use proptest::prelude::*;
 
-/// Words 4 and up can be said; the probability of the next word depends on the last two.
+/// Words 4 and up can be in captions; the probability of the next word depends on the last two.
 const WORDS: usize = 7;
 
 /// A decoder whose log-probabilities come from a table, one for each image.
@@ -56,7 +56,7 @@ impl Decoder for Table {
         let rows = self.histories.iter().flat_map(|(image, history)| self.row(*image, history));
         let log_probabilities =
             Array2::from_shape_vec([self.histories.len(), WORDS], rows.collect()).unwrap();
-        // The attention says which history it belongs to.
+        // The attention identifies its history.
         let of_history = |(_, history): &(usize, Vec<WordId>)| attention(history);
         let attention = self.histories.iter().map(of_history).collect::<Vec<_>>();
         let attention = Array2::from_shape_vec([attention.len(), 1], attention).unwrap();
@@ -144,10 +144,10 @@ fn by_the_rules(table: &Table, image: usize, options: &SearchOptions) -> Vec<(Ve
         }
         slots = next;
     }
-    let cut_off = slots.into_iter().flatten().map(|(history, log_probability)| {
+    let truncated = slots.into_iter().flatten().map(|(history, log_probability)| {
         (score(log_probability, options.max_length), history[1..].to_vec(), false)
     });
-    found.extend(cut_off);
+    found.extend(truncated);
     // Stable: of equal ones the one that was found first.
     found.sort_by(|a, b| b.2.cmp(&a.2).then(b.0.total_cmp(&a.0)));
     found.into_iter().map(|(_, words, finished)| (words, finished)).collect()
@@ -174,7 +174,7 @@ proptest! {
         prop_assert!((found[0][0].score - exhaustive(&table, &options)).abs() < 1e-4);
     }
 
-    /// Rank by rank: a caption that is finished instead of cut off, or one with a higher score.
+    /// Rank by rank: a caption that is finished instead of truncated, or one with a higher score.
     #[test]
     fn a_wider_beam_finds_nothing_worse(
         weights in prop::collection::vec(-3.0f32..3.0, 140),
@@ -247,10 +247,10 @@ proptest! {
             prop_assert!(!finished || words.len() >= min_length);
             prop_assert!(words.windows(2).all(|pair| pair[0] != pair[1]));
             let mut ngrams = words.windows(no_repeat_ngram).collect::<Vec<_>>();
-            let said = ngrams.len();
+            let all = ngrams.len();
             ngrams.sort();
             ngrams.dedup();
-            prop_assert_eq!(ngrams.len(), said);
+            prop_assert_eq!(ngrams.len(), all);
         }
     }
 

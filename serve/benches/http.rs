@@ -1,6 +1,6 @@
-//! The server beside its own encoder alone, and beside the server that tutorials write with Flask and
-//! `PyTorch`. Uses real photos (see CONTRIBUTING.md) and the trained model that `SHOWTELL_TEST_MODEL` names, with
-//! its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere. The clients run on the same cores.
+//! The server compared with its own encoder alone, and with the server of tutorials, in Flask and `PyTorch`. Uses real
+//! photos (see CONTRIBUTING.md) and the trained model that `SHOWTELL_TEST_MODEL` names, with its encoder at
+//! `SHOWTELL_TEST_ENCODER` if it is elsewhere. The clients run on the same cores.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -19,17 +19,17 @@ use tests::load::{self, Answer, Server};
 /// Photos that are sent one after the other.
 const PHOTOS: usize = 60;
 const ROUNDS: usize = 5;
-/// Photos that the bare encoder is fed with at once, ready made.
+/// Photos of a batch for the encoder alone, decoded before.
 const BATCH: usize = 8;
 const CLIENTS: usize = 32;
 const TIME: Duration = Duration::from_secs(10);
-/// The load at which waiting times are looked at, as a share of the most.
+/// The load at which latency is measured, as a share of the maximum.
 const SHARE: f64 = 0.7;
 
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
     let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) else {
-        eprintln!("left out: no trained model (SHOWTELL_TEST_MODEL names its folder)");
+        eprintln!("skipped: no trained model (SHOWTELL_TEST_MODEL names its folder)");
         return;
     };
     let manifest = Manifest::load(&model).unwrap();
@@ -83,7 +83,7 @@ impl Alone {
         tests::median(&runs.collect::<Vec<_>>())
     }
 
-    /// Photos a second in batches.
+    /// Photos per second in batches.
     fn rate(&mut self) -> f64 {
         let runs = self.batches.iter().map(|batch| run(&mut self.encoder, batch));
         let seconds = runs.sum::<f64>();
@@ -101,8 +101,8 @@ fn captioned(answers: &[Answer]) -> impl Iterator<Item = &Answer> {
     answers.iter().filter(|answer| answer.status == Some(200))
 }
 
-/// One client, then many, each after the encoder alone, and the same load on the peer; gives the photos a
-/// second of many.
+/// One client, then many, each after the encoder alone, and the same load on the peer; returns the photos per second of
+/// many.
 fn speed(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let peer = flask(folder.path());
@@ -136,11 +136,11 @@ fn speed(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) -> f64 {
     if !peers.is_empty() {
         println!("{CLIENTS} clients, photos/s ÷ Flask and PyTorch: {:.2}", tests::median(&peers));
     }
-    println!("resident memory after that: {:.0} MiB", server.resident_mib());
+    println!("resident memory afterwards: {:.0} MiB", server.resident_mib());
     tests::median(&mosts)
 }
 
-/// The server that tutorials write, in a folder for what it keeps.
+/// The server of tutorials, in a folder for its files.
 fn flask(folder: &Path) -> Option<Server> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/flask_app.py");
     Some(Server::start(Command::new(tests::peers()?).arg(program).current_dir(folder)))
@@ -162,11 +162,11 @@ fn waiting(server: &Server, bodies: &[Vec<u8>], rate: f64) {
     let round = |_| {
         let answers = load::steady(&server.address, bodies, CLIENTS, rate, 2 * TIME);
         let [half, most] = [0.5, 0.99].map(|share| load::percentile(captioned(&answers), share));
-        println!("{rate:.1} requests a second: p50 {half:.1} ms, p99 {most:.1} ms");
+        println!("{rate:.1} requests/s: p50 {half:.1} ms, p99 {most:.1} ms");
         most / half
     };
     let ratios = (0..ROUNDS).map(round).collect::<Vec<_>>();
-    println!("70 % of the most, p99 ÷ p50: {:.2}", tests::median(&ratios));
+    println!("70 % of the maximum, p99 ÷ p50: {:.2}", tests::median(&ratios));
 }
 
 fn full_queue(server: &Server, bodies: &[Vec<u8>]) {
@@ -178,5 +178,5 @@ fn full_queue(server: &Server, bodies: &[Vec<u8>]) {
 
 fn known(server: &Server, bodies: &[Vec<u8>]) {
     let answers = load::closed(&server.address, &bodies[..1], 1, TIME / 3);
-    println!("a photo that is known: p50 {:.2} ms", load::percentile(captioned(&answers), 0.5));
+    println!("a cached photo: p50 {:.2} ms", load::percentile(captioned(&answers), 0.5));
 }

@@ -19,7 +19,7 @@ use crate::Error;
 const LINGER_TIME: Duration = Duration::from_secs(30);
 /// The longest pause of the client in a lingering close.
 const LINGER_PAUSE: Duration = Duration::from_secs(5);
-/// The most bytes that are discarded in a lingering close.
+/// Maximum bytes that are discarded in a lingering close.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// The stream of a connection. When hyper drops it, it is sent back if the client may still be sending.

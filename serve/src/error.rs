@@ -17,19 +17,19 @@ pub enum Error {
     /// A photo is larger than allowed.
     #[error("The photo is larger than {limit}. A smaller copy will do: it is scaled down anyway.")]
     PhotoTooLarge {
-        /// The most bytes of a photo.
+        /// Maximum bytes of a photo.
         limit: Size,
     },
     /// All photos of a request are larger than allowed.
     #[error("The photos are larger than {limit} in total. Send them in several requests.")]
     PhotosTooLarge {
-        /// The most bytes of a request.
+        /// Maximum bytes of a request.
         limit: Size,
     },
     /// A request has more photos than allowed.
     #[error("More than {limit} photos were sent at once. Send them in several requests.")]
     TooManyPhotos {
-        /// The most photos of a request.
+        /// Maximum number of photos of a request.
         limit: usize,
     },
     /// The image needs more memory than the server has for decoding.

@@ -10,7 +10,7 @@ use futures_util::Stream;
 
 use crate::Error;
 
-/// The most bytes that the parser may buffer. Boundaries and heads of fields are far shorter.
+/// Maximum bytes that the parser may buffer. Boundaries and heads of fields are far shorter.
 pub(crate) const MAX_BUFFERED: u64 = 256 * 1024;
 /// The assumed bytes of a boundary and the head of a field; longer ones count as buffered.
 const HEAD: u64 = 512;

@@ -95,18 +95,18 @@ mod tests {
 
     #[test]
     fn levels_and_targets_are_parsed() {
-        let shown = |text: &str| {
+        let displayed = |text: &str| {
             let text = filter(text).unwrap().to_string();
             let mut parts = text.split(',').map(str::to_owned).collect::<Vec<_>>();
             parts.sort();
             parts.join(" ")
         };
-        assert_eq!(shown("info"), "info");
-        assert_eq!(shown("WARN"), "warn");
-        assert_eq!(shown("off"), "off");
-        assert_eq!(shown("showtell=debug"), "info models=debug serve=debug");
-        assert_eq!(shown("error, hyper=trace"), "error hyper=trace");
-        assert_eq!(shown("serve::listen=debug"), "info serve::listen=debug");
+        assert_eq!(displayed("info"), "info");
+        assert_eq!(displayed("WARN"), "warn");
+        assert_eq!(displayed("off"), "off");
+        assert_eq!(displayed("showtell=debug"), "info models=debug serve=debug");
+        assert_eq!(displayed("error, hyper=trace"), "error hyper=trace");
+        assert_eq!(displayed("serve::listen=debug"), "info serve::listen=debug");
     }
 
     #[test]

@@ -52,7 +52,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     SERVE.run(|cli: Cli| {
-        // All captions of the beam: the page shows the others beside the best.
+        // All captions of the beam: the page also shows the others.
         let search = cli.search.options(cli.search.beam);
         let search = search.unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
         let checked = cli.options.check();

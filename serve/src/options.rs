@@ -94,15 +94,15 @@ pub struct Options {
     /// The largest photo in bytes (413). All photos of one request may have four times as much.
     #[arg(long, default_value = "10MiB", value_name = "SIZE")]
     pub max_upload: Size,
-    /// The most photos of one request (413).
+    /// Maximum number of photos of one request (413).
     #[arg(long, default_value_t = DEFAULT.max_photos, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     pub max_photos: usize,
-    /// The most photos of a batch.
+    /// Maximum number of photos of a batch.
     #[arg(long, default_value_t = DEFAULT.max_batch, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
     pub max_batch: usize,
-    /// The most photos that are queued or in work; one more is refused at once (429).
+    /// Maximum number of photos that are queued or in work; one more is refused at once (429).
     #[arg(long, default_value_t = DEFAULT.queue, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub queue: usize,
@@ -112,7 +112,7 @@ pub struct Options {
     /// Photos whose captions are cached, by a hash of their bytes (0 = no cache).
     #[arg(long, default_value_t = DEFAULT.cache, value_name = "N")]
     pub cache: usize,
-    /// The most connections; further ones wait to be accepted.
+    /// Maximum number of connections; further ones wait to be accepted.
     #[arg(long, default_value_t = DEFAULT.connections, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     pub connections: usize,
@@ -165,7 +165,7 @@ impl Options {
         Err(clap::Error::raw(ErrorKind::ArgumentConflict, problem))
     }
 
-    /// The most bytes of all photos of a request. They fit into the share of uploads, with one more photo for the copy when
+    /// Maximum bytes of all photos of a request. They fit into the share of uploads, with one more photo for the copy when
     /// a buffer grows.
     #[must_use]
     pub fn max_total(&self) -> Size {
@@ -243,8 +243,8 @@ mod tests {
 
     #[test]
     fn the_help_shows_the_defaults() {
-        let shown = |options: &Options| format!("{options:?}");
-        assert_eq!(shown(&parsed(&[])), shown(&DEFAULT));
+        let displayed = |options: &Options| format!("{options:?}");
+        assert_eq!(displayed(&parsed(&[])), displayed(&DEFAULT));
         assert!(DEFAULT.check().is_ok());
         assert_eq!(DEFAULT.max_total(), Size::mib(40));
     }

@@ -25,7 +25,7 @@ enum Allowed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// `null`, the origin of pages without a site.
-    #[error("pages without a site cannot be told apart: write * to allow all")]
+    #[error("pages without a site cannot be distinguished: write * to allow all")]
     Null,
     /// There is no scheme such as `https`.
     #[error(

@@ -10,7 +10,7 @@ use tracing::{Instrument as _, Level, Span, debug, error, info};
 
 /// The header that carries a request's id.
 pub(crate) const ID: &str = "x-request-id";
-/// The most characters of an id that a client sends.
+/// Maximum number of characters of an id that a client sends.
 const MAX_ID_LENGTH: usize = 128;
 
 /// Cleans a client's id for the log: keeps printable ASCII, up to the maximum length.

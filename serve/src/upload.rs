@@ -212,7 +212,7 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
 struct Incoming<'a> {
     share: &'a Share,
     limit: crate::Size,
-    /// The most bytes that can arrive.
+    /// Maximum bytes that can arrive.
     expected: usize,
     bytes: Vec<u8>,
     response: Reservation,

@@ -1,5 +1,5 @@
-//! An attack by clients that take memory and do not read responses, beside an honest client: the memory of the process
-//! stays within its budget and is released.
+//! An attack by clients that take memory and do not read responses, during the requests of an honest client: the memory
+//! of the process stays within its budget and is released.
 //!
 //! With a small model and a few clients; `SHOWTELL_HANGUPS=200 SHOWTELL_SLOW_CLIENTS=64 SHOWTELL_SILENT_CLIENTS=64` with
 //! `SHOWTELL_TEST_MODEL` and `SHOWTELL_TEST_ENCODER` is the long form, which also compares the latency with that of a
@@ -46,7 +46,8 @@ fn memory_stays_within_its_budget_and_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let server = start(&folder.path().join("model"), &log);
-    let place = server.address.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let address =
+        server.address.trim_start_matches("http://").split('/').next().unwrap().to_owned();
 
     let control = start(&folder.path().join("control"), &folder.path().join("control.log"));
     let honest = Honest::default();
@@ -54,22 +55,22 @@ fn memory_stays_within_its_budget_and_is_released() {
     let rest = server.resident_mib();
     server.forget_peak();
     let (worst, upload) = (worst_image(), large_form());
-    let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let during = thread::scope(|scope| {
         let honest = scope.spawn(|| {
             let mut answers = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 answers.push(honest.ask(&server));
-                asked.fetch_add(1, Ordering::Relaxed);
+                answered.fetch_add(1, Ordering::Relaxed);
                 sleep(Duration::from_millis(20));
             }
             answers
         });
         for _ in 0..slow_clients {
-            scope.spawn(|| send_slowly(&place, &over));
+            scope.spawn(|| send_slowly(&address, &over));
         }
         for _ in 0..silent_clients {
-            scope.spawn(|| never_read(&place, &upload, &over));
+            scope.spawn(|| never_read(&address, &upload, &over));
         }
         let next = AtomicUsize::new(0);
         thread::scope(|scope| {
@@ -80,13 +81,13 @@ fn memory_stays_within_its_budget_and_is_released() {
                         if at >= hang_ups {
                             return;
                         }
-                        hang_up(&place, &numbered(&worst, at));
+                        disconnect(&address, &numbered(&worst, at));
                     }
                 });
             }
         });
-        // The attack goes on until the honest client has sent enough requests.
-        while asked.load(Ordering::Relaxed) < DURING[usize::from(is_long)] {
+        // The attack continues until the honest client has sent enough requests.
+        while answered.load(Ordering::Relaxed) < DURING[usize::from(is_long)] {
             sleep(Duration::from_millis(20));
         }
         over.store(true, Ordering::Relaxed);
@@ -112,8 +113,8 @@ fn memory_stays_within_its_budget_and_is_released() {
     );
     assert!(peak <= 1.1 * (rest + MEMORY_MIB), "{peak:.0} MiB of {rest:.0} + {MEMORY_MIB:.0}");
     assert!(!during.is_empty() && captions + refused == during.len(), "{during:?}");
-    let said = fs::read_to_string(&log).unwrap();
-    assert!(!said.contains("panick"), "{said}");
+    let log_text = fs::read_to_string(&log).unwrap();
+    assert!(!log_text.contains("panick"), "{log_text}");
     let is_back = settled.0 <= 1.15 * rest || !is_long && settled.0 <= 1.15 * rest + KEPT_MIB;
     assert!(is_back, "{:.0} MiB are resident, at rest {rest:.0}", settled.0);
     assert!(!is_long || slower <= 1.2, "{calm:.1?} ms before, {again:.1?} ms after");
@@ -220,24 +221,24 @@ fn head(path: &str, kind: &str, length: usize) -> String {
     )
 }
 
-fn connect(place: &str) -> TcpStream {
-    let stream = TcpStream::connect(place).unwrap();
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     stream
 }
 
-fn hang_up(place: &str, photo: &[u8]) {
-    let mut stream = connect(place);
+fn disconnect(address: &str, photo: &[u8]) {
+    let mut stream = connect(address);
     // It may be refused and the connection closed before all is sent.
     let _ = stream.write_all(head("/api/caption", "image/png", photo.len()).as_bytes());
     let _ = stream.write_all(photo);
     sleep(Duration::from_millis(50));
 }
 
-/// Says that 9 MB come, sends one, and then now and then a little.
-fn send_slowly(place: &str, over: &AtomicBool) {
+/// Declares 9 MB, sends one, and then a little from time to time.
+fn send_slowly(address: &str, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
-        let mut stream = connect(place);
+        let mut stream = connect(address);
         let _ = stream.write_all(head("/api/caption", "image/png", 9_000_000).as_bytes());
         let _ = stream.write_all(&vec![0; 1_000_000]);
         while !over.load(Ordering::Relaxed) && stream.write_all(&[0; 100]).is_ok() {
@@ -246,10 +247,10 @@ fn send_slowly(place: &str, over: &AtomicBool) {
     }
 }
 
-/// Sends the same form again and again and never reads an answer.
-fn never_read(place: &str, form: &[u8], over: &AtomicBool) {
+/// Sends the same form repeatedly and never reads a response.
+fn never_read(address: &str, form: &[u8], over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
-        let mut stream = connect(place);
+        let mut stream = connect(address);
         let kind = "multipart/form-data; boundary=x";
         loop {
             let sent = stream
@@ -282,7 +283,7 @@ fn large_form() -> Vec<u8> {
 }
 
 #[test]
-fn a_server_whose_output_nobody_reads_goes_on() {
+fn a_server_whose_output_is_not_read_continues() {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -303,7 +304,7 @@ fn a_server_whose_output_nobody_reads_goes_on() {
     let lives = child.try_wait().unwrap().is_none();
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(lives && !said.contains("panick"), "{said}");
+    let mut log_text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log_text).unwrap();
+    assert!(lives && !log_text.contains("panick"), "{log_text}");
 }

@@ -1,4 +1,4 @@
-//! Two servers behind haproxy with the configuration in `deploy`, under load: one is asked to stop and started again,
+//! Two servers behind haproxy with the configuration in `deploy`, under load: one is stopped and started again,
 //! the other is killed.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
@@ -37,7 +37,7 @@ fn replica(model: &Path, port: &str) -> Server {
     Server::start(&mut command)
 }
 
-/// haproxy as `deploy/haproxy.cfg` sets it up, on other ports.
+/// haproxy with the configuration of `deploy/haproxy.cfg`, on other ports.
 fn balancer(haproxy: &Path, folder: &Path, front: &str, replicas: [&str; 2]) -> Process {
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/haproxy.cfg");
     let mut config = fs::read_to_string(config).unwrap();
@@ -57,7 +57,7 @@ fn balancer(haproxy: &Path, folder: &Path, front: &str, replicas: [&str; 2]) -> 
     process
 }
 
-/// Sends photos for as long as `work` goes on and three seconds more; gives the answers but those with a caption.
+/// Sends photos for `time`, with `work` during it; returns the number of answers, and those without a caption.
 fn under_load(address: &str, time: Duration, work: impl FnOnce() + Send) -> (usize, Vec<Answer>) {
     let photo = |blue| {
         let image = image::RgbImage::from_pixel(64, 48, image::Rgb([200, 90, blue]));

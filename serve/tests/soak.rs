@@ -63,7 +63,7 @@ fn the_server_survives_load_and_hostile_requests() {
     let (first, last) = (mean(&memory[..quarter]), mean(&memory[memory.len() - quarter..]));
     let most = 1.05 * first + if minutes.is_some() { 0.0 } else { MORE_MIB };
     assert!(last <= most, "memory grew from {first:.0} to {last:.0} MiB: {memory:?}");
-    // It still answers as at first. Under load any request may be refused by a full queue.
+    // It still gives the same answers. Under load any request may be refused by a full queue.
     for (body, expected) in bodies.iter().zip(&expected).take(4 * HOSTILE_OF) {
         let again = load::once(&server.address, body);
         check(&Answer { body: 0, ..again.clone() }, std::slice::from_ref(expected));

@@ -21,8 +21,8 @@ fn extract(folder: &Path, encoder: &Path, store: &str) -> Command {
 }
 
 fn inspect(store: &Path) -> Value {
-    let (told, _) = run(program("extract").args(["inspect", "--json"]).arg(store));
-    serde_json::from_str(&told).unwrap()
+    let (output, _) = run(program("extract").args(["inspect", "--json"]).arg(store));
+    serde_json::from_str(&output).unwrap()
 }
 
 /// Like `tests/slurm.sh`, but without Slurm.

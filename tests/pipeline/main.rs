@@ -28,7 +28,7 @@ const PHOTOS: usize = 64;
 const CHECK: &str =
     "import onnx, sys\nfor path in sys.argv[1:]: onnx.checker.check_model(path, full_check=True)";
 
-/// 64 photos with captions and split lists, one captioned image that is absent, one photo cut off.
+/// 64 photos with captions and split lists, one absent image with a caption, one truncated photo.
 fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
     let images = data.join("Images");
     fs::create_dir_all(&images).unwrap();
@@ -51,7 +51,7 @@ fn data_set(flickr8k: &Path, data: &Path) -> Vec<String> {
     .unwrap();
     fs::write(data.join("Flickr_8k.devImages.txt"), names[TRAINING..].join("\n")).unwrap();
     let photo = fs::read(images.join(&names[0])).unwrap();
-    fs::write(images.join("cut.jpg"), &photo[..photo.len() / 2]).unwrap();
+    fs::write(images.join("truncated.jpg"), &photo[..photo.len() / 2]).unwrap();
     names
 }
 
@@ -67,7 +67,7 @@ impl Server {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().to_owned();
-        assert!(address.starts_with("http://127.0.0.1:"), "the server said `{address}`");
+        assert!(address.starts_with("http://127.0.0.1:"), "the server printed `{address}`");
         Self { process, address }
     }
 
@@ -128,7 +128,7 @@ impl Workplace {
     }
 
     fn quantized_encoder(&self) -> PathBuf {
-        let out = self.path("integers.onnx");
+        let out = self.path("int8.onnx");
         let mut command = program("encoder");
         command.arg("quantize").arg(&self.encoder).args(["--count", "16", "--out"]).arg(&out);
         command.arg("--images").arg(self.path("data/Images"));
@@ -162,18 +162,18 @@ fn photos_become_a_captioner_that_answers_over_http() {
 
     let (stdout, stderr) = workplace.extract();
     assert!(stdout.contains("64 images in") && stdout.contains("1 skipped"), "{stdout}");
-    assert!(stderr.contains("7×7 cells of 2048") && stderr.contains("cut.jpg"), "{stderr}");
+    assert!(stderr.contains("7×7 cells of 2048") && stderr.contains("truncated.jpg"), "{stderr}");
     assert!(stderr.contains("1 captioned images are not among the images"), "{stderr}");
-    fs::remove_file(workplace.path("data/Images/cut.jpg")).unwrap();
+    fs::remove_file(workplace.path("data/Images/truncated.jpg")).unwrap();
     assert!(workplace.extract().0.contains("nothing to do"));
 
-    let said = workplace.fit("run", "4");
-    assert!(said.contains("48 training and 16 dev images (split by official lists)"), "{said}");
-    assert!(said.contains("1 captioned images have no grid"), "{said}");
+    let stderr = workplace.fit("run", "4");
+    assert!(stderr.contains("48 training and 16 dev images (split by official lists)"), "{stderr}");
+    assert!(stderr.contains("1 captioned images have no grid"), "{stderr}");
     let losses = workplace.losses("run");
     assert!(losses.len() == 4 && losses[3] < 0.9 * losses[0], "{losses:?}");
-    let said = workplace.fit("second", "1");
-    assert!(said.contains("64 grids of") && said.contains("no image is encoded"), "{said}");
+    let stderr = workplace.fit("second", "1");
+    assert!(stderr.contains("64 grids of") && stderr.contains("no image is encoded"), "{stderr}");
     let (scores, captions) = workplace.evaluate("run");
     assert_eq!(scores["images"], 16);
     assert!(scores["BLEU-1"].as_f64().unwrap() > 0.1, "{scores}");
@@ -200,27 +200,27 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let pixels = pixels.collect::<Vec<_>>();
     let mut command = program("caption");
     command.arg("--model").arg(&model).arg("--encoder").arg(&workplace.encoder);
-    let told = captions_of(command.arg(&photos));
+    let in_command = captions_of(command.arg(&photos));
     let caption = |photo: &PathBuf| server.caption(photo)["caption"].as_str().unwrap().to_owned();
-    assert_eq!(told, pixels.iter().map(caption).collect::<Vec<_>>());
+    assert_eq!(in_command, pixels.iter().map(caption).collect::<Vec<_>>());
 
     // An int8 encoder gives similar captions.
-    let integers = workplace.quantized_encoder();
+    let int8 = workplace.quantized_encoder();
     let mut command = program("caption");
-    command.arg("--model").arg(&model).arg("--encoder").arg(&integers);
-    let on_integers = captions_of(command.arg(&photos));
-    let same = told.iter().zip(&on_integers).filter(|(one, other)| one == other).count();
-    assert!(same >= 8, "only {same} of 16 captions are the same on integers");
+    command.arg("--model").arg(&model).arg("--encoder").arg(&int8);
+    let in_int8 = captions_of(command.arg(&photos));
+    let same = in_command.iter().zip(&in_int8).filter(|(one, other)| one == other).count();
+    assert!(same >= 8, "only {same} of 16 captions are the same in int8");
 
     let Some(python) = tests::python() else { return };
     let mut command = Command::new(&python);
-    command.args(["-c", CHECK]).arg(&integers);
+    command.args(["-c", CHECK]).arg(&int8);
     run(command.args(["decoder-init.onnx", "decoder-step.onnx"].map(|file| model.join(file))));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/caption.py");
     let mut command = Command::new(&python);
     command.arg(script).arg(&model).arg(&workplace.encoder).args(&pixels);
     let in_python = captions_of(&mut command);
-    let same = told.iter().zip(&in_python).filter(|(one, other)| one == other).count();
+    let same = in_command.iter().zip(&in_python).filter(|(one, other)| one == other).count();
     assert!(same >= 15, "only {same} of 16 captions are the same in Python");
 }
 

@@ -110,6 +110,7 @@ fn errors_of_download() {
         Problem::Refused { status: ureq::http::StatusCode::NOT_FOUND },
         interrupted(Some(1000)),
         interrupted(None),
+        Problem::Io(std::io::Error::from_raw_os_error(28)),
     ];
     let definition = include_str!("../../data/download/src/error.rs");
     insta::assert_snapshot!("download-problems", messages(definition, "Problem", &problems));

@@ -21,7 +21,7 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell");
     let mut command = program("caption");
     command.arg("--model").arg(model).arg("--encoder").arg(encoder);
-    let told =
+    let texts =
         captions_of(command.args(names.iter().map(|name| flickr8k.join("Images").join(name))));
 
     let folder = tempfile::tempdir().unwrap();
@@ -35,7 +35,7 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
     all.retain(|name, _| names.contains(&name.as_str()));
     fs::write(&references, Value::from(all).to_string()).unwrap();
     let captions = names.iter().map(|name| (*name).to_owned());
-    let captions = captions.zip(told.into_iter().map(Value::from)).collect::<Map<_, _>>();
+    let captions = captions.zip(texts.into_iter().map(Value::from)).collect::<Map<_, _>>();
     fs::write(&hypotheses, Value::from(captions).to_string()).unwrap();
     let mut command = program("captions");
     command.arg("score").arg("--references").arg(&references);

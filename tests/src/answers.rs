@@ -23,10 +23,10 @@ impl Answers {
         let one = move |answer: Vec<u8>| {
             let (mut stream, _) = listener.accept().expect("a client comes");
             let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            let asked = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>();
+            let lines = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>();
             // The client may close the connection before the end.
             let _ = stream.write_all(&answer);
-            asked.join("\n").to_lowercase()
+            lines.join("\n").to_lowercase()
         };
         let requests = thread::spawn(move || answers.into_iter().map(one).collect());
         Self { address, requests }
@@ -43,7 +43,7 @@ impl Answers {
     /// # Panics
     /// If the server panicked.
     #[must_use]
-    pub fn asked(self) -> Vec<String> {
+    pub fn requests(self) -> Vec<String> {
         self.requests.join().expect("the server ends")
     }
 }

@@ -30,7 +30,7 @@ pub fn skip(why: &str) {
         .expect("the list of skipped tests can be written");
 }
 
-/// A file or folder of real test data (photos, captions, weights, golden scores) in `../shared` beside the checkout or in
+/// A file or folder of real test data (photos, captions, weights, golden scores) in `../shared`, next to the checkout, or in
 /// the folder `SHOWTELL_SHARED`. `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn shared(path: &str) -> Option<PathBuf> {
@@ -100,7 +100,7 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn peers() -> Option<PathBuf> {
     let found = environment("peers", "SHOWTELL_PEERS");
     if found.is_none() {
-        eprintln!("left out: no peers (`make setup PART=peers` fetches them)");
+        eprintln!("skipped: no peers (`make setup PART=peers` fetches them)");
     }
     found
 }
@@ -131,7 +131,7 @@ pub fn haproxy() -> Option<PathBuf> {
     or_skip(program("haproxy"), "no haproxy (`make setup PART=balancer` installs it)")
 }
 
-/// The jar of METEOR 1.5, which has the reference tokenizer beside it (`make setup PART=meteor`), or the one that
+/// The jar of METEOR 1.5, with the reference tokenizer in its folder (`make setup PART=meteor`), or the one that
 /// `SHOWTELL_CAPTIONS_METEOR_JAR` names. `None` if it or Java is missing; the test is [skipped](skip).
 #[must_use]
 pub fn meteor() -> Option<PathBuf> {
@@ -165,8 +165,8 @@ pub fn axe() -> Option<PathBuf> {
 /// The folder of the native parts that `make setup` fetches.
 #[must_use]
 pub fn native() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native");
-    std::env::var_os("SHOWTELL_NATIVE").map_or_else(beside, PathBuf::from)
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.native");
+    std::env::var_os("SHOWTELL_NATIVE").map_or_else(default, PathBuf::from)
 }
 
 fn environment(part: &str, variable: &str) -> Option<PathBuf> {

@@ -39,7 +39,7 @@ impl Server {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let output = process.stdout.take().expect("its output is a pipe");
-        BufReader::new(output).read_line(&mut line).expect("the server says its address");
+        BufReader::new(output).read_line(&mut line).expect("the server prints its address");
         Self { process, address: format!("{}api/caption", line.trim()) }
     }
 
@@ -50,8 +50,8 @@ impl Server {
     #[must_use]
     pub fn stop(mut self) -> bool {
         let pid = self.process.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` is there");
-        assert!(asked.success(), "the server runs");
+        let signal = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` exists");
+        assert!(signal.success(), "the server runs");
         self.process.wait().expect("the server ends").success()
     }
 
@@ -88,7 +88,7 @@ impl Server {
         let status = status.expect("the server runs");
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.expect("the kernel says it")
+        number.expect("the kernel has this line")
     }
 }
 

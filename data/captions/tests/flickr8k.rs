@@ -61,7 +61,7 @@ fn fetch(
     };
     let of = Flickr8k { texts: source(files[0]), photos: source(files[1]) };
     let found = of.fetch(folder, &mut |_, _| ()).map_err(|error| error.to_string());
-    (found, server.asked())
+    (found, server.requests())
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Target {
         let mut last = 0;
         let done = source.fetch(&self.file(), &mut |bytes, _| last = bytes);
         assert!(done.is_err() || Some(last) == source.bytes);
-        (done.err().map(|error| error.to_string()), server.asked())
+        (done.err().map(|error| error.to_string()), server.requests())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Tar archives, as `WebDataset` lays them out: photos with whatever belongs to them beside. Only the heads of the
-//! members are read here; an image is read at its place when its turn comes.
+//! Tar archives in the layout of `WebDataset`: photos, with other files next to them. Only the headers of the members
+//! are read here; an image is read from its offset later.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,34 +14,34 @@ use models::decode::{has_image_extension, unread_kind};
 use models::folder::{APPLE_DOUBLE, is_called_as_side_file, is_in_system_folder, unread};
 use tar::{Entry, EntryType};
 
-use super::{Listing, Place};
+use super::{Listing, Location};
 
-/// How the names of archives end that are read.
+/// Extensions of supported archives.
 const EXTENSIONS: &[&str] = &["tar"];
-/// … and of those that are not.
+/// Extensions of compressed archives, which are not supported.
 const COMPRESSED_EXTENSIONS: &[&str] = &["7z", "rar", "tbz", "tbz2", "tgz", "txz", "tzst", "zip"];
-/// How the names of compressed archives end behind `.tar`.
+/// Extensions of compressed archives after `.tar`.
 const COMPRESSIONS: &[&str] = &["bz2", "gz", "xz", "zst"];
-/// What is said of them.
+/// The reason why compressed archives are skipped.
 pub(super) const COMPRESSED: &str =
     "a compressed archive is not read; unpack it, or pack the photos as .tar";
-/// Bytes of a header that holds a long name or PAX records. Real ones have a few hundred; the reader of archives holds
-/// them in memory.
-const MOST_HEADER_BYTES: u64 = 1 << 20;
-/// Links that lead to links, before they are taken to lead in a circle.
-const MOST_LINKS: usize = 40;
+/// Maximum bytes of a header with a long name or PAX records. Real ones have a few hundred; the `tar` crate holds them
+/// in memory.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
+/// Maximum length of a chain of links; a longer one is a circle.
+const MAX_LINKS: usize = 40;
 
-/// The endings of the names of all of them.
+/// The extensions of all archives.
 pub(super) fn extensions() -> Vec<&'static str> {
     [EXTENSIONS, COMPRESSED_EXTENSIONS, COMPRESSIONS].concat()
 }
 
-/// Whether a file seems to be an archive that is read, by its name.
+/// Whether the name is that of a supported archive.
 pub(super) fn is_archive(path: &Path) -> bool {
     ends_in(path, EXTENSIONS)
 }
 
-/// Whether a file seems to be an archive that is not read.
+/// Whether the name is that of a compressed archive.
 pub(super) fn is_compressed(path: &Path) -> bool {
     let is_tar = || path.file_stem().is_some_and(|stem| is_archive(Path::new(stem)));
     ends_in(path, COMPRESSED_EXTENSIONS) || (ends_in(path, COMPRESSIONS) && is_tar())
@@ -52,8 +52,8 @@ fn ends_in(path: &Path, extensions: &[&str]) -> bool {
     extension.is_some_and(|of| extensions.iter().any(|other| of.eq_ignore_ascii_case(other)))
 }
 
-/// Adds the images of an archive of a folder or list, where it is called `name`, if it belongs to the shard. One that
-/// cannot be read is skipped.
+/// Adds the images of an archive in a folder or list, which has the name `name` there, if it belongs to the shard. An
+/// unreadable archive is skipped.
 pub(super) fn add(path: &Path, name: &str, listing: &mut Listing) {
     if !listing.holds(name) {
         return;
@@ -63,7 +63,7 @@ pub(super) fn add(path: &Path, name: &str, listing: &mut Listing) {
     }
 }
 
-/// Adds the images of an archive, named by their paths in it: `whole` those of all shards.
+/// Adds the images of an archive, named by their paths in it; with `whole`, those of all shards.
 pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::Result<()> {
     let wrong = || format!("{}: cannot be read as a tar archive", path.display());
     let file = File::open(path).with_context(wrong)?;
@@ -73,7 +73,7 @@ pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::R
     for member in
         tar::Archive::new(Headers { file, read: 0 }).entries_with_seek().with_context(wrong)?
     {
-        let goes_on = match member {
+        let has_more = match member {
             Ok(member) if member.raw_file_position().saturating_add(member.size()) > end => {
                 let name = member.path().with_context(wrong)?;
                 listing.miss(&path.join(name), "the archive ends before it does");
@@ -82,7 +82,7 @@ pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::R
             Ok(mut member) => members.add(&mut member, &bytes, listing).map(|()| true),
             Err(error) => Err(error),
         };
-        match goes_on {
+        match has_more {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -95,21 +95,21 @@ pub(super) fn read(path: &Path, listing: &mut Listing, whole: bool) -> anyhow::R
             }
         }
     }
-    members.tell(path, listing, whole);
+    members.list(path, listing, whole);
     Ok(())
 }
 
-/// An archive of which only headers are read, up to the most bytes each. A header is whatever is read from one place on:
-/// its size as it is written does not tell, as PAX records move what follows.
+/// An archive of which only headers are read, up to the maximum size each. All bytes between two seeks count as one
+/// header: its declared size is not reliable, as PAX records move what follows.
 struct Headers {
     file: File,
-    /// Bytes that were read since the last seek.
+    /// Bytes read since the last seek.
     read: u64,
 }
 
 impl io::Read for Headers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read > MOST_HEADER_BYTES {
+        if self.read > MAX_HEADER_BYTES {
             return Err(too_long());
         }
         let read = self.file.read(buffer)?;
@@ -129,12 +129,12 @@ fn too_long() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, "one of its headers has more than 1 MiB")
 }
 
-/// What an archive holds.
+/// The members of an archive.
 #[derive(Default)]
 struct Members {
-    /// Members by their paths, as they are looked up by links.
+    /// Members by path, for the lookup of links.
     found: HashMap<PathBuf, Member>,
-    /// The names of images, with the paths they are found under.
+    /// The names of images, with their paths in `found`.
     images: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -146,12 +146,12 @@ enum Member {
     },
     /// To the path of another member; `None` if it leads out of the archive.
     Link(Option<PathBuf>),
-    /// Why it cannot be read.
+    /// The reason why it is skipped.
     Unread(&'static str),
 }
 
 impl Members {
-    /// Takes note of a member of the archive in `bytes`.
+    /// Adds a member of the archive in `bytes`.
     fn add<R: io::Read>(
         &mut self,
         member: &mut Entry<R>,
@@ -159,7 +159,7 @@ impl Members {
         listing: &mut Listing,
     ) -> io::Result<()> {
         let kind = member.header().entry_type();
-        if kind == EntryType::XGlobalHeader && member.size() > MOST_HEADER_BYTES {
+        if kind == EntryType::XGlobalHeader && member.size() > MAX_HEADER_BYTES {
             return Err(too_long());
         }
         let path = member.path()?.into_owned();
@@ -181,9 +181,9 @@ impl Members {
             return Ok(());
         }
         let name = path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
-        let place = plain(&path);
+        let key = plain(&path);
         let is_other = matches!(what, Member::Unread(NOT_REGULAR));
-        let Some(place) = place.filter(|_| !is_other) else {
+        let Some(key) = key.filter(|_| !is_other) else {
             if has_image_extension(&name) || unread_kind(&name).is_some() {
                 let reason =
                     if is_other { NOT_REGULAR } else { "its name leads out of the archive" };
@@ -192,20 +192,20 @@ impl Members {
             return Ok(());
         };
         if has_image_extension(&name) {
-            self.images.push((name, place.clone()));
+            self.images.push((name, key.clone()));
         } else if let Some(kind) = unread_kind(&name) {
             listing.left_out.add(unread(kind), one_line(&name.to_string_lossy()));
         }
-        self.found.insert(place, what);
+        self.found.insert(key, what);
         Ok(())
     }
 
     /// Adds the images to the listing.
-    fn tell(self, archive: &Path, listing: &mut Listing, whole: bool) {
+    fn list(self, archive: &Path, listing: &mut Listing, whole: bool) {
         let shared = Arc::<Path>::from(archive);
         for (name, path) in &self.images {
-            let place = match self.resolve(path) {
-                Ok((at, length)) => Place::Member { archive: Arc::clone(&shared), at, length },
+            let location = match self.resolve(path) {
+                Ok((at, length)) => Location::Member { archive: Arc::clone(&shared), at, length },
                 Err(reason) => {
                     listing.miss(&archive.join(name), reason);
                     continue;
@@ -213,16 +213,16 @@ impl Members {
             };
             match name.to_str() {
                 None => listing.skip(&archive.join(name), "its name is not UTF-8"),
-                Some(name) if whole => listing.add_to(true, name, place),
-                Some(name) => listing.add(name, place),
+                Some(name) if whole => listing.add_to(true, name, location),
+                Some(name) => listing.add(name, location),
             }
         }
     }
 
-    /// Where the bytes of a member lie, links followed.
+    /// Finds the offset and length of a member, following links.
     fn resolve(&self, path: &Path) -> Result<(u64, u64), String> {
         let mut path = path;
-        for _ in 0..MOST_LINKS {
+        for _ in 0..MAX_LINKS {
             match self.found.get(path) {
                 Some(Member::File { at, length }) => return Ok((*at, *length)),
                 Some(Member::Unread(reason)) => return Err((*reason).to_owned()),
@@ -235,13 +235,13 @@ impl Members {
     }
 }
 
-/// What is said of pipes and devices, in folders too.
+/// The reason why pipes and devices are skipped, in folders too.
 const NOT_REGULAR: &str = "not a regular file";
 
 const SPARSE: Member =
     Member::Unread("a sparse file; pack the archive again without tar's option --sparse");
 
-/// Whether a member is sparse in the way of the PAX format, in which it looks like a plain file.
+/// Whether a member is sparse in the PAX format, where its type is that of a plain file.
 fn is_sparse<R: io::Read>(member: &mut Entry<R>) -> io::Result<bool> {
     let Some(extensions) = member.pax_extensions()? else { return Ok(false) };
     let is_sparse = |key: &str| key.starts_with("GNU.sparse.");

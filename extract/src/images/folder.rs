@@ -1,4 +1,4 @@
-//! A folder with images and archives, in folders too.
+//! A folder with images and archives, subfolders included.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use common::names::one_line;
 use models::decode::has_image_extension;
 use models::folder;
 
-use super::{Listing, Place, archive};
+use super::{Listing, Location, archive};
 
-/// Adds the images below `folder`, named by their paths there.
+/// Adds the images in `folder`, named by their paths there.
 pub(super) fn read(folder: &Path, listing: &mut Listing) {
     let folder::Listing { files, left_out, problems } =
         folder::list(folder, &archive::extensions());
@@ -20,11 +20,11 @@ pub(super) fn read(folder: &Path, listing: &mut Listing) {
             continue;
         }
         match name.to_str() {
-            // A file that is compressed by itself is no photo.
+            // A compressed single file is not a photo.
             _ if !archive::is_archive(&path) && !has_image_extension(&path) => {}
             None => listing.skip(name, "its name is not UTF-8"),
             Some(name) if archive::is_archive(&path) => archive::add(&path, name, listing),
-            Some(name) => listing.add(name, Place::File(path.clone())),
+            Some(name) => listing.add(name, Location::File(path.clone())),
         }
     }
     for folder::Problem { path, reason } in problems {

@@ -1,12 +1,12 @@
-//! A list of images: a path a line, or CSV with a column `image` for names and, where the files lie elsewhere, one
-//! `path`. Paths are relative to the list's folder.
+//! A list of images: one path per line, or CSV with a column `image` for names and an optional column `path` for files
+//! that are elsewhere. Paths are relative to the list's folder.
 
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use common::{quotes, text};
 
-use super::{Listing, Place, archive};
+use super::{Listing, Location, archive};
 
 /// Adds the images and the archives that the file at `path` names.
 pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
@@ -20,12 +20,12 @@ pub(super) fn read(path: &Path, listing: &mut Listing) -> anyhow::Result<()> {
     );
     let lines = if is_csv { csv(path, &text, listing)? } else { plain(&text) };
     let folder = path.parent().unwrap_or(Path::new(""));
-    for (name, place) in lines {
-        let place = folder.join(place);
-        if archive::is_archive(&place) {
-            archive::add(&place, &name, listing);
+    for (name, path) in lines {
+        let path = folder.join(path);
+        if archive::is_archive(&path) {
+            archive::add(&path, &name, listing);
         } else {
-            listing.add(&name, Place::File(place));
+            listing.add(&name, Location::File(path));
         }
     }
     Ok(())
@@ -61,18 +61,18 @@ fn csv(path: &Path, text: &str, listing: &mut Listing) -> anyhow::Result<Lines> 
     let Some(names) = column("image") else {
         bail!("{}: no column `image` in its first line", path.display());
     };
-    let places = column("path").unwrap_or(names);
+    let paths = column("path").unwrap_or(names);
     let mut lines = Vec::new();
     for record in reader.records() {
         let record = record.with_context(wrong)?;
-        // The reader refuses lines of another length.
+        // The reader refuses rows with another number of fields.
         let field = |at: usize| record.get(at).unwrap_or_default();
-        let (name, place) = (field(names), field(places));
-        if name.trim().is_empty() || place.trim().is_empty() {
+        let (name, path) = (field(names), field(paths));
+        if name.trim().is_empty() || path.trim().is_empty() {
             let line = record.position().map_or(0, csv::Position::line);
             listing.left_out.add("row without an image", format!("line {line}"));
         } else {
-            lines.push((name.to_owned(), place.to_owned()));
+            lines.push((name.to_owned(), path.to_owned()));
         }
     }
     Ok(lines)

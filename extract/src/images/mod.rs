@@ -1,4 +1,4 @@
-//! The images that are to be encoded: files of a folder or a list, and members of archives.
+//! The images to encode: files of a folder or a list, and members of archives.
 
 mod archive;
 mod folder;
@@ -26,17 +26,17 @@ use crate::progress::Progress;
 /// Bytes of a file that are hashed at once.
 const PIECE: usize = 1 << 18;
 
-/// An image: its name in Unicode normal form C, and where its bytes are.
+/// An image: its name in Unicode normal form C, and the location of its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     pub(crate) name: String,
-    place: Place,
+    location: Location,
     /// Whether it belongs to the shard that is filled.
     is_mine: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Place {
+enum Location {
     File(PathBuf),
     Member { archive: Arc<Path>, at: u64, length: u64 },
 }
@@ -47,14 +47,14 @@ impl Image {
         self.open().map(|bytes| bytes.limit())
     }
 
-    /// Size and time of modification of its file; for a member of an archive, the time of the archive. The time is
-    /// unknown if it is so near that another change might not show.
+    /// Size and modification time of its file; for a member of an archive, the time of the archive. A time within the
+    /// resolution of the file system is unknown: another change might have the same one.
     pub(crate) fn stamp(&self) -> Stamp {
         /// Resolution of the times of coarse file systems.
         const NEAR: Duration = Duration::from_secs(2);
-        let (path, size) = match &self.place {
-            Place::File(path) => (&**path, None),
-            Place::Member { archive, length, .. } => (&**archive, Some(*length)),
+        let (path, size) = match &self.location {
+            Location::File(path) => (&**path, None),
+            Location::Member { archive, length, .. } => (&**archive, Some(*length)),
         };
         let Ok(metadata) = path.metadata() else { return Stamp::default() };
         let modified = metadata
@@ -89,9 +89,9 @@ impl Image {
     }
 
     fn open(&self) -> io::Result<io::Take<File>> {
-        match &self.place {
-            Place::File(path) => {
-                // Opening a pipe would wait for somebody who writes into it.
+        match &self.location {
+            Location::File(path) => {
+                // Opening a pipe would block until it has a writer.
                 if !path.metadata()?.is_file() {
                     return Err(io::Error::other("not a regular file"));
                 }
@@ -99,7 +99,7 @@ impl Image {
                 let length = file.metadata()?.len();
                 Ok(file.take(length))
             }
-            Place::Member { archive, at, length } => {
+            Location::Member { archive, at, length } => {
                 let mut file = File::open(archive)?;
                 file.seek(SeekFrom::Start(*at))?;
                 Ok(file.take(*length))
@@ -120,37 +120,37 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
 }
 
-/// What there is to encode.
+/// The images of a source.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// In order of their names, no two of one name.
+    /// Sorted by name; names are unique.
     pub(crate) images: Vec<Image>,
-    /// What is not encoded, with the reason.
+    /// Entries that are not encoded, with the reason.
     pub(crate) skipped: Vec<Skipped>,
-    /// What looks like a photo and is not read, and rows of a list that name nothing.
+    /// Files of unsupported formats, and rows of a list without a name.
     pub(crate) left_out: LeftOut,
-    /// Entries among the skipped that could not be looked at. Photos may lie behind them that are not listed.
+    /// The number of skipped entries that could not be read. They may contain photos that are not listed.
     pub(crate) missed: usize,
     shard: Option<Shard>,
 }
 
 impl Listing {
-    /// Adds an image, called as it is on the disk or in the list. Its shard is that of the name in this form, so that
-    /// it stays where it was encoded before.
-    fn add(&mut self, name: &str, place: Place) {
+    /// Adds an image with its name on the disk or in the list. The name in this form decides its shard, so that it
+    /// stays in the shard of earlier runs.
+    fn add(&mut self, name: &str, location: Location) {
         let is_mine = self.holds(name);
         // No other name becomes the same one as an ASCII name.
         if is_mine || !name.is_ascii() {
-            self.add_to(is_mine, name, place);
+            self.add_to(is_mine, name, location);
         }
     }
 
-    /// Adds an image that belongs to the shard or does not, whatever its name is.
-    fn add_to(&mut self, is_mine: bool, name: &str, place: Place) {
+    /// Adds an image, which belongs to the shard if `is_mine`.
+    fn add_to(&mut self, is_mine: bool, name: &str, location: Location) {
         match problem(name) {
             Some(problem) if is_mine => self.skip(Path::new(name), problem),
             Some(_) => {}
-            None => self.images.push(Image { name: normal(name).into_owned(), place, is_mine }),
+            None => self.images.push(Image { name: normal(name).into_owned(), location, is_mine }),
         }
     }
 
@@ -163,13 +163,13 @@ impl Listing {
         self.skipped.push(Skipped { image, reason: reason.into() });
     }
 
-    /// Skips an entry that could not be looked at.
+    /// Skips an entry that could not be read.
     fn miss(&mut self, entry: &Path, reason: impl Into<String>) {
         self.missed += 1;
         self.skip(entry, reason);
     }
 
-    /// In order, the second of two images of one name left out, and then those of other shards.
+    /// Sorts the images. Skips the second of two with the same name, then drops those of other shards.
     fn sort(&mut self) {
         let mut images = HashMap::<String, Image>::new();
         for image in std::mem::take(&mut self.images) {
@@ -177,7 +177,7 @@ impl Listing {
                 None => {
                     images.insert(image.name.clone(), image);
                 }
-                Some(first) if first.place == image.place || !image.is_mine => {}
+                Some(first) if first.location == image.location || !image.is_mine => {}
                 Some(_) => self.skip(Path::new(&image.name), "another image has that name"),
             }
         }
@@ -186,7 +186,7 @@ impl Listing {
     }
 }
 
-/// Why an image cannot have a name in the store, where names are filled up with zeros.
+/// The reason why a name cannot be stored, where names are zero-padded; `None` if it can.
 fn problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("its name is empty")
@@ -199,8 +199,8 @@ fn problem(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The images of `source`: a folder, an archive, or a list of files. Of these, where only a shard is wanted, the
-/// images and whole archives whose names belong to it; of a single archive, the images.
+/// Lists the images of `source`: a folder, an archive, or a list of files. With a shard, only the images and whole
+/// archives whose names belong to it; of a single archive, its images.
 pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listing> {
     let mut listing = Listing { shard, ..Listing::default() };
     if source.is_dir() {
@@ -229,18 +229,18 @@ pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listin
     Ok(listing)
 }
 
-/// What there is instead of images, on lines of their own.
+/// The skipped entries, one per line, for a source without images.
 fn rest(listing: &Listing) -> String {
     let skipped = listing.skipped.iter().map(|of| format!("skipped: {}: {}", of.image, of.reason));
     let left_out = listing.left_out.to_string();
     let lines = skipped.chain(left_out.lines().map(str::to_owned));
-    lines.take(NAMED).fold(String::new(), |said, line| said + "\n  " + &one_line(&line))
+    lines.take(NAMED).fold(String::new(), |text, line| text + "\n  " + &one_line(&line))
 }
 
-/// Of a long list only so many are named.
+/// The maximum number of names in a list of messages.
 pub(crate) const NAMED: usize = 20;
 
-/// Says how the captions and the images differ.
+/// Reports how the captions and the images differ.
 pub(crate) fn report_captions(images: &[Image], captions: &Captions, progress: &Progress) {
     let present = images.iter().map(|image| image.name.as_str()).collect::<HashSet<_>>();
     let captioned = captions.iter().map(|of| normal(&of.image)).collect::<HashSet<_>>();
@@ -267,7 +267,7 @@ pub(crate) fn report_captions(images: &[Image], captions: &Captions, progress: &
     }
 }
 
-/// Some of the names.
+/// The first names of a list.
 fn examples(names: &[Cow<str>]) -> String {
     let some = names.iter().take(3).map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
     if names.len() > 3 { some + ", …" } else { some }

@@ -1,4 +1,4 @@
-//! A place to extract in, with a small encoder.
+//! A temporary folder to extract in, with a small encoder.
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::fs;
@@ -12,8 +12,8 @@ use tests::small_model::{self, ENCODER_FILE};
 
 pub(crate) struct Workplace(TempDir);
 
-/// What a command said.
-pub(crate) struct Said {
+/// The result of a command.
+pub(crate) struct Outcome {
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -36,19 +36,19 @@ impl Workplace {
         Box::leak(self.0.path().join(name).into_boxed_path())
     }
 
-    pub(crate) fn extract(&self, more: &[&str]) -> Said {
+    pub(crate) fn extract(&self, more: &[&str]) -> Outcome {
         let job = ["--images", "Images", "--encoder", ENCODER_FILE, "--store", "features/s.h5"];
         self.run(&[&job, more].concat())
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_extract"))
             .current_dir(self.0.path())
             .args(arguments)
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Said {
+        Outcome {
             status: output.status.code().unwrap(),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     CONVERT.run(|cli| make(cli).map(|()| ExitCode::SUCCESS))
 }
 
-/// Makes the encoder, unless it is in place.
+/// Makes the encoder, unless it exists.
 fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
     let out = out.unwrap_or_else(|| Path::new("models").join(&name).with_extension("onnx"));
     let catalogue = catalogue::parse::<Recipe>(catalogue::OWN)?;
@@ -43,7 +43,7 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
             "{}: not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
             out.display()
         );
-        return print(format_args!("{}: {name} is in place", out.display()));
+        return print(format_args!("{}: {name} exists already", out.display()));
     }
     let member = recipe.member.as_ref();
     let file = from.join(member.with_context(|| format!("{name}: its source is not an archive"))?);

@@ -31,12 +31,12 @@ fn the_shipped_encoder_is_made_of_its_weights() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let said = convert(folder.path(), NAME, &weights).unwrap();
-    assert!(said.contains("encoder.onnx: 7×7 cells of 1488 values"), "{said}");
+    let output = convert(folder.path(), NAME, &weights).unwrap();
+    assert!(output.contains("encoder.onnx: 7×7 cells of 1488 values"), "{output}");
     let made = fs::read(folder.path().join("encoder.onnx")).unwrap();
     let catalogue = catalogue::parse::<Recipe>(OWN).unwrap();
     assert!(catalogue[NAME].encoder.is_some() && catalogue[NAME].is_result(&made));
-    assert!(convert(folder.path(), NAME, Path::new("gone")).unwrap().contains("is in place"));
+    assert!(convert(folder.path(), NAME, Path::new("gone")).unwrap().contains("exists already"));
     assert_eq!(tests::files_in(folder.path()).len(), 1);
 }
 

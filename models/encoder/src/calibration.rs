@@ -45,8 +45,8 @@ impl Calibration {
         Ok(Self { sha256, preprocess, network, session, ranges })
     }
 
-    /// Runs the encoder on an image and extends the ranges.
-    pub(crate) fn observe(&mut self, image: &RgbImage) -> anyhow::Result<()> {
+    /// Runs the encoder on an image and extends the activation ranges.
+    pub(crate) fn add(&mut self, image: &RgbImage) -> anyhow::Result<()> {
         let tensor = preprocess::apply(&self.preprocess, image)?;
         let [channels, height, width] = self.preprocess.shape();
         let values = tensor.as_slice().unwrap_or_default();

@@ -35,7 +35,7 @@ pub(crate) struct CatalogueOptions {
     catalogue: Option<PathBuf>,
 }
 
-/// Makes an encoder of the catalogue, unless it is in place; fetches its source, unless that is.
+/// Makes an encoder of the catalogue, and fetches its source, unless they exist.
 pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let name = &options.name;
     let catalogue = catalogue::read(options.catalogue.catalogue.as_deref())?;
@@ -46,7 +46,7 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let _lock = lock(&fetched).with_context(|| fetched.display().to_string())?;
     if out.exists() {
         check(&out, name, entry)?;
-        print(format_args!("{}: {name} is in place", out.display()))?;
+        print(format_args!("{}: {name} exists already", out.display()))?;
         return Ok(());
     }
     let file = fetched.join(entry.source.file_name());
@@ -107,13 +107,14 @@ fn lock(folder: &Path) -> io::Result<File> {
     Ok(folder)
 }
 
-/// Unpacks a file of an archive beside it.
+/// Unpacks a file of an archive into the folder of the archive.
 fn unpack(archive: &Path, member: &str) -> anyhow::Result<PathBuf> {
-    let place = || format!("{}: {member}", archive.display());
-    let mut zip = ZipArchive::new(File::open(archive).with_context(place)?).with_context(place)?;
+    let context = || format!("{}: {member}", archive.display());
+    let mut zip =
+        ZipArchive::new(File::open(archive).with_context(context)?).with_context(context)?;
     let mut bytes = Vec::new();
-    zip.by_name(member).with_context(place)?.read_to_end(&mut bytes).with_context(place)?;
-    let name = Path::new(member).file_name().with_context(place)?;
+    zip.by_name(member).with_context(context)?.read_to_end(&mut bytes).with_context(context)?;
+    let name = Path::new(member).file_name().with_context(context)?;
     let path = archive.with_file_name(name);
     common::files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
     Ok(path)

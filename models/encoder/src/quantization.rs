@@ -1,7 +1,7 @@
 //! A network whose convolutions multiply 8-bit integers.
 //!
 //! Activations are quantized to 8 bits, kernels to 7 bits with a scale for each output channel, and biases to 32 bits
-//! (Jacob et al., arXiv 1712.05877; Krishnamoorthi, arXiv 1806.08342). The graph says so in standard operators: each
+//! (Jacob et al., arXiv 1712.05877; Krishnamoorthi, arXiv 1806.08342). The graph uses standard operators: each
 //! activation passes `QuantizeLinear` and `DequantizeLinear`, which a runtime fuses with the operators around them.
 
 use std::collections::{HashMap, HashSet};

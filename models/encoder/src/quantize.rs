@@ -34,7 +34,7 @@ pub(crate) struct Quantize {
     #[arg(long, default_value_t = 64, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..))]
     count: u16,
-    /// The most pixels a photo may have.
+    /// Maximum number of pixels of a photo.
     #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..))]
     max_pixels: u64,
@@ -49,7 +49,7 @@ pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
         let path = options.images.join(photo);
         let bytes = files::read(&path, MAX_PHOTO).with_context(|| path.display().to_string())?;
         let image = models::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
-        calibration.observe(&image).with_context(|| path.display().to_string())?;
+        calibration.add(&image).with_context(|| path.display().to_string())?;
     }
     output::write(&calibration.finish()?, &options.out, &options.encoder).map(drop)
 }

@@ -205,8 +205,8 @@ fn the_grid_before_the_pool_becomes_the_output() {
     for pool in pools {
         for batch in [Symbolic("batch"), Fixed(1), Fixed(8)] {
             let workplace = Workplace::new(&classifier(batch, pool));
-            let said = workplace.adapt(&["--resize", "crop"]).unwrap();
-            assert!(said.contains("encoder.onnx: 4×4 cells of 4 values"), "{said}");
+            let output = workplace.adapt(&["--resize", "crop"]).unwrap();
+            assert!(output.contains("encoder.onnx: 4×4 cells of 4 values"), "{output}");
             let mut encoder = open(&workplace.path("encoder.onnx"));
             assert!(encoder.states_preprocess());
             let stated =
@@ -405,8 +405,8 @@ fn the_last_blocks_lie_side_by_side_each_normalised() {
     let expected = third.zip(second).flat_map(|(third, second)| [third, second].concat());
     for output in ["scores", "third"] {
         let workplace = Workplace::new(&residual(&[output]));
-        let said = workplace.adapt(&["--blocks", "2"]).unwrap();
-        assert!(said.contains("4×4 cells of 8 values"), "{said}");
+        let output = workplace.adapt(&["--blocks", "2"]).unwrap();
+        assert!(output.contains("4×4 cells of 8 values"), "{output}");
         let mut encoder = open(&workplace.path("encoder.onnx"));
         let found = cells_last(encoder.encode(images(1).view()).unwrap().view());
         for (found, expected) in found.iter().zip(expected.clone()) {

@@ -48,9 +48,12 @@ fn grids_are_those_of_pytorch() {
     let folder = tempfile::tempdir().unwrap();
     for (file, expected) in grids {
         let out = folder.path().join(&file).with_extension("onnx");
-        let said = convert(&fixture(&file), &out).unwrap();
+        let output = convert(&fixture(&file), &out).unwrap();
         let [channels, height, width] = expected.shape;
-        assert!(said.contains(&format!("{height}×{width} cells of {channels} values")), "{said}");
+        assert!(
+            output.contains(&format!("{height}×{width} cells of {channels} values")),
+            "{output}"
+        );
         let mut encoder = Encoder::open(&out, &EncoderOptions::default()).unwrap();
         let image = (0..3 * SIZE * SIZE).map(|at| (at % 251) as f32 / 125.0 - 1.0);
         let image = Array4::from_shape_vec([1, 3, SIZE, SIZE], image.collect()).unwrap();
@@ -98,9 +101,9 @@ fn changed(change: impl Fn(&mut Tensors)) -> Result<String, String> {
     let path = folder.path().join("changed.safetensors");
     safetensors::serialize_to_file(views, None, &path).unwrap();
     let out = folder.path().join("encoder.onnx");
-    let said = convert(&path, &out);
-    assert_eq!(out.exists(), said.is_ok());
-    said
+    let output = convert(&path, &out);
+    assert_eq!(out.exists(), output.is_ok());
+    output
 }
 
 #[test]

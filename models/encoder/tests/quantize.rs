@@ -53,13 +53,13 @@ impl Workplace {
 
     fn quantize(&self) -> Result<String, String> {
         let photos = ["--images", "Images", "--captions", "captions.txt"];
-        let files = ["quantize", "encoder.onnx", "--out", "integers.onnx"];
+        let files = ["quantize", "encoder.onnx", "--out", "int8.onnx"];
         self.encoder(&[&files[..], &photos].concat())
     }
 
     /// How far the grids of the last picture are apart, of the length of the exact ones.
     fn error(&self) -> f32 {
-        let grids = ["encoder.onnx", "integers.onnx"].map(|file| {
+        let grids = ["encoder.onnx", "int8.onnx"].map(|file| {
             let mut encoder = open(&self.path(file));
             let image = apply(encoder.preprocess(), &picture(PHOTOS)).unwrap();
             encoder.encode(image.insert_axis(Axis(0)).view()).unwrap()
@@ -99,10 +99,10 @@ fn grids_of_int8_encoders_are_nearly_the_same() {
         let error = workplace.error();
         assert!(error > 0.0 && error < 0.1, "{}: {error}", weights.display());
         let [floats, integers] =
-            ["encoder.onnx", "integers.onnx"].map(|file| open(&workplace.path(file)));
+            ["encoder.onnx", "int8.onnx"].map(|file| open(&workplace.path(file)));
         assert_eq!(integers.preprocess(), floats.preprocess());
         assert_eq!(integers.grid(), floats.grid());
-        let bytes = fs::read(workplace.path("integers.onnx")).unwrap();
+        let bytes = fs::read(workplace.path("int8.onnx")).unwrap();
         let names_original = bytes.windows(64).any(|part| part == floats.sha256().as_bytes());
         assert!(names_original, "it does not name its original");
     }
@@ -137,7 +137,7 @@ fn batch_normalisation_becomes_part_of_the_convolution() {
     let workplace = Workplace::new();
     fs::write(workplace.path("encoder.onnx"), normalised()).unwrap();
     workplace.quantize().unwrap();
-    let bytes = fs::read(workplace.path("integers.onnx")).unwrap();
+    let bytes = fs::read(workplace.path("int8.onnx")).unwrap();
     let has = |part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
     assert!(has("QuantizeLinear") && !has("BatchNormalization"));
     let error = workplace.error();
@@ -151,12 +151,12 @@ fn what_cannot_be_quantized_is_refused_by_name() {
         fs::write(workplace.path("encoder.onnx"), bytes).unwrap();
         let error = workplace.quantize().unwrap_err();
         assert!(error.contains(part), "{error}");
-        assert!(!workplace.path("integers.onnx").exists());
+        assert!(!workplace.path("int8.onnx").exists());
     };
     refused(b"", "encoder.onnx");
     fs::write(workplace.path("encoder.onnx"), normalised()).unwrap();
     workplace.quantize().unwrap();
-    fs::rename(workplace.path("integers.onnx"), workplace.path("encoder.onnx")).unwrap();
+    fs::rename(workplace.path("int8.onnx"), workplace.path("encoder.onnx")).unwrap();
     let twice = fs::read(workplace.path("encoder.onnx")).unwrap();
     refused(&twice, "encoder.onnx: it is quantized already");
     refused(&tests::small_model::encoder(Symbolic("N")), "encoder.onnx: it has no convolution");

@@ -1,5 +1,5 @@
-//! Decodes bytes as an upload is decoded. A panic, an overflow, or more memory than the limits allow is a
-//! find; so is an image of more pixels than are let in.
+//! Decodes bytes as an upload is decoded. Finds are panics, overflows, more memory than the limits allow, and images with
+//! more pixels than the limit.
 #![no_main]
 
 mod seeds;

@@ -1,4 +1,4 @@
-//! Small images of every format and colour type that is read, to begin with.
+//! Small images of every supported format and colour type, as seeds.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -15,7 +15,7 @@ const FORMATS: [ImageFormat; 6] = [
     ImageFormat::WebP,
 ];
 
-/// Writes them where they are looked for.
+/// Writes the seeds into the folder that the fuzzer reads.
 pub(crate) fn write() -> io::Result<()> {
     let folder = Path::new("seeds");
     fs::create_dir_all(folder)?;

@@ -15,7 +15,7 @@ impl Graph {
     /// Multiplies rows by constant matrices in 8-bit integers: a quarter of the size, and less work.
     ///
     /// Each column of a matrix has a scale, and at run time so has each row (vector-wise quantization, Dettmers et al.,
-    /// arXiv 2208.07339). So the result for a row does not depend on the rows beside it.
+    /// arXiv 2208.07339). So the result for a row does not depend on other rows.
     #[must_use]
     pub fn with_integer_products(self) -> Self {
         let mut old = GraphMessage::from(self);
@@ -135,7 +135,7 @@ impl Products {
     }
 }
 
-/// Removes nodes and constants that nothing uses any more.
+/// Removes unused nodes and constants.
 fn remove_unused(graph: &mut GraphMessage) {
     let used = |graph: &GraphMessage| {
         let inputs = graph.node.iter().flat_map(|node| node.input.clone());

@@ -39,7 +39,7 @@ impl ExternalData {
         let location = Path::new(&self.location);
         let is_below = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
         if self.location.is_empty() || !location.components().all(is_below) {
-            return Err(io::Error::other("not a file beside it"));
+            return Err(io::Error::other("not a file in the folder of the network"));
         }
         let path = folder.join(location);
         // Opening a pipe would block until another process writes into it.

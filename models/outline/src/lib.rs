@@ -1,5 +1,5 @@
-//! The outline of an ONNX file: its operators, its metadata and the places of its weights. The weights themselves are skipped,
-//! and only the metadata are copied.
+//! The outline of an ONNX file: its operators, its metadata and the locations of its weights. The weights themselves are
+//! skipped, and only the metadata are copied.
 //!
 //! Field numbers are those of the specification: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 

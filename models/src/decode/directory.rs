@@ -1,7 +1,7 @@
-//! The first directory of a TIFF file, of which the end may be missing.
+//! The first directory of a TIFF file, whose end may be missing.
 
-/// The most values of an entry that the decoder reads.
-const MOST_VALUES: u32 = 1 << 18;
+/// Maximum number of values of an entry that the decoder reads.
+const MAX_VALUES: u32 = 1 << 18;
 
 /// Entries of the first directory of a TIFF.
 pub(super) struct Directory<'a> {
@@ -17,7 +17,7 @@ pub(super) struct Directory<'a> {
 pub(super) struct Entry {
     kind: u16,
     count: u32,
-    place: usize,
+    offset: usize,
 }
 
 impl<'a> Directory<'a> {
@@ -38,7 +38,7 @@ impl<'a> Directory<'a> {
     /// Whether every entry that the decoder reads has a reasonable number of values.
     pub(super) fn is_reasonable(&self) -> bool {
         // Higher tags are metadata.
-        self.all().all(|(tag, entry)| tag > 600 || tag == 700 || entry.count <= MOST_VALUES)
+        self.all().all(|(tag, entry)| tag > 600 || tag == 700 || entry.count <= MAX_VALUES)
     }
 
     pub(super) fn entry(&self, tag: u16) -> Option<Entry> {
@@ -49,12 +49,12 @@ impl<'a> Directory<'a> {
     pub(super) fn number(&self, tag: u16) -> Option<u32> {
         let entry = self.entry(tag)?;
         let bytes = if entry.kind == 3 { 2 } else { 4 };
-        let place = if entry.count.checked_mul(bytes)? > 4 {
-            usize::try_from(self.long(entry.place)?).ok()?
+        let offset = if entry.count.checked_mul(bytes)? > 4 {
+            usize::try_from(self.long(entry.offset)?).ok()?
         } else {
-            entry.place
+            entry.offset
         };
-        if entry.kind == 3 { self.short(place).map(u32::from) } else { self.long(place) }
+        if entry.kind == 3 { self.short(offset).map(u32::from) } else { self.long(offset) }
     }
 
     /// The bytes of a text entry.
@@ -62,7 +62,7 @@ impl<'a> Directory<'a> {
         let entry = self.entry(tag)?;
         let count = usize::try_from(entry.count).ok()?;
         let start =
-            if count > 4 { usize::try_from(self.long(entry.place)?).ok()? } else { entry.place };
+            if count > 4 { usize::try_from(self.long(entry.offset)?).ok()? } else { entry.offset };
         self.bytes.get(start..start.checked_add(count)?)
     }
 
@@ -70,7 +70,7 @@ impl<'a> Directory<'a> {
         (0..self.count).map_while(|at| {
             let at = self.start + 12 * at;
             let entry =
-                Entry { kind: self.short(at + 2)?, count: self.long(at + 4)?, place: at + 8 };
+                Entry { kind: self.short(at + 2)?, count: self.long(at + 4)?, offset: at + 8 };
             Some((self.short(at)?, entry))
         })
     }

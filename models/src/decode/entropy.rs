@@ -5,8 +5,8 @@ use super::jpeg::{Frame, RESTART_INTERVAL, START_OF_SCAN, Scan, number, segment}
 
 const TABLES: u8 = 0xC4;
 const LONGEST: usize = 16;
-/// The most scans that are parsed, and so the most visits of each block.
-const MOST_SCANS: usize = 64;
+/// Maximum number of scans that are parsed, and so of visits of each block.
+const MAX_SCANS: usize = 64;
 
 /// Whether every scan in `bytes` has all its units, and the scans hold every bit of every coefficient.
 pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
@@ -16,7 +16,7 @@ pub(super) fn is_whole(frame: &Frame, bytes: &[u8]) -> bool {
         codes: Default::default(),
         interval: 0,
         known: vec![Vec::new(); frame.components.len()],
-        left: frame.blocks().saturating_mul(MOST_SCANS as u64),
+        left: frame.blocks().saturating_mul(MAX_SCANS as u64),
     };
     let scans = reading.scans();
     scans.is_some_and(|scans| frame.is_complete(&scans))
@@ -113,7 +113,7 @@ impl Reading<'_> {
                 RESTART_INTERVAL => self.interval = number(segment, 0)?,
                 START_OF_SCAN => {
                     let scan = Scan::from_segment(segment)?;
-                    if scans.len() == MOST_SCANS || scan.parts.len() > 4 {
+                    if scans.len() == MAX_SCANS || scan.parts.len() > 4 {
                         return None;
                     }
                     self.scan(&scan)?;
@@ -126,12 +126,12 @@ impl Reading<'_> {
     }
 
     fn tables(&mut self, mut segment: &[u8]) -> Option<()> {
-        while let Some((&place, rest)) = segment.split_first() {
+        while let Some((&slot, rest)) = segment.split_first() {
             let (counts, rest) = rest.split_first_chunk::<LONGEST>()?;
             let symbols = counts.iter().map(|count| usize::from(*count)).sum();
             let (symbols, rest) = rest.split_at_checked(symbols)?;
-            let codes = self.codes.get_mut(usize::from(place >> 4))?;
-            *codes.get_mut(usize::from(place & 15))? =
+            let codes = self.codes.get_mut(usize::from(slot >> 4))?;
+            *codes.get_mut(usize::from(slot & 15))? =
                 Code { counts: *counts, symbols: symbols.to_vec() };
             segment = rest;
         }
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn scans_are_bounded() {
         let mut bytes = b"\xFF\xD8\xFF\xC2\0\x0B\x08\0\x08\0\x08\x01\x01\x11\0".to_vec();
-        for _ in 0..MOST_SCANS {
+        for _ in 0..MAX_SCANS {
             bytes.extend(b"\xFF\xDA\0\x08\x01\x01\0\0\x3F\x10\0");
         }
         let whole = |bytes: &[u8]| is_whole(&Frame::read(bytes).unwrap(), bytes);

@@ -56,11 +56,11 @@ impl<'a> Gif<'a> {
         let mut indices = vec![0; self.frame.width * self.frame.height];
         self.decoder.read_into_buffer(&mut indices)?;
         let mut screen = vec![255; width * height * 3];
-        let shown = self.frame.width.min(width - left);
+        let visible = self.frame.width.min(width - left);
         let rows = indices.chunks_exact(self.frame.width.max(1)).take(height.saturating_sub(top));
         for (row, indices) in rows.enumerate() {
             let start = ((top + row) * width + left) * 3;
-            let pixels = screen[start..start + shown * 3].chunks_exact_mut(3);
+            let pixels = screen[start..start + visible * 3].chunks_exact_mut(3);
             for (pixel, &index) in pixels.zip(indices) {
                 let color = self.palette.get(3 * usize::from(index)..3 * usize::from(index) + 3);
                 if let Some(color) = color.filter(|_| self.transparent != Some(index)) {

@@ -1,4 +1,4 @@
-//! The segments of a JPEG: the memory that decoding needs, and whether all pixels are there.
+//! The segments of a JPEG: the memory that decoding needs, and a check for missing pixels.
 
 pub(super) const START_OF_SCAN: u8 = 0xDA;
 pub(super) const RESTART_INTERVAL: u8 = 0xDD;
@@ -95,9 +95,9 @@ impl Frame {
         [across.unwrap_or(1), down.unwrap_or(1)]
     }
 
-    /// The most bytes that the decoder holds beside the decoded pixels: a few rows of each component, and all coefficients
+    /// Maximum bytes that the decoder holds in addition to the decoded pixels: a few rows of each component, and all coefficients
     /// of a progressive image.
-    pub(super) fn beside(&self) -> u64 {
+    pub(super) fn overhead(&self) -> u64 {
         let [across, down] = self.sampled();
         let width = self.width.next_multiple_of(8 * across);
         let height = self.height.next_multiple_of(8 * down);

@@ -66,7 +66,7 @@ const MNG: Kind = kind("MNG or JNG image", DRAW, &["mng", "jng"]);
 const DICOM: Kind = kind("DICOM image", DRAW, &["dcm"]);
 const VIDEO: Kind = kind("video", "save one of its pictures as JPEG", &[]);
 
-/// The formats that file extensions tell.
+/// Formats by file extension.
 const KINDS: [Kind; 33] = [
     HEIC, AVIF, JPEG_XL, JPEG_2000, JPEG_XR, JPEG_LS, BIG_TIFF, DNG, CANON, NIKON, SONY, OLYMPUS,
     PANASONIC, FUJIFILM, PENTAX, SAMSUNG, SIGMA, MINOLTA, RAW, PHOTOSHOP, GIMP, PDF, POSTSCRIPT,
@@ -110,7 +110,7 @@ const BEGINNINGS: &[(&[u8], Kind)] = &[
     (b"\x1A\x45\xDF\xA3", VIDEO),
 ];
 
-/// The unsupported image format that a file extension tells: `Some("HEIC")` for `IMG_1.HEIC`. `None` for supported
+/// The unsupported image format of a file by its extension: `Some("HEIC")` for `IMG_1.HEIC`. `None` for supported
 /// formats and for other files.
 #[must_use]
 pub fn unread_kind(path: &Path) -> Option<&'static str> {

@@ -27,7 +27,7 @@ use crate::Preprocess;
 pub const MAX_PIXELS: u64 = 50_000_000;
 
 /// The largest limit, so that numbers of bytes do not overflow.
-const MOST_PIXELS: u64 = 1 << 40;
+const LARGEST_LIMIT: u64 = 1 << 40;
 
 /// The file extensions of images.
 pub const EXTENSIONS: [&str; 11] =
@@ -47,10 +47,10 @@ pub enum ImageError {
     #[error("not an image")]
     NotAnImage,
     /// The format or variant of the image is not supported.
-    #[error("unsupported kind of image: {0}")]
+    #[error("unsupported image format: {0}")]
     Unsupported(String),
     /// The image ends before its last pixel.
-    #[error("the image is cut off")]
+    #[error("the image is truncated")]
     Truncated,
     /// Too many pixels.
     #[error("{width}×{height} pixels are more than the {max_pixels} of --max-pixels")]
@@ -67,10 +67,10 @@ pub enum ImageError {
     Damaged(String),
 }
 
-/// Limits of an image.
+/// The limits of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most pixels an image may have.
+    /// Maximum number of pixels of an image.
     pub max_pixels: u64,
 }
 
@@ -82,7 +82,7 @@ impl Default for Limits {
 
 impl Limits {
     fn check(self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
-        let max_pixels = self.max_pixels.min(MOST_PIXELS);
+        let max_pixels = self.max_pixels.min(LARGEST_LIMIT);
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::Damaged("it has no pixels".to_owned())),
             pixels if pixels > max_pixels => {
@@ -103,8 +103,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
     guarded(|| Opened::new(bytes, *limits)?.decode())
 }
 
-/// The most bytes of memory that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels hold at one time
-/// beside `bytes`, according to the image's header.
+/// Maximum memory in bytes that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels hold at one time
+/// in addition to `bytes`, according to the image's header.
 ///
 /// # Errors
 /// Those of [`decode`] that follow from the header.
@@ -128,9 +128,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageEr
 
 /// Shortens an error to one line: messages of decoders may contain parts of the file.
 fn shortened(error: ImageError) -> ImageError {
-    const MOST_LETTERS: usize = 300;
+    const MAX_LETTERS: usize = 300;
     let shorten = |text: String| {
-        let start = text.chars().take(MOST_LETTERS).collect::<String>();
+        let start = text.chars().take(MAX_LETTERS).collect::<String>();
         start.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     match error {

@@ -19,8 +19,8 @@ pub(super) struct Opened<'a> {
     width: u32,
     height: u32,
     orientation: Orientation,
-    /// The most bytes that the codec holds beside the pixels that it writes.
-    beside: u64,
+    /// Maximum bytes that the codec holds in addition to the pixels that it writes.
+    overhead: u64,
     codec: Codec<'a>,
 }
 
@@ -53,25 +53,25 @@ impl<'a> Opened<'a> {
     fn png(png: Png<'a>, limits: Limits) -> Result<Self, ImageError> {
         let (width, height) = png.dimensions();
         limits.check([width, height])?;
-        let (orientation, beside) = (png.orientation(), png.beside());
-        Ok(Self { width, height, orientation, beside, codec: Codec::Png(Box::new(png)) })
+        let (orientation, overhead) = (png.orientation(), png.overhead());
+        Ok(Self { width, height, orientation, overhead, codec: Codec::Png(Box::new(png)) })
     }
 
     fn gif(gif: Gif<'a>, bytes: &[u8], limits: Limits) -> Result<Self, ImageError> {
         let [[width, height], [across, down]] = gif.dimensions();
         limits.check([width, height])?;
         limits.check([across, down])?;
-        let beside = u64::from(across) * u64::from(down) + 2 * bytes.len() as u64;
+        let overhead = u64::from(across) * u64::from(down) + 2 * bytes.len() as u64;
         let orientation = Orientation::NoTransforms;
-        Ok(Self { width, height, orientation, beside, codec: Codec::Gif(Box::new(gif)) })
+        Ok(Self { width, height, orientation, overhead, codec: Codec::Gif(Box::new(gif)) })
     }
 
     fn tiff(mut tiff: Tiff<'a>, limits: Limits) -> Result<Self, ImageError> {
         let [[width, height], chunk] = tiff.dimensions();
         limits.check([width, height])?;
         limits.check(chunk)?;
-        let (orientation, beside) = (tiff.orientation(), tiff.beside()?);
-        Ok(Self { width, height, orientation, beside, codec: Codec::Tiff(Box::new(tiff)) })
+        let (orientation, overhead) = (tiff.orientation(), tiff.overhead()?);
+        Ok(Self { width, height, orientation, overhead, codec: Codec::Tiff(Box::new(tiff)) })
     }
 
     /// Opens an image that the image crate decodes.
@@ -83,14 +83,14 @@ impl<'a> Opened<'a> {
         let (width, height) = decoder.dimensions();
         limits.check([width, height])?;
         let file = bytes.len() as u64;
-        let beside = match format {
+        let overhead = match format {
             ImageFormat::WebP => {
-                file + webp::beside(bytes, [width, height], decoder.color_type().has_alpha())?
+                file + webp::overhead(bytes, [width, height], decoder.color_type().has_alpha())?
             }
             _ => file + 16 * u64::from(width),
         };
         let orientation = decoder.orientation()?;
-        Ok(Self { width, height, orientation, beside, codec: Codec::Whole(decoder) })
+        Ok(Self { width, height, orientation, overhead, codec: Codec::Whole(decoder) })
     }
 
     fn jpeg(bytes: &'a [u8], limits: Limits) -> Result<Self, ImageError> {
@@ -99,15 +99,15 @@ impl<'a> Opened<'a> {
         let Some(frame) = jpeg::Frame::read(bytes) else {
             return Err(ImageError::Truncated);
         };
-        // The bytes are copied, and those beside the picture once more.
-        let beside = 3 * file + frame.beside();
+        // The bytes are copied, and those outside the picture once more.
+        let overhead = 3 * file + frame.overhead();
         if frame.ends(bytes) {
-            return Ok(Self { beside, ..opened });
+            return Ok(Self { overhead, ..opened });
         }
         if !entropy::is_whole(&frame, bytes) {
             return Err(ImageError::Truncated);
         }
-        Ok(Self { beside: beside + file, codec: Codec::Endless(bytes), ..opened })
+        Ok(Self { overhead: overhead + file, codec: Codec::Endless(bytes), ..opened })
     }
 
     fn pixels(&self) -> u64 {
@@ -125,13 +125,13 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// The most bytes that decoding and then preprocessing hold at one time.
+    /// Maximum bytes that decoding and then preprocessing hold at one time.
     pub(super) fn memory(&self, preprocess: &Preprocess) -> u64 {
         let (buffer, upright) = (self.buffer(), 3 * self.pixels());
         let turned = is_quarter_turn(self.orientation);
         let [width, height] =
             if turned { [self.height, self.width] } else { [self.width, self.height] };
-        let decoding = buffer + self.beside;
+        let decoding = buffer + self.overhead;
         let turning = if turned { buffer + upright } else { 0 };
         let held = if turned { upright } else { buffer };
         decoding.max(turning).max(held + preprocess::memory(preprocess, width, height)) + FIXED

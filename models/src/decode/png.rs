@@ -19,7 +19,7 @@ const PASSES: [[[u32; 2]; 2]; 7] = [
     [[0, 1], [1, 2]],
 ];
 
-/// The most bytes that the decoder may hold beside rows: the chunks of the header.
+/// Maximum bytes that the decoder may hold in addition to rows: the chunks of the header.
 const CHUNKS: usize = 16 << 20;
 
 /// A PNG whose header was read.
@@ -59,8 +59,8 @@ impl<'a> Png<'a> {
         exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
     }
 
-    /// The most bytes that are held beside the RGB pixels: a stored, an expanded and an RGB row, and the header.
-    pub(super) fn beside(&self) -> u64 {
+    /// Maximum bytes in addition to the RGB pixels: a stored, an expanded and an RGB row, and the header.
+    pub(super) fn overhead(&self) -> u64 {
         let info = self.reader.info();
         let stored = info.raw_row_length() as u64;
         let expanded = u64::from(info.width) * rgb::bytes_per_pixel(self.color) as u64;

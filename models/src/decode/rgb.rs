@@ -8,7 +8,7 @@ pub(super) fn bytes_per_pixel(color: ColorType) -> usize {
 }
 
 /// The maximum of [`bytes_per_pixel`].
-pub(super) const MOST_BYTES: usize = 16;
+pub(super) const MAX_BYTES: usize = 16;
 
 /// Converts the first `pixels` pixels in `buffer`, as a decoder of `color` wrote them (16 bits and floats in the machine's
 /// byte order), to three bytes each, from its beginning. Transparency is blended with white. The buffer holds
@@ -43,8 +43,8 @@ pub(super) fn in_place(buffer: &mut [u8], pixels: usize, color: ColorType) -> Op
 pub(super) fn unpack(row: &mut [u8], pixels: usize, bits: u8) {
     let (in_a_byte, most) = (8 / usize::from(bits), (1 << bits) - 1);
     for at in (0..pixels).rev() {
-        let place = 8 - bits * (at % in_a_byte + 1) as u8;
-        row[at] = (row[at / in_a_byte] >> place & most) * (255 / most);
+        let shift = 8 - bits * (at % in_a_byte + 1) as u8;
+        row[at] = (row[at / in_a_byte] >> shift & most) * (255 / most);
     }
 }
 

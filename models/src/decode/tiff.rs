@@ -142,12 +142,12 @@ impl<'a> Tiff<'a> {
         orientation.unwrap_or(Orientation::NoTransforms)
     }
 
-    /// The most bytes that are held beside the RGB pixels.
-    pub(super) fn beside(&mut self) -> Result<u64, ImageError> {
+    /// Maximum bytes in addition to the RGB pixels.
+    pub(super) fn overhead(&mut self) -> Result<u64, ImageError> {
         let [across, down] = self.chunk.map(|side| side as usize);
         let planes = if self.planes > 1 { 2 } else { 1 };
         let chunk = self.samples.row(across).saturating_mul(planes).saturating_mul(down);
-        let rows = 4 * rgb::MOST_BYTES * across;
+        let rows = 4 * rgb::MAX_BYTES * across;
         let directory = (self.chunks() as usize).saturating_mul(128 * self.planes as usize);
         let known = chunk.saturating_add(rows).saturating_add(directory) as u64;
         Ok(known.saturating_add(self.of_jpegs()?))
@@ -178,8 +178,8 @@ impl<'a> Tiff<'a> {
         let mut most = 0;
         for (offset, count) in offsets.into_iter().zip(counts) {
             let end = usize::try_from(offset.saturating_add(count)).ok();
-            let place = usize::try_from(offset).ok().zip(end);
-            let jpeg = place.and_then(|(start, end)| self.bytes.get(start..end));
+            let range = usize::try_from(offset).ok().zip(end);
+            let jpeg = range.and_then(|(start, end)| self.bytes.get(start..end));
             let frame = jpeg.and_then(jpeg::Frame::read);
             let frame =
                 frame.ok_or_else(|| ImageError::Damaged("a strip has no JPEG".to_owned()))?;
@@ -188,7 +188,7 @@ impl<'a> Tiff<'a> {
                 return Err(ImageError::Damaged("a strip holds a larger JPEG".to_owned()));
             }
             let pixels = frame.width * frame.height * frame.components.len() as u64;
-            most = most.max(pixels + frame.beside());
+            most = most.max(pixels + frame.overhead());
         }
         // The bytes of the JPEG are copied.
         Ok(most + 2 * self.bytes.len() as u64)
@@ -199,7 +199,7 @@ impl<'a> Tiff<'a> {
         let row_bytes = self.width as usize * 3;
         let mut image = vec![0; row_bytes * self.height as usize];
         let mut chunk = Vec::new();
-        let mut row = vec![0; self.chunk[0] as usize * rgb::MOST_BYTES];
+        let mut row = vec![0; self.chunk[0] as usize * rgb::MAX_BYTES];
         let across = self.width.div_ceil(self.chunk[0]);
         for at in 0..self.chunks() {
             let (width, height) = self.decoder.chunk_data_dimensions(at);

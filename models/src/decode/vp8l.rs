@@ -12,7 +12,7 @@ const TABLE_BITS: usize = 10;
 const GROUP: u64 = 5 * 56;
 const NODE: u64 = 16;
 
-/// The most bytes of the decoder's codes. `stream` is the part after the header of a lossless picture, or of an alpha
+/// Maximum bytes of the decoder's codes. `stream` is the part after the header of a lossless picture, or of an alpha
 /// chunk, of that width and height; its end may be missing. `None` if a transform is repeated.
 pub(super) fn codes(stream: &[u8], [width, height]: [u32; 2]) -> Option<u64> {
     let mut reader = Reader { stream, bit: 0, bytes: 0, transforms: [false; 4], repeated: false };
@@ -177,8 +177,8 @@ impl Reader<'_> {
         }
         let mut of_lengths = [0_u8; LENGTHS.len()];
         let count = 4 + self.bits(4)?;
-        for place in LENGTHS.into_iter().take(count) {
-            of_lengths[place] = self.bits(3)? as u8;
+        for index in LENGTHS.into_iter().take(count) {
+            of_lengths[index] = self.bits(3)? as u8;
         }
         let of_lengths = Code::of_lengths(&of_lengths);
         let mut left = symbols;
@@ -220,7 +220,7 @@ impl Reader<'_> {
         None
     }
 
-    /// Reads a length or distance, whose symbol tells the number of extra bits.
+    /// Reads a length or distance, whose symbol determines the number of extra bits.
     fn prefixed(&mut self, symbol: usize) -> Option<usize> {
         if symbol < 4 {
             return Some(symbol + 1);

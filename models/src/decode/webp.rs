@@ -18,9 +18,13 @@ struct Picture<'a> {
 /// Pixels of padding in the last blocks, for the longest sides.
 const BORDER: u64 = 2 * 16 * 16_384;
 
-/// The most bytes that the decoder holds beside the decoded pixels of a canvas of that size, with or without
+/// Maximum bytes that the decoder holds in addition to the decoded pixels of a canvas of that size, with or without
 /// transparency. A picture that is larger than the canvas is an error.
-pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result<u64, ImageError> {
+pub(super) fn overhead(
+    bytes: &[u8],
+    sides: [u32; 2],
+    transparent: bool,
+) -> Result<u64, ImageError> {
     let mut picture = Picture::default();
     picture.read(bytes.get(12..).unwrap_or_default());
     let Picture { lossy, lossless, alpha, animated } = picture;
@@ -28,7 +32,7 @@ pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result
     let canvas = area(sides);
     let pixels = lossy.or(lossless.map(|(sides, _)| sides)).map_or(canvas, area);
     if pixels > canvas {
-        return Err(ImageError::Damaged("its picture is larger than it says".to_owned()));
+        return Err(ImageError::Damaged("its picture is larger than its canvas".to_owned()));
     }
     // Planes of luma and chroma, the state of each block of 16×16 pixels, and a copy of the compressed bytes.
     let planes = if lossy.is_some() { 2 * (pixels + BORDER) + 3 * bytes.len() as u64 } else { 0 };
@@ -48,7 +52,7 @@ pub(super) fn beside(bytes: &[u8], sides: [u32; 2], transparent: bool) -> Result
     Ok(planes + frame + of_alpha + codes + laid)
 }
 
-/// The most bytes of codes of any lossless stream in the file: which of several the decoder uses is not known here.
+/// Maximum bytes of codes of any lossless stream in the file: which of several the decoder uses is not known here.
 fn most_codes(bytes: &[u8], canvas: [u32; 2]) -> Result<u64, ImageError> {
     let mut most = 0;
     let mut count = |name: &[u8], payload: &[u8], frame: [u32; 2]| {
@@ -120,8 +124,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ImageError> {
         let Some(Chunk { name, payload, whole }) = chunks.next() else { return Ok(()) };
         let inside = at < length.saturating_add(8);
         let inner = if name == b"ANMF" { payload.get(16..).unwrap_or_default() } else { &[] };
-        let cut_off = !whole || Chunks(inner).any(|chunk| !chunk.whole);
-        if cut_off && (inside || KNOWN.contains(&name)) {
+        let truncated = !whole || Chunks(inner).any(|chunk| !chunk.whole);
+        if truncated && (inside || KNOWN.contains(&name)) {
             return Err(ImageError::Truncated);
         }
         // Without this header only the first chunk is read.

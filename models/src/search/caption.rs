@@ -97,8 +97,8 @@ impl Beam {
         Ended { last: self.last, log_probability, score, finished: true }
     }
 
-    /// Cuts the caption off.
-    pub(super) fn cut_off(&self, options: &SearchOptions) -> Ended {
+    /// Ends the caption at the maximum length, truncated.
+    pub(super) fn truncate(&self, options: &SearchOptions) -> Ended {
         let Self { last, log_probability, .. } = *self;
         let score = score(log_probability, self.length.max(1), options);
         Ended { last, log_probability, score, finished: false }
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!((found.words, found.word_log_probabilities), (vec![7, 9], vec![-0.5, -0.5]));
         assert_eq!(found.attention, ndarray::array![[0.25, 0.75], [1.0, 0.0]]);
         assert!((found.log_probability + 2.0).abs() < 1e-6 && found.finished);
-        let found = one.cut_off(&options).hypothesis(&tree, &attention);
+        let found = one.truncate(&options).hypothesis(&tree, &attention);
         assert_eq!((found.words, found.finished), (vec![7, 8], false));
         assert_eq!(found.attention, ndarray::array![[0.25, 0.75], [0.5, 0.5]]);
     }

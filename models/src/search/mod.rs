@@ -71,7 +71,7 @@ pub struct SearchOptions {
     pub n_best: usize,
     /// The fewest words of a caption.
     pub min_length: usize,
-    /// The most words of a caption.
+    /// Maximum number of words of a caption.
     pub max_length: usize,
     /// Captions are compared by log-probability / length^exponent, the end counted as a word.
     pub length_exponent: f32,

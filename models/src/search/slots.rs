@@ -10,7 +10,7 @@ use super::SearchOptions;
 use super::caption::{Beam, Ended, Hypothesis, NextWord};
 use super::tree::Tree;
 
-/// The open slots of a beam, in order, and the captions that ended.
+/// The open slots of a beam, sorted, and the captions that ended.
 #[derive(Debug)]
 pub(super) struct Slots<'a> {
     options: &'a SearchOptions,
@@ -104,7 +104,7 @@ impl<'a> Slots<'a> {
         for (word, &word_log_probability) in (0..).zip(log_probabilities) {
             let log_probability = beam.log_probability + word_log_probability;
             let candidate = Candidate { row, word, word_log_probability, log_probability };
-            // Most words are not among the best: only those that are need a closer look.
+            // Most words are not among the best: only those that are need the full comparison.
             let is_among_best =
                 best.len() < count || best.last().is_some_and(|last| candidate > *last);
             if is_among_best && !excluded.contains(&word) {
@@ -119,7 +119,7 @@ impl<'a> Slots<'a> {
     /// The captions, the best first. `attention` holds that of each step, `[rows, cells]`.
     pub(super) fn into_hypotheses(self, attention: &[Array2<f32>]) -> Vec<Hypothesis> {
         let Self { options, open, finished: mut found, tree } = self;
-        found.extend(open.into_iter().flatten().map(|beam| beam.cut_off(options)));
+        found.extend(open.into_iter().flatten().map(|beam| beam.truncate(options)));
         found.sort_by(|a, b| b.finished.cmp(&a.finished).then(b.score.total_cmp(&a.score)));
         found.truncate(options.wanted());
         found.iter().map(|ended| ended.hypothesis(&tree, attention)).collect()

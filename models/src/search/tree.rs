@@ -45,7 +45,7 @@ impl Tree {
         self.0[node].word
     }
 
-    /// The words up to `last`, in order.
+    /// The words up to `last`, the first one first.
     pub(super) fn words(&self, last: Option<usize>) -> Vec<WordId> {
         self.nodes(last).iter().map(|node| node.word).collect()
     }

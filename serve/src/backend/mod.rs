@@ -81,7 +81,7 @@ pub struct Backend {
     decoders: Decoders,
     decoder_permits: Arc<Semaphore>,
     queue_permits: Arc<Semaphore>,
-    /// The most permits that one request takes at once.
+    /// Maximum number of permits that one request takes at once.
     permits_per_request: usize,
     cache: Cache,
     deadline: Duration,

@@ -9,8 +9,8 @@ export function sentence(words) {
   return texts;
 }
 
-// Fills `element` with the words. `look` is called with the selected word, or undefined.
-export function fill(element, words, label, look) {
+// Fills `element` with the words. `show` is called with the selected word, or undefined.
+export function fill(element, words, label, show) {
   const buttons = sentence(words).map((text, at) => {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "word", textContent: text });
@@ -21,8 +21,8 @@ export function fill(element, words, label, look) {
   element.role = "group";
   element.ariaLabel = label;
   const select = (at) => {
-    buttons.forEach((button, other) => button.toggleAttribute("data-looking", other === at));
-    look(words[at]);
+    buttons.forEach((button, other) => button.toggleAttribute("data-selected", other === at));
+    show(words[at]);
   };
   const focused = () => buttons.indexOf(document.activeElement);
   element.addEventListener("pointerover", (event) => {

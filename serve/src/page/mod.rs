@@ -37,7 +37,7 @@ struct View<'a> {
     language: Language,
     languages: Vec<LanguageLink<'a>>,
     t: &'a Texts,
-    shown: &'a [PhotoView],
+    results: &'a [PhotoView],
     model: &'a ModelInfo,
     /// Scores by name, in the number format of the language.
     scores: Vec<(&'a str, String)>,
@@ -83,7 +83,7 @@ impl Pages {
         &self,
         model: &ModelInfo,
         language: Language,
-        shown: &[PhotoView],
+        results: &[PhotoView],
     ) -> Result<Response, Error> {
         let languages = Language::ALL
             .map(|code| LanguageLink { code, name: self.texts.get(code).text("name") });
@@ -92,7 +92,7 @@ impl Pages {
         let scores = scores
             .map(|(name, score)| (name.as_str(), language.decimal(&format!("{score:.1}"))))
             .collect();
-        let view = View { language, languages: languages.into(), t, shown, model, scores };
+        let view = View { language, languages: languages.into(), t, results, model, scores };
         let page = self.templates.get_template(TEMPLATE)?.render(Serde(&view))?;
         let headers =
             [(header::CONTENT_LANGUAGE, language.code()), (header::VARY, "Accept-Language")];
@@ -137,7 +137,7 @@ pub(crate) async fn submit(
 ) -> Result<Response, Error> {
     let language = language(query, &headers);
     let (pages, backend) = (&shared.pages, &shared.backend);
-    let (status, shown, memory) = match photos {
+    let (status, results, memory) = match photos {
         Ok(Uploads(photos)) => {
             let answers = backend.caption_all(photos).await;
             let status = status_of(&answers);
@@ -147,7 +147,7 @@ pub(crate) async fn submit(
         }
         Err(error) => (error.status(), vec![pages.error_view(language, &error)], Vec::new()),
     };
-    let page = pages.render(backend.info(), language, &shown)?;
+    let page = pages.render(backend.info(), language, &results)?;
     Ok(hold_until_sent((status, page).into_response(), memory))
 }
 

@@ -14,7 +14,7 @@ pub(super) struct WeightedCaption {
 }
 
 /// Weighs captions by their scores: the share of each is the softmax of its score. Truncated captions are ordered after
-/// complete ones regardless of their score, so they are left out unless all are truncated.
+/// complete ones regardless of their score, so they are skipped unless all are truncated.
 pub(super) fn weigh(captions: &[Caption], language: Language) -> Vec<WeightedCaption> {
     let Some(best) = captions.first() else { return Vec::new() };
     let alike = || captions.iter().filter(|caption| caption.finished == best.finished);
@@ -52,12 +52,12 @@ mod tests {
             caption("a dog runs", -5.0, -2.5, true),
             caption("a dog and a", -1.0, -0.5, false),
         ];
-        let shown = weigh(&captions, Language::Vi);
-        let texts = shown.iter().map(|one| one.text.as_str()).collect::<Vec<_>>();
+        let weighed = weigh(&captions, Language::Vi);
+        let texts = weighed.iter().map(|one| one.text.as_str()).collect::<Vec<_>>();
         assert_eq!(texts, ["A dog runs through tall grass.", "A dog.", "A dog runs."]);
-        assert!(shown.is_sorted_by(|one, next| one.share >= next.share), "{shown:?}");
-        assert!((shown.iter().map(|one| one.share).sum::<f64>() - 1.0).abs() < 1e-9);
-        let percents = shown.iter().map(|one| one.percent.as_str()).collect::<Vec<_>>();
+        assert!(weighed.is_sorted_by(|one, next| one.share >= next.share), "{weighed:?}");
+        assert!((weighed.iter().map(|one| one.share).sum::<f64>() - 1.0).abs() < 1e-9);
+        let percents = weighed.iter().map(|one| one.percent.as_str()).collect::<Vec<_>>();
         assert_eq!(percents, ["41,9%", "32,6%", "25,4%"]);
     }
 

@@ -135,10 +135,10 @@ async fn several_photos_and_one_file_that_is_not_a_photo() {
     let files = format!("{}\n{text}", server.file("second.png", &photo()));
     browser.choose(&files).await;
     assert_eq!(browser.text(".state.problem").await, "This file is not a photo.");
-    let shown = "return [...document.querySelectorAll('.result:has(.problem) > *, .result:has(.problem) figure > *')]
+    let children = "return [...document.querySelectorAll('.result:has(.problem) > *, .result:has(.problem) figure > *')]
         .filter((element) => element.checkVisibility() && element.textContent.trim() !== '')
         .map((element) => element.className).join()";
-    browser.until(&format!("return (() => {{ {shown} }})() === 'file,state problem'")).await;
+    browser.until(&format!("return (() => {{ {children} }})() === 'file,state problem'")).await;
     assert_eq!(browser.text(".result:has(.problem) .file").await, "notes.txt");
     let two = "return document.querySelectorAll('.result:has(.word)').length === 2";
     browser.until(two).await;
@@ -172,8 +172,8 @@ async fn responses_of_others_are_distinguished() {
         );
         browser.client.execute(&answer, vec![body.into()]).await.unwrap();
         browser.choose(photo).await;
-        let told = browser.text(".result:first-child .state.problem").await;
-        assert!(told.starts_with(problem), "{status}: {told}");
+        let text = browser.text(".result:first-child .state.problem").await;
+        assert!(text.starts_with(problem), "{status}: {text}");
         let offered = "return document.querySelector('.result .again').checkVisibility()";
         assert_eq!(browser.run(offered).await, again, "{status}");
     }
@@ -228,9 +228,9 @@ async fn a_page_of_an_allowed_site_may_use_the_api() {
         (&all, "none", 0, "string"),
         (&none, "none", 0, "TypeError"),
     ] {
-        let asked = vec![server.address.clone().into(), key.into(), length.into()];
-        let told = browser.client.execute_async(script, asked).await.unwrap();
-        assert_eq!(told, expected, "{key} {length}");
+        let arguments = vec![server.address.clone().into(), key.into(), length.into()];
+        let text = browser.client.execute_async(script, arguments).await.unwrap();
+        assert_eq!(text, expected, "{key} {length}");
     }
     browser.close().await;
 }
@@ -334,12 +334,12 @@ async fn the_page_works_with_the_keyboard() {
 async fn the_page_is_accessible() {
     let Some(axe) = tests::axe() else { return };
     let axe = std::fs::read_to_string(axe).unwrap();
-    let looks = [("desktop", DESKTOP), ("phone", PHONE)];
-    let looks = looks.iter().flat_map(|(name, window)| {
+    let windows = [("desktop", DESKTOP), ("phone", PHONE)];
+    let windows = windows.iter().flat_map(|(name, window)| {
         [("light", false), ("dark", true)]
             .map(|(scheme, dark)| (format!("{name}-{scheme}"), Window { dark, ..*window }))
     });
-    for (name, window) in looks {
+    for (name, window) in windows {
         let Some((server, browser)) = captioned(window).await else { return };
         let wide = "return document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(browser.run(wide).await, true, "{name} scrolls sideways");

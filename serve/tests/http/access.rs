@@ -76,12 +76,12 @@ async fn preflight_requests_are_answered_for_allowed_sites() {
     {
         let app = app_with(options);
         for path in ["/api/caption", "/api/captions", "/api/openapi.json", "/nothing"] {
-            let told = ask(&app, preflight(SITE, path)).await;
-            assert_eq!((told.status(), allowed(&told)), (StatusCode::OK, SITE), "{path}");
-            let headers = header_of(&told, "access-control-allow-headers");
+            let response = ask(&app, preflight(SITE, path)).await;
+            assert_eq!((response.status(), allowed(&response)), (StatusCode::OK, SITE), "{path}");
+            let headers = header_of(&response, "access-control-allow-headers");
             assert!(headers.contains("authorization") && headers.contains("content-type"));
-            assert!(header_of(&told, "access-control-allow-methods").contains("POST"));
-            assert_eq!(header_of(&told, "access-control-max-age"), "7200");
+            assert!(header_of(&response, "access-control-allow-methods").contains("POST"));
+            assert_eq!(header_of(&response, "access-control-max-age"), "7200");
             for other in ["https://c.example", "http://a.example", "https://a.example:8443"] {
                 assert_eq!(allowed(&ask(&app, preflight(other, path)).await), "", "{other}");
             }

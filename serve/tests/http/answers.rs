@@ -76,12 +76,12 @@ async fn the_page_shows_captions_without_the_photo() {
     assert!(empty.contains("made by the tests"), "the licence is not on the page");
 
     let caption = json(ask(&app, raw(photo())).await).await["caption"].clone();
-    let shown = text(ask(&app, form("/", &[("image", &photo())])).await).await;
-    let sentence = shown.split("class=\"caption\">").nth(1).unwrap().split('<').next().unwrap();
+    let page = text(ask(&app, form("/", &[("image", &photo())])).await).await;
+    let sentence = page.split("class=\"caption\">").nth(1).unwrap().split('<').next().unwrap();
     assert_eq!(sentence.to_lowercase(), format!("{}.", caption.as_str().unwrap()));
-    assert!(shown.contains(&format!("<title>{sentence} · Showtell</title>")), "{shown}");
-    assert!(!shown.contains("data:image/"), "{shown}");
-    assert!(!shown.contains("x.png"), "the client's file name is on the page");
+    assert!(page.contains(&format!("<title>{sentence} · Showtell</title>")), "{page}");
+    assert!(!page.contains("data:image/"), "{page}");
+    assert!(!page.contains("x.png"), "the client's file name is on the page");
 
     let refused = ask(&app, form("/", &[("image", b"<script>alert(1)</script>")])).await;
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);

@@ -107,7 +107,7 @@ async fn a_client_that_never_stops_sending_is_disconnected() {
         }
         sent
     };
-    let sent = timeout(Duration::from_secs(20), sent).await.expect("it is cut off");
+    let sent = timeout(Duration::from_secs(20), sent).await.expect("it is disconnected");
     assert!(sent > LARGE / megabyte.len(), "{sent} MB were taken");
 }
 
@@ -121,7 +121,7 @@ async fn a_client_that_still_sends_is_disconnected_for_other_connections() {
     let _second = server.connect().await;
     assert!(server.is_well().await);
     let sending = async { while refused.write_all(&[0; 1000]).await.is_ok() {} };
-    timeout(Duration::from_secs(20), sending).await.expect("it is cut off");
+    timeout(Duration::from_secs(20), sending).await.expect("it is disconnected");
 }
 
 #[tokio::test]
@@ -138,11 +138,11 @@ async fn a_client_that_does_not_read_is_disconnected() {
         let _ = silent.write_all(requests.as_bytes()).await;
         silent
     });
-    assert!(server.is_well().await, "the only place was not given back");
+    assert!(server.is_well().await, "the only permit was not released");
     let mut silent = asking.await.unwrap();
     let mut rest = Vec::new();
     let read = timeout(Duration::from_secs(20), silent.read_to_end(&mut rest)).await.unwrap();
-    assert!(read.is_err(), "the connection ended as if all had been said");
+    assert!(read.is_err(), "the connection ended as if the response were complete");
 }
 
 #[tokio::test]
@@ -182,10 +182,10 @@ for method, address in zip(sys.argv[2::2], sys.argv[3::2]):
 ";
 /// The same with the `fetch` of Node.
 const NODE: &str = r"
-const [size, ...asked] = process.argv.slice(2);
-for (let at = 0; at < asked.length; at += 2) {
-  const request = { method: asked[at], body: Buffer.alloc(Number(size)) };
-  const status = await fetch(asked[at + 1], request).then((answer) => answer.text().then(() => answer.status), String);
+const [size, ...requests] = process.argv.slice(2);
+for (let at = 0; at < requests.length; at += 2) {
+  const request = { method: requests[at], body: Buffer.alloc(Number(size)) };
+  const status = await fetch(requests[at + 1], request).then((answer) => answer.text().then(() => answer.status), String);
   console.log(status);
 }
 ";
@@ -220,11 +220,11 @@ async fn real_clients_see_the_error() {
         for _ in 0..TIMES {
             command.args(cases.iter().flat_map(|(method, address, _)| [*method, address.as_str()]));
         }
-        let Some(said) = spawn_blocking(move || run(command, script)).await.unwrap() else {
+        let Some(output) = spawn_blocking(move || run(command, script)).await.unwrap() else {
             tests::skip(&format!("no {program} (`make setup PART=browser` installs Node.js)"));
             continue;
         };
-        let statuses = said.lines().collect::<Vec<_>>();
+        let statuses = output.lines().collect::<Vec<_>>();
         let expected = cases.iter().map(|(.., status)| *status).cycle().take(cases.len() * TIMES);
         assert_eq!(statuses, expected.collect::<Vec<_>>(), "{program}{expect}");
     }

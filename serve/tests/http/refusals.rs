@@ -103,9 +103,9 @@ async fn every_error_has_its_status_its_code_and_its_texts() {
     for language in ["en", "vi"] {
         let page = text(ask(&app, get(&format!("/?language={language}"))).await).await;
         for code in &codes {
-            let told = format!("data-code=\"{code}\">");
-            let said = page.split(&told).nth(1).and_then(|rest| rest.split('<').next());
-            assert!(said.is_some_and(|said| !said.is_empty()), "{code} has no text in {language}");
+            let tag = format!("data-code=\"{code}\">");
+            let text = page.split(&tag).nth(1).and_then(|rest| rest.split('<').next());
+            assert!(text.is_some_and(|text| !text.is_empty()), "{code} has no text in {language}");
         }
     }
 }
@@ -126,8 +126,8 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
     let mut damaged = photo();
     // The first block of the compressed pixels has an unknown type.
     damaged[43] = 0xff;
-    let cut = photo();
-    let cut = cut[..cut.len() / 2].to_vec();
+    let whole = photo();
+    let truncated = whole[..whole.len() / 2].to_vec();
     let broken = |body: &'static str| {
         Request::post("/api/caption")
             .header(header::CONTENT_TYPE, "multipart/form-data; boundary=frontier")
@@ -164,7 +164,7 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         (no_boundary, 400, "bad_body"),
         (raw(qoi), 415, "unsupported_image"),
         (raw(bomb), 413, "too_many_pixels"),
-        (raw(cut), 422, "truncated_image"),
+        (raw(truncated), 422, "truncated_image"),
         (raw(damaged), 422, "damaged_image"),
         (raw(large.clone()), 413, "body_too_large"),
         (api(&[("image", &large)]), 413, "body_too_large"),
@@ -211,7 +211,7 @@ async fn a_bad_upload_does_not_affect_others() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_empties() {
     let app = app_with(Options { queue: 1, ..Options::default() });
-    // On a busy machine the first photo may be done before the second one is looked at.
+    // On a busy machine the first photo may be done before the second one arrives.
     for attempt in 0..50 {
         let [one, other] = [1, 2].map(|shade| png(900, 900, [attempt, shade, 3]));
         let (first, second) =

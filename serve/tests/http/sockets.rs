@@ -83,7 +83,7 @@ async fn a_connection_above_the_limit_waits() {
     first.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     first.read_exact(&mut [0; 12]).await.unwrap();
     let early = timeout(Duration::from_millis(200), server.is_well()).await;
-    assert!(early.is_err(), "a second connection was served beside the first");
+    assert!(early.is_err(), "a second connection was served during the first");
     drop(first);
     assert!(server.is_well().await);
 }

@@ -18,7 +18,7 @@ const EPSILON: f32 = 1e-6;
 /// The operator set since which axes are an input.
 const AXES_ARE_AN_INPUT: i64 = 18;
 
-/// Where the blocks of a graph are looked for.
+/// A graph and the values between which its blocks are.
 pub(super) struct Blocks<'a> {
     /// The image.
     pub(super) input: &'a str,

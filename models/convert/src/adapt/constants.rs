@@ -10,7 +10,7 @@ use super::paths::attribute;
 const FLOAT: i32 = 1;
 const INT32: i32 = 6;
 const INT64: i32 = 7;
-/// The most nodes between a constant and its use.
+/// Maximum number of nodes between a constant and its use.
 const MAX_PATH: usize = 16;
 /// Operators that do not change the values of a list.
 const UNCHANGED: [&str; 6] = ["Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Flatten"];

@@ -35,7 +35,7 @@ const ELEMENTWISE: [&str; 22] = [
     "DequantizeLinear",
     "QuantizeLinear",
 ];
-/// The most nodes that are followed.
+/// Maximum number of nodes that are followed.
 const MAX_PATH: usize = 32;
 /// The axes of `[N,C,h,w]` in the order `[N,h,w,C]`.
 const CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
@@ -122,7 +122,7 @@ impl Network<'_> {
     }
 
     /// The axis order of a value: channels are last where a `Transpose` brought them there and only elementwise
-    /// operators follow. Where that is the last node it is left out.
+    /// operators follow. If that is the last node, it is dropped.
     pub(super) fn with_order(&self, value: &str) -> Grid {
         let mut at = value;
         for _ in 0..MAX_PATH {
