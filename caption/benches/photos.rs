@@ -27,7 +27,7 @@ const BATCH: usize = 8;
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
     let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) else {
-        eprintln!("left out: no trained model (SHOWTELL_TEST_MODEL names its folder)");
+        eprintln!("skipped: no trained model (SHOWTELL_TEST_MODEL names its folder)");
         return;
     };
     let options = CaptionerOptions {

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use common::program::report_left_out;
+use common::program::report_skipped_entries;
 use common::{Size, files};
 use models::decode::EXTENSIONS;
 use models::folder::{self, Problem};
@@ -26,7 +26,7 @@ pub(crate) struct Photo {
     problem: Option<String>,
 }
 
-/// Lists the photos: files as given, and all images below folders in the order of their names. Entries that are left out
+/// Lists the photos: files as given, and all images below folders in the order of their names. Entries that are skipped
 /// of folders are reported on stderr. A missing path, or an unreadable entry of a folder, is a photo that cannot be read.
 ///
 /// # Errors
@@ -39,7 +39,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Photo>> {
             continue;
         }
         let listing = folder::list(path, &[]);
-        report_left_out(path, &listing.left_out);
+        report_skipped_entries(path, &listing.skipped_entries);
         let is_empty = listing.files.is_empty() && listing.problems.is_empty();
         let nothing = is_empty.then(|| {
             let reason = format!("no photo in it ({})", EXTENSIONS.join(", "));

@@ -1,4 +1,4 @@
-//! Folders of photos for `caption`: files that are read, left out, or unreadable.
+//! Folders of photos for `caption`: files that are read, skipped, or unreadable.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 

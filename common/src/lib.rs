@@ -9,23 +9,23 @@ pub mod digest;
 mod error;
 pub mod files;
 mod grid;
-mod left_out;
 pub mod names;
 mod preprocess;
 pub mod program;
 pub mod quotes;
 mod rect;
 mod size;
+mod skipped_entries;
 pub mod text;
 mod view;
 
 pub use count::{Count, count};
 pub use error::{Error, Result, describe_io};
 pub use grid::{GridShape, sides};
-pub use left_out::LeftOut;
 pub use preprocess::{Preprocess, PreprocessError, Resize};
 pub use rect::Rect;
 pub use size::{ParseSizeError, Size};
+pub use skipped_entries::SkippedEntries;
 pub use view::View;
 
 #[doc(hidden)]

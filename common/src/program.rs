@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Command, Parser};
 use serde_json::json;
 
-use crate::{LeftOut, describe_io};
+use crate::{SkippedEntries, describe_io};
 
 /// A program and the prefix of its environment variables: each option `--some-option` may be given as the variable
 /// `PREFIX_SOME_OPTION`.
@@ -141,7 +141,7 @@ impl Program {
 }
 
 /// The names of the environment's variables. Addresses of services, which Kubernetes adds to each container
-/// (`SHOWTELL_PORT=tcp://10.0.0.1:80` for a service `showtell`), are left out.
+/// (`SHOWTELL_PORT=tcp://10.0.0.1:80` for a service `showtell`), are skipped.
 fn variable_names() -> impl Iterator<Item = OsString> {
     let is_service = |value: &OsString| value.as_encoded_bytes().starts_with(b"tcp://");
     std::env::vars_os().filter(move |(_, value)| !is_service(value)).map(|(name, _)| name)
@@ -172,9 +172,9 @@ pub fn warn(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Prints to standard error the entries that were left out of `file`, one reason per line.
-pub fn report_left_out(file: &Path, left_out: &LeftOut) {
-    for line in left_out.to_string().lines() {
+/// Prints to standard error the entries that were skipped of `file`, one reason per line.
+pub fn report_skipped_entries(file: &Path, skipped_entries: &SkippedEntries) {
+    for line in skipped_entries.to_string().lines() {
         warn(format_args!("{}: {line}", file.display()));
     }
 }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use common::LeftOut;
+use common::SkippedEntries;
 
 /// An error of captions, splits, vocabularies or scores. Each names its file and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +24,15 @@ pub enum Error {
     },
     /// A captions file contains no caption.
     #[error(
-        "{}: no caption in it{}{left_out}",
+        "{}: no caption in it{}{skipped_entries}",
         path.display(),
-        if left_out.is_empty() { "" } else { "\n" }
+        if skipped_entries.is_empty() { "" } else { "\n" }
     )]
     NoCaptions {
         /// The captions file.
         path: PathBuf,
-        /// The rows that were left out.
-        left_out: LeftOut,
+        /// The rows that were skipped.
+        skipped_entries: SkippedEntries,
     },
     /// The replacement of the captions was interrupted.
     #[error(

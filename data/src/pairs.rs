@@ -10,7 +10,7 @@ use crate::metrics::Item;
 use crate::tokens::{is_wordless, tokenize};
 use crate::{Error, Result};
 use common::names::normal;
-use common::{LeftOut, text};
+use common::{SkippedEntries, text};
 
 /// The most ids named in a message.
 const EXAMPLES: usize = 3;
@@ -24,17 +24,17 @@ pub type References = BTreeMap<String, Vec<String>>;
 /// The caption to score of each image.
 pub type Hypotheses = BTreeMap<String, String>;
 
-/// Reads `{"<id>": ["caption", …], …}`. Empty captions are left out.
+/// Reads `{"<id>": ["caption", …], …}`. Empty captions are skipped.
 ///
 /// # Errors
 /// Those of [`text::read`], and [`Error::Pairs`] with all problems of the file.
-pub fn read_references(path: &Path) -> Result<(References, LeftOut)> {
-    let mut left_out = LeftOut::default();
+pub fn read_references(path: &Path) -> Result<(References, SkippedEntries)> {
+    let mut skipped_entries = SkippedEntries::default();
     let references =
         read_each(path, "a JSON object with a list of captions for each id", |id, value| {
-            captions(id, value, &mut left_out)
+            captions(id, value, &mut skipped_entries)
         })?;
-    Ok((references, left_out))
+    Ok((references, skipped_entries))
 }
 
 /// Reads `{"<id>": "caption", …}`. A caption may be empty.
@@ -105,7 +105,11 @@ pub fn empty_captions<'a>(ids: impl IntoIterator<Item = &'a str>, items: &[Item]
     items.filter(|(_, item)| item.hypothesis.is_empty()).map(|(id, _)| id).collect()
 }
 
-fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String>, &'static str> {
+fn captions(
+    id: &str,
+    value: Value,
+    skipped_entries: &mut SkippedEntries,
+) -> Result<Vec<String>, &'static str> {
     let Value::Array(values) = value else { return Err("not a list of captions") };
     if values.is_empty() {
         return Err("no reference: the list is empty");
@@ -114,7 +118,7 @@ fn captions(id: &str, value: Value, left_out: &mut LeftOut) -> Result<Vec<String
     for value in values {
         match value {
             Value::String(caption) if is_wordless(&caption) => {
-                left_out.add("empty caption", id);
+                skipped_entries.add("empty caption", id);
             }
             Value::String(caption) => captions.push(caption),
             _ => return Err("caption is not a string"),
@@ -199,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn empty_references_are_left_out_and_counted() {
+    fn empty_references_are_skipped_entries_and_counted() {
         let (_folder, path) =
             file("\u{feff}{\"a\": [\"x\", \" \"],\r\n\"b\": [\"\", \"y\", \"\"]}");
-        let (references, left_out) = read_references(&path).unwrap();
+        let (references, skipped_entries) = read_references(&path).unwrap();
         let expected =
             [("a", "x"), ("b", "y")].map(|(id, of)| (id.to_owned(), vec![of.to_owned()]));
         assert_eq!(references, References::from(expected));
-        assert_eq!(left_out.to_string(), "3 left out: empty caption (a, b)");
+        assert_eq!(skipped_entries.to_string(), "3 skipped: empty caption (a, b)");
     }
 
     #[test]

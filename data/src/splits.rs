@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Captions, Error, Result};
 use common::names::normal;
-use common::{LeftOut, text};
+use common::{SkippedEntries, text};
 
 /// A split of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ pub enum Splits {
 pub struct Lists {
     /// By name in normal form C.
     by_name: HashMap<String, Split>,
-    left_out: LeftOut,
+    skipped_entries: SkippedEntries,
 }
 
 /// The folder of a captions file, in which its split lists are expected.
@@ -64,7 +64,7 @@ pub fn folder_of(captions: &Path) -> PathBuf {
 
 impl Splits {
     /// Reads the official lists in `folder` (at least train and dev); without lists the hash decides. Duplicate names in a
-    /// list are left out.
+    /// list are skipped.
     ///
     /// # Errors
     /// Those of [`text::read`], and [`Error::Splits`] if the folder or a list is missing, or two lists contain the same
@@ -102,35 +102,35 @@ impl Splits {
         }
     }
 
-    /// Entries of the lists that were left out.
+    /// Entries of the lists that were skipped.
     #[must_use]
-    pub fn left_out(&self) -> &LeftOut {
+    pub fn skipped_entries(&self) -> &SkippedEntries {
         match self {
-            Self::Official(lists) => &lists.left_out,
-            Self::Hashed => const { &LeftOut::new() },
+            Self::Official(lists) => &lists.skipped_entries,
+            Self::Hashed => const { &SkippedEntries::new() },
         }
     }
 
     /// Compares the official lists with the captions: listed images without captions, and images with captions that are in
     /// no list.
     #[must_use]
-    pub fn unmatched(&self, captions: &Captions) -> LeftOut {
-        let mut left_out = LeftOut::default();
-        let Self::Official(Lists { by_name, .. }) = self else { return left_out };
+    pub fn unmatched(&self, captions: &Captions) -> SkippedEntries {
+        let mut skipped_entries = SkippedEntries::default();
+        let Self::Official(Lists { by_name, .. }) = self else { return skipped_entries };
         let mut captioned = HashSet::new();
         for image in captions {
             let name = normal(&image.image);
             if !by_name.contains_key(&*name) {
-                left_out.add("image with captions that is in no split list", &image.image);
+                skipped_entries.add("image with captions that is in no split list", &image.image);
             }
             captioned.insert(name);
         }
         let mut names = by_name.keys().collect::<Vec<_>>();
         names.sort_unstable();
         for name in names.into_iter().filter(|name| !captioned.contains(name.as_str())) {
-            left_out.add("image of a split list that has no captions", name);
+            skipped_entries.add("image of a split list that has no captions", name);
         }
-        left_out
+        skipped_entries
     }
 }
 
@@ -142,11 +142,11 @@ impl Lists {
             let key = normal(name).into_owned();
             match names.insert(key.clone(), name) {
                 Some(before) if before == name => {
-                    self.left_out.add(format!("name that occurs twice in {list}"), name);
+                    self.skipped_entries.add(format!("name that occurs twice in {list}"), name);
                 }
                 Some(_) => {
                     let reason = format!("name that is also in {list} in another Unicode form");
-                    self.left_out.add(reason, name);
+                    self.skipped_entries.add(reason, name);
                 }
                 None => {}
             }
@@ -224,8 +224,8 @@ mod tests {
         for name in ["e\u{301}.jpg", "\u{e9}.jpg", "b.jpg"] {
             assert_eq!(splits.split_of(name), Some(Split::Train), "{name}");
         }
-        let said = "1 left out: name that occurs twice in Flickr_8k.trainImages.txt (b.jpg)";
-        assert_eq!(splits.left_out().to_string(), said);
+        let said = "1 skipped: name that occurs twice in Flickr_8k.trainImages.txt (b.jpg)";
+        assert_eq!(splits.skipped_entries().to_string(), said);
         assert_eq!(Splits::Hashed.split_of("e\u{301}.jpg"), Splits::Hashed.split_of("\u{e9}.jpg"));
 
         write("Flickr_8k.devImages.txt", "c.jpg\n\u{e9}.jpg\n".as_bytes());

@@ -57,7 +57,7 @@ proptest! {
                 }
                 let read = captions.iter().map(|of| of.captions.len()).sum::<usize>();
                 prop_assert_eq!(read, full.count());
-                prop_assert_eq!(read + captions.left_out().count(), rows.len());
+                prop_assert_eq!(read + captions.skipped_entries().count(), rows.len());
             }
             Err(error) => prop_assert!(full.count() == 0, "{error}"),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use common::LeftOut;
+use common::SkippedEntries;
 use common::program::warn;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -52,8 +52,8 @@ impl Progress {
     }
 
     /// Reports the skipped entries of a file or folder, one reason per line.
-    pub(crate) fn left_out(&self, of: &Path, left_out: &LeftOut) {
-        for line in left_out.to_string().lines() {
+    pub(crate) fn skipped_entries(&self, of: &Path, skipped_entries: &SkippedEntries) {
+        for line in skipped_entries.to_string().lines() {
             self.note(&format!("{}: {line}", of.display()));
         }
     }

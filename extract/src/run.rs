@@ -75,10 +75,10 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
 fn list(options: &Run, progress: &Progress) -> anyhow::Result<Listing> {
     let job = &options.job;
     let listing = images::list(&job.images, job.shard)?;
-    progress.left_out(&job.images, &listing.left_out);
+    progress.skipped_entries(&job.images, &listing.skipped_entries);
     if let Some(path) = &options.captions {
         let captions = Captions::read(path)?;
-        progress.left_out(path, captions.left_out());
+        progress.skipped_entries(path, captions.skipped_entries());
         images::report_captions(&listing.images, &captions, progress);
     }
     Ok(listing)
@@ -223,8 +223,8 @@ fn report(
 pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     let job = &options.job;
     let progress = Progress::new();
-    let Listing { images, skipped, left_out, .. } = images::list(&job.images, job.shard)?;
-    progress.left_out(&job.images, &left_out);
+    let Listing { images, skipped, skipped_entries, .. } = images::list(&job.images, job.shard)?;
+    progress.skipped_entries(&job.images, &skipped_entries);
     name_skipped(&skipped, &progress);
     let file = job.file();
     let mut encoder = open_encoder(job, &progress)?;

@@ -62,7 +62,7 @@ fn a_folder_with_all_kinds_of_entries() {
     assert_stderr(
         &outcome,
         &[
-            "Images: 1 left out: HEIC is not read; save it as JPEG or PNG (IMG_1.HEIC)",
+            "Images: 1 skipped: HEIC is not read; save it as JPEG or PNG (IMG_1.HEIC)",
             "(DSC_2.NEF)",
             "a compressed archive is not read; unpack it, or pack the photos as .tar (more.tar.gz)",
             "skipped: broken.tar: ",
@@ -129,7 +129,7 @@ fn links_and_names_in_archives() {
     assert_stderr(
         &outcome,
         &[
-            "a.tar: 1 left out: HEIC is not read",
+            "a.tar: 1 skipped: HEIC is not read",
             "two/gone.png: a link to two/nowhere.png, which is not there",
             "two/out.png: a link out of the archive",
             "two/root.png: a link out of the archive",
@@ -190,7 +190,7 @@ fn lists_are_read_as_text_and_their_quotes_are_checked() {
     assert_eq!(names(&workplace), ["a.png"]);
     assert_stderr(
         &outcome,
-        &["rows.csv: 3 left out: row without an image (line 3, line 4, line 5)"],
+        &["rows.csv: 3 skipped: row without an image (line 3, line 4, line 5)"],
     );
 
     for (name, text, part) in [
@@ -337,8 +337,8 @@ fn members_that_lead_out_or_are_not_files_are_counted() {
     assert_stderr(
         &outcome,
         &[
-            "2 left out: its name leads out of the archive (../up.jpg, a/../../b.jpg)",
-            "2 left out: not a regular file (pipe.jpg, device.heic)",
+            "2 skipped: its name leads out of the archive (../up.jpg, a/../../b.jpg)",
+            "2 skipped: not a regular file (pipe.jpg, device.heic)",
         ],
     );
     assert_eq!(names(&workplace), ["in.png"]);

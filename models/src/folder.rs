@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use common::LeftOut;
+use common::SkippedEntries;
 use common::names::one_line;
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
@@ -55,7 +55,7 @@ pub struct Listing {
     /// The selected files, sorted by name.
     pub files: Vec<PathBuf>,
     /// Files that seem to be photos and are not supported, by reason.
-    pub left_out: LeftOut,
+    pub skipped_entries: SkippedEntries,
     /// Entries that cannot be read.
     pub problems: Vec<Problem>,
 }
@@ -98,14 +98,15 @@ impl Listing {
         }
         let is_wanted = has_image_extension(path) || has_extension(path, others);
         let name = path.strip_prefix(folder).unwrap_or(path);
-        let mut leave_out = |why: String| self.left_out.add(why, one_line(&name.to_string_lossy()));
+        let mut leave_out =
+            |why: String| self.skipped_entries.add(why, one_line(&name.to_string_lossy()));
         if !is_file {
             if is_wanted || unread_kind(path).is_some() {
                 leave_out("not a regular file".to_owned());
             }
         } else if is_wanted {
             self.files.push(path.to_path_buf());
-        } else if let Some(reason) = left_out_for(path) {
+        } else if let Some(reason) = skipped_entries_for(path) {
             leave_out(reason);
         }
     }
@@ -113,7 +114,7 @@ impl Listing {
 
 /// The reason why a file that seems to be a photo is skipped; `None` for other files. Its bytes take precedence over its
 /// name.
-fn left_out_for(path: &Path) -> Option<String> {
+fn skipped_entries_for(path: &Path) -> Option<String> {
     let by_name = unread_kind(path);
     if by_name.is_none() && has_extension(path, &TEXT) {
         return None;
@@ -232,8 +233,8 @@ mod tests {
         UnixListener::bind(folder.path().join("h.png")).unwrap();
         let listing = list(folder.path(), &["tar"]);
         assert_eq!(names(folder.path(), &listing), ["a.JPG", "b.tar"]);
-        assert_eq!((listing.left_out.count(), listing.problems.len()), (6, 0));
-        let message = listing.left_out.to_string();
+        assert_eq!((listing.skipped_entries.count(), listing.problems.len()), (6, 0));
+        let message = listing.skipped_entries.to_string();
         for part in ["c.Cr3", "HEIC is not read; save it as JPEG or PNG (d.heif)", "more/e.JXL"] {
             assert!(message.contains(part), "no {part} in {message}");
         }
@@ -261,7 +262,7 @@ mod tests {
         ]);
         let listing = list(folder.path(), &[]);
         assert_eq!(names(folder.path(), &listing), ["._c.jpg", "._d.jpg", ".hidden/e.jpg"]);
-        assert!(listing.problems.is_empty() && listing.left_out.is_empty());
+        assert!(listing.problems.is_empty() && listing.skipped_entries.is_empty());
         let asked_for = folder.path().join("@eaDir");
         assert_eq!(list(&asked_for, &[]).files.len(), 1, "a folder that is named is listed");
         assert!(is_in_system_folder(Path::new("a/.Trash-0/b.jpg")));

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use common::{LeftOut, PreprocessError, quotes::QuoteError};
+use common::{PreprocessError, SkippedEntries, quotes::QuoteError};
 use tests::messages;
 
 fn path() -> PathBuf {
@@ -18,10 +18,10 @@ fn full_disk() -> io::Error {
     io::Error::from_raw_os_error(28)
 }
 
-fn left_out() -> LeftOut {
-    let mut left_out = LeftOut::default();
-    left_out.add("empty caption", "line 3");
-    left_out
+fn skipped_entries() -> SkippedEntries {
+    let mut skipped_entries = SkippedEntries::default();
+    skipped_entries.add("empty caption", "line 3");
+    skipped_entries
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn errors_of_data() {
     let pairs = vec![text("1 id without a caption: 4.jpg"), text("2 ids without references: 5, 6")];
     let errors = [
         Error::Captions { path: path(), line: 1, problem: text("no column `caption`") },
-        Error::NoCaptions { path: path(), left_out: left_out() },
-        Error::NoCaptions { path: path(), left_out: LeftOut::default() },
+        Error::NoCaptions { path: path(), skipped_entries: skipped_entries() },
+        Error::NoCaptions { path: path(), skipped_entries: SkippedEntries::default() },
         Error::Replaced { path: path(), replaced: PathBuf::from("data/captions.txt.old") },
         Error::Splits { path: path(), problem: text("`a.jpg` is in two lists") },
         Error::NoWords { captions: 25, min_count: 5 },
@@ -82,7 +82,7 @@ fn errors_of_captions() {
         import(ImportProblem::NoCaptions),
         import(entries(1)),
         import(entries(2)),
-        import(ImportProblem::Splits { left_out: left_out() }),
+        import(ImportProblem::Splits { skipped_entries: skipped_entries() }),
         Error::OtherCaptions { path: path() },
         scene(DrawError::NoMemory),
         scene(DrawError::NoOutline),

@@ -25,9 +25,9 @@ fn attention_of_words_for_objects_falls_on_these_objects() {
     command.arg("--json").arg("--model").arg(at("run")).arg("--encoder").arg(&encoder);
     let output = run(command.args(list.lines().map(|name| images.join(name)))).0;
     fs::write(at("captions.jsonl"), output).unwrap();
-    let (pointing, left_out) =
+    let (pointing, skipped_entries) =
         captions::scenes::score_attention(&at("objects.json"), &at("captions.jsonl")).unwrap();
-    assert!(left_out.is_empty(), "{left_out}");
+    assert!(skipped_entries.is_empty(), "{skipped_entries}");
     eprintln!("{pointing:?}");
     assert!(
         pointing.words >= 60 && pointing.words as f64 > 0.8 * pointing.named as f64,

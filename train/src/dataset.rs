@@ -16,7 +16,7 @@ use crate::Result;
 /// A caption to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caption {
-    /// Its words; the last one is [`END`], unless the caption was cut off.
+    /// Its words; the last one is [`END`], unless the caption was truncated.
     pub words: Vec<WordId>,
     /// The weight of its words in the loss.
     pub weight: f32,

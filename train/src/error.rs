@@ -198,7 +198,7 @@ pub enum Error {
     /// The page of a report cannot be rendered.
     #[error("the report: {0:#}")]
     Template(minijinja::Error),
-    /// CUDA was asked for and is not available.
+    /// CUDA was requested and is not available.
     #[error(
         "--device cuda: libtorch finds no CUDA device\n  \
          Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."

@@ -39,7 +39,7 @@ pub struct Evaluation {
     pub scores: Scores,
     /// The captions, in the order of the images.
     pub captioned: Vec<CaptionedImage>,
-    /// Number of captions that were cut off at the maximum length.
+    /// Number of captions that were truncated at the maximum length.
     pub unfinished: usize,
     /// Statistics of the captions.
     pub statistics: CaptionStatistics,

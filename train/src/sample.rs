@@ -18,7 +18,7 @@ pub(crate) struct SampleSize {
     pub(crate) max_length: usize,
 }
 
-/// The words of a caption; the last one is its end, unless it was cut off.
+/// The words of a caption; the last one is its end, unless it was truncated.
 type Words = Vec<WordId>;
 
 /// Samples captions for each image of `grids` `[N, cells, C]`.

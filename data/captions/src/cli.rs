@@ -54,7 +54,7 @@ pub(crate) enum Command {
         /// The data set.
         #[arg(value_name = "FILE")]
         data_set: PathBuf,
-        /// The folder for captions.txt, beside Images.
+        /// The folder of Images, for captions.txt.
         #[arg(long, value_name = "DIR", default_value = "data")]
         out: PathBuf,
     },

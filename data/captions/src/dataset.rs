@@ -77,7 +77,7 @@ fn replace_lists(
     Ok(removed)
 }
 
-/// Writes `content` to a temporary file beside `path` and syncs it.
+/// Writes `content` to a temporary file in the folder of `path` and syncs it.
 fn prepare(path: &Path, content: &[u8]) -> io::Result<AtomicWriteFile> {
     let mut file = AtomicWriteFile::open(path)?;
     file.write_all(content)?;

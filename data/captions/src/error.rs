@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use common::LeftOut;
+use common::SkippedEntries;
 use zip::result::ZipError;
 
 /// A data set that cannot be read or written.
@@ -102,10 +102,10 @@ pub enum ImportProblem {
         examples: Vec<String>,
     },
     /// No split has a known name.
-    #[error("no split in it has a known name (train, val, test)\n  {left_out}")]
+    #[error("no split in it has a known name (train, val, test)\n  {skipped_entries}")]
     Splits {
         /// The images without a known split.
-        left_out: LeftOut,
+        skipped_entries: SkippedEntries,
     },
 }
 

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use common::{LeftOut, files, text};
+use common::{SkippedEntries, files, text};
 use data::Captions;
 use data::splits::LISTS;
 use download::{Checksum, Progress, Source};
@@ -36,8 +36,8 @@ pub struct Fetched {
     pub photos: usize,
     /// Images with captions.
     pub captioned: usize,
-    /// Rows of captions that were left out, and photos of the split lists that the archive does not contain.
-    pub left_out: LeftOut,
+    /// Rows of captions that were skipped, and photos of the split lists that the archive does not contain.
+    pub skipped_entries: SkippedEntries,
 }
 
 impl Flickr8k {
@@ -88,11 +88,15 @@ impl Flickr8k {
         let captions = Captions::read(&tokens)?;
         let csv = captions.to_csv().map_err(common::Error::io(folder))?;
         dataset::replace(folder, &csv, &lists)?;
-        let mut left_out = captions.left_out().clone();
+        let mut skipped_entries = captions.skipped_entries().clone();
         for name in missing(&images, &listed)? {
-            left_out.add("photo of a split list that the archive does not contain", name);
+            skipped_entries.add("photo of a split list that the archive does not contain", name);
         }
-        Ok(Fetched { photos: photo_names(&images)?.len(), captioned: captions.len(), left_out })
+        Ok(Fetched {
+            photos: photo_names(&images)?.len(),
+            captioned: captions.len(),
+            skipped_entries,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use common::names::normal;
-use common::{LeftOut, text};
+use common::{SkippedEntries, text};
 use data::captions::CAPTIONS_FILE;
 use data::tokens::is_wordless;
 use data::{Captions, Split};
@@ -59,8 +59,8 @@ pub struct Imported {
     pub captions: usize,
     /// The number of images of each split; `None` if the data set has no splits.
     pub splits: Option<[(Split, usize); 3]>,
-    /// Entries that were left out.
-    pub left_out: LeftOut,
+    /// Entries that were skipped.
+    pub skipped_entries: SkippedEntries,
     /// Split lists of other captions, which were removed from the folder.
     pub removed_lists: Vec<&'static str>,
 }
@@ -105,13 +105,13 @@ pub fn import(path: &Path, folder: &Path) -> Result<Imported> {
     let refuse = |problem| Error::Import { path: path.to_path_buf(), problem };
     let data_set = serde_json::from_str::<DataSet>(&text::read(path)?)
         .map_err(|error| refuse(error.into()))?;
-    let mut left_out = LeftOut::default();
-    let data_set = unique_images(data_set, &mut left_out).map_err(refuse)?;
-    let (captions, splits) = captions_and_splits(data_set, &mut left_out);
+    let mut skipped_entries = SkippedEntries::default();
+    let data_set = unique_images(data_set, &mut skipped_entries).map_err(refuse)?;
+    let (captions, splits) = captions_and_splits(data_set, &mut skipped_entries);
     if captions.is_empty() {
         return Err(refuse(ImportProblem::NoCaptions));
     }
-    let lists = split_lists(&splits, &mut left_out).map_err(refuse)?;
+    let lists = split_lists(&splits, &mut skipped_entries).map_err(refuse)?;
     let csv = captions.to_csv().map_err(common::Error::io(&folder.join(CAPTIONS_FILE)))?;
     let contents =
         lists.iter().flatten().map(|(split, names)| (*split, names.concat().into_bytes()));
@@ -120,14 +120,17 @@ pub fn import(path: &Path, folder: &Path) -> Result<Imported> {
         images: captions.len(),
         captions: captions.iter().map(|image| image.captions.len()).sum(),
         splits: lists.map(|lists| lists.map(|(split, names)| (split, names.len()))),
-        left_out,
+        skipped_entries,
         removed_lists,
     })
 }
 
 /// Refuses images that share an id or a file name, and names that do not fit on a line. An exact duplicate of an image is
-/// left out, but not its captions.
-fn unique_images(data_set: DataSet, left_out: &mut LeftOut) -> Result<DataSet, ImportProblem> {
+/// skipped, but not its captions.
+fn unique_images(
+    data_set: DataSet,
+    skipped_entries: &mut SkippedEntries,
+) -> Result<DataSet, ImportProblem> {
     let (mut names, mut ids) = (HashMap::new(), HashMap::new());
     let (mut images, mut problems) = (Vec::<Image>::new(), Vec::new());
     for mut image in data_set.images {
@@ -146,7 +149,7 @@ fn unique_images(data_set: DataSet, left_out: &mut LeftOut) -> Result<DataSet, I
         }
         let before = &mut images[same_name.min(same_id)];
         if same_name == same_id && before.id == image.id && before.split == image.split {
-            left_out.note("image that occurs again, taken with all its captions", &path);
+            skipped_entries.note("image that occurs again, taken with all its captions", &path);
             before.sentences.append(&mut image.sentences);
         } else if same_name < at {
             problems.push(format!("two images with the file name `{path}`"));
@@ -166,9 +169,9 @@ fn unique_images(data_set: DataSet, left_out: &mut LeftOut) -> Result<DataSet, I
 /// The captions of all images, and the split of each image that has captions.
 fn captions_and_splits(
     data_set: DataSet,
-    left_out: &mut LeftOut,
+    skipped_entries: &mut SkippedEntries,
 ) -> (Captions, Vec<(String, ImageSplit)>) {
-    let mut by_id = captions_by_id(data_set.annotations, left_out);
+    let mut by_id = captions_by_id(data_set.annotations, skipped_entries);
     let (mut captions, mut splits) = (Captions::default(), Vec::new());
     for image in data_set.images {
         let name = image.path();
@@ -176,7 +179,7 @@ fn captions_and_splits(
         let annotated = image.id.and_then(|id| by_id.remove(&id)).unwrap_or_default();
         for caption in own.chain(annotated).map(|caption| one_line(&caption)) {
             if is_wordless(&caption) {
-                left_out.add("empty caption", &name);
+                skipped_entries.add("empty caption", &name);
             } else {
                 captions.add(&name, &caption);
             }
@@ -184,21 +187,22 @@ fn captions_and_splits(
         if captions.get(&name).is_some() {
             splits.push((name, image.split()));
         } else {
-            left_out.add("image without captions", &name);
+            skipped_entries.add("image without captions", &name);
         }
     }
     for (id, captions) in by_id {
         for _ in captions {
-            left_out.add("annotation of an image that is not there", format!("image_id {id}"));
+            skipped_entries
+                .add("annotation of an image that is not there", format!("image_id {id}"));
         }
     }
     (captions, splits)
 }
 
-/// The captions of each image id. Exact duplicates of annotations are left out.
+/// The captions of each image id. Exact duplicates of annotations are skipped.
 fn captions_by_id(
     annotations: Vec<Annotation>,
-    left_out: &mut LeftOut,
+    skipped_entries: &mut SkippedEntries,
 ) -> BTreeMap<u64, Vec<String>> {
     let mut by_id = BTreeMap::<_, Vec<_>>::new();
     let mut seen = HashSet::new();
@@ -207,7 +211,7 @@ fn captions_by_id(
         if is_new {
             by_id.entry(image_id).or_default().push(caption);
         } else {
-            left_out.add("annotation that occurs again", format!("image_id {image_id}"));
+            skipped_entries.add("annotation that occurs again", format!("image_id {image_id}"));
         }
     }
     by_id
@@ -216,7 +220,7 @@ fn captions_by_id(
 /// The lines of each split list; `None` if no image has a split.
 fn split_lists(
     splits: &[(String, ImageSplit)],
-    left_out: &mut LeftOut,
+    skipped_entries: &mut SkippedEntries,
 ) -> Result<Option<Lists>, ImportProblem> {
     if splits.iter().all(|(_, split)| matches!(split, ImageSplit::None)) {
         return Ok(None);
@@ -225,9 +229,12 @@ fn split_lists(
         match split {
             ImageSplit::Known(_) => {}
             ImageSplit::Unknown(split) => {
-                left_out.add(format!("from all split lists, because its split is `{split}`"), name);
+                skipped_entries
+                    .add(format!("from all split lists, because its split is `{split}`"), name);
             }
-            ImageSplit::None => left_out.add("from all split lists, because it has no split", name),
+            ImageSplit::None => {
+                skipped_entries.add("from all split lists, because it has no split", name);
+            }
         }
     }
     let lists = [Split::Train, Split::Dev, Split::Test].map(|split| {
@@ -237,7 +244,7 @@ fn split_lists(
         (split, names.map(|(name, _)| format!("{name}\n")).collect())
     });
     if lists.iter().all(|(_, list): &(_, Vec<_>)| list.is_empty()) {
-        return Err(ImportProblem::Splits { left_out: left_out.clone() });
+        return Err(ImportProblem::Splits { skipped_entries: skipped_entries.clone() });
     }
     Ok(Some(lists))
 }

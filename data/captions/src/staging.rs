@@ -8,7 +8,7 @@ use common::Error;
 
 use crate::Result;
 
-/// Files that are written beside a folder, synced together, and moved into it.
+/// Files that are written into a temporary folder, synced together, and moved into it.
 ///
 /// After an error, a kill or a power loss each file of the folder is either the old or the whole new one. If the folder
 /// did not exist, it appears with all its files.
@@ -21,7 +21,7 @@ pub(crate) struct Staging {
 
 #[expect(clippy::disallowed_methods, reason = "one call syncs all files before they are moved")]
 impl Staging {
-    /// Begins with no files, in `NAME.part` beside `folder`.
+    /// Begins with no files, in `NAME.part` in the parent folder of `folder`.
     ///
     /// # Errors
     /// If that cannot be created.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use captions::flickr8k::{Fetched, Flickr8k};
-use common::{LeftOut, digest};
+use common::{SkippedEntries, digest};
 use data::{Captions, Split, Splits};
 use download::{Checksum, Source};
 use tests::answers::{Answers, whole};
@@ -70,7 +70,7 @@ fn the_archives_become_a_data_set() {
     let (texts, photos) = (texts("Flickr8k.token.txt"), photos());
     let files: [(&str, &[u8]); 2] = [("texts.zip", &texts), ("photos.zip", &photos)];
     let (found, asked) = fetch(folder.path(), &files, 0..2);
-    let all = Fetched { photos: 3, captioned: 2, left_out: LeftOut::default() };
+    let all = Fetched { photos: 3, captioned: 2, skipped_entries: SkippedEntries::default() };
     assert_eq!(found.unwrap(), all);
     assert_eq!(asked.len(), 2);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
@@ -119,8 +119,12 @@ fn photos_that_the_archive_lacks_are_named() {
     let photos = archive(&[("Flicker8k_Dataset/a.jpg", "photo a")]);
     let (found, _) = fetch(folder.path(), &[("texts.zip", &texts), ("photos.zip", &photos)], 0..2);
     let found = found.unwrap();
-    assert_eq!((found.photos, found.left_out.count()), (1, 2));
-    assert!(found.left_out.to_string().contains("(b.jpg, c.jpg)"), "{}", found.left_out);
+    assert_eq!((found.photos, found.skipped_entries.count()), (1, 2));
+    assert!(
+        found.skipped_entries.to_string().contains("(b.jpg, c.jpg)"),
+        "{}",
+        found.skipped_entries
+    );
 }
 
 /// Captions and lists of another data set are removed.

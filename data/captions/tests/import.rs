@@ -76,9 +76,9 @@ fn cocos_annotations_contain_captions() {
     let said =
         import(folder.path(), &json!({ "images": images, "annotations": annotations })).unwrap();
     assert!(said.contains("1 images with 2 captions"), "{said}");
-    assert!(said.contains("1 left out: image without captions (b.jpg)"), "{said}");
-    assert!(said.contains("1 left out: annotation that occurs again (image_id 7)"), "{said}");
-    let said_of_9 = "1 left out: annotation of an image that is not there (image_id 9)";
+    assert!(said.contains("1 skipped: image without captions (b.jpg)"), "{said}");
+    assert!(said.contains("1 skipped: annotation that occurs again (image_id 7)"), "{said}");
+    let said_of_9 = "1 skipped: annotation of an image that is not there (image_id 9)";
     assert!(said.contains(said_of_9), "{said}");
     let (captions, splits) = read(folder.path());
     assert_eq!(captions.get("a.jpg").unwrap(), ["A dog.", "The dog runs"]);
@@ -157,13 +157,13 @@ fn images_that_share_an_id_or_a_name_are_refused() {
 }
 
 #[test]
-fn empty_captions_are_left_out_and_counted() {
+fn empty_captions_are_skipped_entries_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let images = [image("a.jpg", "train", &["", " A dog "]), image("b.jpg", "train", &["\n"])];
     let said = import(folder.path(), &json!({ "images": images })).unwrap();
     assert!(said.contains("1 images with 1 captions"), "{said}");
-    assert!(said.contains("2 left out: empty caption (a.jpg, b.jpg)"), "{said}");
-    assert!(said.contains("1 left out: image without captions (b.jpg)"), "{said}");
+    assert!(said.contains("2 skipped: empty caption (a.jpg, b.jpg)"), "{said}");
+    assert!(said.contains("1 skipped: image without captions (b.jpg)"), "{said}");
     assert_eq!(read(folder.path()).0.get("a.jpg").unwrap(), ["A dog"]);
 }
 

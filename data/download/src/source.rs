@@ -39,7 +39,7 @@ impl Source {
 
     /// Fetches the file to `path`, unless it is already there.
     ///
-    /// Until it is complete and its checksum is verified it lies beside `path`, as `NAME.part`. After an error, a kill
+    /// Until it is complete and its checksum is verified it is `NAME.part` in the same folder. After an error, a kill
     /// or a power loss the next call resumes there.
     ///
     /// # Errors

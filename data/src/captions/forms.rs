@@ -55,7 +55,9 @@ fn read_csv(text: &str, path: &Path) -> Result<Captions> {
                 return Err(problem(path, line, found));
             }
             ["", ""] => {
-                captions.left_out.add("row without image and caption", format!("line {line}"));
+                captions
+                    .skipped_entries
+                    .add("row without image and caption", format!("line {line}"));
             }
             ["", _] => return Err(problem(path, line, "a caption without an image".to_owned())),
             [image, caption] => captions.add_row(image, caption, line),
@@ -134,20 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_a_caption_are_left_out_and_counted() {
+    fn rows_without_a_caption_are_skipped_entries_and_counted() {
         for text in [
             "image,caption\na.jpg,\nb.jpg,\" \"\na.jpg,one\n",
             "a.jpg#0\t\nb.jpg#0\t  \na.jpg#1\tone\n",
         ] {
             let captions = read(text).unwrap();
-            assert_eq!((captions.len(), captions.left_out().count()), (1, 2));
+            assert_eq!((captions.len(), captions.skipped_entries().count()), (1, 2));
             assert!(
-                captions.left_out().to_string().starts_with("2 left out: empty caption (line ")
+                captions
+                    .skipped_entries()
+                    .to_string()
+                    .starts_with("2 skipped: empty caption (line ")
             );
         }
         let blank = read("image,caption\n\n\n,\na.jpg,one\n").unwrap();
-        let said = "1 left out: row without image and caption (line 4)";
-        assert_eq!(blank.left_out().to_string(), said);
+        let said = "1 skipped: row without image and caption (line 4)";
+        assert_eq!(blank.skipped_entries().to_string(), said);
         let none = read("image,caption\na.jpg,\n").unwrap_err().to_string();
         assert!(none.contains("no caption in it") && none.contains("line 2"), "{none}");
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::tokens::is_wordless;
 use crate::{Error, Result};
 use common::names::normal;
-use common::{LeftOut, text};
+use common::{SkippedEntries, text};
 
 /// The name of the captions file of a data set.
 pub const CAPTIONS_FILE: &str = "captions.txt";
@@ -33,12 +33,12 @@ pub struct Captions {
     images: Vec<CaptionedImage>,
     /// By name in normal form C.
     index: HashMap<String, usize>,
-    left_out: LeftOut,
+    skipped_entries: SkippedEntries,
 }
 
 impl Captions {
     /// Reads a captions file of either form, told apart by its first line that is not blank. Rows without a caption
-    /// are left out and counted.
+    /// are skipped and counted.
     ///
     /// # Errors
     /// Those of [`text::read`], [`Error::Captions`] with the line that is of neither form, [`Error::NoCaptions`],
@@ -51,16 +51,16 @@ impl Captions {
         let text = text::read(path)?;
         let captions = forms::read(&text, path)?;
         if captions.images.is_empty() {
-            let left_out = captions.left_out;
-            return Err(Error::NoCaptions { path: path.to_path_buf(), left_out });
+            let skipped_entries = captions.skipped_entries;
+            return Err(Error::NoCaptions { path: path.to_path_buf(), skipped_entries });
         }
         Ok(captions)
     }
 
-    /// Rows that were left out, and remarks on images whose name occurs in several Unicode forms.
+    /// Rows that were skipped, and remarks on images whose name occurs in several Unicode forms.
     #[must_use]
-    pub fn left_out(&self) -> &LeftOut {
-        &self.left_out
+    pub fn skipped_entries(&self) -> &SkippedEntries {
+        &self.skipped_entries
     }
 
     /// The images with their captions.
@@ -109,15 +109,15 @@ impl Captions {
         });
         if self.images[at].image != image {
             let remark = "name in another Unicode form than before: the same image";
-            self.left_out.note(remark, image);
+            self.skipped_entries.note(remark, image);
         }
         self.images[at].captions.push(caption.to_owned());
     }
 
-    /// Adds the caption of a row; a row without a caption is left out.
+    /// Adds the caption of a row; a row without a caption is skipped.
     fn add_row(&mut self, image: &str, caption: &str, line: u64) {
         if is_wordless(caption) {
-            self.left_out.add("empty caption", format!("line {line}"));
+            self.skipped_entries.add("empty caption", format!("line {line}"));
         } else {
             self.add(image, caption);
         }
@@ -176,8 +176,8 @@ mod tests {
             for name in ["ma\u{301}.jpg", "m\u{e1}.jpg"] {
                 assert_eq!(captions.get(name).unwrap(), ["one", "two"]);
             }
-            assert_eq!(captions.left_out().count(), 0);
-            assert!(captions.left_out().to_string().contains("m\u{e1}.jpg"));
+            assert_eq!(captions.skipped_entries().count(), 0);
+            assert!(captions.skipped_entries().to_string().contains("m\u{e1}.jpg"));
         }
     }
 }

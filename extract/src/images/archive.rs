@@ -187,14 +187,14 @@ impl Members {
             if has_image_extension(&name) || unread_kind(&name).is_some() {
                 let reason =
                     if is_other { NOT_REGULAR } else { "its name leads out of the archive" };
-                listing.left_out.add(reason, one_line(&name.to_string_lossy()));
+                listing.skipped_entries.add(reason, one_line(&name.to_string_lossy()));
             }
             return Ok(());
         };
         if has_image_extension(&name) {
             self.images.push((name, key.clone()));
         } else if let Some(kind) = unread_kind(&name) {
-            listing.left_out.add(unread(kind), one_line(&name.to_string_lossy()));
+            listing.skipped_entries.add(unread(kind), one_line(&name.to_string_lossy()));
         }
         self.found.insert(key, what);
         Ok(())

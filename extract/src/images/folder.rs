@@ -10,13 +10,13 @@ use super::{Listing, Location, archive};
 
 /// Adds the images in `folder`, named by their paths there.
 pub(super) fn read(folder: &Path, listing: &mut Listing) {
-    let folder::Listing { files, left_out, problems } =
+    let folder::Listing { files, skipped_entries, problems } =
         folder::list(folder, &archive::extensions());
-    listing.left_out.extend(left_out);
+    listing.skipped_entries.extend(skipped_entries);
     for path in files {
         let name = path.strip_prefix(folder).unwrap_or(&path);
         if archive::is_compressed(name) {
-            listing.left_out.add(archive::COMPRESSED, one_line(&name.to_string_lossy()));
+            listing.skipped_entries.add(archive::COMPRESSED, one_line(&name.to_string_lossy()));
             continue;
         }
         match name.to_str() {

@@ -70,7 +70,7 @@ fn csv(path: &Path, text: &str, listing: &mut Listing) -> anyhow::Result<Lines> 
         let (name, path) = (field(names), field(paths));
         if name.trim().is_empty() || path.trim().is_empty() {
             let line = record.position().map_or(0, csv::Position::line);
-            listing.left_out.add("row without an image", format!("line {line}"));
+            listing.skipped_entries.add("row without an image", format!("line {line}"));
         } else {
             lines.push((name.to_owned(), path.to_owned()));
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
-use common::LeftOut;
+use common::SkippedEntries;
 use common::names::{normal, note_on_folders, one_line};
 use data::Captions;
 use features::{MAX_NAME_BYTES, Shard, Source, Stamp};
@@ -128,7 +128,7 @@ pub(crate) struct Listing {
     /// Entries that are not encoded, with the reason.
     pub(crate) skipped: Vec<Skipped>,
     /// Files of unsupported formats, and rows of a list without a name.
-    pub(crate) left_out: LeftOut,
+    pub(crate) skipped_entries: SkippedEntries,
     /// The number of skipped entries that could not be read. They may contain photos that are not listed.
     pub(crate) missed: usize,
     shard: Option<Shard>,
@@ -232,8 +232,8 @@ pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listin
 /// The skipped entries, one per line, for a source without images.
 fn rest(listing: &Listing) -> String {
     let skipped = listing.skipped.iter().map(|of| format!("skipped: {}: {}", of.image, of.reason));
-    let left_out = listing.left_out.to_string();
-    let lines = skipped.chain(left_out.lines().map(str::to_owned));
+    let skipped_entries = listing.skipped_entries.to_string();
+    let lines = skipped.chain(skipped_entries.lines().map(str::to_owned));
     lines.take(NAMED).fold(String::new(), |text, line| text + "\n  " + &one_line(&line))
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use common::program::{report_left_out, warn};
+use common::program::{report_skipped_entries, warn};
 use data::splits::folder_of;
 use data::{Captions, Splits};
 use features::{FeatureStore, shards_of};
@@ -32,12 +32,13 @@ impl DataPaths {
         })
     }
 
-    /// The paths of a run, unless others are named. Split lists beside the captions of the run are looked for beside the
-    /// named captions.
+    /// The paths of a run, unless others are named. Split lists that were in the folder of the captions are searched in
+    /// that of the named captions.
     pub(crate) fn of_run(config: &RunConfig, named: &DataArgs) -> anyhow::Result<Self> {
-        let beside = config.splits.folder == folder_of(&config.captions);
+        let with_captions = config.splits.folder == folder_of(&config.captions);
         let captions = absolute(named.captions.as_deref().unwrap_or(&config.captions))?;
-        let splits = if beside { folder_of(&captions) } else { config.splits.folder.clone() };
+        let splits =
+            if with_captions { folder_of(&captions) } else { config.splits.folder.clone() };
         Ok(Self {
             splits: absolute(named.splits.as_deref().unwrap_or(&splits))?,
             store: absolute(named.store.as_deref().unwrap_or(&config.store))?,
@@ -53,10 +54,10 @@ impl DataPaths {
             self.captions.display()
         );
         let captions = Captions::read(&self.captions)?;
-        report_left_out(&self.captions, captions.left_out());
+        report_skipped_entries(&self.captions, captions.skipped_entries());
         let splits = Splits::find(&self.splits)?;
-        report_left_out(&self.splits, splits.left_out());
-        report_left_out(&self.splits, &splits.unmatched(&captions));
+        report_skipped_entries(&self.splits, splits.skipped_entries());
+        report_skipped_entries(&self.splits, &splits.unmatched(&captions));
         Ok(DataSet { captions, splits, store: open_store(&self.store)? })
     }
 }

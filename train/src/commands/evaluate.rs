@@ -88,7 +88,7 @@ fn report(
         search.beam
     ));
     warn(format_args!(
-        "{} of {} captions were cut off at {} words",
+        "{} of {} captions were truncated at {} words",
         evaluation.unfinished,
         evaluation.captioned.len(),
         search.max_length
@@ -107,7 +107,7 @@ struct Report {
     #[serde(flatten)]
     scores: Scores,
     images: usize,
-    /// Number of captions that were cut off at the maximum length.
+    /// Number of captions that were truncated at the maximum length.
     unfinished: usize,
     #[serde(rename = "health")]
     statistics: CaptionStatistics,

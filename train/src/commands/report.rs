@@ -42,8 +42,8 @@ fn write(
         warn(format_args!("the page has no photos; name their folder with --images"));
     }
     let page = render(runs, images, photos)?;
-    if !page.left_out.is_empty() {
-        warn(format_args!("{}\n  Name their folder with --images.", page.left_out));
+    if !page.skipped_entries.is_empty() {
+        warn(format_args!("{}\n  Name their folder with --images.", page.skipped_entries));
     }
     let out = options.out.clone().unwrap_or_else(|| options.runs[0].join("report.html"));
     files::replace(&out, page.html.as_bytes()).with_context(|| out.display().to_string())?;

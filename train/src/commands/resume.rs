@@ -20,24 +20,24 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
         folder.path().display()
     );
     let file = options.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
-    let mut asked = config.clone();
-    asked.recipe = options.recipe.or(file.recipe()).unwrap_or(config.recipe);
-    asked.network = file.apply("network", config.network)?;
-    asked.network.channels = config.network.channels;
-    asked.network.vocabulary = config.network.vocabulary;
+    let mut requested = config.clone();
+    requested.recipe = options.recipe.or(file.recipe()).unwrap_or(config.recipe);
+    requested.network = file.apply("network", config.network)?;
+    requested.network.channels = config.network.channels;
+    requested.network.vocabulary = config.network.vocabulary;
     let training = file.apply("training", config.training.clone())?;
-    asked.training = options.train.training.apply(training)?;
-    asked.search = file.apply("search", config.search)?;
-    asked.data_licence = options.data_licence.clone().or(asked.data_licence);
-    let mut differences = settings_that_differ(&config, &asked)?;
-    if let Some(asked) = options.min_count {
+    requested.training = options.train.training.apply(training)?;
+    requested.search = file.apply("search", config.search)?;
+    requested.data_licence = options.data_licence.clone().or(requested.data_licence);
+    let mut differences = settings_that_differ(&config, &requested)?;
+    if let Some(requested) = options.min_count {
         let found = Vocabulary::load(&folder.vocabulary())?.min_count();
-        if found != asked as usize {
-            differences.push(format!("min_count is {found}, not {asked}"));
+        if found != requested as usize {
+            differences.push(format!("min_count is {found}, not {requested}"));
         }
     }
     refuse(folder.path(), &differences)?;
-    with_data_of_run(folder, asked, &options.train.data)
+    with_data_of_run(folder, requested, &options.train.data)
 }
 
 /// Prepares a run of `train refine` to be resumed.
@@ -54,19 +54,19 @@ pub(super) fn refine(
     };
     let mut refinement = options.refinement.apply(refinement.clone())?;
     refinement.from = absolute(&refinement.from)?;
-    let asked = RunConfig {
+    let requested = RunConfig {
         refinement: Some(refinement),
         training: options.train.training.apply(config.training.clone())?,
         ..config.clone()
     };
-    refuse(folder.path(), &settings_that_differ(&config, &asked)?)?;
-    with_data_of_run(folder, asked, &options.train.data)
+    refuse(folder.path(), &settings_that_differ(&config, &requested)?)?;
+    with_data_of_run(folder, requested, &options.train.data)
 }
 
 /// The settings that differ from those of the run, except the number of epochs.
-fn settings_that_differ(run: &RunConfig, asked: &RunConfig) -> anyhow::Result<Vec<String>> {
-    let training = Training { epochs: run.training.epochs, ..asked.training.clone() };
-    Ok(differences(run, &RunConfig { training, ..asked.clone() })?)
+fn settings_that_differ(run: &RunConfig, requested: &RunConfig) -> anyhow::Result<Vec<String>> {
+    let training = Training { epochs: run.training.epochs, ..requested.training.clone() };
+    Ok(differences(run, &RunConfig { training, ..requested.clone() })?)
 }
 
 fn refuse(run: &Path, differences: &[String]) -> anyhow::Result<()> {

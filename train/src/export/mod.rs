@@ -48,7 +48,7 @@ pub fn export(folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
 /// Writes the graphs and the manifest of a run into a folder, which need not be that of the run.
 ///
 /// # Errors
-/// [`Error::Torch`] if a weight cannot be read, and [`Error::Io`].
+/// [`Error::Torch`] if a weight cannot be read, and [`Error::File`].
 pub fn write(run: &TrainedRun, folder: &RunFolder, options: &ExportOptions) -> Result<Manifest> {
     let cells = run.config.encoder.grid.cells();
     let write = |file: &str, graph: Graph| {

@@ -50,7 +50,7 @@ impl EarlyStopping {
             return if better || progress.epoch == 0 { Verdict::Best } else { Verdict::NotBetter };
         };
         let open = validation.evaluation.statistics.unfinished;
-        let shares = completion.unfinished(validation.cut_off_share(), open);
+        let shares = completion.unfinished(validation.truncated_share(), open);
         match better {
             false => Verdict::NotBetter,
             true if shares.are_small() => Verdict::Best,
@@ -63,14 +63,14 @@ impl EarlyStopping {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct UnfinishedShares {
     /// Cut off at the maximum length.
-    pub(super) cut_off: f64,
+    pub(super) truncated: f64,
     /// Ending in a word that does not end an English caption, beyond the share of such references.
     pub(super) open: f64,
 }
 
 impl UnfinishedShares {
     fn are_small(self) -> bool {
-        self.cut_off + self.open <= MAX_UNFINISHED
+        self.truncated + self.open <= MAX_UNFINISHED
     }
 }
 
@@ -101,8 +101,8 @@ impl Completion {
     /// The shares of unfinished captions, where the share `open` ends in a word that does not end an English caption.
     /// Such words count only as far as they are more frequent than at the end of references: in another language they
     /// may end a caption.
-    fn unfinished(&self, cut_off: f64, open: f64) -> UnfinishedShares {
-        UnfinishedShares { cut_off, open: (open - self.open_references).max(0.0) }
+    fn unfinished(&self, truncated: f64, open: f64) -> UnfinishedShares {
+        UnfinishedShares { truncated, open: (open - self.open_references).max(0.0) }
     }
 }
 
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn words_that_end_references_do_not_make_a_caption_unfinished() {
-        let is_within = |references: f64, cut_off, open| {
+        let is_within = |references: f64, truncated, open| {
             let completion = Completion { open_references: references };
-            completion.unfinished(cut_off, open).are_small()
+            completion.unfinished(truncated, open).are_small()
         };
         assert!(is_within(0.0, 0.01, 0.01));
         assert!(!is_within(0.0, 0.0, 0.03) && !is_within(0.0, 0.03, 0.0));
@@ -147,7 +147,7 @@ mod tests {
         let refinement = || Some(Completion { open_references: 0.0 });
         assert_eq!(judge(None, 1), Verdict::Best);
         assert_eq!(judge(refinement(), 0), Verdict::Best);
-        let shares = UnfinishedShares { cut_off: 1.0, open: 0.0 };
+        let shares = UnfinishedShares { truncated: 1.0, open: 0.0 };
         assert_eq!(judge(refinement(), 1), Verdict::Unfinished(shares));
     }
 

@@ -27,7 +27,7 @@ pub(super) struct EpochRecord {
     captions_per_second: f64,
     train_seconds: f64,
     evaluate_seconds: f64,
-    /// Number of dev captions that were cut off at the maximum length.
+    /// Number of dev captions that were truncated at the maximum length.
     unfinished: usize,
     #[serde(rename = "health")]
     statistics: CaptionStatistics,
@@ -84,9 +84,9 @@ fn describe(verdict: Verdict) -> String {
     match verdict {
         Verdict::Best => ", best so far".to_owned(),
         Verdict::NotBetter => String::new(),
-        Verdict::Unfinished(UnfinishedShares { cut_off, open }) => format!(
-            ", not the best: {:.1} % of the captions are cut off and {:.1} % end in an open word; {:.0} % may",
-            100.0 * cut_off,
+        Verdict::Unfinished(UnfinishedShares { truncated, open }) => format!(
+            ", not the best: {:.1} % of the captions are truncated and {:.1} % end in an open word; {:.0} % may",
+            100.0 * truncated,
             100.0 * open,
             100.0 * MAX_UNFINISHED
         ),
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_better_epoch_that_is_refused_says_why() {
-        let shares = UnfinishedShares { cut_off: 0.03, open: 0.004 };
+        let shares = UnfinishedShares { truncated: 0.03, open: 0.004 };
         assert_eq!(
             describe(Verdict::Unfinished(shares)),
-            ", not the best: 3.0 % of the captions are cut off and 0.4 % end in an open word; 2 % may"
+            ", not the best: 3.0 % of the captions are truncated and 0.4 % end in an open word; 2 % may"
         );
     }
 }

@@ -37,8 +37,8 @@ impl Validation {
         self.evaluation.scores.cider()
     }
 
-    /// The share of generated captions that were cut off at the maximum length.
-    pub(super) fn cut_off_share(&self) -> f64 {
+    /// The share of generated captions that were truncated at the maximum length.
+    pub(super) fn truncated_share(&self) -> f64 {
         let Evaluation { unfinished, captioned, .. } = &self.evaluation;
         *unfinished as f64 / captioned.len().max(1) as f64
     }

@@ -51,7 +51,7 @@ impl ForwardPass {
     }
 
     /// The log-probabilities `[rows, V]` of a loss. Sampled words come from those that can be sampled: were the others
-    /// not left out, the probability that a reward takes from a word could go to them, where no reward would ever take
+    /// not excluded, the probability that a reward takes from a word could go to them, where no reward would ever take
     /// it back.
     pub(super) fn renormalize(&self, log_probabilities: Tensor) -> Tensor {
         match self.support {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::{LeftOut, Size, describe_io, files};
+use common::{Size, SkippedEntries, describe_io, files};
 use serde::Serialize;
 
 use crate::dataset::ScoredImage;
@@ -91,11 +91,11 @@ impl Photos<'_> {
     }
 
     /// The photos that could not be read.
-    pub(super) fn left_out(self) -> LeftOut {
-        let mut left_out = LeftOut::default();
+    pub(super) fn skipped_entries(self) -> SkippedEntries {
+        let mut skipped_entries = SkippedEntries::default();
         for (image, reason) in self.missing {
-            left_out.add(reason, image);
+            skipped_entries.add(reason, image);
         }
-        left_out
+        skipped_entries
     }
 }

@@ -6,7 +6,7 @@ mod example;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{LeftOut, text};
+use common::{SkippedEntries, text};
 use data::metrics::bootstrap::Bootstrap;
 use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{NAMES, PROTOCOL, Sums};
@@ -113,11 +113,11 @@ pub struct Report {
     /// The page.
     pub html: String,
     /// Photos that could not be read.
-    pub left_out: LeftOut,
+    pub skipped_entries: SkippedEntries,
 }
 
 /// Renders the page of runs that captioned the same `images`; the captions of the first one are shown. Photos are read
-/// from the folder `photos`, if given; those that cannot be read are left out.
+/// from the folder `photos`, if given; those that cannot be read are skipped.
 ///
 /// # Errors
 /// [`Error::NoReport`] without a run, and [`Error::Template`].
@@ -128,7 +128,7 @@ pub fn render(
 ) -> Result<Report> {
     let mut photos = Photos { folder: photos, missing: BTreeMap::new() };
     let html = fill_template(Page::new(runs, images, &mut photos)?)?;
-    Ok(Report { html, left_out: photos.left_out() })
+    Ok(Report { html, skipped_entries: photos.skipped_entries() })
 }
 
 impl<'a> Page<'a> {

@@ -53,7 +53,7 @@ settings! {
         /// store; for show-attend-tell the original alone].
         #[arg(long, value_name = "LIST", value_delimiter = ',')]
         views: Vec<View> = vec![View::Original];
-        /// Words that are wrong in a mirrored image: its captions with one of them are left out.
+        /// Words that are wrong in a mirrored image: its captions with one of them are skipped.
         #[arg(skip)]
         side_words: Vec<String> = ["left", "right"].map(str::to_owned).to_vec();
         /// Early stopping: maximum number of epochs without a higher dev CIDEr, or the same and a lower dev loss.

@@ -211,7 +211,7 @@ fn the_report_shows_captions_with_their_photos() {
         ReportedRun::new(&run, evaluation).unwrap()
     });
     let found = render(&reported, &data.dev, Some(&photos)).unwrap();
-    assert!(found.left_out.is_empty());
+    assert!(found.skipped_entries.is_empty());
     let page = found.html;
     assert!(!page.contains("http") && !page.contains("<link"), "{page}");
     assert!(page.contains("base64,cGhvdG8gMg=="), "photo 2");
@@ -223,8 +223,8 @@ fn the_report_shows_captions_with_their_photos() {
     assert!(page.contains("show-attend-tell") && page.contains("training.averaging"));
     fs::remove_file(photos.join("2.jpg")).unwrap();
     let found = render(&reported, &data.dev, Some(&photos)).unwrap();
-    assert_eq!(found.left_out.count(), 1);
-    assert!(found.left_out.to_string().contains("2.jpg"), "{}", found.left_out);
+    assert_eq!(found.skipped_entries.count(), 1);
+    assert!(found.skipped_entries.to_string().contains("2.jpg"), "{}", found.skipped_entries);
     assert!(found.html.contains("base64,cGhvdG8gMQ=="), "photo 1 is still there");
     assert!(render(&[], &data.dev, None).is_err());
 }

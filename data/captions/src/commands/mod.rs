@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use captions::flickr8k::Flickr8k;
 use captions::scenes::Counts;
 use common::files;
-use common::program::{print, report_left_out, warn};
+use common::program::{print, report_skipped_entries, warn};
 use data::metrics::DocumentFrequencies;
 use data::pairs::{References, read_references};
 use data::splits::folder_of;
@@ -20,13 +20,13 @@ use data::{Captions, Split, Splits, Vocabulary};
 
 use crate::cli::{Scenes, Source};
 
-/// Reads captions and splits, and reports the entries that were left out of them.
+/// Reads captions and splits, and reports the entries that were skipped of them.
 fn read(captions: &Path, splits: Option<&Path>) -> data::Result<(Captions, Splits)> {
     let folder = splits.map_or_else(|| folder_of(captions), Path::to_path_buf);
     let (read, splits) = (Captions::read(captions)?, Splits::find(&folder)?);
-    report_left_out(captions, read.left_out());
-    report_left_out(&folder, splits.left_out());
-    report_left_out(&folder, &splits.unmatched(&read));
+    report_skipped_entries(captions, read.skipped_entries());
+    report_skipped_entries(&folder, splits.skipped_entries());
+    report_skipped_entries(&folder, &splits.unmatched(&read));
     Ok((read, splits))
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn flickr8k(out: &Path) -> anyhow::Result<()> {
         "Flickr8k (Hodosh, Young and Hockenmaier 2013) is for research and teaching, and may not be redistributed."
     ));
     let fetched = Flickr8k::published().fetch(out, &mut download::progress_bar())?;
-    report_left_out(out, &fetched.left_out);
+    report_skipped_entries(out, &fetched.skipped_entries);
     print(format_args!(
         "{}: {} photos, {} images with captions",
         out.display(),
@@ -82,7 +82,7 @@ pub(crate) fn flickr8k(out: &Path) -> anyhow::Result<()> {
 /// `captions import`.
 pub(crate) fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {
     let imported = captions::import::import(data_set, out)?;
-    report_left_out(data_set, &imported.left_out);
+    report_skipped_entries(data_set, &imported.skipped_entries);
     if !imported.removed_lists.is_empty() {
         warn(format_args!(
             "{}: removed split lists of other captions: {}",
@@ -115,8 +115,8 @@ pub(crate) fn scenes(options: &Scenes) -> anyhow::Result<()> {
 
 /// `captions looked`.
 pub(crate) fn looked(objects: &Path, captions: &Path) -> anyhow::Result<()> {
-    let (pointing, left_out) = captions::scenes::score_attention(objects, captions)?;
-    report_left_out(captions, &left_out);
+    let (pointing, skipped_entries) = captions::scenes::score_attention(objects, captions)?;
+    report_skipped_entries(captions, &skipped_entries);
     print(format_args!(
         "{} of {} words for objects name an object of the picture; {:.1} % of their attention falls on it \
          ({:.1} % by chance)",
@@ -151,8 +151,8 @@ pub(crate) fn references(source: &Source, split: Split, out: &Path) -> anyhow::R
 
 /// `captions frequencies`.
 pub(crate) fn frequencies(references: &Path, out: &Path) -> anyhow::Result<()> {
-    let (read, left_out) = read_references(references)?;
-    report_left_out(references, &left_out);
+    let (read, skipped_entries) = read_references(references)?;
+    report_skipped_entries(references, &skipped_entries);
     let tokens = read
         .into_values()
         .map(|captions| captions.iter().map(|caption| tokenize(caption)).collect::<Vec<_>>())

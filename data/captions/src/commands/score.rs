@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use common::files;
-use common::program::{print, report_left_out, warn};
+use common::program::{print, report_skipped_entries, warn};
 use data::metrics::bootstrap::{Bootstrap, Difference, Interval};
 use data::metrics::meteor::{self, Meteor};
 use data::metrics::statistics::CaptionStatistics;
@@ -83,8 +83,8 @@ impl Scored {
 
 /// `captions score`.
 pub(crate) fn run(options: &Score) -> anyhow::Result<()> {
-    let (references, left_out) = pairs::read_references(&options.references)?;
-    report_left_out(&options.references, &left_out);
+    let (references, skipped_entries) = pairs::read_references(&options.references)?;
+    report_skipped_entries(&options.references, &skipped_entries);
     let frequencies =
         options.document_frequencies.as_deref().map(DocumentFrequencies::load).transpose()?;
     let ours = Scored::read(&references, &options.hypotheses, frequencies.as_ref())?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use common::names::normal;
-use common::{LeftOut, Rect, text};
+use common::{Rect, SkippedEntries, text};
 use ndarray::{Array2, ArrayView2, s};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -63,11 +63,11 @@ struct Word {
 
 /// Reads the objects of scenes and the captions of their pictures (one JSON document per line, as `caption --json` prints
 /// them) and scores the attention of the best captions. Pictures that could not be captioned, or that occur twice, are
-/// left out.
+/// skipped.
 ///
 /// # Errors
 /// Those of [`text::read`], and [`Error::Attention`] for a document of another form or a picture that is not a scene.
-pub fn score_attention(objects: &Path, captions: &Path) -> Result<(Pointing, LeftOut)> {
+pub fn score_attention(objects: &Path, captions: &Path) -> Result<(Pointing, SkippedEntries)> {
     let error = |path: &Path, problem| Error::Attention { path: path.to_path_buf(), problem };
     let Objects(scenes) = serde_json::from_str(&text::read(objects)?)
         .map_err(|cause| error(objects, cause.to_string()))?;
@@ -87,7 +87,7 @@ struct Scorer {
     named: usize,
     shares: Vec<Share>,
     pictures: HashSet<String>,
-    left_out: LeftOut,
+    skipped_entries: SkippedEntries,
 }
 
 impl Scorer {
@@ -102,11 +102,11 @@ impl Scorer {
         let Some(captions) = line.captions else {
             let error = line.error.ok_or_else(|| serde_json::Error::missing_field("captions"))?;
             let reason = format!("picture without a caption: {error}");
-            self.left_out.add(reason, format_args!("line {number}"));
+            self.skipped_entries.add(reason, format_args!("line {number}"));
             return Ok(());
         };
         if !self.pictures.insert(name) {
-            self.left_out.add("picture that occurs twice", format_args!("line {number}"));
+            self.skipped_entries.add("picture that occurs twice", format_args!("line {number}"));
             return Ok(());
         }
         for word in captions.iter().take(1).flat_map(|caption| &caption.words) {
@@ -118,13 +118,13 @@ impl Scorer {
         Ok(())
     }
 
-    fn finish(self) -> (Pointing, LeftOut) {
+    fn finish(self) -> (Pointing, SkippedEntries) {
         let words = self.shares.len();
         let mean = |value: fn(&Share) -> f64| {
             self.shares.iter().map(value).sum::<f64>() / words.max(1) as f64
         };
         let (mass, area) = (mean(|share| share.mass), mean(|share| share.area));
-        (Pointing { named: self.named, words, mass, area }, self.left_out)
+        (Pointing { named: self.named, words, mass, area }, self.skipped_entries)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Entries that a reader left out or read differently than written: counts and examples by reason.
+//! Entries that a reader skipped or read differently than written: counts and examples by reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 /// Examples named for each reason; the others are only counted.
 const EXAMPLES: usize = 3;
 
-/// Entries that were left out, by reason, and remarks on entries that were not left out.
+/// Entries that were skipped, by reason, and remarks on entries that were not skipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    left_out: BTreeMap<String, Entries>,
+pub struct SkippedEntries {
+    skipped: BTreeMap<String, Entries>,
     noted: BTreeMap<String, Entries>,
 }
 
@@ -21,39 +21,38 @@ struct Entries {
     more: bool,
 }
 
-impl LeftOut {
-    /// Nothing left out.
+impl SkippedEntries {
+    /// Nothing skipped.
     #[must_use]
     pub const fn new() -> Self {
-        Self { left_out: BTreeMap::new(), noted: BTreeMap::new() }
+        Self { skipped: BTreeMap::new(), noted: BTreeMap::new() }
     }
 
-    /// Counts `entry`, such as `line 7` or the name of an image, as left out for `reason`.
+    /// Counts `entry`, such as `line 7` or the name of an image, as skipped for `reason`.
     pub fn add(&mut self, reason: impl Into<String>, entry: impl fmt::Display) {
-        self.left_out.entry(reason.into()).or_default().add(entry.to_string());
+        self.skipped.entry(reason.into()).or_default().add(entry.to_string());
     }
 
-    /// Counts `entry`, which is not left out, under `remark`.
+    /// Counts `entry`, which is not skipped, under `remark`.
     pub fn note(&mut self, remark: impl Into<String>, entry: impl fmt::Display) {
         self.noted.entry(remark.into()).or_default().add(entry.to_string());
     }
 
-    /// The number of entries that were left out.
+    /// The number of entries that were skipped.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.left_out.values().map(|entries| entries.count).sum()
+        self.skipped.values().map(|entries| entries.count).sum()
     }
 
     /// Whether there is no entry and no remark.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.left_out.is_empty() && self.noted.is_empty()
+        self.skipped.is_empty() && self.noted.is_empty()
     }
 
     /// Adds the entries and remarks of `other`.
     pub fn extend(&mut self, other: Self) {
-        for (mine, others) in [(&mut self.left_out, other.left_out), (&mut self.noted, other.noted)]
-        {
+        for (mine, others) in [(&mut self.skipped, other.skipped), (&mut self.noted, other.noted)] {
             for (reason, entries) in others {
                 mine.entry(reason).or_default().extend(entries);
             }
@@ -78,12 +77,12 @@ impl Entries {
     }
 }
 
-/// One reason per line: `2 left out: empty caption (line 3, line 8)`. Remarks are `noted` instead.
-impl fmt::Display for LeftOut {
+/// One reason per line: `2 skipped: empty caption (line 3, line 8)`. Remarks are `noted` instead.
+impl fmt::Display for SkippedEntries {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let left_out = self.left_out.iter().map(|entry| ("left out", entry));
+        let skipped = self.skipped.iter().map(|entry| ("skipped", entry));
         let noted = self.noted.iter().map(|entry| ("noted", entry));
-        for (at, (kind, (reason, entries))) in left_out.chain(noted).enumerate() {
+        for (at, (kind, (reason, entries))) in skipped.chain(noted).enumerate() {
             let end = if at == 0 { "" } else { "\n" };
             let Entries { count, examples, more } = entries;
             let more = if *more { ", …" } else { "" };
@@ -99,28 +98,28 @@ mod tests {
 
     #[test]
     fn entries_are_counted_and_some_are_named() {
-        let mut left_out = LeftOut::default();
-        assert!(left_out.is_empty());
-        left_out.add("empty caption", "line 3");
-        let mut more = LeftOut::default();
+        let mut skipped_entries = SkippedEntries::default();
+        assert!(skipped_entries.is_empty());
+        skipped_entries.add("empty caption", "line 3");
+        let mut more = SkippedEntries::default();
         for line in 4..9 {
             more.add("empty caption", format!("line {line}"));
         }
         more.add("unknown split", "a.jpg");
-        left_out.extend(more);
-        assert_eq!(left_out.count(), 7);
+        skipped_entries.extend(more);
+        assert_eq!(skipped_entries.count(), 7);
         assert_eq!(
-            left_out.to_string(),
-            "6 left out: empty caption (line 3, line 4, line 5, …)\n1 left out: unknown split (a.jpg)"
+            skipped_entries.to_string(),
+            "6 skipped: empty caption (line 3, line 4, line 5, …)\n1 skipped: unknown split (a.jpg)"
         );
     }
 
     #[test]
-    fn remarks_are_not_counted_as_left_out_and_examples_differ() {
-        let mut left_out = LeftOut::default();
-        left_out.note("two spellings", "a.jpg");
-        left_out.note("two spellings", "a.jpg");
-        assert!(!left_out.is_empty() && left_out.count() == 0);
-        assert_eq!(left_out.to_string(), "2 noted: two spellings (a.jpg)");
+    fn remarks_are_not_counted_as_skipped_entries_and_examples_differ() {
+        let mut skipped_entries = SkippedEntries::default();
+        skipped_entries.note("two spellings", "a.jpg");
+        skipped_entries.note("two spellings", "a.jpg");
+        assert!(!skipped_entries.is_empty() && skipped_entries.count() == 0);
+        assert_eq!(skipped_entries.to_string(), "2 noted: two spellings (a.jpg)");
     }
 }

@@ -1,4 +1,4 @@
-//! Every command reports the entries that it left out; byte-order marks, line ends and Unicode forms do not matter.
+//! Every command reports the entries that it skipped; byte-order marks, line ends and Unicode forms do not matter.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
@@ -24,7 +24,7 @@ fn file(folder: &Path, name: &str, content: &str) {
 }
 
 #[test]
-fn commands_report_entries_that_were_left_out() {
+fn commands_report_entries_that_were_skipped_entries() {
     let folder = tempfile::tempdir().unwrap();
     let captions = "image,caption\na.jpg,a dog\na.jpg,\nb.jpg,a cat\nc.jpg,a bird\n";
     file(folder.path(), "captions.txt", captions);
@@ -39,10 +39,10 @@ fn commands_report_entries_that_were_left_out() {
         file(folder.path(), "h.json", &json!({ "a.jpg": "a dog" }).to_string());
         let said = run(folder.path(), command);
         for part in [
-            "captions.txt: 1 left out: empty caption (line 3)",
-            "1 left out: name that occurs twice in Flickr_8k.trainImages.txt (a.jpg)",
-            "1 left out: image with captions that is in no split list (c.jpg)",
-            "1 left out: image of a split list that has no captions (d.jpg)",
+            "captions.txt: 1 skipped: empty caption (line 3)",
+            "1 skipped: name that occurs twice in Flickr_8k.trainImages.txt (a.jpg)",
+            "1 skipped: image with captions that is in no split list (c.jpg)",
+            "1 skipped: image of a split list that has no captions (d.jpg)",
         ] {
             assert!(said.contains(part), "{command}: {said}");
         }
@@ -53,12 +53,12 @@ fn commands_report_entries_that_were_left_out() {
         "score --references r.json --hypotheses h.json",
     ] {
         let said = run(folder.path(), command);
-        assert!(said.contains("r.json: 1 left out: empty caption (a.jpg)"), "{command}: {said}");
+        assert!(said.contains("r.json: 1 skipped: empty caption (a.jpg)"), "{command}: {said}");
     }
 }
 
 #[test]
-fn nothing_is_reported_if_nothing_is_left_out() {
+fn nothing_is_reported_if_nothing_is_skipped_entries() {
     let folder = tempfile::tempdir().unwrap();
     file(folder.path(), "captions.txt", "image,caption\na.jpg,a dog\n");
     let said = run(folder.path(), "vocabulary --captions captions.txt --min-count 1 --out v.json");
@@ -88,7 +88,7 @@ fn written_references_can_be_scored() {
 }
 
 #[test]
-fn attention_files_may_have_marks_and_pictures_that_are_left_out_are_counted() {
+fn attention_files_may_have_marks_and_pictures_that_are_skipped_entries_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), "scenes --train 3 --dev 0 --test 0 --out .");
     let objects = fs::read_to_string(folder.path().join("objects.json")).unwrap();
@@ -100,9 +100,9 @@ fn attention_files_may_have_marks_and_pictures_that_are_left_out_are_counted() {
     file(folder.path(), "captions.jsonl", &lines);
     let said = run(folder.path(), "looked --objects objects.json --captions captions.jsonl");
     assert!(
-        said.contains("captions.jsonl: 1 left out: picture that occurs twice (line 4)"),
+        said.contains("captions.jsonl: 1 skipped: picture that occurs twice (line 4)"),
         "{said}"
     );
-    let said_of_3 = "captions.jsonl: 1 left out: picture without a caption: cut off (line 5)";
+    let said_of_3 = "captions.jsonl: 1 skipped: picture without a caption: cut off (line 5)";
     assert!(said.contains(said_of_3), "{said}");
 }
