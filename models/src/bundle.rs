@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::GridShape;
-use common::text;
+use common::{digest, text};
 use data::Vocabulary;
 use serde::{Deserialize, Serialize};
 
+use crate::captioner::NeighbourChoice;
 use crate::decoder::DecoderFiles;
 use crate::network::NetworkFile;
-use crate::{Error, Preprocess, Result};
+use crate::{Error, NeighbourIndex, Preprocess, Result};
 
 /// File name of the manifest in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -53,6 +54,9 @@ pub struct Manifest {
     pub decoder_init: Part,
     /// The step graph.
     pub decoder_step: Part,
+    /// The neighbour index, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Part>,
     /// Scores of generated captions by name, as fractions.
     pub scores: BTreeMap<String, f64>,
     /// The split the scores were measured on.
@@ -103,6 +107,25 @@ impl Manifest {
             Ok::<_, Error>(file)
         };
         Ok(DecoderFiles { init: read(&self.decoder_init)?, step: read(&self.decoder_step)? })
+    }
+
+    /// Reads the neighbour index of a choice, which must have captions in the words of `vocabulary`.
+    pub(crate) fn neighbours(
+        &self,
+        folder: &Path,
+        choice: &NeighbourChoice,
+        vocabulary: &Vocabulary,
+    ) -> Result<Option<NeighbourIndex>> {
+        let path = match (choice, &self.neighbours) {
+            (NeighbourChoice::File(path), _) => path.clone(),
+            (NeighbourChoice::OfModel, Some(part)) => {
+                let path = folder.join(&part.file);
+                check(&path, &digest::of_file(&path)?, &part.sha256)?;
+                path
+            }
+            (NeighbourChoice::OfModel, None) | (NeighbourChoice::Off, _) => return Ok(None),
+        };
+        NeighbourIndex::load(&path, vocabulary, self.grid.channels).map(Some)
     }
 
     /// Finds the encoder: at `chosen`, or in the model folder, or in the folder above it.

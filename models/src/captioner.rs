@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::Rect;
 use data::Vocabulary;
 use data::vocabulary::WordId;
-use ndarray::{Array2, Array3, ArrayView1, Axis, stack};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView3, Axis, stack};
 use serde::{Serialize, Serializer};
 
 use crate::decode::{Limits, memory_for};
@@ -18,8 +18,8 @@ use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
 use crate::preprocess::{apply, visible_region};
 use crate::{
-    Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, OnnxDecoder, Preprocess, Result,
-    SearchOptions, decode, search,
+    Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, NeighbourIndex, OnnxDecoder,
+    Preprocess, Result, SearchOptions, decode, search,
 };
 
 /// A caption with its probabilities and attention.
@@ -67,8 +67,22 @@ pub struct CaptionerOptions {
     /// Threads of its own; with `None` all captioners share one for each core, which gives the lowest latency. For
     /// throughput, several captioners with one thread each are faster.
     pub threads: Option<usize>,
+    /// The neighbour index.
+    pub neighbours: NeighbourChoice,
     /// Limits of images.
     pub limits: Limits,
+}
+
+/// The neighbour index of a captioner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NeighbourChoice {
+    /// That of the model folder, if its manifest names one.
+    #[default]
+    OfModel,
+    /// This file.
+    File(PathBuf),
+    /// None: captions are ranked by the network alone.
+    Off,
 }
 
 /// An image as the input of the encoder.
@@ -136,6 +150,7 @@ pub struct Captioner {
     encoder: Mutex<Encoder>,
     decoder: Mutex<OnnxDecoder>,
     vocabulary: Vocabulary,
+    neighbours: Option<NeighbourIndex>,
     limits: Limits,
 }
 
@@ -156,6 +171,7 @@ impl Captioner {
             (decoder, encoder.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
         let (decoder, encoder) = (decoder?, encoder?);
+        let neighbours = manifest.neighbours(folder, &options.neighbours, &vocabulary)?;
         Ok(Self {
             manifest,
             preprocess: encoder.preprocess().clone(),
@@ -164,6 +180,7 @@ impl Captioner {
             encoder: Mutex::new(encoder),
             decoder: Mutex::new(decoder),
             vocabulary,
+            neighbours,
             limits: options.limits,
         })
     }
@@ -247,12 +264,29 @@ impl Captioner {
             cells_last(lock(&self.encoder).encode(tensors.view())?.view())
         };
         let encoded = Instant::now();
-        let found = search(&mut *lock(&self.decoder), grids.view(), options)?;
+        let found = self.search(grids.view(), options)?;
         let describe = |of_photo: &Vec<Hypothesis>| {
             of_photo.iter().map(|hypothesis| self.describe(hypothesis)).collect()
         };
         let captions = found.iter().map(describe).collect();
         Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
+    }
+
+    /// Searches the captions of grids `[images, cells, C]`; with a neighbour index, in a beam that leaves it a choice.
+    fn search(
+        &self,
+        grids: ArrayView3<f32>,
+        options: &SearchOptions,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let Some(neighbours) = &self.neighbours else {
+            return search(&mut *lock(&self.decoder), grids, options);
+        };
+        let mut found = search(&mut *lock(&self.decoder), grids, &neighbours.widen(options))?;
+        for (grid, captions) in grids.outer_iter().zip(&mut found) {
+            neighbours.rerank(grid, captions, None);
+            captions.truncate(options.n_best.max(1));
+        }
+        Ok(found)
     }
 
     /// Draws the attention of each word of a caption on the image whose file holds `bytes`: a PNG each in `folder`, named

@@ -29,6 +29,14 @@ pub enum Error {
         /// The cause.
         source: ort::Error,
     },
+    /// A neighbour index is damaged, or of another format.
+    #[error("{}: not a neighbour index: {reason}\n  Make it again: train neighbours --run FOLDER", path.display())]
+    Neighbours {
+        /// The file.
+        path: PathBuf,
+        /// The flaw.
+        reason: String,
+    },
     /// The preprocessing in the metadata of an encoder cannot be parsed.
     #[error("{}: metadata `{}`: {source}", path.display(), common::Preprocess::METADATA_KEY)]
     Metadata {

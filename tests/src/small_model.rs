@@ -55,6 +55,7 @@ pub fn write(folder: &Path) {
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: vocabulary.sha256() },
         decoder_init: part(INIT_FILE, &init()),
         decoder_step: part(STEP_FILE, &step()),
+        neighbours: None,
         scores: BTreeMap::from([("CIDEr".to_owned(), 0.123)]),
         scored_on: "dev".to_owned(),
         data_licence: Some("made by the tests".to_owned()),

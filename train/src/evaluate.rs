@@ -7,7 +7,7 @@ use data::Vocabulary;
 use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{Item, Scores, Sums, score};
 use features::FeatureStore;
-use models::{Decoder, Hypothesis, SearchOptions, search};
+use models::{Decoder, Hypothesis, NeighbourIndex, SearchOptions, search};
 use ndarray::Array3;
 use tch::Device;
 
@@ -74,6 +74,23 @@ impl Evaluation {
     }
 }
 
+/// How captions are searched, and chosen among.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// The beam search.
+    pub options: &'a SearchOptions,
+    /// The neighbours that choose among the captions of the beam.
+    pub neighbours: Option<&'a NeighbourIndex>,
+}
+
+impl<'a> Search<'a> {
+    /// A search whose captions are ranked by the network alone.
+    #[must_use]
+    pub fn by_network(options: &'a SearchOptions) -> Self {
+        Self { options, neighbours: None }
+    }
+}
+
 /// The setup of an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluationSetup<'a> {
@@ -82,7 +99,7 @@ pub struct EvaluationSetup<'a> {
     /// The vocabulary of the networks.
     pub vocabulary: &'a Vocabulary,
     /// How captions are searched.
-    pub options: &'a SearchOptions,
+    pub search: Search<'a>,
     /// The device of the networks.
     pub device: Device,
 }
@@ -96,9 +113,9 @@ pub fn evaluate(
     images: &[ScoredImage],
     setup: EvaluationSetup,
 ) -> Result<Evaluation> {
-    let EvaluationSetup { store, vocabulary, options, device } = setup;
+    let EvaluationSetup { store, vocabulary, search, device } = setup;
     let mut decoder = TorchDecoder::new(networks, device);
-    let best = captions(&mut decoder, images, store, options)?;
+    let best = captions(&mut decoder, images, store, search)?;
     Ok(Evaluation::new(images, best, vocabulary))
 }
 
@@ -107,12 +124,20 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
     decoder: &mut D,
     images: &[ScoredImage],
     store: &FeatureStore,
-    options: &SearchOptions,
+    Search { options, neighbours }: Search,
 ) -> Result<Vec<Hypothesis>> {
+    let options = neighbours.map_or(*options, |index| index.widen(options));
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
         let grids = grids(part, store)?;
-        let hypotheses = search(decoder, grids.view(), options).map_err(Into::into)?;
+        let mut hypotheses = search(decoder, grids.view(), &options).map_err(Into::into)?;
+        if let Some(index) = neighbours {
+            for ((image, grid), captions) in
+                part.iter().zip(grids.outer_iter()).zip(&mut hypotheses)
+            {
+                index.rerank(grid, captions, Some(&image.file));
+            }
+        }
         found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
     }
     let best = found.into_iter().collect::<Option<Vec<_>>>();

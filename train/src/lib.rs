@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod export;
 pub mod fit;
 mod memory;
+pub mod neighbours;
 mod optimizer;
 pub mod provenance;
 pub mod recipes;

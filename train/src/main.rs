@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use common::program::TRAIN;
 
-use crate::commands::{evaluate, export, report, training};
+use crate::commands::{evaluate, export, neighbours, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             Command::Evaluate(options) => evaluate::evaluate(&options),
             Command::Report(options) => report::report(&options),
             Command::Export(options) => export::export(&options),
+            Command::Neighbours(options) => neighbours::neighbours(&options),
         }?;
         Ok(ExitCode::SUCCESS)
     })

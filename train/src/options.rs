@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::Split;
 use models::DeviceChoice;
+use models::neighbours::NeighbourSettings;
 use train::export::Weights;
 use train::provenance::OnChange;
 use train::settings::{Changes, Recipe, Refinement, SearchFlags, Training};
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Export the best checkpoint as ONNX, for `serve`.
     Export(ExportArgs),
+    /// Make the neighbour index of a run: captions of similar training images choose among those of the search.
+    Neighbours(NeighbourArgs),
 }
 
 /// Options of `fit` and `refine`.
@@ -88,6 +91,12 @@ pub(crate) struct EvaluateArgs {
     pub(crate) split: SplitChoice,
     #[command(flatten)]
     pub(crate) search: SearchFlags,
+    /// Neighbour index that chooses among the captions of the search [default: that of the run, if it has one].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_neighbours")]
+    pub(crate) neighbours: Option<PathBuf>,
+    /// Rank captions by the network alone.
+    #[arg(long)]
+    pub(crate) no_neighbours: bool,
     /// File for the scores as JSON; - is stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -180,6 +189,37 @@ pub(crate) struct ExportArgs {
     pub(crate) search: SearchFlags,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct NeighbourArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Number of values of a vector, each a byte.
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) dimensions: u16,
+    /// Number of neighbours.
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    neighbours: u16,
+    /// Weight of the neighbours against the score of the search.
+    #[arg(long, default_value_t = 4.0, value_name = "X")]
+    weight: f32,
+    /// Licence of the captions, recorded in the index [default: of the run].
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data_licence: Option<String>,
+    /// File for the index [default: neighbours.cbor in the run folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+impl NeighbourArgs {
+    /// How much neighbours count.
+    pub(crate) fn settings(&self) -> NeighbourSettings {
+        let (neighbours, weight) = (self.neighbours.into(), self.weight);
+        NeighbourSettings { neighbours, weight, ..NeighbourSettings::default() }
+    }
 }
 
 #[derive(Args)]

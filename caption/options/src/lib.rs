@@ -6,7 +6,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 use models::bundle::MANIFEST_FILE;
 use models::decode::MAX_PIXELS;
-use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, SearchOptions};
+use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, NeighbourChoice, SearchOptions};
 
 /// The default run folder of `train fit`.
 const TRAINED: &str = "models/flickr8k";
@@ -26,6 +26,13 @@ pub struct ModelArgs {
     /// The device of the encoder.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// A neighbour index: the captions of similar training images choose among those of the search [default: that of the
+    /// model, if it has one].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_neighbours")]
+    pub neighbours: Option<PathBuf>,
+    /// Rank captions by the network alone.
+    #[arg(long)]
+    pub no_neighbours: bool,
     /// The most pixels of a photo.
     #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -42,9 +49,18 @@ impl ModelArgs {
             encoder: self.encoder.clone(),
             device: self.device,
             threads,
+            neighbours: self.neighbour_choice(),
             limits: Limits { max_pixels: self.max_pixels },
         };
         Captioner::open(self.folder(), &options)
+    }
+
+    fn neighbour_choice(&self) -> NeighbourChoice {
+        match &self.neighbours {
+            _ if self.no_neighbours => NeighbourChoice::Off,
+            Some(path) => NeighbourChoice::File(path.clone()),
+            None => NeighbourChoice::OfModel,
+        }
     }
 
     /// The model folder: `--model`, or one of the defaults.
@@ -59,7 +75,7 @@ impl ModelArgs {
 /// The settings of beam search.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// The beam: captions kept at each step of the search.
+    /// The beam: captions kept at each step of the search; at least as many as a neighbour index chooses from.
     #[arg(long, default_value_t = 4, value_name = "K",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     pub beam: u16,

@@ -57,12 +57,25 @@ impl CaptionReward {
     /// CIDEr-D of a caption of image number `image`; 0 for a caption without [`END`].
     #[must_use]
     pub fn score(&self, image: usize, caption: &[WordId]) -> f64 {
+        self.weighted_score([(image, 1.0)], caption)
+    }
+
+    /// The weighted sum of the scores of a caption as one of each image: `images` are numbers and weights.
+    pub fn weighted_score(
+        &self,
+        images: impl IntoIterator<Item = (usize, f64)>,
+        caption: &[WordId],
+    ) -> f64 {
         if caption.last() != Some(&END) {
             return 0.0;
         }
         let counted = self.numbering.count_temporarily(caption.iter().copied());
-        let references = self.references(image).iter().map(|reference| self.weighted(reference));
-        Weighted::new(&counted, &self.rarity).cider_d(references)
+        let caption = Weighted::new(&counted, &self.rarity);
+        let score = |(image, weight): (usize, f64)| {
+            let references = self.references(image).iter();
+            weight * caption.cider_d(references.map(|reference| self.weighted(reference)))
+        };
+        images.into_iter().map(score).sum()
     }
 
     /// CIDEr-D of each reference of an image against its other references; 0 for an only reference.

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use common::files;
 use common::program::{print, warn};
-use data::Split;
 use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{PROTOCOL, Scores};
-use models::SearchOptions;
+use data::{Split, Vocabulary};
+use models::neighbours::NEIGHBOURS_FILE;
+use models::{NeighbourIndex, SearchOptions};
 use serde::Serialize;
-use train::evaluate::Evaluation;
+use train::evaluate::{Evaluation, Search};
 use train::run::RunFolder;
 use train::settings::check_search;
 
@@ -33,12 +34,32 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let split = Split::from(options.split);
     let seen = if split == Split::Train { SeenImages::Score } else { SeenImages::Refuse };
     let scored = scoring::images(&members, &options.data, split, seen)?;
-    let evaluation = scored.evaluate(&members, &search, device)?;
+    let channels = scored.store.grid_shape().channels;
+    let neighbours = neighbour_index(options, folder, &run.vocabulary, channels)?;
+    let search_and_choice = Search { options: &search, neighbours: neighbours.as_ref() };
+    let evaluation = scored.evaluate(&members, search_and_choice, device)?;
     report(&evaluation, split, &search, options.json.as_deref())?;
     let own = members.len() == 1 && !scored.of_other_data;
     let own = own.then(|| folder.path().join(format!("captions-{split}.json")));
     write_captions(&evaluation, options.hypotheses.clone().or(own))?;
     write_scores(&evaluation, options.json.as_deref())
+}
+
+/// The named neighbour index, or that of the first run.
+fn neighbour_index(
+    options: &options::EvaluateArgs,
+    folder: &RunFolder,
+    vocabulary: &Vocabulary,
+    channels: usize,
+) -> anyhow::Result<Option<NeighbourIndex>> {
+    let own = folder.path().join(NEIGHBOURS_FILE);
+    let path = match &options.neighbours {
+        _ if options.no_neighbours => return Ok(None),
+        Some(path) => path,
+        None if own.exists() => &own,
+        None => return Ok(None),
+    };
+    Ok(Some(NeighbourIndex::load(path, vocabulary, channels)?))
 }
 
 /// Refuses to overwrite a file of a run of an ensemble.

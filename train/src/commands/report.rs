@@ -5,6 +5,7 @@ use common::files;
 use common::program::{print, warn};
 use data::Split;
 use train::dataset::ScoredImage;
+use train::evaluate::Search;
 use train::report::{ReportedRun, render};
 use train::run::RunFolder;
 
@@ -19,7 +20,8 @@ pub(crate) fn report(options: &options::ReportArgs) -> anyhow::Result<()> {
         let members = [Member::open(RunFolder::new(path), device)?];
         let [Member { folder, run }] = &members;
         let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
-        let evaluation = scored.evaluate(&members, &run.config.search, device)?;
+        let search = Search::by_network(&run.config.search);
+        let evaluation = scored.evaluate(&members, search, device)?;
         reported.push(ReportedRun::new(folder, evaluation)?);
         ensure!(
             images.is_empty() || are_same(&images, &scored.images),

@@ -4,10 +4,9 @@ use anyhow::{Context as _, ensure};
 use common::program::warn;
 use data::Split;
 use features::FeatureStore;
-use models::SearchOptions;
 use tch::Device;
 use train::dataset::{DataSet, Matched, ScoredImage};
-use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
+use train::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
 use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
 use train::run::{RunFolder, TrainedRun};
 
@@ -85,12 +84,12 @@ impl Scored {
     pub(super) fn evaluate(
         &self,
         members: &[Member],
-        options: &SearchOptions,
+        search: Search,
         device: Device,
     ) -> anyhow::Result<Evaluation> {
         let (store, vocabulary) = (&self.store, &first(members)?.run.vocabulary);
         let networks = members.iter().map(|member| &*member.run.network).collect::<Vec<_>>();
-        let setup = EvaluationSetup { store, vocabulary, options, device };
+        let setup = EvaluationSetup { store, vocabulary, search, device };
         Ok(evaluate(&networks, &self.images, setup)?)
     }
 }

@@ -6,7 +6,7 @@ use tch::Device;
 
 use crate::Result;
 use crate::dataset::ScoredImage;
-use crate::evaluate::captions;
+use crate::evaluate::{Search, captions};
 use crate::run::{RunFolder, TrainedRun};
 use crate::torch_decoder::TorchDecoder;
 
@@ -41,10 +41,11 @@ pub fn check(
     store: &FeatureStore,
     options: &SearchOptions,
 ) -> Result<Agreement> {
+    let search = Search::by_network(options);
     let mut torch = TorchDecoder::new(&[&*run.network], Device::Cpu);
     let mut onnx = OnnxDecoder::open(folder.path(), None)?;
-    let trained = captions(&mut torch, images, store, options)?;
-    let exported = captions(&mut onnx, images, store, options)?;
+    let trained = captions(&mut torch, images, store, search)?;
+    let exported = captions(&mut onnx, images, store, search)?;
     let pairs = trained.iter().zip(&exported);
     let same = pairs.filter(|(one, other)| one.words == other.words).collect::<Vec<_>>();
     let differences =

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use common::digest;
 use models::bundle::{FORMAT, MANIFEST_FILE, Manifest, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
+use models::neighbours::NEIGHBOURS_FILE;
 use onnx::Graph;
 use tch::Device;
 
@@ -64,11 +65,39 @@ pub fn write(run: &TrainedRun, folder: &RunFolder, options: &ExportOptions) -> R
     let decoder_init = write(INIT_FILE, run.network.start_graph(cells)?)?;
     let decoder_step = write(STEP_FILE, run.network.step_graph(cells)?)?;
     let licence = options.data_licence.as_ref().or(run.config.data_licence.as_ref());
-    let manifest = manifest(run, decoder_init, decoder_step, licence.cloned());
+    let manifest = Manifest {
+        neighbours: neighbours(folder)?,
+        ..manifest(run, decoder_init, decoder_step, licence.cloned())
+    };
     let path = folder.path().join(MANIFEST_FILE);
     let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
     folder.write(MANIFEST_FILE, json.as_bytes())?;
     Ok(manifest)
+}
+
+/// Names the neighbour index of a run in the manifest of its export. Gives whether there is one.
+///
+/// # Errors
+/// If the manifest cannot be read or written.
+pub fn add_neighbours(folder: &RunFolder) -> Result<bool> {
+    let path = folder.path().join(MANIFEST_FILE);
+    if !path.exists() {
+        return Ok(false);
+    }
+    let manifest = Manifest { neighbours: neighbours(folder)?, ..Manifest::load(folder.path())? };
+    let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
+    folder.write(MANIFEST_FILE, json.as_bytes())?;
+    Ok(true)
+}
+
+/// The neighbour index of a run, if it has one.
+fn neighbours(folder: &RunFolder) -> Result<Option<Part>> {
+    let path = folder.path().join(NEIGHBOURS_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let sha256 = digest::of_file(&path)?;
+    Ok(Some(Part { file: NEIGHBOURS_FILE.to_owned(), sha256 }))
 }
 
 fn manifest(
@@ -91,6 +120,7 @@ fn manifest(
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: run.vocabulary.sha256() },
         decoder_init,
         decoder_step,
+        neighbours: None,
         scores: BTreeMap::from([("CIDEr".to_owned(), progress.best_cider)]),
         scored_on: "dev".to_owned(),
         data_licence,

@@ -6,7 +6,7 @@ use tch::{Device, no_grad};
 
 use super::training_data::TrainingData;
 use crate::batch::Batch;
-use crate::evaluate::{Evaluation, EvaluationSetup, evaluate};
+use crate::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
 use crate::recipes::{ForwardPass, Network};
 use crate::run::RunConfig;
 use crate::settings::Regularization;
@@ -59,7 +59,7 @@ impl<'a> Validator<'a> {
         let setup = EvaluationSetup {
             store: &self.data.store,
             vocabulary: &self.data.vocabulary,
-            options: &self.config.search,
+            search: Search::by_network(&self.config.search),
             device: self.device,
         };
         let evaluation = evaluate(&[network], &self.data.dev, setup)?;

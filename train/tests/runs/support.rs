@@ -10,7 +10,7 @@ use models::SearchOptions;
 use tch::Device;
 use tempfile::TempDir;
 use train::dataset::{Caption, ScoredImage, TrainingImage};
-use train::evaluate::{Evaluation, EvaluationSetup, evaluate};
+use train::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
 use train::fit::{Fit, Stop, TrainingData};
 use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
 use train::settings::{NetworkConfig, Recipe, Regularization, Training};
@@ -151,7 +151,7 @@ pub(crate) fn evaluated(run: &RunFolder, data: &TrainingData) -> Evaluation {
     let setup = EvaluationSetup {
         store: &data.store,
         vocabulary: &trained.vocabulary,
-        options: &options,
+        search: Search::by_network(&options),
         device: Device::Cpu,
     };
     evaluate(&[&*trained.network], &data.dev, setup).unwrap()

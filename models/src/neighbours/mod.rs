@@ -1,0 +1,164 @@
+//! Consensus with neighbours: of the captions that a beam search found, the one that agrees best with the captions of
+//! similar training images (Devlin et al., Exploring Nearest Neighbor Approaches for Image Captioning, arXiv 1505.04467;
+//! here the log-probability of the network counts as well).
+//!
+//! `N` is the number of training images, `C` the number of channels of a grid and `D` that of a vector.
+
+mod file;
+mod pooling;
+
+use std::cmp::Ordering;
+use std::path::Path;
+
+use data::Vocabulary;
+use data::metrics::CaptionReward;
+use data::vocabulary::{END, WordId};
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+pub use self::file::{NEIGHBOURS_FILE, NeighbourData};
+pub use self::pooling::Pooling;
+use crate::{Error, Hypothesis, Result, SearchOptions};
+
+/// How much neighbours count. Chosen on Flickr8k's dev split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NeighbourSettings {
+    /// The number of neighbours.
+    pub neighbours: usize,
+    /// A neighbour counts by exp(sharpness · (similarity − highest similarity)).
+    pub sharpness: f32,
+    /// The weight of the consensus against the score of the search.
+    pub weight: f32,
+    /// The beam of the search: the captions to choose from.
+    pub beam: usize,
+}
+
+impl Default for NeighbourSettings {
+    fn default() -> Self {
+        Self { neighbours: 40, sharpness: 5.0, weight: 4.0, beam: 10 }
+    }
+}
+
+/// The training images of a network: a vector of each, and its captions.
+#[derive(Debug)]
+pub struct NeighbourIndex {
+    settings: NeighbourSettings,
+    pooling: Pooling,
+    /// `[N, D]`.
+    vectors: Array2<f32>,
+    names: Vec<String>,
+    reward: CaptionReward,
+}
+
+/// A training image, and its share among the neighbours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Neighbour {
+    image: usize,
+    share: f64,
+}
+
+impl NeighbourIndex {
+    /// Reads the index at `path`, for grids of so many channels. Its captions must be in words of `vocabulary`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::OtherModel`] for another vocabulary, and [`Error::Neighbours`] if the file is damaged or of
+    /// other grids.
+    pub fn load(path: &Path, vocabulary: &Vocabulary, channels: usize) -> Result<Self> {
+        let data = NeighbourData::load(path, vocabulary.len())?;
+        let (found, expected) = (data.vocabulary_sha256.clone(), vocabulary.sha256());
+        if found != expected {
+            return Err(Error::OtherModel { path: path.to_path_buf(), found, expected });
+        }
+        let found = data.pooling.mean.len();
+        if found != channels {
+            let reason = format!("it is of grids of {found} channels, not {channels}");
+            return Err(Error::Neighbours { path: path.to_path_buf(), reason });
+        }
+        Ok(data.into())
+    }
+
+    /// How much neighbours count.
+    #[must_use]
+    pub fn settings(&self) -> NeighbourSettings {
+        self.settings
+    }
+
+    /// The number of training images.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The search whose captions are ranked: with a beam that leaves a choice, all of which it returns.
+    #[must_use]
+    pub fn widen(&self, options: &SearchOptions) -> SearchOptions {
+        let beam = options.beam.max(self.settings.beam);
+        SearchOptions { beam, n_best: beam, ..*options }
+    }
+
+    /// Adds the weighted consensus of the neighbours of a grid `[cells, C]` to the score of each caption, and sorts the
+    /// captions by it. The training image `excluded` is not a neighbour: a caption of a training image is compared with
+    /// those of the others.
+    pub fn rerank(
+        &self,
+        grid: ArrayView2<f32>,
+        captions: &mut [Hypothesis],
+        excluded: Option<&str>,
+    ) {
+        let neighbours = self.nearest(grid, excluded);
+        for caption in captions.iter_mut() {
+            caption.score += self.settings.weight * self.consensus(&neighbours, caption) as f32;
+        }
+        captions.sort_by(|one, other| descending(one.score, other.score));
+    }
+
+    /// The images with the highest similarity to a grid `[cells, C]`; their shares sum to one.
+    fn nearest(&self, grid: ArrayView2<f32>, excluded: Option<&str>) -> Vec<Neighbour> {
+        let similarities = self.vectors.dot(&self.pooling.apply(grid));
+        let is_other = |image: &usize| Some(self.names[*image].as_str()) != excluded;
+        let mut images = (0..similarities.len()).filter(is_other).collect::<Vec<_>>();
+        let by_similarity =
+            |one: &usize, other: &usize| descending(similarities[*one], similarities[*other]);
+        if let Some(last) = self.settings.neighbours.checked_sub(1)
+            && last < images.len()
+        {
+            images.select_nth_unstable_by(last, by_similarity);
+            images.truncate(last + 1);
+        }
+        images.sort_by(by_similarity);
+        let Some(&first) = images.first() else { return Vec::new() };
+        let weight = |image: usize| {
+            f64::from(self.settings.sharpness * (similarities[image] - similarities[first])).exp()
+        };
+        let total = images.iter().map(|&image| weight(image)).sum::<f64>();
+        let neighbour = |image| Neighbour { image, share: weight(image) / total };
+        images.into_iter().map(neighbour).collect()
+    }
+
+    /// The mean CIDEr-D of a caption against the captions of neighbours, by their shares.
+    fn consensus(&self, neighbours: &[Neighbour], caption: &Hypothesis) -> f64 {
+        let mut words = caption.words.clone();
+        words.extend(caption.finished.then_some(END));
+        let images = neighbours.iter().map(|neighbour| (neighbour.image, neighbour.share));
+        self.reward.weighted_score(images, &words)
+    }
+}
+
+impl From<NeighbourData> for NeighbourIndex {
+    fn from(data: NeighbourData) -> Self {
+        let NeighbourData { settings, pooling, vectors, names, captions, .. } = data;
+        let references = captions
+            .iter()
+            .map(|of_image| of_image.iter().map(Vec::as_slice).collect::<Vec<&[WordId]>>());
+        let reward = CaptionReward::new(references);
+        Self { settings, pooling, vectors, names, reward }
+    }
+}
+
+fn descending(one: f32, other: f32) -> Ordering {
+    other.total_cmp(&one)
+}
+
+#[cfg(test)]
+mod tests;

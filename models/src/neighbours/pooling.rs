@@ -1,0 +1,31 @@
+//! Vectors of grids, whose dot products say how similar images are.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+
+/// From a grid to a vector: the mean over its cells, standardised channel by channel, scaled to length 1, projected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pooling {
+    /// Mean of each channel over the training images, `[C]`.
+    pub mean: Array1<f32>,
+    /// Standard deviation of each channel, `[C]`; above zero.
+    pub deviation: Array1<f32>,
+    /// Rows of length 1 at right angles, `[D, C]`, such as the first principal components.
+    pub projection: Array2<f32>,
+}
+
+impl Pooling {
+    /// The vector `[D]` of a grid `[cells, C]`.
+    #[must_use]
+    pub fn apply(&self, grid: ArrayView2<f32>) -> Array1<f32> {
+        let mean = grid.mean_axis(Axis(0)).unwrap_or_else(|| self.mean.clone());
+        self.projection.dot(&self.standardise(mean.view()))
+    }
+
+    /// The mean of the cells of an image, standardised and of length 1, `[C]`.
+    #[must_use]
+    pub fn standardise(&self, mean: ArrayView1<f32>) -> Array1<f32> {
+        let standard = (&mean - &self.mean) / &self.deviation;
+        let length = standard.dot(&standard).sqrt();
+        if length > 0.0 { standard / length } else { standard }
+    }
+}

@@ -1,0 +1,113 @@
+use std::path::Path;
+
+use ndarray::{Array1, array};
+
+use super::*;
+use crate::{Error, NeighbourData};
+
+/// Three images: two alike with captions of words 5 and 6, one of another kind.
+fn data() -> NeighbourData {
+    NeighbourData {
+        settings: NeighbourSettings { neighbours: 2, ..NeighbourSettings::default() },
+        vocabulary_sha256: "ab".repeat(32),
+        licence: Some("CC BY 4.0".to_owned()),
+        pooling: Pooling {
+            mean: array![1.0, 2.0, 3.0],
+            deviation: array![1.0, 2.0, 0.5],
+            projection: array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        },
+        vectors: array![[1.0, 0.0], [0.75, 0.25], [-1.0, 0.0]],
+        names: ["a.jpg", "b.jpg", "c.jpg"].map(str::to_owned).to_vec(),
+        captions: vec![
+            vec![vec![5, 6, 7, 8, END], vec![5, 6, 7, 9, END]],
+            vec![vec![5, 6, 7, 10, END]],
+            vec![vec![11, 12, 13, 14, END]],
+        ],
+    }
+}
+
+fn caption(words: &[WordId], score: f32) -> Hypothesis {
+    Hypothesis {
+        words: words.to_vec(),
+        word_log_probabilities: vec![-1.0; words.len()],
+        attention: Array2::zeros([words.len(), 1]),
+        log_probability: -1.0,
+        score,
+        finished: true,
+    }
+}
+
+fn best(grid: ArrayView2<f32>, excluded: Option<&str>) -> Vec<WordId> {
+    let mut captions = [caption(&[11, 12, 13, 14], -0.5), caption(&[5, 6, 7, 8], -0.6)];
+    NeighbourIndex::from(data()).rerank(grid, &mut captions, excluded);
+    assert!(captions[0].score > captions[1].score);
+    captions[0].words.clone()
+}
+
+#[test]
+fn the_caption_that_agrees_with_similar_images_comes_first() {
+    assert_eq!(best(array![[4.0, 2.0, 3.0], [2.0, 2.0, 3.0]].view(), None), [5, 6, 7, 8]);
+    assert_eq!(best(array![[-4.0, 2.0, 3.0]].view(), None), [11, 12, 13, 14]);
+}
+
+#[test]
+fn shares_sum_to_one_and_an_excluded_image_is_not_a_neighbour() {
+    let index = NeighbourIndex::from(data());
+    let grid = array![[4.0, 2.0, 3.0]];
+    let found = index.nearest(grid.view(), None);
+    assert_eq!(found.iter().map(|of| of.image).collect::<Vec<_>>(), [0, 1]);
+    assert!((found.iter().map(|of| of.share).sum::<f64>() - 1.0).abs() < 1e-12);
+    let ratio = f64::from((5.0_f32 * -0.25).exp());
+    assert!((found[1].share / found[0].share - ratio).abs() < 1e-6, "{found:?}");
+    let others = index.nearest(grid.view(), Some("a.jpg"));
+    assert_eq!(others.iter().map(|of| of.image).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn an_index_without_images_changes_nothing() {
+    let empty = NeighbourData {
+        vectors: Array2::zeros([0, 2]),
+        names: Vec::new(),
+        captions: Vec::new(),
+        ..data()
+    };
+    let mut captions = [caption(&[5], -0.5), caption(&[6], -0.6)];
+    let before = captions.to_vec();
+    NeighbourIndex::from(empty).rerank(array![[1.0, 2.0, 3.0]].view(), &mut captions, None);
+    assert_eq!(captions.to_vec(), before);
+}
+
+#[test]
+fn the_file_comes_back_but_for_the_rounding_of_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("neighbours.cbor");
+    std::fs::write(&path, data().to_bytes(&path).unwrap()).unwrap();
+    let read = NeighbourData::load(&path, 15).unwrap();
+    let distance = (&read.vectors - &data().vectors).mapv(f32::abs).sum();
+    assert!(distance < 0.01, "{distance}");
+    assert_eq!(NeighbourData { vectors: data().vectors, ..read }, data());
+}
+
+fn refused(path: &Path, words: usize) -> bool {
+    matches!(NeighbourData::load(path, words), Err(Error::Neighbours { .. }))
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("neighbours.cbor");
+    let write =
+        |data: &NeighbourData| std::fs::write(&path, data.to_bytes(&path).unwrap()).unwrap();
+    write(&data());
+    assert!(refused(&path, 14), "a caption has a word that the vocabulary lacks");
+    write(&NeighbourData { names: vec!["a.jpg".to_owned()], ..data() });
+    assert!(refused(&path, 15));
+    let mean = Array1::from(vec![1.0, f32::NAN, 3.0]);
+    write(&NeighbourData { pooling: Pooling { mean, ..data().pooling }, ..data() });
+    assert!(refused(&path, 15));
+    let whole = data().to_bytes(&path).unwrap();
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert!(refused(&path, 15), "{length}");
+    }
+}
