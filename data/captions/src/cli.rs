@@ -170,6 +170,9 @@ pub(crate) struct Score {
         default_value = ".native/pycocoevalcap/pycocoevalcap/meteor/meteor-1.5.jar"
     )]
     pub(crate) meteor_jar: PathBuf,
+    /// Objects to count: one a line, the words that name it separated by spaces [default: Showtell's own list].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) objects: Option<PathBuf>,
     /// Bootstrap resamples for the intervals.
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) resamples: u32,

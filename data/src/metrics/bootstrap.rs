@@ -36,9 +36,19 @@ impl Bootstrap {
     /// The interval of each score, in the order of [`NAMES`], with fixed document frequencies.
     #[must_use]
     pub fn intervals(&self, images: &[Sums]) -> [Interval; NAMES.len()] {
-        let resamples = self.resample(images.len(), |picks| total(images, picks));
+        self.intervals_of(images.len(), |picks| total(images, picks).0)
+    }
+
+    /// The interval of each of some statistics over resampled images, which are given by their numbers.
+    #[must_use]
+    pub fn intervals_of<const N: usize>(
+        &self,
+        images: usize,
+        statistics: impl FnMut(&[usize]) -> [f64; N],
+    ) -> [Interval; N] {
+        let resamples = self.resample(images, statistics);
         std::array::from_fn(|index| {
-            interval(&mut resamples.iter().map(|scores| scores.0[index]).collect::<Vec<_>>())
+            interval(&mut resamples.iter().map(|values| values[index]).collect::<Vec<_>>())
         })
     }
 

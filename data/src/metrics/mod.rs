@@ -8,6 +8,7 @@ mod cider;
 mod frequencies;
 pub mod meteor;
 mod ngrams;
+pub mod objects;
 mod rouge;
 pub mod statistics;
 

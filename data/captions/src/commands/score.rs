@@ -8,6 +8,7 @@ use common::files;
 use common::program::{print, report_skipped_entries, warn};
 use data::metrics::bootstrap::{Bootstrap, Difference, Interval};
 use data::metrics::meteor::{self, Meteor};
+use data::metrics::objects::{ObjectCounts, ObjectList};
 use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{self, DocumentFrequencies, Item, NAMES, PROTOCOL, Scores, Sums};
 use data::pairs::{self, References};
@@ -28,8 +29,19 @@ pub(super) struct Report {
     pub(super) bootstrap: Bootstrap,
     pub(super) intervals: BTreeMap<&'static str, Interval>,
     pub(super) health: CaptionStatistics,
+    pub(super) objects: ObjectScores,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) against: Option<Against>,
+}
+
+/// Objects that the captions name and invent, with 95 % intervals.
+#[derive(Serialize)]
+pub(super) struct ObjectScores {
+    pub(super) list: String,
+    pub(super) recall: f64,
+    pub(super) recall_interval: Interval,
+    pub(super) invented_per_caption: f64,
+    pub(super) invented_interval: Interval,
 }
 
 /// Other captions of the same images.
@@ -128,6 +140,7 @@ fn report(
         bootstrap,
         intervals: named(bootstrap.intervals(&ours.images)),
         health: statistics(options, &ours.items)?,
+        objects: objects(options, &ours.items, bootstrap)?,
         against,
     })
 }
@@ -147,6 +160,24 @@ fn statistics(options: &Score, items: &[Item]) -> data::Result<CaptionStatistics
             .map(|(captions, splits)| training_captions(&captions, &splits))
     });
     Ok(CaptionStatistics::count(&captions, training.transpose()?.as_ref()))
+}
+
+fn objects(options: &Score, items: &[Item], bootstrap: Bootstrap) -> data::Result<ObjectScores> {
+    let list = options.objects.as_deref().map(ObjectList::read).transpose()?;
+    let list = list.unwrap_or_else(ObjectList::own);
+    let counts = items.iter().map(|item| ObjectCounts::count(item, &list)).collect::<Vec<_>>();
+    let total = |picks: &[usize]| picks.iter().map(|&pick| counts[pick]).sum::<ObjectCounts>();
+    let [recall_interval, invented_interval] =
+        bootstrap.intervals_of(counts.len(), |picks| total(picks).scores());
+    let [recall, invented_per_caption] = counts.iter().copied().sum::<ObjectCounts>().scores();
+    let list = options.objects.as_deref();
+    Ok(ObjectScores {
+        list: list.map_or_else(|| "own".to_owned(), |path| path.display().to_string()),
+        recall,
+        recall_interval,
+        invented_per_caption,
+        invented_interval,
+    })
 }
 
 fn training_captions(captions: &Captions, splits: &Splits) -> HashSet<Vec<String>> {

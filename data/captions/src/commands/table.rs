@@ -7,7 +7,7 @@ use data::metrics::bootstrap::{Bootstrap, Interval};
 use data::metrics::meteor;
 use data::metrics::statistics::CaptionStatistics;
 
-use super::score::{Against, Report};
+use super::score::{Against, ObjectScores, Report};
 
 impl Display for Report {
     fn fmt(&self, out: &mut Formatter) -> fmt::Result {
@@ -23,6 +23,7 @@ impl Display for Report {
         }
         writeln!(out)?;
         write_statistics(out, &self.health)?;
+        write_objects(out, &self.objects)?;
         writeln!(out, "\nprotocol: {}", self.protocol)?;
         writeln!(out, "document frequencies of CIDEr: {}", self.document_frequencies)?;
         let Bootstrap { resamples, seed } = self.bootstrap;
@@ -59,6 +60,13 @@ fn write_statistics(out: &mut Formatter, statistics: &CaptionStatistics) -> fmt:
         writeln!(out, "seen in training    {:.1} %", 100.0 * seen)?;
     }
     Ok(())
+}
+
+fn write_objects(out: &mut Formatter, objects: &ObjectScores) -> fmt::Result {
+    let (recall, invented) = (100.0 * objects.recall, objects.invented_per_caption);
+    writeln!(out, "object recall       {recall:.1} % ({})", range(&objects.recall_interval))?;
+    let [from, to] = objects.invented_interval;
+    writeln!(out, "invented objects    {invented:.2} per caption ({from:.2} to {to:.2})")
 }
 
 fn range([from, to]: &Interval) -> String {
