@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::PreprocessError;
 use models::{Error, ImageError, RuntimeError};
@@ -24,7 +24,8 @@ fn not_json() -> serde_json::Error {
 fn errors_of_models() {
     // An error of `ort` is one of the library.
     models::runtime::environment().unwrap();
-    let onnx = || PathBuf::from("models/encoder.onnx");
+    let [onnx, index] =
+        ["encoder.onnx", "neighbours.cbor"].map(|file| move || Path::new("models").join(file));
     let manifest = || PathBuf::from("models/flickr8k/captioner.json");
     let folders = vec![PathBuf::from("/opt/lib"), PathBuf::from("native")];
     let refused = || ort::Error::new("invalid model");
@@ -32,6 +33,7 @@ fn errors_of_models() {
         Error::Io { path: onnx(), source: missing() },
         Error::Runtime(RuntimeError::NotFound { folders }),
         Error::Onnx { path: onnx(), source: refused() },
+        Error::Neighbours { path: index(), reason: text("its parts contradict each other") },
         Error::Metadata { path: onnx(), source: not_json() },
         Error::Preprocess { path: onnx(), source: PreprocessError::Size { height: 0, width: 224 } },
         Error::ExternalData { path: onnx(), location: text("encoder.data"), source: missing() },

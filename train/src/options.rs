@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Export the best checkpoint as ONNX, for `serve`.
     Export(ExportArgs),
-    /// Make the neighbour index of a run: captions of similar training images choose among those of the search.
+    /// Make the neighbour index of a model: captions of similar training images choose among those of the search.
     Neighbours(NeighbourArgs),
 }
 

@@ -134,7 +134,8 @@ mod tests {
         let sum = counts.iter().copied().sum::<ObjectCounts>();
         assert_eq!((counts[0].present, counts[0].recalled, counts[0].invented), (2, 1, 1));
         assert_eq!((counts[1].present, counts[1].recalled, counts[1].invented), (1, 1, 2));
-        assert_eq!(sum.scores(), [2.0 / 3.0, 1.0]);
+        assert_eq!((sum.present, sum.recalled, sum.invented, sum.captions), (3, 2, 3, 3));
+        assert!((sum.recall() - 2.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]

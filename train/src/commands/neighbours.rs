@@ -1,52 +1,50 @@
 //! `train neighbours`.
 
 use anyhow::{Context as _, ensure};
-use common::program::{print, warn};
+use common::files;
+use common::program::print;
 use data::{Split, Vocabulary};
-use models::neighbours::{NEIGHBOURS_FILE, NeighbourSettings};
-use train::dataset::training_images;
+use models::Manifest;
+use models::neighbours::NEIGHBOURS_FILE;
 use train::export::add_neighbours;
 use train::neighbours::{NeighbourOptions, index};
-use train::run::RunFolder;
+use train::run::{EncoderRecord, RunFolder};
 
 use super::data_paths::DataPaths;
 use crate::options::NeighbourArgs;
 
 pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
-    let config = folder.load_config()?;
+    let manifest = Manifest::load(folder.path())?;
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
-    let paths = DataPaths::of_run(&config, &options.data)?;
+    let paths = data_paths(&folder, options)?;
     let data = paths.open()?;
-    config.encoder.check(&data.store, &paths.store)?;
-    let split = Split::Train;
-    let images = training_images(&data.captions, &data.splits, split, &vocabulary, &data.store)?;
+    EncoderRecord::from(&manifest).check(&data.store, &paths.store)?;
+    let images = data.training_images(Split::Train, &vocabulary)?.images;
     ensure!(
-        !images.images.is_empty(),
+        !images.is_empty(),
         "{}: no image of the train split has captions and a grid",
         paths.captions.display()
     );
     let index_options = NeighbourOptions {
         settings: options.settings(),
         dimensions: options.dimensions.into(),
-        licence: options.data_licence.clone().or(config.data_licence),
+        licence: options.data_licence.clone().or(manifest.data_licence),
     };
-    let index = index(&images.images, &data.store, vocabulary.sha256(), &index_options)?;
+    let index = index(&images, &data.store, vocabulary.sha256(), &index_options)?;
     let path = options.out.clone().unwrap_or_else(|| folder.path().join(NEIGHBOURS_FILE));
     let bytes = index.to_bytes(&path)?;
-    common::files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
-    let NeighbourSettings { neighbours, .. } = index.settings;
-    print(format_args!(
-        "{}: {} images, {} bytes; {neighbours} neighbours choose among captions",
-        path.display(),
-        index.names.len(),
-        bytes.len()
-    ))?;
-    if options.out.is_none() && !add_neighbours(&folder)? {
-        warn(format_args!(
-            "{}: not exported yet; `train export` adds the index",
-            folder.path().display()
-        ));
+    files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
+    if options.out.is_none() {
+        add_neighbours(&folder)?;
     }
-    Ok(())
+    print(format_args!("{}: {} images, {} bytes", path.display(), images.len(), bytes.len()))
+}
+
+/// The named data set, or that of the run; a model without a run has none.
+fn data_paths(folder: &RunFolder, options: &NeighbourArgs) -> anyhow::Result<DataPaths> {
+    if folder.has_config() {
+        return DataPaths::of_run(&folder.load_config()?, &options.data);
+    }
+    DataPaths::for_new_run(&options.data)
 }

@@ -75,19 +75,15 @@ pub fn write(run: &TrainedRun, folder: &RunFolder, options: &ExportOptions) -> R
     Ok(manifest)
 }
 
-/// Names the neighbour index of a run in the manifest of its export. Gives whether there is one.
+/// Names the neighbour index of a model in its manifest.
 ///
 /// # Errors
 /// If the manifest cannot be read or written.
-pub fn add_neighbours(folder: &RunFolder) -> Result<bool> {
+pub fn add_neighbours(folder: &RunFolder) -> Result<()> {
     let path = folder.path().join(MANIFEST_FILE);
-    if !path.exists() {
-        return Ok(false);
-    }
     let manifest = Manifest { neighbours: neighbours(folder)?, ..Manifest::load(folder.path())? };
     let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
-    folder.write(MANIFEST_FILE, json.as_bytes())?;
-    Ok(true)
+    folder.write(MANIFEST_FILE, json.as_bytes())
 }
 
 /// The neighbour index of a run, if it has one.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use common::GridShape;
 use features::FeatureStore;
-use models::Preprocess;
+use models::{Manifest, Preprocess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result};
@@ -56,6 +56,17 @@ impl EncoderRecord {
         }
         let difference = Box::new(EncoderDifference { store, run: self.clone() });
         Err(Error::OtherEncoder { path: path.to_path_buf(), difference })
+    }
+}
+
+impl From<&Manifest> for EncoderRecord {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            name: manifest.encoder.file.clone(),
+            sha256: manifest.encoder.sha256.clone(),
+            grid: manifest.grid,
+            preprocess: manifest.preprocess.clone(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod captions;
 mod compatibility;
 mod kill;
 mod messages;
+mod neighbours;
 mod program;
 mod provenance;
 mod settings;

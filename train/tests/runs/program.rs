@@ -90,8 +90,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).args(arguments.split(' '));
-        // An export has neither flag.
-        if !arguments.starts_with("export") {
+        // An export and a neighbour index have neither flag.
+        if !["export", "neighbours"].iter().any(|command| arguments.starts_with(command)) {
             command.args(["--device", "cpu"]);
             command.args(if arguments.contains("--threads") {
                 &[][..]
