@@ -8,8 +8,8 @@ use common::{digest, text};
 use data::Vocabulary;
 use serde::{Deserialize, Serialize};
 
-use crate::captioner::NeighbourChoice;
 use crate::decoder::DecoderFiles;
+use crate::neighbours::NeighbourChoice;
 use crate::network::NetworkFile;
 use crate::{Error, NeighbourIndex, Preprocess, Result};
 

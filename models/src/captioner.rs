@@ -18,8 +18,8 @@ use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
 use crate::preprocess::{apply, visible_region};
 use crate::{
-    Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, NeighbourIndex, OnnxDecoder,
-    Preprocess, Result, SearchOptions, decode, search,
+    Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, NeighbourChoice, NeighbourIndex,
+    OnnxDecoder, Preprocess, Result, SearchOptions, decode, search,
 };
 
 /// A caption with its probabilities and attention.
@@ -31,7 +31,8 @@ pub struct Caption {
     pub log_probability: f32,
     /// The number by which captions are ordered: the log-probability divided by a power of the number of words, the end
     /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; with an
-    /// exponent of 1 it is the mean of a word, with 0 the log-probability. Never above zero; the greater, the better.
+    /// exponent of 1 it is the mean of a word, with 0 the log-probability. With a neighbour index its consensus is added;
+    /// without one it is never above zero. The greater, the better.
     /// Captions that the network ended come before others, whatever their score.
     pub score: f32,
     /// Whether the network ended it; else it was truncated at the maximum length.
@@ -71,18 +72,6 @@ pub struct CaptionerOptions {
     pub neighbours: NeighbourChoice,
     /// Limits of images.
     pub limits: Limits,
-}
-
-/// The neighbour index of a captioner.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum NeighbourChoice {
-    /// That of the model folder, if its manifest names one.
-    #[default]
-    OfModel,
-    /// This file.
-    File(PathBuf),
-    /// None: captions are ranked by the network alone.
-    Off,
 }
 
 /// An image as the input of the encoder.

@@ -27,12 +27,12 @@ pub mod search;
 pub mod view;
 
 pub use bundle::Manifest;
-pub use captioner::{Caption, Captioner, CaptionerOptions, NeighbourChoice, Word};
+pub use captioner::{Caption, Captioner, CaptionerOptions, Word};
 pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
 pub use device::{Device, DeviceChoice};
 pub use encoder::Encoder;
 pub use error::{Error, Result, RuntimeError};
-pub use neighbours::{NeighbourData, NeighbourIndex};
+pub use neighbours::{NeighbourChoice, NeighbourData, NeighbourIndex};
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search};

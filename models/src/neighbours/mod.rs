@@ -8,7 +8,7 @@ mod file;
 mod pooling;
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data::Vocabulary;
 use data::metrics::CaptionReward;
@@ -38,6 +38,18 @@ impl Default for NeighbourSettings {
     fn default() -> Self {
         Self { neighbours: 40, sharpness: 5.0, weight: 4.0, beam: 10 }
     }
+}
+
+/// The neighbour index of a captioner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NeighbourChoice {
+    /// That of the model folder, if its manifest names one.
+    #[default]
+    OfModel,
+    /// This file.
+    File(PathBuf),
+    /// None: captions are ranked by the network alone.
+    Off,
 }
 
 /// The training images of a network: a vector of each, and its captions.
@@ -98,7 +110,7 @@ impl NeighbourIndex {
     }
 
     /// Adds the weighted consensus of the neighbours of a grid `[cells, C]` to the score of each caption, and sorts the
-    /// captions by it. The training image `excluded` is not a neighbour: a caption of a training image is compared with
+    /// captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of a training image is compared with
     /// those of the others.
     pub fn rerank(
         &self,
@@ -110,7 +122,9 @@ impl NeighbourIndex {
         for caption in captions.iter_mut() {
             caption.score += self.settings.weight * self.consensus(&neighbours, caption) as f32;
         }
-        captions.sort_by(|one, other| descending(one.score, other.score));
+        captions.sort_by(|one, other| {
+            other.finished.cmp(&one.finished).then(descending(one.score, other.score))
+        });
     }
 
     /// The images with the highest similarity to a grid `[cells, C]`; their shares sum to one.

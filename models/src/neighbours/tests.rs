@@ -51,6 +51,14 @@ fn the_caption_that_agrees_with_similar_images_comes_first() {
 }
 
 #[test]
+fn captions_that_the_network_ended_come_first() {
+    let cut = Hypothesis { finished: false, ..caption(&[5, 6, 7, 8], 9.0) };
+    let mut captions = [cut, caption(&[11, 12], -9.0)];
+    NeighbourIndex::from(data()).rerank(array![[4.0, 2.0, 3.0]].view(), &mut captions, None);
+    assert!(captions[0].finished && captions[1].score > captions[0].score);
+}
+
+#[test]
 fn shares_sum_to_one_and_an_excluded_image_is_not_a_neighbour() {
     let index = NeighbourIndex::from(data());
     let grid = array![[4.0, 2.0, 3.0]];
