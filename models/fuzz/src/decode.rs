@@ -1,6 +1,7 @@
 //! Decodes bytes as an upload is decoded. Finds are panics, overflows, more memory than the limits allow, and images with
 //! more pixels than the limit.
 #![no_main]
+#![expect(clippy::disallowed_methods, reason = "the fuzzer writes its finds itself")]
 
 mod seeds;
 
