@@ -103,6 +103,12 @@ pub enum Error {
         /// The problem.
         problem: String,
     },
+    /// A list of objects is empty.
+    #[error("{}: no objects: write one a line, the words that name it separated by spaces", path.display())]
+    NoObjects {
+        /// The file.
+        path: PathBuf,
+    },
     /// METEOR cannot be run.
     #[error("METEOR: {problem}")]
     Meteor {

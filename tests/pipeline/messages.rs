@@ -63,6 +63,7 @@ fn errors_of_data() {
         Error::Vocabulary { path: PathBuf::from("vocabulary.json"), problem: problem() },
         Error::Pairs { path: PathBuf::from("captions-dev.json"), problems: pairs },
         Error::Frequencies { path: PathBuf::from("coco.json"), problem: problem() },
+        Error::NoObjects { path: PathBuf::from("objects.txt") },
         Error::Meteor { problem: text("java: not found") },
     ];
     let source = include_str!("../../data/src/error.rs");

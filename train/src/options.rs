@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::Split;
@@ -202,7 +203,7 @@ pub(crate) struct NeighbourArgs {
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     neighbours: u16,
     /// Weight of the neighbours against the score of the search.
-    #[arg(long, default_value_t = 4.0, value_name = "X")]
+    #[arg(long, default_value_t = 4.0, value_name = "X", value_parser = parse_weight)]
     weight: f32,
     /// Licence of the captions, recorded in the index [default: of the run].
     #[arg(long, value_name = "TEXT")]
@@ -212,6 +213,12 @@ pub(crate) struct NeighbourArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+}
+
+fn parse_weight(text: &str) -> anyhow::Result<f32> {
+    let weight = text.parse::<f32>()?;
+    ensure!(weight.is_finite() && weight >= 0.0, "it must be a number of at least 0");
+    Ok(weight)
 }
 
 impl NeighbourArgs {

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::text;
 
 use super::Item;
-use crate::Result;
+use crate::{Error, Result};
 
 /// References that must name an object for it to be present.
 const MIN_REFERENCES: usize = 2;
@@ -28,9 +28,13 @@ impl ObjectList {
     /// Reads a list: an object a line, the words that name it separated by spaces; lines that begin with `#` are comments.
     ///
     /// # Errors
-    /// Those of [`text::read`].
+    /// Those of [`text::read`], and [`Error::NoObjects`] if it names none.
     pub fn read(path: &Path) -> Result<Self> {
-        Ok(Self::parse(&text::read(path)?))
+        let list = Self::parse(&text::read(path)?);
+        if list.0.is_empty() {
+            return Err(Error::NoObjects { path: path.to_path_buf() });
+        }
+        Ok(list)
     }
 
     fn parse(text: &str) -> Self {
@@ -136,6 +140,14 @@ mod tests {
         assert_eq!((counts[1].present, counts[1].recalled, counts[1].invented), (1, 1, 2));
         assert_eq!((sum.present, sum.recalled, sum.invented, sum.captions), (3, 2, 3, 3));
         assert!((sum.recall() - 2.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_list_without_objects_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("objects.txt");
+        std::fs::write(&path, "# none\n").unwrap();
+        assert!(matches!(ObjectList::read(&path), Err(Error::NoObjects { .. })));
     }
 
     #[test]

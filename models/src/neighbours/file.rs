@@ -1,8 +1,8 @@
 //! The file of a neighbour index: one CBOR map (RFC 8949).
 
-use std::fs;
 use std::path::Path;
 
+use common::{Size, files};
 use data::vocabulary::WordId;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use crate::{Error, Result};
 
 /// File name of the neighbour index in a model folder.
 pub const NEIGHBOURS_FILE: &str = "neighbours.cbor";
+/// The largest file that is read.
+const LIMIT: Size = Size::mib(1 << 10);
 /// The format that is written and read.
 const FORMAT: &str = "showtell neighbours 1";
 
@@ -86,7 +88,7 @@ impl NeighbourData {
     /// # Errors
     /// [`Error::Io`], and [`Error::Neighbours`] if the file is damaged or of another format.
     pub fn load(path: &Path, words: usize) -> Result<Self> {
-        let bytes = fs::read(path).map_err(Error::io(path))?;
+        let bytes = files::read(path, LIMIT).map_err(Error::io(path))?;
         let stored = ciborium::from_reader::<Stored, _>(&*bytes);
         let stored = stored.map_err(|error| refuse(path, error))?;
         stored.checked(words).ok_or_else(|| refuse(path, "its parts contradict each other"))
@@ -102,6 +104,7 @@ impl Stored {
         let are_finite = self.mean.iter().chain(&self.deviation).all(|value| value.is_finite());
         let is_known = |word: &WordId| (*word as usize) < words;
         let is_sound = self.format == FORMAT
+            && self.settings.are_usable()
             && self.deviation.len() == channels
             && vectors.nrows() == images
             && self.captions.len() == images

@@ -34,6 +34,19 @@ pub struct NeighbourSettings {
     pub beam: usize,
 }
 
+impl NeighbourSettings {
+    /// The widest beam.
+    const MAX_BEAM: usize = 100;
+
+    /// Whether captions can be chosen with them.
+    fn are_usable(&self) -> bool {
+        (1..=Self::MAX_BEAM).contains(&self.beam)
+            && self.neighbours > 0
+            && self.sharpness.is_finite()
+            && self.weight.is_finite()
+    }
+}
+
 impl Default for NeighbourSettings {
     fn default() -> Self {
         Self { neighbours: 40, sharpness: 5.0, weight: 4.0, beam: 10 }

@@ -113,6 +113,15 @@ fn damaged_files_are_refused() {
     let mean = Array1::from(vec![1.0, f32::NAN, 3.0]);
     write(&NeighbourData { pooling: Pooling { mean, ..data().pooling }, ..data() });
     assert!(refused(&path, 15));
+    for settings in [
+        NeighbourSettings { beam: 101, ..data().settings },
+        NeighbourSettings { neighbours: 0, ..data().settings },
+        NeighbourSettings { weight: f32::NAN, ..data().settings },
+        NeighbourSettings { sharpness: f32::INFINITY, ..data().settings },
+    ] {
+        write(&NeighbourData { settings, ..data() });
+        assert!(refused(&path, 15), "{settings:?}");
+    }
     let whole = data().to_bytes(&path).unwrap();
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
