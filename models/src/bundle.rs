@@ -9,6 +9,7 @@ use data::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 use crate::decoder::DecoderFiles;
+use crate::error::check_sha256;
 use crate::neighbours::NeighbourChoice;
 use crate::network::NetworkFile;
 use crate::{Error, NeighbourIndex, Preprocess, Result};
@@ -87,7 +88,7 @@ impl Manifest {
     pub(crate) fn vocabulary(&self, folder: &Path) -> Result<Vocabulary> {
         let path = folder.join(&self.vocabulary.file);
         let vocabulary = Vocabulary::load(&path)?;
-        check(&path, &vocabulary.sha256(), &self.vocabulary.sha256)?;
+        check_sha256(&path, &vocabulary.sha256(), &self.vocabulary.sha256)?;
         Ok(vocabulary)
     }
 
@@ -103,7 +104,7 @@ impl Manifest {
     pub(crate) fn decoder(&self, folder: &Path) -> Result<DecoderFiles> {
         let read = |part: &Part| {
             let file = NetworkFile::read(&folder.join(&part.file))?;
-            check(file.path(), file.sha256(), &part.sha256)?;
+            check_sha256(file.path(), file.sha256(), &part.sha256)?;
             Ok::<_, Error>(file)
         };
         Ok(DecoderFiles { init: read(&self.decoder_init)?, step: read(&self.decoder_step)? })
@@ -120,7 +121,7 @@ impl Manifest {
             (NeighbourChoice::File(path), _) => path.clone(),
             (NeighbourChoice::OfModel, Some(part)) => {
                 let path = folder.join(&part.file);
-                check(&path, &digest::of_file(&path)?, &part.sha256)?;
+                check_sha256(&path, &digest::of_file(&path)?, &part.sha256)?;
                 path
             }
             (NeighbourChoice::OfModel, None) | (NeighbourChoice::Off, _) => return Ok(None),
@@ -152,16 +153,8 @@ impl Manifest {
         let file = NetworkFile::read(path)?;
         let expected = &self.encoder.sha256;
         if file.outline().metadata(QUANTIZED_FROM) != Some(expected) {
-            check(path, file.sha256(), expected)?;
+            check_sha256(path, file.sha256(), expected)?;
         }
         Ok(file)
     }
-}
-
-fn check(path: &Path, found: &str, expected: &str) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    let (path, found, expected) = (path.to_path_buf(), found.to_owned(), expected.to_owned());
-    Err(Error::OtherModel { path, found, expected })
 }

@@ -152,15 +152,15 @@ impl Captioner {
     pub fn open(folder: &Path, options: &CaptionerOptions) -> Result<Self> {
         let manifest = Manifest::load(folder)?;
         let vocabulary = manifest.vocabulary(folder)?;
-        let (decoder, encoder) = thread::scope(|scope| {
+        let (decoder, neighbours, encoder) = thread::scope(|scope| {
             let encoder = scope.spawn(|| open_encoder(&manifest, folder, options));
             let decoder = manifest
                 .decoder(folder)
                 .and_then(|files| OnnxDecoder::from_files(&files, options.threads));
-            (decoder, encoder.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            let neighbours = manifest.neighbours(folder, &options.neighbours, &vocabulary);
+            (decoder, neighbours, encoder.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
-        let (decoder, encoder) = (decoder?, encoder?);
-        let neighbours = manifest.neighbours(folder, &options.neighbours, &vocabulary)?;
+        let (decoder, encoder, neighbours) = (decoder?, encoder?, neighbours?);
         Ok(Self {
             manifest,
             preprocess: encoder.preprocess().clone(),

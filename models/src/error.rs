@@ -243,3 +243,12 @@ pub(crate) fn join(paths: &[PathBuf], separator: &str) -> String {
     let paths = paths.iter().map(|path| path.display().to_string());
     paths.collect::<Vec<_>>().join(separator)
 }
+
+/// Refuses a part of a model whose SHA-256 is not the expected one.
+pub(crate) fn check_sha256(path: &Path, found: &str, expected: &str) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let (path, found, expected) = (path.to_path_buf(), found.to_owned(), expected.to_owned());
+    Err(Error::OtherModel { path, found, expected })
+}

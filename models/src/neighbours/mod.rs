@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::file::{NEIGHBOURS_FILE, NeighbourData};
 pub use self::pooling::Pooling;
+use crate::error::check_sha256;
 use crate::{Error, Hypothesis, Result, SearchOptions};
 
 /// How much neighbours count. Chosen on Flickr8k's dev split.
@@ -91,28 +92,13 @@ impl NeighbourIndex {
     /// other grids.
     pub fn load(path: &Path, vocabulary: &Vocabulary, channels: usize) -> Result<Self> {
         let data = NeighbourData::load(path, vocabulary.len())?;
-        let (found, expected) = (data.vocabulary_sha256.clone(), vocabulary.sha256());
-        if found != expected {
-            return Err(Error::OtherModel { path: path.to_path_buf(), found, expected });
-        }
+        check_sha256(path, &data.vocabulary_sha256, &vocabulary.sha256())?;
         let found = data.pooling.mean.len();
         if found != channels {
             let reason = format!("it is of grids of {found} channels, not {channels}");
             return Err(Error::Neighbours { path: path.to_path_buf(), reason });
         }
         Ok(data.into())
-    }
-
-    /// How much neighbours count.
-    #[must_use]
-    pub fn settings(&self) -> NeighbourSettings {
-        self.settings
-    }
-
-    /// The number of training images.
-    #[must_use]
-    pub fn images(&self) -> usize {
-        self.names.len()
     }
 
     /// The search whose captions are ranked: with a beam that leaves a choice, all of which it returns.
@@ -123,8 +109,8 @@ impl NeighbourIndex {
     }
 
     /// Adds the weighted consensus of the neighbours of a grid `[cells, C]` to the score of each caption, and sorts the
-    /// captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of a training image is compared with
-    /// those of the others.
+    /// captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of
+    /// a training image is compared with those of the others.
     pub fn rerank(
         &self,
         grid: ArrayView2<f32>,

@@ -69,10 +69,14 @@ pub fn write(run: &TrainedRun, folder: &RunFolder, options: &ExportOptions) -> R
         neighbours: neighbours(folder)?,
         ..manifest(run, decoder_init, decoder_step, licence.cloned())
     };
-    let path = folder.path().join(MANIFEST_FILE);
-    let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
-    folder.write(MANIFEST_FILE, json.as_bytes())?;
+    save(&manifest, folder)?;
     Ok(manifest)
+}
+
+fn save(manifest: &Manifest, folder: &RunFolder) -> Result<()> {
+    let json = serde_json::to_string_pretty(manifest);
+    let json = json.map_err(Error::content(&folder.path().join(MANIFEST_FILE)))?;
+    folder.write(MANIFEST_FILE, json.as_bytes())
 }
 
 /// Names the neighbour index of a model in its manifest.
@@ -80,10 +84,7 @@ pub fn write(run: &TrainedRun, folder: &RunFolder, options: &ExportOptions) -> R
 /// # Errors
 /// If the manifest cannot be read or written.
 pub fn add_neighbours(folder: &RunFolder) -> Result<()> {
-    let path = folder.path().join(MANIFEST_FILE);
-    let manifest = Manifest { neighbours: neighbours(folder)?, ..Manifest::load(folder.path())? };
-    let json = serde_json::to_string_pretty(&manifest).map_err(Error::content(&path))?;
-    folder.write(MANIFEST_FILE, json.as_bytes())
+    save(&Manifest { neighbours: neighbours(folder)?, ..Manifest::load(folder.path())? }, folder)
 }
 
 /// The neighbour index of a run, if it has one.
