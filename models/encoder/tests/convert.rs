@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
+mod program;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use ndarray::Array4;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
+
+use program::encoder;
 
 const SIZE: usize = 64;
 
@@ -29,15 +33,8 @@ fn fixture(file: &str) -> PathBuf {
 }
 
 fn convert(weights: &Path, out: &Path) -> Result<String, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_encoder"))
-        .arg("convert")
-        .arg(weights)
-        .args(["--size", "64", "--out"])
-        .arg(out)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    let [weights, out] = [weights, out].map(|path| path.to_str().unwrap());
+    encoder(Path::new("."), &["convert", weights, "--size", "64", "--out", out])
 }
 
 #[test]

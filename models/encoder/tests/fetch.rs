@@ -2,11 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
+mod program;
+
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use common::digest;
 use models::encoder::EncoderOptions;
 use models::{Encoder, Preprocess};
@@ -14,6 +15,8 @@ use tempfile::TempDir;
 use tests::answers::{Answers, whole};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+
+use program::encoder;
 
 const MEMBER: &str = "weights/lite.pth";
 
@@ -49,23 +52,13 @@ impl Workplace {
         let out = self.path("converted.onnx");
         let (weights, out) = (weights(), out.to_str().unwrap());
         let arguments = ["convert", weights.to_str().unwrap(), "--size", "64", "--out", out];
-        self.encoder(&arguments).unwrap();
+        encoder(self.0.path(), &arguments).unwrap();
         open(Path::new(out)).grid().into()
     }
 
     fn fetch(&self) -> Result<String, String> {
         let arguments = ["fetch", "lite", "--catalogue", "encoders.toml"];
-        self.encoder(&arguments)
-    }
-
-    fn encoder(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(env!("CARGO_BIN_EXE_encoder"))
-            .current_dir(self.0.path())
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        encoder(self.0.path(), &arguments)
     }
 }
 
@@ -120,7 +113,8 @@ fn other_files_than_the_catalogue_names_are_refused() {
     fs::write(workplace.path("models/lite.onnx"), "mine").unwrap();
     refused("not the encoder that the catalogue calls lite");
     assert_eq!(fs::read(workplace.path("models/lite.onnx")).unwrap(), b"mine");
-    let error = workplace.encoder(&["fetch", "life", "--catalogue", "encoders.toml"]).unwrap_err();
+    let error = encoder(workplace.0.path(), &["fetch", "life", "--catalogue", "encoders.toml"])
+        .unwrap_err();
     assert!(error.contains("life: not in the catalogue") && error.contains("lite"), "{error}");
     fs::write(workplace.path("encoders.toml"), "lite = 1").unwrap();
     refused("encoders.toml");
@@ -129,7 +123,7 @@ fn other_files_than_the_catalogue_names_are_refused() {
 #[test]
 fn the_catalogue_is_listed() {
     let workplace = Workplace::new();
-    let list = workplace.encoder(&["list"]).unwrap();
+    let list = encoder(workplace.0.path(), &["list"]).unwrap();
     for part in ["efficientnet-lite2", "resnet50", "7×7 cells of 1488 values", "Apache-2.0"] {
         assert!(list.contains(part), "{list}");
     }

@@ -2,11 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
+mod program;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use image::{Rgb, RgbImage};
 use models::Encoder;
 use models::encoder::EncoderOptions;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 
 use Dimension::{Fixed, Symbolic};
 use ElementType::Float;
+use program::encoder;
 
 const SIZE: u32 = 64;
 const PHOTOS: usize = 24;
@@ -41,20 +43,10 @@ impl Workplace {
         self.0.path().join(name)
     }
 
-    fn encoder(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(env!("CARGO_BIN_EXE_encoder"))
-            .current_dir(self.0.path())
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-    }
-
     fn quantize(&self) -> Result<String, String> {
         let photos = ["--images", "Images", "--captions", "captions.txt"];
         let files = ["quantize", "encoder.onnx", "--out", "int8.onnx"];
-        self.encoder(&[&files[..], &photos].concat())
+        encoder(self.0.path(), &[&files[..], &photos].concat())
     }
 
     /// How far the grids of the last picture are apart, of the length of the exact ones.
@@ -94,7 +86,7 @@ fn grids_of_int8_encoders_are_nearly_the_same() {
         let weights = checkpoints.join(weights);
         let size = ["--size", "64", "--blocks", blocks, "--out", "encoder.onnx"];
         let convert = [&["convert", weights.to_str().unwrap()], &size[..]].concat();
-        workplace.encoder(&convert).unwrap();
+        encoder(workplace.0.path(), &convert).unwrap();
         workplace.quantize().unwrap();
         let error = workplace.error();
         assert!(error > 0.0 && error < 0.1, "{}: {error}", weights.display());
