@@ -41,10 +41,23 @@ pub struct Vocabulary {
 pub struct VocabularyOrigin {
     /// The occurrences that a word needs.
     pub min_count: usize,
-    /// The digest of the captions: [`PartDigest::captions_sha256`](crate::PartDigest).
+    /// The digest of the captions: [`PartDigest::captions_sha256`](crate::PartDigest). Of several data sets it is the
+    /// SHA-256 of their digests in hexadecimal form, in their order, without separators.
     pub captions_sha256: String,
     /// The split of the captions, such as `train`.
     pub split: String,
+}
+
+/// The digest of the training captions of data sets.
+fn digest_of_training(sets: &[(&Captions, &Splits)]) -> String {
+    let of_set = |(captions, splits): &(&Captions, &Splits)| {
+        digest_of_part(captions, splits, Split::Train).captions_sha256
+    };
+    let digests = sets.iter().map(of_set).collect::<Vec<_>>();
+    match &digests[..] {
+        [one] => one.clone(),
+        several => digest::of_bytes(several.concat().as_bytes()),
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,14 +89,16 @@ impl Vocabulary {
         Self::from_words(words.map(str::to_owned).collect(), min_count)
     }
 
-    /// Counts the words of the training captions, and records the origin.
+    /// Counts the words of the training captions of data sets, and records the origin.
     ///
     /// # Errors
     /// [`Error::NoWords`] if no word occurs at least `min_count` times.
-    pub fn from_training(captions: &Captions, splits: &Splits, min_count: usize) -> Result<Self> {
-        let training = captions
-            .iter()
-            .filter(|image| splits.split_of(&image.image) == Some(Split::Train))
+    pub fn from_training(sets: &[(&Captions, &Splits)], min_count: usize) -> Result<Self> {
+        let images = sets.iter().flat_map(|(captions, splits)| {
+            let splits = *splits;
+            captions.iter().filter(|image| splits.split_of(&image.image) == Some(Split::Train))
+        });
+        let training = images
             .flat_map(|image| image.captions.iter().map(|caption| tokenize(caption)))
             .collect::<Vec<_>>();
         let mut vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
@@ -92,7 +107,7 @@ impl Vocabulary {
         }
         vocabulary.origin = Some(VocabularyOrigin {
             min_count,
-            captions_sha256: digest_of_part(captions, splits, Split::Train).captions_sha256,
+            captions_sha256: digest_of_training(sets),
             split: Split::Train.to_string(),
         });
         Ok(vocabulary)
@@ -231,7 +246,7 @@ mod tests {
         let mut captions = Captions::default();
         captions.add("a.jpg", "a dog runs");
         captions.add("f.jpg", "not counted: in the test split");
-        let trained = Vocabulary::from_training(&captions, &Splits::Hashed, 1).unwrap();
+        let trained = Vocabulary::from_training(&[(&captions, &Splits::Hashed)], 1).unwrap();
         let digest = digest_of_part(&captions, &Splits::Hashed, Split::Train);
         let origin = trained.origin().unwrap();
         assert_eq!(origin.captions_sha256, digest.captions_sha256);

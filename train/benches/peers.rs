@@ -9,7 +9,7 @@
 mod store;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use common::{GridShape, View};
@@ -22,8 +22,9 @@ use serde_json::{Value, json};
 use tch::Device;
 use tests::median;
 use train::dataset::DataSet;
-use train::fit::{Fit, TrainingData};
-use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
+use train::fit::{DevImages, Fit, TrainingData};
+use train::grids::Grids;
+use train::run::{EncoderRecord, RunConfig, RunFolder};
 use train::settings::{NetworkConfig, Precision, Recipe, Training};
 
 const IMAGES: usize = 320;
@@ -42,28 +43,31 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
-    let vocabulary = Vocabulary::from_training(&captions, &splits, 5).unwrap();
-    let set = DataSet { captions, splits, store };
-    let images = |split| set.training_images(split, &vocabulary).unwrap().images;
+    let vocabulary = Vocabulary::from_training(&[(&captions, &splits)], 5).unwrap();
+    let set = DataSet { number: 0, captions, splits, store };
+    let images = |split| set.training_images(split, &vocabulary).images;
     let (training, dev_captions) = (images(data::Split::Train), images(data::Split::Dev));
     let dev = set.scored_images(data::Split::Dev).images;
-    TrainingData { store: set.store, vocabulary, training, dev, dev_captions }
+    TrainingData {
+        grids: Grids::new(set.store, Vec::new()).unwrap(),
+        vocabulary,
+        training,
+        weights: vec![1.0],
+        dev: vec![DevImages { images: dev, captions: dev_captions }],
+    }
 }
 
 /// Captions a second in the second epoch, as recorded by the run.
 fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
-    let store = PathBuf::from("noise.h5");
-    let encoder = EncoderRecord::from_store(&data.store);
+    let encoder = EncoderRecord::from_store(data.grids.store(0));
     let preset = Training::preset(recipe, &[View::Original]);
     let config = RunConfig {
         recipe,
         revision: "bench".to_owned(),
-        captions: "captions.txt".into(),
-        splits: SplitRecord { folder: ".".into(), method: "bench".to_owned() },
-        store,
         data_licence: None,
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
+        sets: Vec::new(),
         network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),
         encoder,
         training: Training { epochs: 1, precision, ..preset },
@@ -84,9 +88,9 @@ fn write_for_peers(data: &TrainingData, folder: &Path) {
     let mut sizes = serde_json::to_value(sizes).unwrap();
     sizes.as_object_mut().unwrap().remove("heads");
     let (mut grids, mut images) = (Vec::new(), Vec::new());
-    let mut grid = vec![0; data.store.provenance().grid_bytes()];
+    let mut grid = vec![0; data.grids.grid_bytes()];
     for image in &data.training {
-        data.store.read_bytes(image.row, image.view, &mut grid).unwrap();
+        data.grids.read_bytes(image, &mut grid).unwrap();
         grids.extend_from_slice(&grid);
         let captions = image.captions.iter().map(|caption| [&[START], &caption.words[..]].concat());
         images.push(captions.collect::<Vec<_>>());

@@ -2,11 +2,12 @@
 //! N images, C channels.
 
 use data::vocabulary::{START, WordId};
-use features::{Dtype, FeatureStore};
+use features::Dtype;
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
 use crate::dataset::TrainingImage;
+use crate::grids::Grids;
 
 /// Images with their grids on the device, sorted by falling length of their longest caption.
 #[derive(Debug)]
@@ -22,10 +23,10 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Torch`](crate::Error::Torch).
-    pub fn new(images: &[&'a TrainingImage], store: &FeatureStore, device: Device) -> Result<Self> {
+    pub fn new(images: &[&'a TrainingImage], grids: &Grids, device: Device) -> Result<Self> {
         let mut images = images.to_vec();
         images.sort_by_key(|image| std::cmp::Reverse(image.longest()));
-        let grids = grids(&images, store, device)?;
+        let grids = read(&images, grids, device)?;
         Ok(Self { images, grids })
     }
 
@@ -48,19 +49,15 @@ pub(crate) fn word_before(caption: &[WordId], step: usize) -> WordId {
 }
 
 /// Reads the grids of images: `[N, cells, C]`.
-pub(crate) fn grids(
-    images: &[&TrainingImage],
-    store: &FeatureStore,
-    device: Device,
-) -> Result<Tensor> {
-    let shape = store.grid_shape();
-    let of_grid = store.provenance().grid_bytes();
+pub(crate) fn read(images: &[&TrainingImage], grids: &Grids, device: Device) -> Result<Tensor> {
+    let shape = grids.shape();
+    let of_grid = grids.grid_bytes();
     let mut bytes = vec![0; images.len() * of_grid];
     for (image, grid) in images.iter().zip(bytes.chunks_exact_mut(of_grid)) {
-        store.read_bytes(image.row, image.view, grid)?;
+        grids.read_bytes(image, grid)?;
     }
     let size = [images.len() as i64, shape.cells() as i64, shape.channels as i64];
-    let kind = match store.provenance().dtype {
+    let kind = match grids.dtype() {
         Dtype::F16 => Kind::Half,
         Dtype::F32 => Kind::Float,
     };

@@ -12,6 +12,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom as _;
 
 use crate::Result;
+use crate::grids::Grids;
 
 /// A caption to train on.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +35,12 @@ impl Caption {
 /// An image with the captions to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingImage {
-    /// Its row in the store.
+    /// Its data set.
+    pub set: usize,
+    /// Its row in the store of the set.
     pub row: usize,
-    /// Its view in the store.
-    pub view: usize,
+    /// Its view.
+    pub view: View,
     /// Its captions.
     pub captions: Vec<Caption>,
 }
@@ -74,6 +77,8 @@ pub struct Matched<T> {
 /// A data set.
 #[derive(Debug)]
 pub struct DataSet {
+    /// Its number among the data sets of a run.
+    pub number: usize,
     /// The captions of the images.
     pub captions: Captions,
     /// The split of each image.
@@ -84,21 +89,15 @@ pub struct DataSet {
 
 impl DataSet {
     /// Finds the images of a split, with their captions as words of the vocabulary.
-    ///
-    /// # Errors
-    /// [`Error::Features`](crate::Error::Features) if the store lacks the original view.
-    pub fn training_images(
-        &self,
-        split: Split,
-        vocabulary: &Vocabulary,
-    ) -> Result<Matched<TrainingImage>> {
-        let view = self.store.view(View::Original)?;
+    #[must_use]
+    pub fn training_images(&self, split: Split, vocabulary: &Vocabulary) -> Matched<TrainingImage> {
         let written = |tokens: Vec<String>| Caption::written(vocabulary.encode(&tokens));
-        Ok(self.matched(split, |_, row, captions| TrainingImage {
+        self.matched(split, |_, row, captions| TrainingImage {
+            set: self.number,
             row,
-            view,
+            view: View::Original,
             captions: captions.into_iter().map(written).collect(),
-        }))
+        })
     }
 
     /// Finds the images of a split, with their captions as references.
@@ -159,36 +158,36 @@ pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
 /// The views of training images, and the words that are wrong in a mirrored one.
 #[derive(Debug, Clone)]
 pub struct Views {
-    /// Views of the store, by number.
-    all: Vec<usize>,
-    mirrored: Option<usize>,
+    all: Vec<View>,
     sides: HashSet<WordId>,
 }
 
 impl Views {
-    /// Finds views in a store. Captions with one of the `side_words` are wrong in a mirrored view.
+    /// Views that each store has. Captions with one of the `side_words` are wrong in a mirrored view.
     ///
     /// # Errors
-    /// [`Error::Features`](crate::Error::Features) if the store lacks a view.
+    /// [`Error::Features`](crate::Error::Features) if a store lacks a view.
     pub fn new(
         views: &[View],
         side_words: &[String],
-        store: &FeatureStore,
+        grids: &Grids,
         vocabulary: &Vocabulary,
     ) -> Result<Self> {
-        let find = |&view: &View| store.view(view);
-        let all = views.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let mirrored = views.iter().position(|&view| view == View::Flip).map(|at| all[at]);
+        for store in grids.stores() {
+            for &view in views.iter().chain([&View::Original]) {
+                store.view(view)?;
+            }
+        }
         let tokens = side_words.iter().flat_map(|word| tokenize(word)).collect::<HashSet<_>>();
         let is_side = |&word: &WordId| tokens.contains(vocabulary.word(word));
         let sides = (0..vocabulary.len() as WordId).filter(is_side).collect();
-        Ok(Self { all, mirrored, sides })
+        Ok(Self { all: views.to_vec(), sides })
     }
 
     /// One view, not mirrored.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
-        Self { all: vec![0], mirrored: None, sides: HashSet::new() }
+        Self { all: vec![View::Original], sides: HashSet::new() }
     }
 
     /// Shows an image in a random view. A mirrored image loses its captions with side words; if all have one, it is not
@@ -196,7 +195,7 @@ impl Views {
     #[must_use]
     pub fn show(&self, image: &TrainingImage, random: &mut impl Rng) -> TrainingImage {
         let view = self.all.choose(random).copied().unwrap_or(image.view);
-        if self.is_mirrored(view) {
+        if view == View::Flip {
             return self.mirror(image).unwrap_or_else(|| image.clone());
         }
         TrainingImage { view, ..image.clone() }
@@ -204,17 +203,14 @@ impl Views {
 
     /// A mirrored image, if that is one of the views and a caption without side words is left.
     pub(crate) fn mirror(&self, image: &TrainingImage) -> Option<TrainingImage> {
-        let view = self.mirrored?;
+        if !self.all.contains(&View::Flip) {
+            return None;
+        }
         let has_side_word =
             |caption: &Caption| caption.words.iter().any(|word| self.sides.contains(word));
         let captions = image.captions.iter().filter(|caption| !has_side_word(caption));
         let captions = captions.cloned().collect::<Vec<_>>();
-        (!captions.is_empty()).then_some(TrainingImage { row: image.row, view, captions })
-    }
-
-    /// Whether a view is the mirrored one.
-    pub(crate) fn is_mirrored(&self, view: usize) -> bool {
-        self.mirrored == Some(view)
+        (!captions.is_empty()).then_some(TrainingImage { view: View::Flip, captions, ..*image })
     }
 }
 
@@ -229,7 +225,7 @@ mod tests {
 
     fn image(captions: &[&[WordId]]) -> TrainingImage {
         let captions = captions.iter().map(|words| Caption::written(words.to_vec())).collect();
-        TrainingImage { row: 3, view: 0, captions }
+        TrainingImage { set: 0, row: 3, view: View::Original, captions }
     }
 
     #[test]
@@ -245,22 +241,25 @@ mod tests {
 
     #[test]
     fn every_view_is_shown_and_a_mirrored_image_loses_captions_with_side_words() {
-        let views = Views { all: vec![0, 1, 2], mirrored: Some(1), sides: HashSet::from([SIDE]) };
+        let all = vec![View::Original, View::Flip, View::TopLeft];
+        let views = Views { all: all.clone(), sides: HashSet::from([SIDE]) };
         let whole = image(&[&[5, SIDE], &[5, 6], &[7]]);
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut shown = [0; 3];
         for _ in 0..300 {
             let image = views.show(&whole, &mut random);
-            shown[image.view] += 1;
+            let view = all.iter().position(|&view| view == image.view).unwrap();
+            shown[view] += 1;
             assert_eq!(image.row, 3);
-            let kept = if image.view == 1 { &whole.captions[1..] } else { &whole.captions[..] };
+            let kept =
+                if image.view == View::Flip { &whole.captions[1..] } else { &whole.captions[..] };
             assert_eq!(image.captions, kept);
         }
         assert!(shown.iter().all(|&times| times > 70), "{shown:?}");
         let of_sides = image(&[&[SIDE]]);
         for _ in 0..20 {
             let image = views.show(&of_sides, &mut random);
-            assert!(image.view != 1 && image.captions == of_sides.captions);
+            assert!(image.view != View::Flip && image.captions == of_sides.captions);
         }
     }
 }

@@ -43,6 +43,20 @@ pub enum Error {
         /// The difference.
         difference: Box<EncoderDifference>,
     },
+    /// The stores of several data sets have values of several types.
+    #[error(
+        "{}: its values are {}, but those of the first store are {}\n  \
+         Extract one of the stores again (`extract --dtype`).",
+        path.display(), found.name(), first.name()
+    )]
+    OtherDtype {
+        /// The store.
+        path: PathBuf,
+        /// The type of its values.
+        found: features::Dtype,
+        /// The type of those of the first store.
+        first: features::Dtype,
+    },
     /// A tensor of a checkpoint has another shape or type than the network's.
     #[error(
         "{}: `{name}`: {found:?}, but {expected:?} of 32-bit floats is expected; the checkpoint belongs to another network",

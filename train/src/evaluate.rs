@@ -52,13 +52,15 @@ impl Evaluation {
         self.captioned.iter().map(|of| (of.image.as_str(), of.caption.as_str())).collect()
     }
 
+    /// The words of each caption.
+    pub(crate) fn words(&self, vocabulary: &Vocabulary) -> impl Iterator<Item = Vec<String>> {
+        self.captioned.iter().map(|of| words(&of.hypothesis, vocabulary))
+    }
+
     fn new(images: &[ScoredImage], found: Vec<Hypothesis>, vocabulary: &Vocabulary) -> Self {
-        let words = |hypothesis: &Hypothesis| {
-            hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect()
-        };
         let items = images.iter().zip(&found).map(|(image, hypothesis)| Item {
             references: image.references.clone(),
-            hypothesis: words(hypothesis),
+            hypothesis: words(hypothesis, vocabulary),
         });
         let items = items.collect::<Vec<_>>();
         let sums = score(&items, None);
@@ -72,6 +74,11 @@ impl Evaluation {
         });
         Self { scores, captioned: captioned.collect(), unfinished, statistics }
     }
+}
+
+/// The words of a caption.
+fn words(hypothesis: &Hypothesis, vocabulary: &Vocabulary) -> Vec<String> {
+    hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect()
 }
 
 /// How captions are searched, and chosen among.

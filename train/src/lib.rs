@@ -9,6 +9,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
+pub mod grids;
 mod memory;
 pub mod neighbours;
 mod optimizer;

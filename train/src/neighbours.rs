@@ -2,7 +2,6 @@
 //!
 //! `N` is the number of images, `C` the number of channels of a grid and `D` that of a vector.
 
-use features::FeatureStore;
 use models::NeighbourData;
 use models::neighbours::{NeighbourSettings, Pooling};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -10,6 +9,7 @@ use tch::{Kind, Tensor};
 
 use crate::Result;
 use crate::dataset::TrainingImage;
+use crate::grids::Grids;
 use crate::tensor::flat;
 
 /// Options of a neighbour index.
@@ -23,18 +23,18 @@ pub struct NeighbourOptions {
     pub licence: Option<String>,
 }
 
-/// Makes the index of images of a store, whose captions are words of the vocabulary with that SHA-256.
+/// Makes the index of images, whose captions are words of the vocabulary with that SHA-256.
 ///
 /// # Errors
 /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Torch`](crate::Error::Torch) if the
 /// principal components cannot be computed.
 pub fn index(
     images: &[TrainingImage],
-    store: &FeatureStore,
+    grids: &Grids,
     vocabulary_sha256: String,
     options: &NeighbourOptions,
 ) -> Result<NeighbourData> {
-    let means = means(images, store)?;
+    let means = means(images, grids)?;
     let mean = means.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(means.ncols()));
     // A channel that is the same everywhere says nothing: any deviation does.
     let deviation = means.std_axis(Axis(0), 0.0).mapv(|of| if of > 0.0 { of } else { 1.0 });
@@ -55,16 +55,19 @@ pub fn index(
         licence: options.licence.clone(),
         vectors: vectors.dot(&pooling.projection.t()),
         pooling,
-        names: images.iter().map(|image| store.name(image.row).to_owned()).collect(),
+        names: images
+            .iter()
+            .map(|image| grids.store(image.set).name(image.row).to_owned())
+            .collect(),
         captions: images.iter().map(words).collect(),
     })
 }
 
 /// The mean cell of each image, `[N, C]`.
-fn means(images: &[TrainingImage], store: &FeatureStore) -> Result<Array2<f32>> {
-    let mut means = Array2::zeros([images.len(), store.grid_shape().channels]);
+fn means(images: &[TrainingImage], grids: &Grids) -> Result<Array2<f32>> {
+    let mut means = Array2::zeros([images.len(), grids.shape().channels]);
     for (image, mut mean) in images.iter().zip(means.outer_iter_mut()) {
-        let grid = store.read(image.row, image.view)?;
+        let grid = grids.read(image)?;
         mean.assign(&(grid.sum_axis(Axis(0)) / grid.nrows() as f32));
     }
     Ok(means)

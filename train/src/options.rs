@@ -131,25 +131,49 @@ impl Folders {
     }
 }
 
-/// The data set.
+/// The data sets. The first of each repeated flag is for the first set, and so on.
 #[derive(Args)]
 pub(crate) struct DataArgs {
     /// Captions: CSV (`image,caption`) or `name.jpg#0<TAB>caption` [default: of the run, or data/captions.txt for a new
-    /// run].
+    /// run]. Repeat it and --store for several data sets.
     #[arg(long, value_name = "FILE")]
-    pub(crate) captions: Option<PathBuf>,
-    /// Feature store, as written by `extract` [default: of the run, or features/flickr8k.h5 for a new run].
+    pub(crate) captions: Vec<PathBuf>,
+    /// Feature store, as written by `extract` [default: of the run, or features/flickr8k.h5 for a new run]. Repeat it for
+    /// several data sets.
     #[arg(long, value_name = "FILE")]
-    pub(crate) store: Option<PathBuf>,
-    /// Folder of the official split lists [default: the folder of the captions].
+    pub(crate) store: Vec<PathBuf>,
+    /// Folder of the official split lists [default: the folder of the captions]. Repeat it for several data sets.
     #[arg(long, value_name = "DIR")]
-    pub(crate) splits: Option<PathBuf>,
+    pub(crate) splits: Vec<PathBuf>,
+    /// Weight of a data set: how often an epoch shows each of its training images, and how much its dev scores count
+    /// [default: of the run, or 1 for a new run]. Repeat it for several data sets.
+    #[arg(long, value_name = "X")]
+    pub(crate) data_weight: Vec<f64>,
     /// Accept captions, splits and photos of the train or dev split that changed since the run was trained.
     #[arg(long)]
     accept_changed_data: bool,
 }
 
 impl DataArgs {
+    /// The number of data sets that are named. Refuses flags that name different numbers of them.
+    pub(crate) fn check_numbers(&self) -> anyhow::Result<usize> {
+        let numbers = [
+            ("--captions", self.captions.len()),
+            ("--store", self.store.len()),
+            ("--splits", self.splits.len()),
+            ("--data-weight", self.data_weight.len()),
+        ];
+        let given = numbers.into_iter().filter(|(_, number)| *number > 0).collect::<Vec<_>>();
+        let described = given.iter().map(|(flag, number)| format!("{flag} {number} times"));
+        ensure!(
+            given.windows(2).all(|pair| pair[0].1 == pair[1].1),
+            "{}: flags for different numbers of data sets\n  Give --captions and --store once for each set, and \
+             --splits and --data-weight for each set or not at all.",
+            described.collect::<Vec<_>>().join(", ")
+        );
+        Ok(given.first().map_or(0, |(_, number)| *number))
+    }
+
     /// Treatment of changed data.
     pub(crate) fn on_change(&self) -> OnChange {
         if self.accept_changed_data { OnChange::Warn } else { OnChange::Refuse }
@@ -161,9 +185,9 @@ pub(crate) struct ReportArgs {
     /// Run folders; the captions of the first one are shown, the others are compared with it.
     #[arg(required = true, value_name = "DIR")]
     pub(crate) runs: Vec<PathBuf>,
-    /// Folder of the photos.
+    /// Folder of the photos; repeat it for each of several data sets.
     #[arg(long, default_value = "data/Images", value_name = "DIR")]
-    pub(crate) images: Option<PathBuf>,
+    pub(crate) images: Vec<PathBuf>,
     /// File for the page [default: report.html in the first run folder].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
+use common::View;
 use data::metrics::CaptionReward;
 use data::vocabulary::WordId;
-use features::FeatureStore;
 use rand::Rng;
 use rayon::prelude::*;
 use tch::{Device, Kind};
@@ -13,6 +13,7 @@ use tch::{Device, Kind};
 use crate::Result;
 use crate::batch;
 use crate::dataset::{Caption, TrainingImage, Views};
+use crate::grids::Grids;
 use crate::recipes::Network;
 use crate::sample::{SampleSize, sample};
 
@@ -20,10 +21,9 @@ use crate::sample::{SampleSize, sample};
 #[derive(Debug)]
 pub(crate) struct SelfCritical<'a> {
     reward: CaptionReward,
-    /// The number of an image in `reward`, by its row and whether it is mirrored.
-    numbers: HashMap<(usize, bool), usize>,
-    views: Views,
-    store: &'a FeatureStore,
+    /// The number of an image in `reward`, by its set and row and whether it is mirrored.
+    numbers: HashMap<(usize, usize, bool), usize>,
+    grids: &'a Grids,
     size: SampleSize,
 }
 
@@ -40,7 +40,7 @@ impl<'a> SelfCritical<'a> {
     pub(crate) fn new(
         images: &[TrainingImage],
         views: &Views,
-        store: &'a FeatureStore,
+        grids: &'a Grids,
         size: SampleSize,
     ) -> Self {
         let mirrored = images.iter().filter_map(|image| views.mirror(image));
@@ -49,9 +49,8 @@ impl<'a> SelfCritical<'a> {
             CaptionReward::new(all.iter().map(|image| {
                 image.captions.iter().map(|caption| caption.words.as_slice()).collect()
             }));
-        let key = |image: &TrainingImage| (image.row, views.is_mirrored(image.view));
         let numbers = all.iter().enumerate().map(|(at, image)| (key(image), at)).collect();
-        Self { reward, numbers, views: views.clone(), store, size }
+        Self { reward, numbers, grids, size }
     }
 
     /// Samples captions for images. The weight of each is its reward less the mean reward of the others.
@@ -62,7 +61,7 @@ impl<'a> SelfCritical<'a> {
         device: Device,
         random: &mut impl Rng,
     ) -> Result<Sampled> {
-        let grids = batch::grids(images, self.store, device)?.to_kind(Kind::Float);
+        let grids = batch::read(images, self.grids, device)?.to_kind(Kind::Float);
         let samples = sample(network, &grids, self.size, random)?;
         let pairs = images.par_iter().zip(samples);
         let weighted = pairs.map(|(image, samples)| self.weigh(image, samples));
@@ -74,8 +73,7 @@ impl<'a> SelfCritical<'a> {
 
     /// An image with the captions that were sampled for it, and the sum of their rewards.
     fn weigh(&self, image: &TrainingImage, samples: Vec<Vec<WordId>>) -> (TrainingImage, f64) {
-        let mirrored = self.views.is_mirrored(image.view);
-        let number = self.numbers.get(&(image.row, mirrored)).copied();
+        let number = self.numbers.get(&key(image)).copied();
         let reward = |words: &Vec<_>| number.map_or(0.0, |number| self.reward.score(number, words));
         let rewards = samples.iter().map(reward).collect::<Vec<_>>();
         let sum = rewards.iter().sum::<f64>();
@@ -86,4 +84,9 @@ impl<'a> SelfCritical<'a> {
         });
         (TrainingImage { captions: captions.collect(), ..*image }, sum)
     }
+}
+
+/// An image in one of its two forms, which differ in their captions.
+fn key(image: &TrainingImage) -> (usize, usize, bool) {
+    (image.set, image.row, image.view == View::Flip)
 }

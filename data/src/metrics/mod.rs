@@ -49,6 +49,19 @@ impl Scores {
         NAMES.into_iter().zip(self.0)
     }
 
+    /// The mean of scores by their weights; 0 without any.
+    #[must_use]
+    pub fn weighted_mean(weighted: impl IntoIterator<Item = (Self, f64)>) -> Self {
+        let (mut sum, mut weights) = (Self::default(), 0.0);
+        for (scores, weight) in weighted {
+            weights += weight;
+            for (sum, score) in sum.0.iter_mut().zip(scores.0) {
+                *sum += weight * score;
+            }
+        }
+        if weights > 0.0 { Self(sum.0.map(|score| score / weights)) } else { sum }
+    }
+
     /// BLEU-4.
     #[must_use]
     pub fn bleu_4(&self) -> f64 {

@@ -1,4 +1,4 @@
-//! The paths of a data set.
+//! The paths of data sets.
 
 use std::path::{Path, PathBuf};
 
@@ -8,46 +8,90 @@ use data::splits::folder_of;
 use data::{Captions, Splits};
 use features::{FeatureStore, shards_of};
 use train::dataset::DataSet;
-use train::run::RunConfig;
+use train::run::{RunConfig, SetRecord, SplitRecord};
 
 use crate::options::DataArgs;
 
 /// The paths of a data set.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataPaths {
     pub(crate) captions: PathBuf,
     pub(crate) splits: PathBuf,
     pub(crate) store: PathBuf,
+    /// The weight of the set in training.
+    weight: f64,
 }
 
 impl DataPaths {
     /// The paths for a new run.
-    pub(crate) fn for_new_run(named: &DataArgs) -> anyhow::Result<Self> {
-        let or =
-            |named: &Option<PathBuf>, other: &Path| absolute(named.as_deref().unwrap_or(other));
+    pub(crate) fn for_new_run(named: &DataArgs) -> anyhow::Result<Vec<Self>> {
+        let sets = named.check_numbers()?.max(1);
+        let are_complete = named.captions.len() == sets && named.store.len() == sets;
+        ensure!(
+            sets == 1 || are_complete,
+            "{sets} data sets need --captions and --store {sets} times each"
+        );
+        (0..sets).map(|set| Self::named(named, set)).collect()
+    }
+
+    /// The paths of the sets of a run, unless others are named. Split lists that were in the folder of the captions are
+    /// searched in that of the named captions. Another number of sets than that of the run replaces all of them.
+    pub(crate) fn of_run(config: &RunConfig, named: &DataArgs) -> anyhow::Result<Vec<Self>> {
+        let sets = named.check_numbers()?;
+        if sets != 0 && sets != config.sets.len() {
+            ensure!(
+                named.captions.len() == sets && named.store.len() == sets,
+                "the run has {} data sets\n  Give --captions and --store once for each set to use, or a flag {0} times.",
+                config.sets.len()
+            );
+            return Self::for_new_run(named);
+        }
+        let records = config.sets.iter().enumerate();
+        records.map(|(set, record)| Self::of_set(record, named, set)).collect()
+    }
+
+    fn of_set(record: &SetRecord, named: &DataArgs, set: usize) -> anyhow::Result<Self> {
+        let with_captions = record.splits.folder == folder_of(&record.captions);
+        let captions = absolute(named.captions.get(set).unwrap_or(&record.captions))?;
+        let splits =
+            if with_captions { folder_of(&captions) } else { record.splits.folder.clone() };
+        Ok(Self {
+            splits: absolute(named.splits.get(set).unwrap_or(&splits))?,
+            store: absolute(named.store.get(set).unwrap_or(&record.store))?,
+            weight: named.data_weight.get(set).copied().unwrap_or(record.weight),
+            captions,
+        })
+    }
+
+    /// The named set of that number.
+    fn named(named: &DataArgs, set: usize) -> anyhow::Result<Self> {
+        let or = |named: &[PathBuf], other: &Path| {
+            absolute(named.get(set).map_or(other, PathBuf::as_path))
+        };
         let captions = or(&named.captions, Path::new("data/captions.txt"))?;
         Ok(Self {
             splits: or(&named.splits, &folder_of(&captions))?,
             store: or(&named.store, Path::new("features/flickr8k.h5"))?,
+            weight: named.data_weight.get(set).copied().unwrap_or(1.0),
             captions,
         })
     }
 
-    /// The paths of a run, unless others are named. Split lists that were in the folder of the captions are searched in
-    /// that of the named captions.
-    pub(crate) fn of_run(config: &RunConfig, named: &DataArgs) -> anyhow::Result<Self> {
-        let with_captions = config.splits.folder == folder_of(&config.captions);
-        let captions = absolute(named.captions.as_deref().unwrap_or(&config.captions))?;
-        let splits =
-            if with_captions { folder_of(&captions) } else { config.splits.folder.clone() };
-        Ok(Self {
-            splits: absolute(named.splits.as_deref().unwrap_or(&splits))?,
-            store: absolute(named.store.as_deref().unwrap_or(&config.store))?,
-            captions,
-        })
+    /// The record of the set, as yet without its splits.
+    pub(crate) fn record(self, data: &DataSet) -> SetRecord {
+        SetRecord {
+            captions: self.captions,
+            splits: SplitRecord { folder: self.splits, method: data.splits.to_string() },
+            store: self.store,
+            weight: self.weight,
+            train: None,
+            dev: None,
+            test: None,
+        }
     }
 
     /// Reads captions and split lists, and opens the store.
-    pub(crate) fn open(&self) -> anyhow::Result<DataSet> {
+    pub(crate) fn open(&self, number: usize) -> anyhow::Result<DataSet> {
         ensure!(
             self.captions.exists(),
             "{}: no captions\n  Fetch some (`make data`), or name others (--captions FILE).",
@@ -58,8 +102,13 @@ impl DataPaths {
         let splits = Splits::find(&self.splits)?;
         report_skipped_entries(&self.splits, splits.skipped_entries());
         report_skipped_entries(&self.splits, &splits.unmatched(&captions));
-        Ok(DataSet { captions, splits, store: open_store(&self.store)? })
+        Ok(DataSet { number, captions, splits, store: open_store(&self.store)? })
     }
+}
+
+/// Opens data sets, numbered from 0.
+pub(crate) fn open_all(paths: &[DataPaths]) -> anyhow::Result<Vec<DataSet>> {
+    paths.iter().enumerate().map(|(number, paths)| paths.open(number)).collect()
 }
 
 fn open_store(path: &Path) -> anyhow::Result<FeatureStore> {

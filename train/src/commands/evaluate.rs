@@ -1,22 +1,18 @@
 //! `train evaluate`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use common::files;
-use common::program::{print, warn};
-use data::metrics::statistics::CaptionStatistics;
-use data::metrics::{PROTOCOL, Scores};
 use data::{Split, Vocabulary};
+use models::NeighbourIndex;
 use models::neighbours::NEIGHBOURS_FILE;
-use models::{NeighbourIndex, SearchOptions};
-use serde::Serialize;
-use train::evaluate::{Evaluation, Search};
+use train::evaluate::Search;
 use train::run::RunFolder;
 use train::settings::check_search;
 
 use super::choose_device;
-use super::scoring::{self, Member, SeenImages};
+use super::results::Results;
+use super::scoring::{self, Member, Scored, SeenImages};
 use crate::options;
 
 pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
@@ -34,15 +30,16 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let split = Split::from(options.split);
     let seen = if split == Split::Train { SeenImages::Score } else { SeenImages::Refuse };
     let scored = scoring::images(&members, &options.data, split, seen)?;
-    let channels = scored.store.grid_shape().channels;
+    let channels = run.config.encoder.grid.channels;
     let neighbours = neighbour_index(options, folder, &run.vocabulary, channels)?;
     let search_and_choice = Search { options: &search, neighbours: neighbours.as_ref() };
-    let evaluation = scored.evaluate(&members, search_and_choice, device)?;
-    report(&evaluation, split, &search, options.json.as_deref())?;
-    let own = members.len() == 1 && !scored.of_other_data;
-    let own = own.then(|| folder.path().join(format!("captions-{split}.json")));
-    write_captions(&evaluation, options.hypotheses.clone().or(own))?;
-    write_scores(&evaluation, options.json.as_deref())
+    let evaluate = |set: &Scored| set.evaluate(&members, search_and_choice, device);
+    let evaluations = scored.iter().map(evaluate).collect::<anyhow::Result<Vec<_>>>()?;
+    let results = Results::new(&scored, &evaluations, &run.config);
+    results.report(split, &search, options.json.as_deref())?;
+    let own = (members.len() == 1).then(|| folder.path().join(format!("captions-{split}.json")));
+    results.write_captions(options.hypotheses.as_deref(), own.as_deref())?;
+    results.write_scores(options.json.as_deref())
 }
 
 /// The named neighbour index, or that of the first run.
@@ -94,74 +91,4 @@ fn check_ensemble(members: &[Member]) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Prints the scores, unless stdout is taken by their JSON.
-fn report(
-    evaluation: &Evaluation,
-    split: Split,
-    search: &SearchOptions,
-    json: Option<&Path>,
-) -> anyhow::Result<()> {
-    warn(format_args!(
-        "{} {split} images, beam {}; {PROTOCOL}",
-        evaluation.captioned.len(),
-        search.beam
-    ));
-    warn(format_args!(
-        "{} of {} captions were truncated at {} words",
-        evaluation.unfinished,
-        evaluation.captioned.len(),
-        search.max_length
-    ));
-    if json != Some(Path::new("-")) {
-        for (name, score) in evaluation.scores.iter() {
-            print(format_args!("{name:8} {:6.2}", 100.0 * score))?;
-        }
-    }
-    Ok(())
-}
-
-/// The document of `evaluate --json`.
-#[derive(Serialize)]
-struct Report {
-    #[serde(flatten)]
-    scores: Scores,
-    images: usize,
-    /// Number of captions that were truncated at the maximum length.
-    unfinished: usize,
-    #[serde(rename = "health")]
-    statistics: CaptionStatistics,
-    protocol: &'static str,
-}
-
-fn write_captions(evaluation: &Evaluation, path: Option<PathBuf>) -> anyhow::Result<()> {
-    let Some(path) = path else {
-        warn(format_args!("captions are not written\n  Name a file for them (--hypotheses FILE)."));
-        return Ok(());
-    };
-    replace(&path, &serde_json::to_string_pretty(&evaluation.captions())?)?;
-    warn(format_args!("captions: {}", path.display()));
-    Ok(())
-}
-
-fn write_scores(evaluation: &Evaluation, json: Option<&Path>) -> anyhow::Result<()> {
-    let report = Report {
-        scores: evaluation.scores,
-        images: evaluation.captioned.len(),
-        unfinished: evaluation.unfinished,
-        statistics: evaluation.statistics,
-        protocol: PROTOCOL,
-    };
-    let report = serde_json::to_string_pretty(&report)?;
-    match json {
-        Some(path) if path == Path::new("-") => print(format_args!("{report}")),
-        Some(path) => replace(path, &report),
-        None => Ok(()),
-    }
-}
-
-/// Replaces a file as a whole.
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    files::replace(path, text.as_bytes()).with_context(|| path.display().to_string())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use common::program::print;
 use data::Split;
 use tch::Device;
-use train::export::{ExportOptions, Weights, check, export as export_run, write};
+use train::export::{Agreement, ExportOptions, Weights, check, export as export_run, write};
 use train::run::RunFolder;
 use train::settings::check_search;
 
@@ -78,7 +78,10 @@ fn compare(
     check_search(&search)?;
     let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Score)?;
     write(run, trial, form)?;
-    let found = check(trial, run, &scored.images, &scored.store, &search)?;
+    let mut found = Agreement::default();
+    for set in &scored {
+        found = found.and(check(trial, run, &set.images, &set.store, &search)?);
+    }
     print(format_args!(
         "{} of {} captions of the dev split equal those of the trained network, beam {}; their \
          log-probabilities differ by at most {:.1e}",

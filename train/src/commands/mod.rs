@@ -6,6 +6,7 @@ pub(crate) mod export;
 pub(crate) mod neighbours;
 mod prepare;
 pub(crate) mod report;
+mod results;
 mod resume;
 mod scoring;
 pub(crate) mod training;

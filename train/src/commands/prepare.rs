@@ -3,18 +3,19 @@
 
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use common::names::note_on_folders;
 use common::program::warn;
 use data::{Split, Vocabulary};
 use models::SearchOptions;
 use train::dataset::{DataSet, weigh_by_consensus};
-use train::fit::TrainingData;
+use train::fit::{DevImages, TrainingData};
+use train::grids::Grids;
 use train::provenance::{Purpose, TrainedOn, compare};
-use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SplitRecord};
+use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SetRecord};
 use train::settings::{NetworkConfig, Recipe, Refinement, SettingsFile, Training};
 
-use super::data_paths::{DataPaths, absolute};
+use super::data_paths::{DataPaths, absolute, open_all};
 use crate::options;
 
 const DEFAULT_RECIPE: Recipe = Recipe::Adaptive;
@@ -41,35 +42,42 @@ impl Prepared {
     /// Prepares a run whose network was trained on the photos `before`, and will be on those of the data.
     fn new(
         mut config: RunConfig,
-        data: DataSet,
+        sets: Vec<DataSet>,
         vocabulary: Vocabulary,
         before: TrainedOn,
     ) -> anyhow::Result<Self> {
-        let mut training = data.training_images(Split::Train, &vocabulary)?;
-        let dev_captions = data.training_images(Split::Dev, &vocabulary)?.images;
-        let dev = data.scored_images(Split::Dev);
-        let mut trained_on = before;
-        trained_on.add(&training.images, &data.store)?;
-        let record = DataRecord::new(&data, &vocabulary, &trained_on)?;
-        let images = ImageCounts {
-            training: training.images.len(),
-            dev: dev.images.len(),
-            test: record.test.as_ref().map_or(0, |test| test.photos),
-            without_grid: training.without_grid + dev.without_grid,
-        };
-        images.report(&data.splits.to_string());
-        explain_names(&data);
-        images.check()?;
-        let test = data.scored_images(Split::Test).images;
-        for (split, images) in [(Split::Dev, &dev.images), (Split::Test, &test)] {
-            warn_of_copies(split, &trained_on.seen(images, &data.store)?);
+        let (mut training, mut dev, mut trained_on) = (Vec::new(), Vec::new(), before);
+        let mut all = ImageCounts::default();
+        for set in &sets {
+            let images = set.training_images(Split::Train, &vocabulary);
+            let dev_captions = set.training_images(Split::Dev, &vocabulary).images;
+            let scored = set.scored_images(Split::Dev);
+            trained_on.add(&images.images, set)?;
+            let counts = ImageCounts {
+                training: images.images.len(),
+                dev: scored.images.len(),
+                test: set.scored_images(Split::Test).images.len(),
+                without_grid: images.without_grid + scored.without_grid,
+            };
+            report(set, counts, sets.len());
+            all.add(counts);
+            training.extend(images.images);
+            dev.push(DevImages { images: scored.images, captions: dev_captions });
+        }
+        all.check()?;
+        for set in &sets {
+            warn_of_seen(set, &trained_on)?;
         }
         if config.training.consensus > 0.0 {
-            weigh_by_consensus(&mut training.images, config.training.consensus);
+            weigh_by_consensus(&mut training, config.training.consensus);
         }
-        config.data = Some(record);
-        let (store, training, dev) = (data.store, training.images, dev.images);
-        let data = TrainingData { store, vocabulary, training, dev, dev_captions };
+        for (record, set) in config.sets.iter_mut().zip(&sets) {
+            record.record_splits(set)?;
+        }
+        config.data = Some(DataRecord::new(&vocabulary, &trained_on)?);
+        let weights = config.sets.iter().map(|set| set.weight).collect();
+        let grids = grids(sets)?;
+        let data = TrainingData { grids, vocabulary, training, weights, dev };
         Ok(Self { config, data, trained_on })
     }
 
@@ -85,7 +93,15 @@ impl Prepared {
     }
 }
 
+/// Joins the stores of data sets.
+pub(super) fn grids(sets: Vec<DataSet>) -> anyhow::Result<Grids> {
+    let mut stores = sets.into_iter().map(|set| set.store);
+    let first = stores.next().context("no data set")?;
+    Ok(Grids::new(first, stores.collect())?)
+}
+
 /// Numbers of images.
+#[derive(Debug, Clone, Copy, Default)]
 struct ImageCounts {
     training: usize,
     dev: usize,
@@ -94,20 +110,37 @@ struct ImageCounts {
     without_grid: usize,
 }
 
+/// Reports the images of one of `sets` data sets.
+fn report(set: &DataSet, counts: ImageCounts, sets: usize) {
+    let ImageCounts { training, dev, test, without_grid } = counts;
+    let number = if sets > 1 { format!("set {}: ", set.number + 1) } else { String::new() };
+    if without_grid > 0 {
+        warn(format_args!(
+            "{number}{without_grid} captioned images have no grid in the store and are skipped"
+        ));
+    }
+    let kept = if test > 0 {
+        format!("; {test} test images are kept for `train evaluate --split test`")
+    } else {
+        String::new()
+    };
+    let method = &set.splits;
+    warn(format_args!(
+        "{number}{training} training and {dev} dev images (split by {method}){kept}"
+    ));
+    explain_names(set);
+}
+
 impl ImageCounts {
-    fn report(&self, method: &str) {
-        let Self { training, dev, test, without_grid } = *self;
-        if without_grid > 0 {
-            warn(format_args!(
-                "{without_grid} captioned images have no grid in the store and are skipped"
-            ));
-        }
-        let kept = if test > 0 {
-            format!("; {test} test images are kept for `train evaluate --split test`")
-        } else {
-            String::new()
-        };
-        warn(format_args!("{training} training and {dev} dev images (split by {method}){kept}"));
+    fn add(&mut self, other: Self) {
+        self.training += other.training;
+        self.dev += other.dev;
+        self.test += other.test;
+        self.without_grid += other.without_grid;
+    }
+
+    fn check(self) -> anyhow::Result<()> {
+        let Self { training, dev, .. } = self;
         if training < FEW_TRAINING_IMAGES {
             warn(format_args!(
                 "warning: {training} training images are few: captions of other photos will be poor"
@@ -118,11 +151,8 @@ impl ImageCounts {
                 "warning: {dev} dev images are few: the choice of the best epoch is partly chance"
             ));
         }
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.training > 0, "no training image has both captions and a grid");
-        ensure!(self.dev > 0, "no dev image has both captions and a grid");
+        ensure!(training > 0, "no training image has both captions and a grid");
+        ensure!(dev > 0, "no dev image has both captions and a grid");
         Ok(())
     }
 }
@@ -137,14 +167,20 @@ fn explain_names(data: &DataSet) {
     }
 }
 
-fn warn_of_copies(split: Split, copies: &[String]) {
-    if let Some(first) = copies.first() {
-        warn(format_args!(
-            "warning: {} {split} images are trained on as well, such as {first}\n  \
-             Their scores say nothing about new photos, and `train evaluate` refuses them. Remove the copies.",
-            copies.len()
-        ));
+/// Warns of dev and test images that are trained on.
+fn warn_of_seen(set: &DataSet, trained_on: &TrainedOn) -> anyhow::Result<()> {
+    for split in [Split::Dev, Split::Test] {
+        let images = set.scored_images(split).images;
+        let seen = trained_on.seen(&images, &set.store, Some(set.number))?;
+        if let Some(first) = seen.first() {
+            warn(format_args!(
+                "warning: {} {split} images are trained on as well, such as {first}\n  \
+                 Their scores say nothing about new photos, and `train evaluate` refuses them. Remove the copies.",
+                seen.len()
+            ));
+        }
     }
+    Ok(())
 }
 
 /// Prepares a new run.
@@ -152,35 +188,40 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
     let file = options.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
     let recipe = options.recipe.or(file.recipe()).unwrap_or(DEFAULT_RECIPE);
     let paths = DataPaths::for_new_run(&options.train.data)?;
-    let data = paths.open()?;
+    let sets = open_all(&paths)?;
     let min_count = options.min_count.unwrap_or(DEFAULT_MIN_COUNT);
-    let vocabulary = vocabulary(&folder.vocabulary(), &data, min_count as usize)?;
-    let encoder = EncoderRecord::from_store(&data.store);
+    let vocabulary = vocabulary(&folder.vocabulary(), &sets, min_count as usize)?;
+    let first = &sets.first().context("no data set")?.store;
+    let encoder = EncoderRecord::from_store(first);
     let sizes = NetworkConfig::new(recipe, encoder.grid.channels, vocabulary.len());
     let NetworkConfig { channels, vocabulary: words, .. } = sizes;
     let network = NetworkConfig { channels, vocabulary: words, ..file.apply("network", sizes)? };
-    let preset = Training::preset(recipe, &data.store.provenance().views);
+    let preset = Training::preset(recipe, &first.provenance().views);
     let config = RunConfig {
         recipe,
         revision: REVISION.to_owned(),
-        captions: paths.captions,
-        splits: SplitRecord { folder: paths.splits, method: data.splits.to_string() },
-        store: paths.store,
         data_licence: options.data_licence.clone(),
         vocabulary_sha256: vocabulary.sha256(),
         refinement: None,
+        sets: records(paths, &sets),
         network,
         encoder,
         training: options.train.training.apply(file.apply("training", preset)?)?,
         search: file.apply("search", SearchOptions::default())?,
         data: None,
     };
-    Prepared::new(config, data, vocabulary, TrainedOn::empty())
+    Prepared::new(config, sets, vocabulary, TrainedOn::empty())
+}
+
+/// The records of data sets, as yet without their splits.
+fn records(paths: Vec<DataPaths>, sets: &[DataSet]) -> Vec<SetRecord> {
+    paths.into_iter().zip(sets).map(|(paths, set)| paths.record(set)).collect()
 }
 
 /// The vocabulary of the training captions. Refuses a run folder with another one.
-fn vocabulary(path: &Path, data: &DataSet, min_count: usize) -> anyhow::Result<Vocabulary> {
-    let vocabulary = Vocabulary::from_training(&data.captions, &data.splits, min_count)?;
+fn vocabulary(path: &Path, sets: &[DataSet], min_count: usize) -> anyhow::Result<Vocabulary> {
+    let captions = sets.iter().map(|set| (&set.captions, &set.splits)).collect::<Vec<_>>();
+    let vocabulary = Vocabulary::from_training(&captions, min_count)?;
     if path.exists() {
         let found = Vocabulary::load(path)?;
         let other = match found.origin() {
@@ -238,16 +279,20 @@ pub(super) fn with_data_of_run(
     named: &options::DataArgs,
 ) -> anyhow::Result<Prepared> {
     let paths = DataPaths::of_run(&config, named)?;
-    let data = paths.open()?;
-    config.encoder.check(&data.store, &paths.store)?;
-    compare(folder, &config, &data, Purpose::Training, named.on_change())?;
+    ensure!(
+        paths.len() == config.sets.len(),
+        "{}: trained on {} data sets, and {} are named\n  Name all of them, or none.",
+        folder.path().display(),
+        config.sets.len(),
+        paths.len()
+    );
+    let sets = open_all(&paths)?;
+    for set in &sets {
+        config.encoder.check(&set.store)?;
+    }
+    compare(folder, &config, &sets, Purpose::Training, named.on_change())?;
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
     let before = TrainedOn::load(folder, &config)?;
-    let config = RunConfig {
-        captions: paths.captions,
-        splits: SplitRecord { folder: paths.splits, method: data.splits.to_string() },
-        store: paths.store,
-        ..config
-    };
-    Prepared::new(config, data, vocabulary, before)
+    let config = RunConfig { sets: records(paths, &sets), ..config };
+    Prepared::new(config, sets, vocabulary, before)
 }

@@ -9,7 +9,7 @@ use train::settings::{SettingsFile, Training, differences};
 
 use super::data_paths::absolute;
 use super::prepare::{Prepared, with_data_of_run};
-use crate::options;
+use crate::options::{self, DataArgs};
 
 /// Prepares a run of `train fit` to be resumed.
 pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Result<Prepared> {
@@ -36,6 +36,7 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
             differences.push(format!("min_count is {found}, not {requested}"));
         }
     }
+    differences.extend(weights_that_differ(&config, &options.train.data));
     refuse(folder.path(), &differences)?;
     with_data_of_run(folder, requested, &options.train.data)
 }
@@ -59,7 +60,9 @@ pub(super) fn refine(
         training: options.train.training.apply(config.training.clone())?,
         ..config.clone()
     };
-    refuse(folder.path(), &settings_that_differ(&config, &requested)?)?;
+    let mut differences = settings_that_differ(&config, &requested)?;
+    differences.extend(weights_that_differ(&config, &options.train.data));
+    refuse(folder.path(), &differences)?;
     with_data_of_run(folder, requested, &options.train.data)
 }
 
@@ -67,6 +70,15 @@ pub(super) fn refine(
 fn settings_that_differ(run: &RunConfig, requested: &RunConfig) -> anyhow::Result<Vec<String>> {
     let training = Training { epochs: run.training.epochs, ..requested.training.clone() };
     Ok(differences(run, &RunConfig { training, ..requested.clone() })?)
+}
+
+/// The weights of data sets that differ from those of the run.
+fn weights_that_differ(run: &RunConfig, named: &DataArgs) -> Vec<String> {
+    let pairs = (1..).zip(run.sets.iter().map(|set| set.weight).zip(&named.data_weight));
+    let differing = pairs.filter(|(_, (of_run, named))| of_run.total_cmp(named).is_ne());
+    let describe =
+        |(set, (of_run, named))| format!("the weight of set {set} is {of_run}, not {named}");
+    differing.map(describe).collect()
 }
 
 fn refuse(run: &Path, differences: &[String]) -> anyhow::Result<()> {

@@ -8,9 +8,9 @@ use tch::Device;
 use train::dataset::{DataSet, Matched, ScoredImage};
 use train::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
 use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
-use train::run::{RunFolder, TrainedRun};
+use train::run::{RunConfig, RunFolder, TrainedRun};
 
-use super::data_paths::DataPaths;
+use super::data_paths::{DataPaths, open_all};
 use crate::options::DataArgs;
 
 /// A run to score, alone or in an ensemble.
@@ -35,51 +35,110 @@ pub(super) enum SeenImages {
     Score,
 }
 
-/// Images to caption.
+/// The images of a data set to caption.
 pub(super) struct Scored {
+    /// The set in messages.
+    pub(super) name: String,
     pub(super) images: Vec<ScoredImage>,
     pub(super) store: FeatureStore,
-    /// Whether they are of another data set than that of the runs.
-    pub(super) of_other_data: bool,
+    /// The number of the data set of the runs that it is; none for another data set.
+    pub(super) set: Option<usize>,
 }
 
-/// The images of a split that have captions and grids, of the data of the first run or of the named data. Refuses data
+/// The images of a split that have captions and grids, of the data sets of the first run or of the named ones. Refuses data
 /// that changed since a run was trained.
 pub(super) fn images(
     members: &[Member],
     named: &DataArgs,
     split: Split,
     seen: SeenImages,
-) -> anyhow::Result<Scored> {
-    let first = first(members)?;
-    let paths = DataPaths::of_run(&first.run.config, named)?;
-    let data = paths.open()?;
-    let trained_on = photos_trained_on(members, &data, &paths)?;
-    let scored = data.scored_images(split);
+) -> anyhow::Result<Vec<Scored>> {
+    let config = &first(members)?.run.config;
+    let paths = DataPaths::of_run(config, named)?;
+    let mut sets = open_all(&paths)?;
+    let trained_on = photos_trained_on(members, &sets)?;
+    let numbers = numbers(config, &mut sets, named, &trained_on)?;
     if seen == SeenImages::Refuse {
-        refuse_seen(&trained_on, &scored.images, &data.store, split)?;
-    }
-    let of_other_data = named.captions.is_some() && trained_on.is_disjoint(&data.captions);
-    if of_other_data {
-        warn(format_args!(
-            "{}: another data set than that of {}; none of its images was trained on",
-            paths.captions.display(),
-            first.folder.path().display()
-        ));
-    } else {
-        for Member { folder, run } in members {
-            compare(folder, &run.config, &data, Purpose::Scoring(split), named.on_change())?;
+        for (set, number) in sets.iter().zip(&numbers) {
+            let images = set.scored_images(split).images;
+            refuse_seen(&trained_on, &images, &set.store, *number, split)?;
         }
     }
-    let Matched { images, without_grid } = scored;
-    if without_grid > 0 {
-        warn(format_args!("{without_grid} images of the split have no grid and are skipped"));
+    for Member { folder, run } in members {
+        let known = sets.iter().zip(&numbers).filter(|(_, number)| number.is_some());
+        let known = known.map(|(set, _)| set);
+        compare(folder, &run.config, known, Purpose::Scoring(split), named.on_change())?;
     }
-    ensure!(!images.is_empty(), "no image of the {split} split has captions and a grid");
-    Ok(Scored { images, store: data.store, of_other_data })
+    let of_set = |(set, number): (DataSet, _)| {
+        let images = set.scored_images(split);
+        Scored::new(set, images, number)
+    };
+    let mut scored = sets.into_iter().zip(numbers).map(of_set).collect::<Vec<_>>();
+    for empty in scored.iter().filter(|set| scored.len() > 1 && set.images.is_empty()) {
+        warn(format_args!("{}: no image of the {split} split", empty.name));
+    }
+    scored.retain(|set| !set.images.is_empty());
+    ensure!(!scored.is_empty(), "no image of the {split} split has captions and a grid");
+    Ok(scored)
+}
+
+/// Finds out which of the data sets of a run each of `sets` is, and gives them those numbers; another data set has none.
+fn numbers(
+    config: &RunConfig,
+    sets: &mut [DataSet],
+    named: &DataArgs,
+    trained_on: &TrainedOn,
+) -> anyhow::Result<Vec<Option<usize>>> {
+    let in_order = sets.len() == config.sets.len();
+    let mut numbers = Vec::new();
+    for set in sets {
+        let number = if !named.captions.is_empty() && trained_on.is_disjoint(&set.captions) {
+            warn(format_args!(
+                "{}: another data set than those of the run; none of its images was trained on",
+                set.store.path().display()
+            ));
+            None
+        } else if in_order {
+            Some(set.number)
+        } else {
+            let record = find_record(config, set)?;
+            ensure!(
+                record.is_some(),
+                "{}: none of the {} data sets of the run, but with names of their images\n  \
+                 Name the captions and the store of one of them, or of all.",
+                set.store.path().display(),
+                config.sets.len()
+            );
+            record
+        };
+        set.number = number.unwrap_or(set.number);
+        numbers.push(number);
+    }
+    Ok(numbers)
+}
+
+/// The number of the recorded data set that has the photos of `set`.
+fn find_record(config: &RunConfig, set: &DataSet) -> anyhow::Result<Option<usize>> {
+    for (number, record) in config.sets.iter().enumerate() {
+        if record.shares_photos(set)? {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
 }
 
 impl Scored {
+    fn new(set: DataSet, images: Matched<ScoredImage>, number: Option<usize>) -> Self {
+        let Matched { images, without_grid } = images;
+        let name = set.store.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if without_grid > 0 {
+            warn(format_args!(
+                "{name}: {without_grid} images of the split have no grid and are skipped"
+            ));
+        }
+        Self { name, images, store: set.store, set: number }
+    }
+
     /// Captions the images with the mean of the members' networks, and scores the captions.
     pub(super) fn evaluate(
         &self,
@@ -100,14 +159,12 @@ pub(super) fn first(members: &[Member]) -> anyhow::Result<&Member> {
 }
 
 /// The photos that the runs were trained on. Refuses runs of another encoder than that of the data.
-fn photos_trained_on(
-    members: &[Member],
-    data: &DataSet,
-    paths: &DataPaths,
-) -> anyhow::Result<TrainedOn> {
+fn photos_trained_on(members: &[Member], sets: &[DataSet]) -> anyhow::Result<TrainedOn> {
     let mut trained_on = TrainedOn::empty();
     for Member { folder, run } in members {
-        run.config.encoder.check(&data.store, &paths.store)?;
+        for set in sets {
+            run.config.encoder.check(&set.store)?;
+        }
         trained_on.extend(TrainedOn::load(folder, &run.config)?);
     }
     Ok(trained_on)

@@ -11,7 +11,7 @@ use crate::run::{RunFolder, TrainedRun};
 use crate::torch_decoder::TorchDecoder;
 
 /// Agreement of the captions of two decoders.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Agreement {
     /// Number of images.
     pub images: usize,
@@ -22,6 +22,16 @@ pub struct Agreement {
 }
 
 impl Agreement {
+    /// The agreement on the images of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            images: self.images + other.images,
+            same: self.same + other.same,
+            difference: self.difference.max(other.difference),
+        }
+    }
+
     /// The share of images with the same caption.
     #[must_use]
     pub fn share(&self) -> f64 {

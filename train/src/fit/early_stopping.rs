@@ -45,11 +45,11 @@ impl EarlyStopping {
 
     /// Judges the epoch after `progress`. The first one is the best of a run that begins with fresh weights.
     pub(super) fn judge(&self, progress: &Progress, validation: &Validation) -> Verdict {
-        let better = is_better(validation.cider(), validation.cross_entropy, progress);
+        let better = is_better(validation.cider(), validation.cross_entropy(), progress);
         let Some(completion) = &self.completion else {
             return if better || progress.epoch == 0 { Verdict::Best } else { Verdict::NotBetter };
         };
-        let open = validation.evaluation.statistics.unfinished;
+        let open = validation.statistics.unfinished;
         let shares = completion.unfinished(validation.truncated_share(), open);
         match better {
             false => Verdict::NotBetter,
@@ -93,7 +93,8 @@ struct Completion {
 
 impl Completion {
     fn new(data: &TrainingData) -> Self {
-        let references = data.dev.iter().flat_map(|image| &image.references);
+        let images = data.dev.iter().flat_map(|dev| &dev.images);
+        let references = images.flat_map(|image| &image.references);
         let references = references.map(Vec::as_slice).collect::<Vec<_>>();
         Self { open_references: CaptionStatistics::count(&references, None).unfinished }
     }
@@ -114,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::evaluate::Evaluation;
+    use crate::fit::validation::SetValidation;
 
     #[test]
     fn words_that_end_references_do_not_make_a_caption_unfinished() {
@@ -129,15 +131,16 @@ mod tests {
 
     #[test]
     fn a_refinement_with_unfinished_captions_is_not_the_best() {
-        let validation = |unfinished| Validation {
-            cross_entropy: 5.0,
-            seconds: 0.0,
-            evaluation: Evaluation {
+        let validation = |unfinished| {
+            let evaluation = Evaluation {
                 scores: iter::empty::<Sums>().sum::<Sums>().scores(),
                 captioned: Vec::new(),
                 unfinished,
                 statistics: CaptionStatistics::count(&[], None),
-            },
+            };
+            let set = SetValidation { set: 0, weight: 1.0, cross_entropy: 5.0, evaluation };
+            let statistics = CaptionStatistics::count(&[], None);
+            Validation { sets: vec![set], statistics, seconds: 0.0 }
         };
         let progress = Progress { epoch: 3, best_loss: Some(6.0), ..Progress::default() };
         let judge = |completion, unfinished| {

@@ -1,6 +1,5 @@
 //! A network in training: its weights, optimizer and steps.
 
-use features::FeatureStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
@@ -12,6 +11,7 @@ use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, sorted_weights};
 use crate::dataset::{TrainingImage, Views};
 use crate::ema::Ema;
+use crate::grids::Grids;
 use crate::optimizer::{AdamW, StepSize};
 use crate::recipes::{self, ForwardPass, Network};
 use crate::run::RunConfig;
@@ -24,7 +24,7 @@ use crate::{Error, Result, memory};
 #[derive(Debug)]
 pub(super) struct Learner<'a> {
     training: &'a Training,
-    store: &'a FeatureStore,
+    grids: &'a Grids,
     device: Device,
     weights: VarStore,
     network: Box<dyn Network>,
@@ -72,18 +72,18 @@ impl<'a> Learner<'a> {
         let self_critical = config.refinement.as_ref().map(|refinement| {
             let max_length = config.search.max_length;
             let size = SampleSize { captions: refinement.samples, max_length };
-            SelfCritical::new(&data.training, views, &data.store, size)
+            SelfCritical::new(&data.training, views, &data.grids, size)
         });
         Ok(Self {
             training,
-            store: &data.store,
+            grids: &data.grids,
             device,
             optimizer: AdamW::new(sorted_weights(&weights)),
             weights,
             network,
             ema,
             self_critical,
-            steps_per_epoch: data.training.len().div_ceil(training.batch),
+            steps_per_epoch: data.images_per_epoch().div_ceil(training.batch),
         })
     }
 
@@ -96,9 +96,9 @@ impl<'a> Learner<'a> {
         let (batch, mut pass) = match &sampled {
             Some(Sampled { images, .. }) => {
                 let images = images.iter().collect::<Vec<_>>();
-                (Batch::new(&images, self.store, self.device)?, pass.over_sampled())
+                (Batch::new(&images, self.grids, self.device)?, pass.over_sampled())
             }
-            None => (Batch::new(images, self.store, self.device)?, pass),
+            None => (Batch::new(images, self.grids, self.device)?, pass),
         };
         let loss = self.network.loss(&batch, &mut pass);
         let cross_entropy = loss.cross_entropy;

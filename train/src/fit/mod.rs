@@ -24,7 +24,7 @@ use self::checkpointer::Checkpointer;
 use self::early_stopping::{EarlyStopping, Verdict};
 use self::learner::Learner;
 use self::record::{EpochRecord, progress_bar};
-pub use self::training_data::TrainingData;
+pub use self::training_data::{DevImages, TrainingData};
 use self::validation::Validator;
 use self::windows::{WindowSize, Windows};
 use crate::Result;
@@ -78,7 +78,7 @@ impl<'a> Fit<'a> {
     ) -> Result<Self> {
         let training = &config.training;
         let views =
-            Views::new(&training.views, &training.side_words, &data.store, &data.vocabulary)?;
+            Views::new(&training.views, &training.side_words, &data.grids, &data.vocabulary)?;
         Ok(Self {
             training,
             data,
@@ -155,18 +155,19 @@ impl<'a> Fit<'a> {
     /// Trains on the remaining images of the epoch, while another thread reads the next window of grids.
     fn train_epoch(&mut self) -> Result<EpochEnd> {
         let Training { seed, window, batch, .. } = *self.training;
-        let TrainingData { store, training, .. } = self.data;
+        let grids = &self.data.grids;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(u64::MAX - self.progress.epoch as u64);
         let views = self.views.clone();
-        let windows = Windows::new(training, &views, WindowSize { images: window, batch }, random);
+        let images = self.data.draw_epoch(&mut random);
+        let windows = Windows::new(images, &views, WindowSize { images: window, batch }, random);
         let done = self.progress.partial_epoch.batches * batch;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             // One window is held by this thread, and one by the other.
             let (sender, receiver) = sync_channel(0);
             let stop_reading = &stop;
-            scope.spawn(move || windows.read_ahead(store, done, &sender, stop_reading));
+            scope.spawn(move || windows.read_ahead(grids, done, &sender, stop_reading));
             let end = self.train_on_windows(receiver);
             stop.store(true, Ordering::Relaxed);
             end
@@ -177,7 +178,7 @@ impl<'a> Fit<'a> {
         &mut self,
         windows: impl IntoIterator<Item = Vec<TrainingImage>>,
     ) -> Result<EpochEnd> {
-        let bar = progress_bar(&self.progress, &self.data.training);
+        let bar = progress_bar(&self.progress, self.data);
         let mut to_skip = self.progress.partial_epoch.batches;
         for window in windows {
             let batches = window.chunks(self.training.batch);
@@ -224,7 +225,7 @@ impl<'a> Fit<'a> {
         if verdict == Verdict::Best {
             self.progress.best_epoch = epoch;
             self.progress.best_cider = validation.cider();
-            self.progress.best_loss = Some(validation.cross_entropy);
+            self.progress.best_loss = Some(validation.cross_entropy());
         }
         let record = EpochRecord::new(&self.progress, &trained, &validation, self.learner.kind());
         self.checkpointer.record(&record)?;

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::early_stopping::{MAX_UNFINISHED, UnfinishedShares, Verdict};
 use super::learner::TrainingKind;
-use super::validation::Validation;
+use super::training_data::TrainingData;
+use super::validation::{SetValidation, Validation};
 use crate::checkpoint::{PartialEpoch, Progress};
 use crate::dataset::TrainingImage;
 
@@ -32,6 +33,18 @@ pub(super) struct EpochRecord {
     #[serde(rename = "health")]
     statistics: CaptionStatistics,
     dev: Scores,
+    /// The results of each data set, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sets: Vec<SetRecord>,
+}
+
+/// The results of an epoch on the dev images of one data set of several.
+#[derive(Debug, Serialize)]
+struct SetRecord {
+    /// The number of the set, counted from 1.
+    set: usize,
+    dev_cross_entropy: f64,
+    dev: Scores,
 }
 
 impl EpochRecord {
@@ -42,19 +55,20 @@ impl EpochRecord {
         validation: &Validation,
         kind: TrainingKind,
     ) -> Self {
-        let evaluation = &validation.evaluation;
+        let several = validation.sets.iter().filter(|_| validation.sets.len() > 1);
         Self {
             epoch: progress.epoch,
             steps: progress.steps,
             cross_entropy: trained.mean_loss(),
-            dev_cross_entropy: validation.cross_entropy,
+            dev_cross_entropy: validation.cross_entropy(),
             reward: (kind == TrainingKind::SelfCritical).then(|| trained.mean_reward()),
             captions_per_second: trained.captions as f64 / trained.seconds,
             train_seconds: trained.seconds,
             evaluate_seconds: validation.seconds,
-            unfinished: evaluation.unfinished,
-            statistics: evaluation.statistics,
-            dev: evaluation.scores,
+            unfinished: validation.truncated(),
+            statistics: validation.statistics,
+            dev: validation.scores(),
+            sets: several.map(SetRecord::new).collect(),
         }
     }
 
@@ -63,19 +77,35 @@ impl EpochRecord {
         let minutes = (self.train_seconds + self.evaluate_seconds) * epochs_left as f64 / 60.0;
         let reward = self.reward.map(|reward| format!(", reward {:.1}", 100.0 * reward));
         warn(format_args!(
-            "epoch {}: loss {:.3} (dev {:.3}){}, dev CIDEr {:.1}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
+            "epoch {}: loss {:.3} (dev {:.3}){}, dev CIDEr {:.1}{}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
              at most {minutes:.0} min left)",
             self.epoch,
             self.cross_entropy,
             self.dev_cross_entropy,
             reward.unwrap_or_default(),
             100.0 * self.dev.cider(),
+            self.describe_sets(),
             100.0 * self.dev.bleu_4(),
             describe(verdict),
             self.captions_per_second,
             self.train_seconds,
             self.evaluate_seconds,
         ));
+    }
+
+    /// The CIDEr of each data set of several.
+    fn describe_sets(&self) -> String {
+        let ciders = self.sets.iter().map(|of| format!("{:.1}", 100.0 * of.dev.cider()));
+        if self.sets.is_empty() {
+            return String::new();
+        }
+        format!(" ({})", ciders.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl SetRecord {
+    fn new(of: &SetValidation) -> Self {
+        Self { set: of.set + 1, dev_cross_entropy: of.cross_entropy, dev: of.evaluation.scores }
     }
 }
 
@@ -94,8 +124,9 @@ fn describe(verdict: Verdict) -> String {
 }
 
 /// A progress bar over the captions of the next epoch.
-pub(super) fn progress_bar(progress: &Progress, images: &[TrainingImage]) -> ProgressBar {
-    let captions = images.iter().map(|image| image.captions.len() as u64).sum();
+pub(super) fn progress_bar(progress: &Progress, data: &TrainingData) -> ProgressBar {
+    let weighted = |image: &TrainingImage| data.weights[image.set] * image.captions.len() as f64;
+    let captions = data.training.iter().map(weighted).sum::<f64>() as u64;
     let style = ProgressStyle::with_template(
         "{prefix} {bar:30} {pos}/{len} captions  {per_sec}  {eta} left  {msg}",
     );

@@ -8,11 +8,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
-use features::FeatureStore;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::dataset::{TrainingImage, Views};
+use crate::grids::Grids;
 
 /// Number of images of a block; with ResNet50's grids a sequential read of 13 MB.
 const BLOCK: usize = 64;
@@ -38,17 +38,16 @@ pub(super) struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    /// Windows of at most the given size, in whole batches.
+    /// Windows of at most the given size, in whole batches, over the images of an epoch.
     pub(super) fn new(
-        images: &'a [TrainingImage],
+        mut order: Vec<&'a TrainingImage>,
         views: &'a Views,
         size: WindowSize,
         mut random: ChaCha8Rng,
     ) -> Self {
-        let mut order = images.iter().collect::<Vec<_>>();
         let several = order.len() > size.images;
         if several {
-            order.sort_by_key(|image| image.row);
+            order.sort_by_key(|image| (image.set, image.row));
             let mut blocks = order.chunks(BLOCK).collect::<Vec<_>>();
             blocks.shuffle(&mut random);
             order = blocks.concat();
@@ -64,14 +63,14 @@ impl<'a> Windows<'a> {
     /// receiver is dropped, or with `stop`.
     pub(super) fn read_ahead(
         mut self,
-        store: &FeatureStore,
+        grids: &Grids,
         done: usize,
         sender: &SyncSender<Vec<TrainingImage>>,
         stop: &AtomicBool,
     ) {
         while let Some(window) = self.next() {
             if self.several && self.shown > done {
-                read(&window, store, stop);
+                read(&window, grids, stop);
             }
             if sender.send(window).is_err() {
                 return;
@@ -99,15 +98,15 @@ impl Iterator for Windows<'_> {
 }
 
 /// Reads grids in the order of rows. A grid that cannot be read is an error when it is trained on.
-fn read(images: &[TrainingImage], store: &FeatureStore, stop: &AtomicBool) {
-    let mut grids = images.iter().map(|image| (image.view, image.row)).collect::<Vec<_>>();
-    grids.sort_unstable();
-    let mut grid = vec![0; store.provenance().grid_bytes()];
-    for (view, row) in grids {
+fn read(images: &[TrainingImage], grids: &Grids, stop: &AtomicBool) {
+    let mut ordered = images.iter().collect::<Vec<_>>();
+    ordered.sort_by_key(|image| (image.set, image.view, image.row));
+    let mut grid = vec![0; grids.grid_bytes()];
+    for image in ordered {
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let _ = store.read_bytes(row, view, &mut grid);
+        let _ = grids.read_bytes(image, &mut grid);
     }
 }
 
@@ -115,6 +114,7 @@ fn read(images: &[TrainingImage], store: &FeatureStore, stop: &AtomicBool) {
 mod tests {
     use std::collections::HashSet;
 
+    use common::View;
     use rand::SeedableRng as _;
 
     use super::*;
@@ -124,7 +124,12 @@ mod tests {
         let captions = vec![Caption::written(vec![5, 6])];
         // The order of images is not that of rows.
         let row = |at: usize| (at * 7919) % number;
-        let image = |at| TrainingImage { row: row(at), view: 0, captions: captions.clone() };
+        let image = |at| TrainingImage {
+            set: 0,
+            row: row(at),
+            view: View::Original,
+            captions: captions.clone(),
+        };
         (0..number).map(image).collect()
     }
 
@@ -136,7 +141,7 @@ mod tests {
     fn rows(images: &[TrainingImage], size: WindowSize, seed: u64) -> Vec<Vec<usize>> {
         let views = Views::plain();
         let random = ChaCha8Rng::seed_from_u64(seed);
-        let windows = Windows::new(images, &views, size, random);
+        let windows = Windows::new(images.iter().collect(), &views, size, random);
         windows.map(|window| window.iter().map(|image| image.row).collect()).collect()
     }
 

@@ -6,7 +6,7 @@ use features::FeatureStore;
 
 use super::TrainedOn;
 use crate::dataset::{DataSet, ScoredImage};
-use crate::run::{DataRecord, PartRecord, RunConfig, RunFolder};
+use crate::run::{PartRecord, RunConfig, RunFolder, SetRecord};
 use crate::{Error, Result};
 
 /// Number of images that a message names; the others are counted.
@@ -30,32 +30,31 @@ pub enum OnChange {
     Warn,
 }
 
-/// Compares the train and dev splits with those of a run. A split that the run did not have is accepted.
+/// Compares the train and dev splits of data sets with those of the sets of a run that have the same numbers. A split that
+/// the run did not have is accepted.
 ///
 /// # Errors
-/// [`Error::ChangedData`] if one of them changed and this is to be refused, [`Error::Features`] if the store cannot be
+/// [`Error::ChangedData`] if one of them changed and this is to be refused, [`Error::Features`] if a store cannot be
 /// read.
-pub fn compare(
+pub fn compare<'a>(
     folder: &RunFolder,
     config: &RunConfig,
-    now: &DataSet,
+    now: impl IntoIterator<Item = &'a DataSet>,
     purpose: Purpose,
     on_change: OnChange,
 ) -> Result<()> {
-    let run = folder.path().display();
-    let method = method_change(config, now);
-    let Some(record) = &config.data else {
-        warn(format_args!(
-            "warning: {run}: an earlier version trained this run and recorded no data; changes of captions, splits or \
-             photos since then are unknown{method}"
-        ));
-        return Ok(());
-    };
-    for change in changes(record, now, &[Split::Test], purpose)? {
-        warn(format_args!("{run}: since training the data changed: {change}"));
+    let mut changes = Vec::new();
+    for now in now {
+        let Some(record) = config.sets.get(now.number) else { continue };
+        let of_set = changes_of_set(folder, config, record, now, purpose)?;
+        let set = match config.sets.len() {
+            1 => String::new(),
+            _ => format!("set {}, ", now.number + 1),
+        };
+        changes.extend(of_set.into_iter().map(|change| format!("{set}{change}")));
     }
-    let changes = changes(record, now, &[Split::Train, Split::Dev], purpose)?.join("\n    ");
-    let changes = if changes.is_empty() { changes } else { changes + &method };
+    let run = folder.path().display();
+    let changes = changes.join("\n    ");
     match on_change {
         _ if changes.is_empty() => {}
         OnChange::Refuse => {
@@ -68,9 +67,38 @@ pub fn compare(
     Ok(())
 }
 
+/// The changes of the train and dev splits of a data set, and of the method that they follow. A changed test split is
+/// reported.
+fn changes_of_set(
+    folder: &RunFolder,
+    config: &RunConfig,
+    record: &SetRecord,
+    now: &DataSet,
+    purpose: Purpose,
+) -> Result<Vec<String>> {
+    let run = folder.path().display();
+    let method = method_change(record, now);
+    if config.data.is_none() {
+        let method = method.map(|method| format!("\n    {method}")).unwrap_or_default();
+        warn(format_args!(
+            "warning: {run}: an earlier version trained this run and recorded no data; changes of captions, splits or \
+             photos since then are unknown{method}"
+        ));
+        return Ok(Vec::new());
+    }
+    for change in changes(record, now, &[Split::Test], purpose)? {
+        warn(format_args!("{run}: since training the data changed: {change}"));
+    }
+    let mut changes = changes(record, now, &[Split::Train, Split::Dev], purpose)?;
+    if !changes.is_empty() {
+        changes.extend(method);
+    }
+    Ok(changes)
+}
+
 /// The changes of those of `splits` that the run had.
 fn changes(
-    record: &DataRecord,
+    record: &SetRecord,
     now: &DataSet,
     splits: &[Split],
     purpose: Purpose,
@@ -88,13 +116,14 @@ fn changes(
     Ok(changes)
 }
 
-/// The change of the method that images are split by, as a line of a message; empty if there is none.
-fn method_change(config: &RunConfig, now: &DataSet) -> String {
-    let (then, now) = (&config.splits.method, now.splits.to_string());
-    if *then == now { String::new() } else { format!("\n    split by {then} then, by {now} now") }
+/// The change of the method that images are split by.
+fn method_change(record: &SetRecord, now: &DataSet) -> Option<String> {
+    let (then, now) = (&record.splits.method, now.splits.to_string());
+    (*then != now).then(|| format!("split by {then} then, by {now} now"))
 }
 
-/// Refuses to score images that networks were trained on as if they were new.
+/// Refuses to score images that networks were trained on as if they were new. Names are compared with those of the data
+/// set with that number, or with those of all sets.
 ///
 /// # Errors
 /// [`Error::SeenImages`], and [`Error::Features`] if the store cannot be read.
@@ -102,9 +131,10 @@ pub fn refuse_seen(
     trained_on: &TrainedOn,
     images: &[ScoredImage],
     store: &FeatureStore,
+    set: Option<usize>,
     split: Split,
 ) -> Result<()> {
-    let seen = trained_on.seen(images, store)?;
+    let seen = trained_on.seen(images, store, set)?;
     if seen.is_empty() {
         return Ok(());
     }

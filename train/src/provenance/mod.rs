@@ -2,6 +2,7 @@
 
 mod compare;
 mod part;
+mod photo;
 mod trained_on;
 
 use data::{Split, Vocabulary};
@@ -10,30 +11,43 @@ pub use self::compare::{OnChange, Purpose, compare, refuse_seen};
 pub use self::trained_on::TrainedOn;
 use crate::Result;
 use crate::dataset::DataSet;
-use crate::run::{DataRecord, PartRecord};
+use crate::run::{DataRecord, PartRecord, SetRecord};
 
 impl DataRecord {
-    /// The record of a network that is trained on `data`.
+    /// The record of a network with that vocabulary that is trained on these photos.
+    ///
+    /// # Errors
+    /// [`Error::Content`](crate::Error::Content) if a name cannot be written.
+    pub fn new(vocabulary: &Vocabulary, trained_on: &TrainedOn) -> Result<Self> {
+        Ok(Self { vocabulary: vocabulary.origin().cloned(), trained_on: trained_on.record()? })
+    }
+}
+
+impl SetRecord {
+    /// Records the splits of a data set.
     ///
     /// # Errors
     /// [`Error::Features`](crate::Error::Features) if the store cannot be read.
-    pub fn new(data: &DataSet, vocabulary: &Vocabulary, trained_on: &TrainedOn) -> Result<Self> {
+    pub fn record_splits(&mut self, data: &DataSet) -> Result<()> {
         let test = PartRecord::new(data, Split::Test)?;
-        Ok(Self {
-            train: PartRecord::new(data, Split::Train)?,
-            dev: PartRecord::new(data, Split::Dev)?,
-            test: (test.digest.images > 0).then_some(test),
-            vocabulary: vocabulary.origin().cloned(),
-            trained_on: trained_on.record()?,
-        })
+        self.train = Some(PartRecord::new(data, Split::Train)?);
+        self.dev = Some(PartRecord::new(data, Split::Dev)?);
+        self.test = (test.digest.images > 0).then_some(test);
+        Ok(())
     }
 
-    /// The record of a split, if the data set had it.
-    fn part(&self, split: Split) -> Option<&PartRecord> {
-        match split {
-            Split::Train => Some(&self.train),
-            Split::Dev => Some(&self.dev),
-            Split::Test => self.test.as_ref(),
+    /// Whether a data set has the photos of one of the recorded splits.
+    ///
+    /// # Errors
+    /// [`Error::Features`](crate::Error::Features) if the store cannot be read.
+    pub fn shares_photos(&self, data: &DataSet) -> Result<bool> {
+        for split in [Split::Train, Split::Dev, Split::Test] {
+            let Some(then) = self.part(split) else { continue };
+            let now = PartRecord::new(data, split)?;
+            if now.photos > 0 && now.photos_sha256 == then.photos_sha256 {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 }

@@ -3,21 +3,23 @@
 use common::digest;
 use common::names::normal;
 use data::{Split, digest_of_part};
-use features::{FeatureStore, Source};
+use features::FeatureStore;
 
+use super::photo::{self, Photo};
+use crate::Result;
 use crate::dataset::DataSet;
 use crate::run::PartRecord;
-use crate::{Error, Result};
 
 impl PartRecord {
     /// The record of a split of present data.
     pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
         let rows = data.captioned(split).filter_map(|of| data.store.find(&of.image));
-        let photos = sorted_photos(rows, &data.store)?;
+        // Each record is of one set.
+        let photos = sorted_photos(rows, &data.store, 0)?;
         Ok(Self {
             digest: digest_of_part(&data.captions, &data.splits, split),
             photos: photos.len(),
-            photos_sha256: digest::of_bytes(lines(&photos)?.as_bytes()),
+            photos_sha256: digest::of_bytes(photo::lines(&photos)?.as_bytes()),
         })
     }
 
@@ -42,25 +44,16 @@ impl PartRecord {
     }
 }
 
-/// The names in normal form C and the SHA-256 of the files of rows, sorted by name.
+/// The photos of rows of a store, sorted by name.
 pub(super) fn sorted_photos(
     rows: impl Iterator<Item = usize>,
     store: &FeatureStore,
-) -> Result<Vec<(String, Source)>> {
-    let photo = |row| Ok((normal(store.name(row)).into_owned(), store.source(row)?));
+    set: usize,
+) -> Result<Vec<Photo>> {
+    let photo = |row| {
+        Ok(Photo { name: normal(store.name(row)).into_owned(), file: store.source(row)?, set })
+    };
     let mut photos = rows.map(photo).collect::<Result<Vec<_>>>()?;
     photos.sort_unstable();
     Ok(photos)
-}
-
-/// A line for each photo: a JSON array of its name and the SHA-256 of its file.
-pub(super) fn lines<'a>(photos: impl IntoIterator<Item = &'a (String, Source)>) -> Result<String> {
-    let mut lines = String::new();
-    for (name, source) in photos {
-        let line = serde_json::to_string(&(name, hex::encode(source)))
-            .map_err(Error::content(name.as_ref()))?;
-        lines.push_str(&line);
-        lines.push('\n');
-    }
-    Ok(lines)
 }

@@ -5,20 +5,22 @@ use std::collections::{HashMap, HashSet};
 use common::names::normal;
 use common::{digest, text};
 use data::Captions;
-use features::{FeatureStore, Source};
+use features::FeatureStore;
 
-use super::part::{lines, sorted_photos};
-use crate::dataset::{ScoredImage, TrainingImage};
+use super::part::sorted_photos;
+use super::photo::{Photo, lines};
+use crate::dataset::{DataSet, ScoredImage, TrainingImage};
 use crate::run::{RunConfig, RunFolder, TRAINED_ON_FILE, TrainedOnRecord};
 use crate::{Error, Result, RunProblem};
 
-/// The photos that a network was trained on: their names, in Unicode normal form C, and the SHA-256 of their files.
+/// The photos that a network was trained on: their names, in Unicode normal form C, the SHA-256 of their files and the
+/// numbers of their data sets.
 ///
 /// `trained-on.jsonl` lists them, and `config.toml` has the number of valid lines and their SHA-256. Photos are only added
 /// at the end, and the list is written before the configuration: after a kill between the two the valid lines are intact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrainedOn {
-    photos: Vec<(String, Source)>,
+    photos: Vec<Photo>,
     /// Whether the list is complete: runs of earlier versions have none.
     complete: bool,
 }
@@ -46,18 +48,19 @@ impl TrainedOn {
             return Err(Error::run(&path, RunProblem::OtherPhotos));
         }
         let parse = |(line, text)| {
-            parse_photo(text).ok_or_else(|| Error::PhotoLine { path: path.clone(), line })
+            Photo::parse(text).ok_or_else(|| Error::PhotoLine { path: path.clone(), line })
         };
         let photos = (1..).zip(counted.lines()).map(parse).collect::<Result<_>>()?;
         Ok(Self { photos, complete: record.complete })
     }
 
-    /// Adds the photos of training images.
+    /// Adds the photos of training images of a data set.
     ///
     /// # Errors
     /// [`Error::Features`] if the store cannot be read.
-    pub fn add(&mut self, images: &[TrainingImage], store: &FeatureStore) -> Result<()> {
-        self.append(sorted_photos(images.iter().map(|image| image.row), store)?);
+    pub fn add(&mut self, images: &[TrainingImage], data: &DataSet) -> Result<()> {
+        let rows = images.iter().map(|image| image.row);
+        self.append(sorted_photos(rows, &data.store, data.number)?);
         Ok(())
     }
 
@@ -67,7 +70,7 @@ impl TrainedOn {
         self.complete &= other.complete;
     }
 
-    fn append(&mut self, photos: Vec<(String, Source)>) {
+    fn append(&mut self, photos: Vec<Photo>) {
         let known = self.photos.iter().cloned().collect::<HashSet<_>>();
         self.photos.extend(photos.into_iter().filter(|photo| !known.contains(photo)));
     }
@@ -88,18 +91,26 @@ impl TrainedOn {
     /// Whether the list is complete, and no captioned image has the name of one of these photos.
     #[must_use]
     pub fn is_disjoint(&self, captions: &Captions) -> bool {
-        let names = self.photos.iter().map(|(name, _)| name.as_str()).collect::<HashSet<_>>();
+        let names = self.photos.iter().map(|photo| photo.name.as_str()).collect::<HashSet<_>>();
         let is_known = |image: &str| names.contains(normal(image).as_ref());
         self.complete && !captions.iter().any(|captioned| is_known(&captioned.image))
     }
 
-    /// Finds the images that are among these photos, by name or by file, and names them for messages.
+    /// Finds the images that are among these photos, by file or by name, and describes them for messages. Names are compared
+    /// with those of the data set with that number, or with those of all sets.
     ///
     /// # Errors
     /// [`Error::Features`] if the store cannot be read.
-    pub fn seen(&self, images: &[ScoredImage], store: &FeatureStore) -> Result<Vec<String>> {
-        let names = self.photos.iter().map(|(name, _)| name.as_str()).collect::<HashSet<_>>();
-        let files = self.photos.iter().map(|(name, file)| (*file, name)).collect::<HashMap<_, _>>();
+    pub fn seen(
+        &self,
+        images: &[ScoredImage],
+        store: &FeatureStore,
+        set: Option<usize>,
+    ) -> Result<Vec<String>> {
+        let comparable = self.photos.iter().filter(|photo| set.is_none_or(|set| set == photo.set));
+        let names = comparable.map(|photo| photo.name.as_str()).collect::<HashSet<_>>();
+        let files = self.photos.iter().map(|photo| (photo.file, &photo.name));
+        let files = files.collect::<HashMap<_, _>>();
         let mut seen = Vec::new();
         for image in images {
             if names.contains(normal(&image.image).as_ref()) {
@@ -110,12 +121,4 @@ impl TrainedOn {
         }
         Ok(seen)
     }
-}
-
-/// Parses a line of the list.
-fn parse_photo(line: &str) -> Option<(String, Source)> {
-    let (name, sha256) = serde_json::from_str::<(String, String)>(line).ok()?;
-    let mut source = Source::default();
-    hex::decode_to_slice(sha256, &mut source).ok()?;
-    Some((name, source))
 }

@@ -14,7 +14,7 @@ const LEAST_RANGE: f64 = 0.1;
 /// A drawing with a line for each run.
 #[derive(Debug, Serialize)]
 pub(super) struct Chart {
-    title: &'static str,
+    title: String,
     width: f64,
     height: f64,
     left: f64,
@@ -40,7 +40,7 @@ struct Tick {
 
 impl Chart {
     /// A chart of the values of each run, if any run has values.
-    pub(super) fn new(title: &'static str, runs: &[Vec<f64>]) -> Option<Self> {
+    pub(super) fn new(title: &str, runs: &[Vec<f64>]) -> Option<Self> {
         let values = || runs.iter().flatten().copied();
         let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
         let epochs = runs.iter().map(Vec::len).max().filter(|epochs| *epochs > 0)?;
@@ -63,7 +63,7 @@ impl Chart {
             Tick { y: y(value), text: format!("{value:.decimals$}") }
         };
         Some(Self {
-            title,
+            title: title.to_owned(),
             width: WIDTH,
             height: HEIGHT,
             left: MARGIN,

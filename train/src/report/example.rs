@@ -90,12 +90,10 @@ impl Photos<'_> {
         Some(format!("data:image/{kind};base64,{}", BASE64_STANDARD.encode(bytes)))
     }
 
-    /// The photos that could not be read.
-    pub(super) fn skipped_entries(self) -> SkippedEntries {
-        let mut skipped_entries = SkippedEntries::default();
+    /// Adds the photos that could not be read.
+    pub(super) fn report(self, skipped_entries: &mut SkippedEntries) {
         for (image, reason) in self.missing {
             skipped_entries.add(reason, image);
         }
-        skipped_entries
     }
 }

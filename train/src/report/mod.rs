@@ -4,7 +4,7 @@ mod chart;
 mod example;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use common::{SkippedEntries, text};
 use data::metrics::bootstrap::Bootstrap;
@@ -37,16 +37,27 @@ pub struct ReportedRun {
     config: RunConfig,
     /// The lines of its `metrics.jsonl`.
     epochs: Vec<Value>,
-    /// The captions of its best network.
-    pub evaluation: Evaluation,
+    /// The captions of its best network, for each data set.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// A data set to report on.
+#[derive(Debug)]
+pub struct ReportedSet {
+    /// Its name on the page.
+    pub name: String,
+    /// The images.
+    pub images: Vec<ScoredImage>,
+    /// The folder of the photos; those that cannot be read are skipped.
+    pub photos: Option<PathBuf>,
 }
 
 impl ReportedRun {
-    /// Reads the run of a folder, with the captions of its best network.
+    /// Reads the run of a folder, with the captions of its best network for each data set.
     ///
     /// # Errors
     /// Those of [`RunFolder::load_config`], and [`Error::Content`] if its metrics are damaged.
-    pub fn new(folder: &RunFolder, evaluation: Evaluation) -> Result<Self> {
+    pub fn new(folder: &RunFolder, evaluations: Vec<Evaluation>) -> Result<Self> {
         let path = folder.metrics();
         let text = text::read(&path)?;
         let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<_>, _>>();
@@ -54,12 +65,12 @@ impl ReportedRun {
             name: folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
             config: folder.load_config()?,
             epochs: lines.map_err(Error::content(&path))?,
-            evaluation,
+            evaluations,
         })
     }
 
-    fn sums(&self) -> Vec<Sums> {
-        self.evaluation.captioned.iter().map(|captioned| captioned.sums).collect()
+    fn sums(&self, set: usize) -> Vec<Sums> {
+        self.evaluations[set].captioned.iter().map(|captioned| captioned.sums).collect()
     }
 }
 
@@ -67,20 +78,27 @@ impl ReportedRun {
 #[derive(Serialize)]
 struct Page<'a> {
     names: Vec<&'a str>,
-    images: usize,
     protocol: &'static str,
     resamples: usize,
     charts: Vec<Chart>,
-    scores: Vec<ScoreRow>,
     settings: Vec<Setting>,
-    statistics: Vec<CaptionStatistics>,
-    best: Vec<Example>,
-    worst: Vec<Example>,
-    has_photos: bool,
+    sets: Vec<SetPage<'a>>,
     /// The CSS size of a photo in the square of the encoder's input.
     fit: &'static str,
     rows: usize,
     columns: usize,
+}
+
+/// The scores and captions of a data set.
+#[derive(Serialize)]
+struct SetPage<'a> {
+    name: &'a str,
+    images: usize,
+    scores: Vec<ScoreRow>,
+    statistics: Vec<CaptionStatistics>,
+    best: Vec<Example>,
+    worst: Vec<Example>,
+    has_photos: bool,
 }
 
 /// A row of the table of scores.
@@ -116,48 +134,61 @@ pub struct Report {
     pub skipped_entries: SkippedEntries,
 }
 
-/// Renders the page of runs that captioned the same `images`; the captions of the first one are shown. Photos are read
-/// from the folder `photos`, if given; those that cannot be read are skipped.
+/// Renders the page of runs that captioned the images of the same data sets; the captions of the first run are shown.
 ///
 /// # Errors
 /// [`Error::NoReport`] without a run, and [`Error::Template`].
-pub fn render(
-    runs: &[ReportedRun],
-    images: &[ScoredImage],
-    photos: Option<&Path>,
-) -> Result<Report> {
-    let mut photos = Photos { folder: photos, missing: BTreeMap::new() };
-    let html = fill_template(Page::new(runs, images, &mut photos)?)?;
-    Ok(Report { html, skipped_entries: photos.skipped_entries() })
+pub fn render(runs: &[ReportedRun], sets: &[ReportedSet]) -> Result<Report> {
+    let mut skipped_entries = SkippedEntries::default();
+    let mut pages = Vec::new();
+    for (number, set) in sets.iter().enumerate() {
+        let mut photos = Photos { folder: set.photos.as_deref(), missing: BTreeMap::new() };
+        pages.push(SetPage::new(runs, number, set, &mut photos)?);
+        photos.report(&mut skipped_entries);
+    }
+    Ok(Report { html: fill_template(Page::new(runs, pages)?)?, skipped_entries })
 }
 
 impl<'a> Page<'a> {
-    fn new(runs: &'a [ReportedRun], images: &[ScoredImage], photos: &mut Photos) -> Result<Self> {
-        let first = runs.first().ok_or(Error::NoReport)?;
-        let captioned = &first.evaluation.captioned;
-        let has_photos = photos.folder.is_some();
-        let mut example =
-            |&number: &usize| Example::new(&images[number], &captioned[number], photos);
-        let best_first = sorted_by_score(captioned);
-        let encoder = &first.config.encoder;
+    fn new(runs: &'a [ReportedRun], sets: Vec<SetPage<'a>>) -> Result<Self> {
+        let encoder = &runs.first().ok_or(Error::NoReport)?.config.encoder;
         Ok(Self {
             names: runs.iter().map(|run| run.name.as_str()).collect(),
-            images: images.len(),
             protocol: PROTOCOL,
             resamples: BOOTSTRAP.resamples,
-            charts: charts(runs),
-            scores: scores(runs),
+            charts: charts(runs, &sets),
             settings: settings(runs)?,
-            statistics: runs.iter().map(|run| run.evaluation.statistics).collect(),
-            best: best_first.iter().take(EXAMPLES).map(&mut example).collect(),
-            worst: best_first.iter().rev().take(EXAMPLES).map(&mut example).collect(),
-            has_photos,
+            sets,
             fit: match encoder.preprocess.resize {
                 Resize::Squash => "100% 100%",
                 Resize::Crop => "cover",
             },
             rows: encoder.grid.height,
             columns: encoder.grid.width,
+        })
+    }
+}
+
+impl<'a> SetPage<'a> {
+    fn new(
+        runs: &[ReportedRun],
+        number: usize,
+        set: &'a ReportedSet,
+        photos: &mut Photos,
+    ) -> Result<Self> {
+        let first = runs.first().ok_or(Error::NoReport)?;
+        let captioned = &first.evaluations[number].captioned;
+        let mut example =
+            |&image: &usize| Example::new(&set.images[image], &captioned[image], photos);
+        let best_first = sorted_by_score(captioned);
+        Ok(Self {
+            name: &set.name,
+            images: set.images.len(),
+            scores: scores(runs, number),
+            statistics: runs.iter().map(|run| run.evaluations[number].statistics).collect(),
+            best: best_first.iter().take(EXAMPLES).map(&mut example).collect(),
+            worst: best_first.iter().rev().take(EXAMPLES).map(&mut example).collect(),
+            has_photos: set.photos.is_some(),
         })
     }
 }
@@ -177,30 +208,34 @@ fn fill_template(page: Page) -> Result<String> {
     template.render(Serde(page)).map_err(Error::Template)
 }
 
-fn charts(runs: &[ReportedRun]) -> Vec<Chart> {
-    let curve = |title, pointer: &str, scale| {
+fn charts(runs: &[ReportedRun], sets: &[SetPage]) -> Vec<Chart> {
+    let curve = |title: &str, pointer: &str, scale| {
         let lines = runs.iter().map(|run| {
             let value = |line: &Value| line.pointer(pointer)?.as_f64().map(|value| scale * value);
             run.epochs.iter().map(value).collect::<Option<Vec<_>>>().unwrap_or_default()
         });
         Chart::new(title, &lines.collect::<Vec<_>>())
     };
-    let curves = [
+    let mut curves = vec![
         curve("Cross-entropy of a word, training", "/cross_entropy", 1.0),
         curve("Cross-entropy of a word, dev", "/dev_cross_entropy", 1.0),
         curve("Reward of sampled captions, training", "/reward", 100.0),
         curve("CIDEr, dev", "/dev/CIDEr", 100.0),
         curve("BLEU-4, dev", "/dev/BLEU-4", 100.0),
     ];
+    for (at, set) in sets.iter().enumerate().filter(|_| sets.len() > 1) {
+        let title = format!("CIDEr, dev, {}", set.name);
+        curves.push(curve(&title, &format!("/sets/{at}/dev/CIDEr"), 100.0));
+    }
     curves.into_iter().flatten().collect()
 }
 
-fn scores(runs: &[ReportedRun]) -> Vec<ScoreRow> {
-    let sums = runs.iter().map(ReportedRun::sums).collect::<Vec<_>>();
+fn scores(runs: &[ReportedRun], set: usize) -> Vec<ScoreRow> {
+    let sums = runs.iter().map(|run| run.sums(set)).collect::<Vec<_>>();
     let intervals = sums.iter().map(|sums| BOOTSTRAP.intervals(sums)).collect::<Vec<_>>();
     let against = sums.iter().map(|run| BOOTSTRAP.differences(run, &sums[0])).collect::<Vec<_>>();
     let cell = |at: usize, run: usize| ScoreCell {
-        score: 100.0 * runs[run].evaluation.scores.0[at],
+        score: 100.0 * runs[run].evaluations[set].scores.0[at],
         from: 100.0 * intervals[run][at][0],
         to: 100.0 * intervals[run][at][1],
         beyond_noise: (run > 0).then(|| against[run][at].beyond_noise),

@@ -1,16 +1,15 @@
 //! `config.toml`: everything needed to repeat a run.
 
-use std::path::PathBuf;
-
 use models::SearchOptions;
 use serde::{Deserialize, Serialize};
 
-use super::{DataRecord, EncoderRecord};
+use super::{DataRecord, EncoderRecord, SetRecord};
 use crate::Result;
-use crate::settings::{NetworkConfig, Recipe, Refinement, Training, check_search};
+use crate::settings::{Limit, NetworkConfig, Recipe, Refinement, Training, check_search};
 
 /// The source revision this program was built from.
 pub const REVISION: &str = common::revision!();
+const WEIGHT: Limit<f64> = Limit::Between(0.01, 100.0);
 
 /// `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,12 +18,6 @@ pub struct RunConfig {
     pub recipe: Recipe,
     /// The source revision that trained it.
     pub revision: String,
-    /// The captions file.
-    pub captions: PathBuf,
-    /// How the images were split.
-    pub splits: SplitRecord,
-    /// The feature store.
-    pub store: PathBuf,
     /// The licence of photos and captions, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_licence: Option<String>,
@@ -33,6 +26,8 @@ pub struct RunConfig {
     /// How the run refines another one, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refinement: Option<Refinement>,
+    /// The data sets.
+    pub sets: Vec<SetRecord>,
     /// The encoder.
     pub encoder: EncoderRecord,
     /// The sizes of the network.
@@ -41,7 +36,7 @@ pub struct RunConfig {
     pub training: Training,
     /// How captions are searched.
     pub search: SearchOptions,
-    /// The data it was trained and scored on; runs of earlier versions have no such record.
+    /// The data over all sets; runs of earlier versions have no such record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataRecord>,
 }
@@ -57,28 +52,9 @@ impl RunConfig {
             refinement.check_limits()?;
         }
         self.network.check()?;
+        for set in &self.sets {
+            WEIGHT.check("--data-weight", set.weight)?;
+        }
         check_search(&self.search)
-    }
-}
-
-/// How the images of a run were split; in `config.toml` an array of both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(PathBuf, String)", into = "(PathBuf, String)")]
-pub struct SplitRecord {
-    /// The folder of the split lists.
-    pub folder: PathBuf,
-    /// The name of the method: official lists or the hash of the file name.
-    pub method: String,
-}
-
-impl From<(PathBuf, String)> for SplitRecord {
-    fn from((folder, method): (PathBuf, String)) -> Self {
-        Self { folder, method }
-    }
-}
-
-impl From<SplitRecord> for (PathBuf, String) {
-    fn from(record: SplitRecord) -> Self {
-        (record.folder, record.method)
     }
 }

@@ -1,7 +1,6 @@
 //! The encoder that a run belongs to.
 
 use std::fmt::{self, Display};
-use std::path::Path;
 
 use common::GridShape;
 use features::FeatureStore;
@@ -45,17 +44,18 @@ impl EncoderRecord {
             && self.preprocess == other.preprocess
     }
 
-    /// Refuses the store at `path` if it is of another encoder.
+    /// Refuses a store that is of another encoder.
     ///
     /// # Errors
     /// [`Error::OtherEncoder`].
-    pub fn check(&self, store: &FeatureStore, path: &Path) -> Result<()> {
+    pub fn check(&self, store: &FeatureStore) -> Result<()> {
+        let path = store.path().to_path_buf();
         let store = Self::from_store(store);
         if self.is_same(&store) {
             return Ok(());
         }
         let difference = Box::new(EncoderDifference { store, run: self.clone() });
-        Err(Error::OtherEncoder { path: path.to_path_buf(), difference })
+        Err(Error::OtherEncoder { path, difference })
     }
 }
 

@@ -8,7 +8,7 @@ use models::bundle::{MANIFEST_FILE, VOCABULARY_FILE};
 use serde::Serialize;
 use toml::Table;
 
-use super::RunConfig;
+use super::{RunConfig, single_set};
 use crate::settings::check_removed;
 use crate::{Error, Result, RunProblem};
 
@@ -102,6 +102,9 @@ impl RunFolder {
         let text = text::read(&path)?;
         let mut tables = toml::from_str::<Table>(&text).map_err(Error::content(&path))?;
         check_removed(&mut tables, &path)?;
+        if single_set::convert(&mut tables) {
+            return tables.try_into().map_err(Error::content(&path));
+        }
         toml::from_str(&text).map_err(Error::content(&path))
     }
 

@@ -4,10 +4,11 @@ mod config;
 mod data;
 mod encoder;
 mod folder;
+mod single_set;
 mod trained;
 
-pub use self::config::{REVISION, RunConfig, SplitRecord};
-pub use self::data::{DataRecord, PartRecord, TrainedOnRecord};
+pub use self::config::{REVISION, RunConfig};
+pub use self::data::{DataRecord, PartRecord, SetRecord, SplitRecord, TrainedOnRecord};
 pub use self::encoder::{EncoderDifference, EncoderRecord};
 pub use self::folder::RunFolder;
 pub(crate) use self::folder::TRAINED_ON_FILE;

@@ -14,7 +14,7 @@ use train::dataset::TrainingImage;
 use train::export::{Agreement, ExportOptions, Weights, check, export};
 use train::fit::TrainingData;
 use train::recipes::{ForwardPass, Network};
-use train::report::{ReportedRun, render};
+use train::report::{ReportedRun, ReportedSet, render};
 use train::run::RunFolder;
 use train::torch_decoder::TorchDecoder;
 
@@ -32,9 +32,9 @@ fn teacher_forcing_and_single_steps_agree() {
         let network = run.open_best(Device::Cpu).unwrap().network;
         let image = &data.training[1];
         let alone = TrainingImage { captions: vec![image.captions[0].clone()], ..image.clone() };
-        let batch = Batch::new(&[&alone], &data.store, Device::Cpu).unwrap();
+        let batch = Batch::new(&[&alone], &data.grids, Device::Cpu).unwrap();
         let expected = network.loss(&batch, &mut ForwardPass::plain()).cross_entropy;
-        let grid = data.store.read(image.row, image.view).unwrap();
+        let grid = data.grids.read(image).unwrap();
         let grid = Tensor::from_slice(grid.as_slice().unwrap()).view([
             1,
             GRID.cells() as i64,
@@ -147,7 +147,7 @@ fn exported_as(
     let manifest = export(run, form).unwrap();
     manifest.check_decoder(run.path()).unwrap();
     let options = SearchOptions::default();
-    let found = check(run, &trained, &data.dev, &data.store, &options).unwrap();
+    let found = check(run, &trained, &data.dev[0].images, data.grids.store(0), &options).unwrap();
     let parts = [manifest.decoder_init, manifest.decoder_step];
     let size = |part: &Part| fs::metadata(run.path().join(&part.file)).unwrap().len();
     (found, parts.iter().map(size).sum(), manifest.data_licence)
@@ -157,7 +157,7 @@ fn exported_as(
 fn grids(data: &TrainingData) -> Array3<f32> {
     let mut grids = Array3::zeros([CAPTIONS.len(), GRID.cells(), GRID.channels]);
     for (row, grid) in grids.outer_iter_mut().enumerate() {
-        data.store.read_into(row, 0, grid).unwrap();
+        data.grids.store(0).read_into(row, 0, grid).unwrap();
     }
     grids
 }
@@ -208,25 +208,31 @@ fn the_report_shows_captions_with_their_photos() {
     let reported = RECIPES.map(|recipe| {
         let run = train(folder.path(), &data, recipe, &[8]);
         let evaluation = evaluated(&run, &data);
-        ReportedRun::new(&run, evaluation).unwrap()
+        ReportedRun::new(&run, vec![evaluation]).unwrap()
     });
-    let found = render(&reported, &data.dev, Some(&photos)).unwrap();
+    let set = ReportedSet {
+        name: "small".to_owned(),
+        images: data.dev[0].images.clone(),
+        photos: Some(photos.clone()),
+    };
+    let sets = [set];
+    let found = render(&reported, &sets).unwrap();
     assert!(found.skipped_entries.is_empty());
     let page = found.html;
     assert!(!page.contains("http") && !page.contains("<link"), "{page}");
     assert!(page.contains("base64,cGhvdG8gMg=="), "photo 2");
     assert!(page.contains("the brown dog runs fast over the grass"));
-    for of in &reported[0].evaluation.captioned {
+    for of in &reported[0].evaluations[0].captioned {
         assert!(page.contains(&format!("<strong>{}</strong>", of.caption)), "{}", of.caption);
     }
     assert_eq!(page.matches("<polyline").count(), 8, "four curves of two runs");
     assert!(page.contains("show-attend-tell") && page.contains("training.averaging"));
     fs::remove_file(photos.join("2.jpg")).unwrap();
-    let found = render(&reported, &data.dev, Some(&photos)).unwrap();
+    let found = render(&reported, &sets).unwrap();
     assert_eq!(found.skipped_entries.count(), 1);
     assert!(found.skipped_entries.to_string().contains("2.jpg"), "{}", found.skipped_entries);
     assert!(found.html.contains("base64,cGhvdG8gMQ=="), "photo 1 is still there");
-    assert!(render(&[], &data.dev, None).is_err());
+    assert!(render(&[], &sets).is_err());
 }
 
 #[test]

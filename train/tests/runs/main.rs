@@ -9,6 +9,7 @@ mod messages;
 mod neighbours;
 mod program;
 mod provenance;
+mod sets;
 mod settings;
 mod store;
 mod support;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use common::Size;
 use data::Split;
-use features::FeatureStore;
+use features::{Dtype, FeatureStore};
 use tests::messages;
 use train::run::{EncoderDifference, EncoderRecord};
 use train::{Error, RunProblem};
@@ -61,6 +61,7 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
             name: text("training.clipp"),
             known: text("clip, seed"),
         },
+        Error::OtherDtype { path: file(), found: Dtype::F32, first: Dtype::F16 },
         Error::RemovedSetting { path: file(), name: "word_dropout", value: text("0.3") },
         Error::ChangedData { path: run(), changes: text("dev: other images (100 then, 90 now)") },
         Error::PhotoLine { path: PathBuf::from("trained-on.jsonl"), line: 7 },

@@ -11,8 +11,9 @@ use tch::Device;
 use tempfile::TempDir;
 use train::dataset::{Caption, ScoredImage, TrainingImage};
 use train::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
-use train::fit::{Fit, Stop, TrainingData};
-use train::run::{EncoderRecord, RunConfig, RunFolder, SplitRecord};
+use train::fit::{DevImages, Fit, Stop, TrainingData};
+use train::grids::Grids;
+use train::run::{EncoderRecord, RunConfig, RunFolder};
 use train::settings::{NetworkConfig, Recipe, Regularization, Training};
 
 pub(crate) const RECIPES: [Recipe; 2] = [Recipe::Adaptive, Recipe::ShowAttendTell];
@@ -47,8 +48,9 @@ pub(crate) fn training_data(folder: &Path) -> TrainingData {
     let tokens = CAPTIONS.map(|captions| captions.map(tokenize));
     let vocabulary = Vocabulary::build(tokens.iter().flatten().map(Vec::as_slice), 1);
     let training = |(row, captions): (usize, &[Vec<String>; 3])| TrainingImage {
+        set: 0,
         row,
-        view: 0,
+        view: View::Original,
         captions: captions
             .iter()
             .map(|tokens| Caption::written(vocabulary.encode(tokens)))
@@ -61,11 +63,12 @@ pub(crate) fn training_data(folder: &Path) -> TrainingData {
         references: captions.to_vec(),
     };
     let captioned = tokens.iter().enumerate().map(training).collect::<Vec<_>>();
+    let images = tokens.iter().enumerate().map(scored).collect();
     TrainingData {
-        store: store(folder, "small"),
-        dev_captions: captioned.clone(),
+        grids: Grids::new(store(folder, "small"), Vec::new()).unwrap(),
+        dev: vec![DevImages { images, captions: captioned.clone() }],
         training: captioned,
-        dev: tokens.iter().enumerate().map(scored).collect(),
+        weights: vec![1.0],
         vocabulary,
     }
 }
@@ -75,13 +78,11 @@ pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunC
     RunConfig {
         recipe,
         revision: "test".to_owned(),
-        captions: "captions.txt".into(),
-        splits: SplitRecord { folder: ".".into(), method: "test".to_owned() },
-        store: "small.h5".into(),
         data_licence: Some("made by the tests".to_owned()),
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
-        encoder: EncoderRecord::from_store(&data.store),
+        sets: Vec::new(),
+        encoder: EncoderRecord::from_store(data.grids.store(0)),
         network: NetworkConfig {
             annotation: 16,
             attention: 8,
@@ -149,10 +150,10 @@ pub(crate) fn evaluated(run: &RunFolder, data: &TrainingData) -> Evaluation {
     let trained = run.open_best(Device::Cpu).unwrap();
     let options = SearchOptions::default();
     let setup = EvaluationSetup {
-        store: &data.store,
+        store: data.grids.store(0),
         vocabulary: &trained.vocabulary,
         search: Search::by_network(&options),
         device: Device::Cpu,
     };
-    evaluate(&[&*trained.network], &data.dev, setup).unwrap()
+    evaluate(&[&*trained.network], &data.dev[0].images, setup).unwrap()
 }

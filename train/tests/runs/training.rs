@@ -16,6 +16,7 @@ use train::batch::Batch;
 use train::checkpoint::{self, Checkpoint, Progress};
 use train::dataset::{Caption, TrainingImage, Views};
 use train::fit::{Fit, Stop, TrainingData};
+use train::grids::Grids;
 use train::recipes::ForwardPass;
 use train::run::{EncoderRecord, RunConfig, RunFolder};
 use train::settings::{Precision, Recipe, Refinement, Regularization, Training};
@@ -166,14 +167,19 @@ fn side_words_may_be_of_any_language() {
     let both = Provenance { views: vec![View::Original, View::Flip], ..provenance("small", GRID) };
     let path = folder.path().join("both.h5");
     fill(store::new(&path, &both), &["0.jpg".to_owned()], source, |_, at| at as f32 / 9.0);
-    let store = FeatureStore::open(&path).unwrap();
+    let grids = Grids::new(FeatureStore::open(&path).unwrap(), Vec::new()).unwrap();
     let written = |tokens: &Vec<String>| Caption::written(vocabulary.encode(tokens));
-    let image = TrainingImage { row: 0, view: 0, captions: captions.iter().map(written).collect() };
+    let image = TrainingImage {
+        set: 0,
+        row: 0,
+        view: View::Original,
+        captions: captions.iter().map(written).collect(),
+    };
     let kept = |sides: &[&str]| {
         let sides = sides.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let views = Views::new(&[View::Flip], &sides, &store, &vocabulary).unwrap();
+        let views = Views::new(&[View::Flip], &sides, &grids, &vocabulary).unwrap();
         let shown = views.show(&image, &mut ChaCha8Rng::seed_from_u64(1));
-        assert_eq!(shown.view, 1);
+        assert_eq!(shown.view, View::Flip);
         shown.captions
     };
     let english = Training::default().side_words;
@@ -251,7 +257,7 @@ fn the_loss_of_a_batch_is_the_mean_over_its_words() {
         let doubly_stochastic = if recipe == Recipe::ShowAttendTell { 0.5 } else { 0.0 };
         let regularization = Regularization { doubly_stochastic, ..Regularization::default() };
         let loss = |images: &[&TrainingImage]| {
-            let batch = Batch::new(images, &data.store, Device::Cpu).unwrap();
+            let batch = Batch::new(images, &data.grids, Device::Cpu).unwrap();
             let mut pass = ForwardPass::new(regularization, Precision::F32, 0, 0);
             (batch.captions(), network.loss(&batch, &mut pass))
         };
@@ -285,7 +291,7 @@ fn files_of_another_run_are_refused() {
     let run = train(folder.path(), &data, Recipe::Adaptive, &[1]);
     let encoder = run.load_config().unwrap().encoder;
     let other = store(folder.path(), "other");
-    let error = encoder.check(&other, Path::new("other.h5")).unwrap_err().to_string();
+    let error = encoder.check(&other).unwrap_err().to_string();
     assert!(error.contains("other.onnx") && error.contains("small.onnx"), "{error}");
 
     let words = [tokenize("quite other words")];
@@ -314,10 +320,10 @@ fn an_encoder_is_known_by_its_content() {
     let data = training_data(folder.path());
     let encoder = config(&data, Recipe::Adaptive, 1).encoder;
     let renamed = EncoderRecord { name: "r50.onnx".to_owned(), ..encoder.clone() };
-    renamed.check(&data.store, Path::new("small.h5")).unwrap();
+    renamed.check(data.grids.store(0)).unwrap();
     assert!(renamed.is_same(&encoder));
     let other = EncoderRecord { grid: [3, 2, 8].into(), ..encoder };
-    let error = other.check(&data.store, Path::new("small.h5")).unwrap_err().to_string();
+    let error = other.check(data.grids.store(0)).unwrap_err().to_string();
     assert!(error.contains("2×3×8") && error.contains("3×2×8"), "{error}");
 }
 
