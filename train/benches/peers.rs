@@ -54,6 +54,7 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
         training,
         weights: vec![1.0],
         dev: vec![DevImages { images: dev, captions: dev_captions }],
+        text: None,
     }
 }
 
@@ -68,6 +69,7 @@ fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precisi
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
         sets: Vec::new(),
+        text: None,
         network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),
         encoder,
         training: Training { epochs: 1, precision, ..preset },

@@ -6,7 +6,7 @@ use features::Dtype;
 use tch::{Device, Kind, Tensor};
 
 use crate::Result;
-use crate::dataset::TrainingImage;
+use crate::dataset::{Caption, TrainingImage};
 use crate::grids::Grids;
 
 /// Images with their grids on the device, sorted by falling length of their longest caption.
@@ -34,6 +34,11 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn captions(&self) -> usize {
         self.images.iter().map(|image| image.captions.len()).sum()
+    }
+
+    /// The captions of each image.
+    pub(crate) fn captions_by_image(&self) -> Vec<&[Caption]> {
+        self.images.iter().map(|image| image.captions.as_slice()).collect()
     }
 
     /// The number of words in them, ends included.

@@ -48,6 +48,9 @@ pub struct PartialEpoch {
     pub captions: usize,
     /// Sum of the mean negative log-likelihoods of a word.
     pub cross_entropy: f64,
+    /// The same of captions without photos.
+    #[serde(default)]
+    pub text_cross_entropy: f64,
     /// Sum of the mean CIDEr-D of sampled captions.
     pub reward: f64,
     /// Duration in seconds.
@@ -58,6 +61,11 @@ impl PartialEpoch {
     /// The mean loss of the batches.
     pub(crate) fn mean_loss(&self) -> f64 {
         self.cross_entropy / self.batches.max(1) as f64
+    }
+
+    /// The mean loss of captions without photos.
+    pub(crate) fn mean_text_loss(&self) -> f64 {
+        self.text_cross_entropy / self.batches.max(1) as f64
     }
 
     /// The mean reward of the batches.

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use common::Size;
+use common::{Size, SkippedEntries};
 
 use crate::run::EncoderDifference;
 
@@ -203,6 +203,19 @@ pub enum Error {
         examples: String,
     },
 
+    /// A file has no caption to learn language from.
+    #[error("{}: no caption that could be used\n{skipped_entries}\n  Name another file (--text FILE).", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// The captions, by the reasons why they are not used.
+        skipped_entries: SkippedEntries,
+    },
+    /// The recipe cannot learn from captions without photos.
+    #[error(
+        "--text: the recipe {0} cannot learn from captions without photos\n  Use --recipe adaptive, or leave out --text."
+    )]
+    TextRecipe(crate::settings::Recipe),
     /// The search found no caption of an image.
     #[error("the search found no caption")]
     NoCaption,

@@ -21,6 +21,7 @@ mod sample;
 mod self_critical;
 pub mod settings;
 mod tensor;
+pub mod text;
 pub mod torch_decoder;
 
 pub use error::{Error, Result, RunProblem};

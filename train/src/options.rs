@@ -64,6 +64,10 @@ pub(crate) struct FitArgs {
     /// Minimum number of occurrences of a word in the training captions [default: 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) min_count: Option<u32>,
+    /// File of captions without photos, from which the network learns language (adaptive): a caption a line, after the last
+    /// tab; may be compressed with gzip.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: Option<PathBuf>,
     /// Licence of photos and captions, recorded with the model.
     #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,

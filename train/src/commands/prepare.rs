@@ -1,11 +1,12 @@
 //! Preparation of a new run: of one with fresh weights, and of one that refines another. Nothing is written before all of
 //! it was checked.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use common::names::note_on_folders;
-use common::program::warn;
+use common::program::{report_skipped_entries, warn};
 use data::{Split, Vocabulary};
 use models::SearchOptions;
 use train::dataset::{DataSet, weigh_by_consensus};
@@ -14,6 +15,7 @@ use train::grids::Grids;
 use train::provenance::{Purpose, TrainedOn, compare};
 use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SetRecord};
 use train::settings::{NetworkConfig, Recipe, Refinement, SettingsFile, Training};
+use train::text::TextCaptions;
 
 use super::data_paths::{DataPaths, absolute, open_all};
 use crate::options;
@@ -77,8 +79,21 @@ impl Prepared {
         config.data = Some(DataRecord::new(&vocabulary, &trained_on)?);
         let weights = config.sets.iter().map(|set| set.weight).collect();
         let grids = grids(sets)?;
-        let data = TrainingData { grids, vocabulary, training, weights, dev };
+        let data = TrainingData { grids, vocabulary, training, weights, dev, text: None };
         Ok(Self { config, data, trained_on })
+    }
+
+    /// Adds the captions without photos in the file at `path`.
+    pub(super) fn with_text(mut self, path: &Path) -> anyhow::Result<Self> {
+        let dev = self.data.dev.iter().flat_map(|dev| &dev.captions);
+        let captions = self.data.training.iter().chain(dev).flat_map(|image| &image.captions);
+        let known = captions.map(|caption| caption.words.as_slice()).collect::<HashSet<_>>();
+        let text = TextCaptions::read(&absolute(path)?, &self.data.vocabulary, &known)?;
+        report_skipped_entries(path, &text.skipped_entries);
+        warn(format_args!("{}: {} captions without photos", path.display(), text.record.captions));
+        self.config.text = Some(text.record.clone());
+        self.data.text = Some(text);
+        Ok(self)
     }
 
     /// Writes the files that a run begins with, or is resumed with.
@@ -204,13 +219,18 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
         vocabulary_sha256: vocabulary.sha256(),
         refinement: None,
         sets: records(paths, &sets),
+        text: None,
         network,
         encoder,
         training: options.train.training.apply(file.apply("training", preset)?)?,
         search: file.apply("search", SearchOptions::default())?,
         data: None,
     };
-    Prepared::new(config, sets, vocabulary, TrainedOn::empty())
+    let prepared = Prepared::new(config, sets, vocabulary, TrainedOn::empty())?;
+    match &options.text {
+        Some(path) => prepared.with_text(path),
+        None => Ok(prepared),
+    }
 }
 
 /// The records of data sets, as yet without their splits.
@@ -267,6 +287,7 @@ pub(super) fn refine(
         revision: REVISION.to_owned(),
         refinement: Some(refinement),
         training: options.train.training.apply(training)?,
+        text: None,
         ..base
     };
     with_data_of_run(&from, config, &options.train.data)

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use anyhow::ensure;
 use data::Vocabulary;
+use train::provenance::OnChange;
 use train::run::{RunConfig, RunFolder};
 use train::settings::{SettingsFile, Training, differences};
+use train::text::TextRecord;
 
 use super::data_paths::absolute;
 use super::prepare::{Prepared, with_data_of_run};
@@ -37,8 +39,35 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
         }
     }
     differences.extend(weights_that_differ(&config, &options.train.data));
+    ensure!(
+        options.text.is_none() || config.text.is_some(),
+        "{}: began without captions without photos\n  Leave out --text, or train another run (--run DIR).",
+        folder.path().display()
+    );
     refuse(folder.path(), &differences)?;
-    with_data_of_run(folder, requested, &options.train.data)
+    let prepared = with_data_of_run(folder, requested, &options.train.data)?;
+    match &config.text {
+        Some(record) => with_text_of_run(prepared, record, options),
+        None => Ok(prepared),
+    }
+}
+
+/// Adds the captions without photos of a run, or those of the named file, which must be the same.
+fn with_text_of_run(
+    prepared: Prepared,
+    record: &TextRecord,
+    options: &options::FitArgs,
+) -> anyhow::Result<Prepared> {
+    let path = options.text.as_ref().unwrap_or(&record.path);
+    let prepared = prepared.with_text(path)?;
+    let is_same = prepared.config.text.as_ref().is_some_and(|now| now.sha256 == record.sha256);
+    ensure!(
+        is_same || options.train.data.on_change() == OnChange::Warn,
+        "{}: not the captions without photos that the run began with\n  \
+         Name their file (--text FILE), or take them as they are (--accept-changed-data).",
+        path.display()
+    );
+    Ok(prepared)
 }
 
 /// Prepares a run of `train refine` to be resumed.

@@ -18,6 +18,7 @@ use crate::run::RunConfig;
 use crate::sample::SampleSize;
 use crate::self_critical::{Sampled, SelfCritical};
 use crate::settings::Training;
+use crate::text::TextCaptions;
 use crate::{Error, Result, memory};
 
 /// A network in training.
@@ -25,6 +26,7 @@ use crate::{Error, Result, memory};
 pub(super) struct Learner<'a> {
     training: &'a Training,
     grids: &'a Grids,
+    text: Option<&'a TextCaptions>,
     device: Device,
     weights: VarStore,
     network: Box<dyn Network>,
@@ -50,6 +52,8 @@ pub(super) struct StepMetrics {
     pub(super) captions: usize,
     /// The mean negative log-likelihood of a word.
     pub(super) cross_entropy: f64,
+    /// The same of captions without photos.
+    pub(super) text_cross_entropy: Option<f64>,
     /// The mean reward of sampled captions; 0 with teacher forcing.
     pub(super) reward: f64,
 }
@@ -77,6 +81,7 @@ impl<'a> Learner<'a> {
         Ok(Self {
             training,
             grids: &data.grids,
+            text: data.text.as_ref(),
             device,
             optimizer: AdamW::new(sorted_weights(&weights)),
             weights,
@@ -104,6 +109,7 @@ impl<'a> Learner<'a> {
         let cross_entropy = loss.cross_entropy;
         self.check_finite("loss", cross_entropy)?;
         loss.backward();
+        let text_cross_entropy = self.learn_text(step, &mut pass)?;
         let learning_rate = learning_rate(self.training, self.steps(), self.steps_per_epoch);
         let norm = self.optimizer.step(StepSize { learning_rate, weight_decay, clip });
         self.check_finite("gradient", norm.unwrap_or(f64::NAN))?;
@@ -111,7 +117,19 @@ impl<'a> Learner<'a> {
             ema.update(&self.weights, self.optimizer.steps());
         }
         let reward = sampled.as_ref().map_or(0.0, |sampled| sampled.reward);
-        Ok(StepMetrics { captions: batch.captions(), cross_entropy, reward })
+        Ok(StepMetrics { captions: batch.captions(), cross_entropy, text_cross_entropy, reward })
+    }
+
+    /// Adds the gradients of captions without photos. Returns their loss, if there are any.
+    fn learn_text(&self, step: u64, pass: &mut ForwardPass) -> Result<Option<f64>> {
+        let Some(text) = self.text else { return Ok(None) };
+        let Training { text_batch, text_weight, seed, .. } = *self.training;
+        let captions = text.draw(text_batch, seed, step);
+        let Some(loss) = self.network.text_loss(&captions, pass) else { return Ok(None) };
+        let cross_entropy = loss.cross_entropy;
+        self.check_finite("loss of captions without photos", cross_entropy)?;
+        loss.times(text_weight).backward();
+        Ok(Some(cross_entropy))
     }
 
     /// Samples captions for images, in self-critical training.

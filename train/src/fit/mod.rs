@@ -210,6 +210,7 @@ impl<'a> Fit<'a> {
         partial.batches += 1;
         partial.captions += step.captions;
         partial.cross_entropy += step.cross_entropy;
+        partial.text_cross_entropy += step.text_cross_entropy.unwrap_or(0.0);
         partial.reward += step.reward;
         partial.seconds += start.elapsed().as_secs_f64();
         Ok(step.captions)

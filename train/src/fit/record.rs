@@ -22,6 +22,9 @@ pub(super) struct EpochRecord {
     cross_entropy: f64,
     /// The same of the dev captions, without regularization.
     dev_cross_entropy: f64,
+    /// The same of captions without photos.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text_cross_entropy: Option<f64>,
     /// Mean CIDEr-D of sampled captions, in self-critical training.
     #[serde(skip_serializing_if = "Option::is_none")]
     reward: Option<f64>,
@@ -61,6 +64,8 @@ impl EpochRecord {
             steps: progress.steps,
             cross_entropy: trained.mean_loss(),
             dev_cross_entropy: validation.cross_entropy(),
+            text_cross_entropy: (trained.text_cross_entropy > 0.0)
+                .then(|| trained.mean_text_loss()),
             reward: (kind == TrainingKind::SelfCritical).then(|| trained.mean_reward()),
             captions_per_second: trained.captions as f64 / trained.seconds,
             train_seconds: trained.seconds,
@@ -75,13 +80,15 @@ impl EpochRecord {
     /// Reports the epoch on stderr.
     pub(super) fn report(&self, verdict: Verdict, epochs_left: usize) {
         let minutes = (self.train_seconds + self.evaluate_seconds) * epochs_left as f64 / 60.0;
+        let text = self.text_cross_entropy.map(|loss| format!(", text {loss:.3}"));
         let reward = self.reward.map(|reward| format!(", reward {:.1}", 100.0 * reward));
         warn(format_args!(
-            "epoch {}: loss {:.3} (dev {:.3}){}, dev CIDEr {:.1}{}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
+            "epoch {}: loss {:.3} (dev {:.3}){}{}, dev CIDEr {:.1}{}, BLEU-4 {:.1}{}  ({:.0} captions/s, {:.0} s + {:.0} s; \
              at most {minutes:.0} min left)",
             self.epoch,
             self.cross_entropy,
             self.dev_cross_entropy,
+            text.unwrap_or_default(),
             reward.unwrap_or_default(),
             100.0 * self.dev.cider(),
             self.describe_sets(),

@@ -6,6 +6,7 @@ use rand::seq::SliceRandom as _;
 
 use crate::dataset::{ScoredImage, TrainingImage};
 use crate::grids::Grids;
+use crate::text::TextCaptions;
 
 /// The data of a training, of one data set or several.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct TrainingData {
     pub weights: Vec<f64>,
     /// The dev images of each set.
     pub dev: Vec<DevImages>,
+    /// Captions without photos.
+    pub text: Option<TextCaptions>,
 }
 
 /// The dev images of a data set.

@@ -15,6 +15,11 @@ pub struct Loss<'a> {
 }
 
 impl Loss<'_> {
+    /// The same loss times a factor.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        Self { total: self.total * factor, ..self }
+    }
+
     /// Adds the gradients of the total to those of the weights.
     pub(crate) fn backward(self) {
         self.total.backward();

@@ -25,12 +25,18 @@ pub use self::pass::ForwardPass;
 pub use self::state::{DecoderState, StepOutput};
 use crate::Result;
 use crate::batch::Batch;
+use crate::dataset::Caption;
 use crate::settings::{NetworkConfig, Recipe};
 
 /// A network that can be trained, searched and exported. Shapes: N images, B captions of each, C channels, V words.
 pub trait Network: Debug + Graphs {
     /// The loss of the teacher-forced network on a batch.
     fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_>;
+
+    /// The loss of the teacher-forced network on captions without images; none if it needs an image for each.
+    fn text_loss(&self, _captions: &[Caption], _pass: &mut ForwardPass) -> Option<Loss<'_>> {
+        None
+    }
 
     /// Begins with grids `[N, cells, C]`: one caption per image.
     fn start(&self, grids: &Tensor) -> DecoderState;

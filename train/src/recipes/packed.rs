@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use tch::{Device, Tensor};
 
 use crate::batch::word_before;
-use crate::dataset::{Caption, TrainingImage};
+use crate::dataset::Caption;
 
 /// The words of all captions, step after step, the longest caption first.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ pub(super) struct PackedCaptions {
 }
 
 impl PackedCaptions {
-    pub(super) fn new(images: &[&TrainingImage], device: Device) -> Self {
+    /// Packs the captions of images.
+    pub(super) fn new(images: &[&[Caption]], device: Device) -> Self {
         let captions = sorted_captions(images);
         let steps = captions.first().map_or(0, |(_, caption)| caption.words.len());
         let (mut words, mut targets, mut weights) = (vec![], vec![], vec![]);
@@ -59,10 +60,10 @@ impl PackedCaptions {
 }
 
 /// The captions of images with the numbers of these, the longest caption first.
-fn sorted_captions<'a>(images: &[&'a TrainingImage]) -> Vec<(usize, &'a Caption)> {
+fn sorted_captions<'a>(images: &[&'a [Caption]]) -> Vec<(usize, &'a Caption)> {
     let numbered = images.iter().enumerate();
     let mut captions = numbered
-        .flat_map(|(number, image)| image.captions.iter().map(move |caption| (number, caption)))
+        .flat_map(|(number, image)| image.iter().map(move |caption| (number, caption)))
         .collect::<Vec<_>>();
     captions.sort_by_key(|(_, caption)| Reverse(caption.words.len()));
     captions

@@ -4,8 +4,9 @@ use models::SearchOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{DataRecord, EncoderRecord, SetRecord};
-use crate::Result;
 use crate::settings::{Limit, NetworkConfig, Recipe, Refinement, Training, check_search};
+use crate::text::TextRecord;
+use crate::{Error, Result};
 
 /// The source revision this program was built from.
 pub const REVISION: &str = common::revision!();
@@ -28,6 +29,9 @@ pub struct RunConfig {
     pub refinement: Option<Refinement>,
     /// The data sets.
     pub sets: Vec<SetRecord>,
+    /// The captions without photos, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextRecord>,
     /// The encoder.
     pub encoder: EncoderRecord,
     /// The sizes of the network.
@@ -54,6 +58,9 @@ impl RunConfig {
         self.network.check()?;
         for set in &self.sets {
             WEIGHT.check("--data-weight", set.weight)?;
+        }
+        if self.text.is_some() && self.recipe != Recipe::Adaptive {
+            return Err(Error::TextRecipe(self.recipe));
         }
         check_search(&self.search)
     }

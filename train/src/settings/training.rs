@@ -49,6 +49,12 @@ settings! {
         /// proportional.
         #[arg(long, value_name = "X")]
         consensus: f64 = 0.0, Between(0.0, 1.0);
+        /// Number of captions without photos in each step, with --text.
+        #[arg(long, value_name = "N")]
+        text_batch: usize = 40, Between(1, 65_536);
+        /// Weight of captions without photos against those with photos, with --text.
+        #[arg(long, value_name = "X")]
+        text_weight: f64 = 0.3, Between(0.0, 100.0);
         /// Views of the store, separated by commas; each epoch shows an image in one of them [default: all of the
         /// store; for show-attend-tell the original alone].
         #[arg(long, value_name = "LIST", value_delimiter = ',')]

@@ -16,7 +16,7 @@ fn the_keys_of_a_configuration_stay() {
     place.fit("run");
     place.done("refine --from run --run refined --epochs 1");
     let config = place.read("refined/config.toml");
-    let of_training = "seed epochs batch window learning_rate warm_up decay weight_decay clip averaging consensus views \
+    let of_training = "seed epochs batch window learning_rate warm_up decay weight_decay clip averaging consensus text_batch text_weight views \
                        side_words patience precision";
     assert_eq!(keys(&config, "training").join(" "), of_training);
     let regularization = ["dropout", "channel_dropout", "label_smoothing", "doubly_stochastic"];

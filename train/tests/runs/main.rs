@@ -13,4 +13,5 @@ mod sets;
 mod settings;
 mod store;
 mod support;
+mod text;
 mod training;

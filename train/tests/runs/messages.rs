@@ -3,14 +3,21 @@
 use std::io;
 use std::path::PathBuf;
 
-use common::Size;
+use common::{Size, SkippedEntries};
 use data::Split;
 use features::{Dtype, FeatureStore};
 use tests::messages;
 use train::run::{EncoderDifference, EncoderRecord};
+use train::settings::Recipe;
 use train::{Error, RunProblem};
 
 use crate::program::Place;
+
+fn skipped_entries() -> SkippedEntries {
+    let mut skipped_entries = SkippedEntries::default();
+    skipped_entries.add("empty caption", "line 3");
+    skipped_entries
+}
 
 fn text(text: &str) -> String {
     text.to_owned()
@@ -71,6 +78,8 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
             split: Split::Test,
             examples: text("a.jpg, b.jpg"),
         },
+        Error::NoText { path: file(), skipped_entries: skipped_entries() },
+        Error::TextRecipe(Recipe::ShowAttendTell),
         Error::NoCaption,
         Error::NoReport,
         Error::Template(minijinja::Error::new(minijinja::ErrorKind::UndefinedError, "no `runs`")),

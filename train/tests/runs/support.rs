@@ -69,6 +69,7 @@ pub(crate) fn training_data(folder: &Path) -> TrainingData {
         dev: vec![DevImages { images, captions: captioned.clone() }],
         training: captioned,
         weights: vec![1.0],
+        text: None,
         vocabulary,
     }
 }
@@ -82,6 +83,7 @@ pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunC
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
         sets: Vec::new(),
+        text: None,
         encoder: EncoderRecord::from_store(data.grids.store(0)),
         network: NetworkConfig {
             annotation: 16,

@@ -12,6 +12,8 @@
 //!   arXiv 1908.06954), log-probabilities `log softmax(Eᵀ output)` with the embedding of the input words
 //!   (Press and Wolf, arXiv 1608.05859).
 //!
+//! A caption without an image is learned with attention on the sentinel alone, and nothing in the place of ā.
+//!
 //! Shapes: N images, B captions of each, R rows, one per predicted word of a batch, r rows of an image, C channels, D the
 //! width of annotations, A of the attention, E of embedded words, H of the state, V words.
 
@@ -26,6 +28,7 @@ use super::packed::PackedCaptions;
 use super::recurrence::Recurrence;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::batch::Batch;
+use crate::dataset::Caption;
 use crate::settings::NetworkConfig;
 
 /// The network's weights.
@@ -132,6 +135,17 @@ impl Adaptive {
         (context.transpose(1, 2).flatten(2, 3), attention)
     }
 
+    /// Runs the LSTM over inputs `[R, E]` of whole captions.
+    fn run_lstm(
+        &self,
+        input: &Tensor,
+        packed: &PackedCaptions,
+        pass: &ForwardPass,
+    ) -> Recurrence<'_> {
+        let gates = pass.precision().product(input, &self.lstm.on_input) + self.lstm.bias();
+        Recurrence::new(gates, &self.lstm.on_state, &packed.active, pass.precision())
+    }
+
     /// State `[…, H]` and context `[…, A]` to log-probabilities `[…, V]`.
     fn log_probabilities(
         &self,
@@ -149,14 +163,12 @@ impl Adaptive {
 
 impl Network for Adaptive {
     fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_> {
-        let packed = PackedCaptions::new(&batch.images, batch.grids.device());
+        let packed = PackedCaptions::new(&batch.captions_by_image(), batch.grids.device());
         let cells = GraphCut::new(self.cells(&pass.drop_channels(&batch.grids), pass));
         let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
         let words = self.embed(&packed.words);
         let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
-        let gates = pass.precision().product(&input, &self.lstm.on_input) + self.lstm.bias();
-        let weight = &self.lstm.on_state;
-        let recurrence = Recurrence::new(gates, weight, &packed.active, pass.precision());
+        let recurrence = self.run_lstm(&input, &packed, pass);
 
         let hidden = pass.dropout(recurrence.hidden());
         let by_image = hidden.index_select(0, &packed.by_image.flatten(0, 1));
@@ -175,6 +187,20 @@ impl Network for Adaptive {
             cells.backward();
         };
         Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) }
+    }
+
+    fn text_loss(&self, captions: &[Caption], pass: &mut ForwardPass) -> Option<Loss<'_>> {
+        let packed = PackedCaptions::new(&[captions], self.embedding.device());
+        let words = self.embed(&packed.words);
+        let recurrence = self.run_lstm(&pass.dropout(&words), &packed, pass);
+        let hidden = pass.dropout(recurrence.hidden());
+        // Without cells all attention is on the sentinel.
+        let context = pass.linear(&self.query, &hidden).chunk(3, -1).swap_remove(2);
+        let log_probabilities = self.log_probabilities(&hidden, &context, pass);
+        let (total, cross_entropy) =
+            cross_entropy(log_probabilities, &packed.targets, &packed.weights, pass);
+        let before_cuts = move || recurrence.backward();
+        Some(Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) })
     }
 
     fn start(&self, grids: &Tensor) -> DecoderState {
