@@ -68,6 +68,7 @@ fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precisi
         data_licence: None,
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
+        distillation: None,
         sets: Vec::new(),
         text: None,
         network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),

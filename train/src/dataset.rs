@@ -1,6 +1,7 @@
 //! Images of a data set that have both captions and a grid: training images and scored images.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use common::View;
 use data::metrics::CaptionReward;
@@ -12,6 +13,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom as _;
 
 use crate::Result;
+use crate::distil::SoftTargets;
 use crate::grids::Grids;
 
 /// A caption to train on.
@@ -21,6 +23,8 @@ pub struct Caption {
     pub words: Vec<WordId>,
     /// The weight of its words in the loss.
     pub weight: f32,
+    /// The probabilities of the words that are learned in their place, if there are any.
+    pub soft: Option<Arc<SoftTargets>>,
 }
 
 impl Caption {
@@ -28,7 +32,7 @@ impl Caption {
     #[must_use]
     pub fn written(mut words: Vec<WordId>) -> Self {
         words.push(END);
-        Self { words, weight: 1.0 }
+        Self { words, weight: 1.0, soft: None }
     }
 }
 

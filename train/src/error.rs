@@ -178,6 +178,16 @@ pub enum Error {
         /// The changed parts.
         changes: String,
     },
+    /// The lessons of teachers are of other teachers, data or settings.
+    #[error(
+        "{}: the lessons of other teachers, or with other data or settings\n  \
+         Name another file (--lessons FILE), or remove it to ask the teachers again.",
+        path.display()
+    )]
+    OtherLessons {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line of a list of photos is damaged.
     #[error("{}: line {line}: not the name and the SHA-256 of a photo\n  Restore the file of the run.", path.display())]
     PhotoLine {

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;
+pub mod distil;
 mod ema;
 mod error;
 pub mod evaluate;

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Fit(options) => training::fit(&options),
             Command::Refine(options) => training::refine(&options),
+            Command::Distil(options) => training::distil(&options),
             Command::Evaluate(options) => evaluate::evaluate(&options),
             Command::Report(options) => report::report(&options),
             Command::Export(options) => export::export(&options),

@@ -11,7 +11,7 @@ use models::DeviceChoice;
 use models::neighbours::NeighbourSettings;
 use train::export::Weights;
 use train::provenance::OnChange;
-use train::settings::{Changes, Recipe, Refinement, SearchFlags, Training};
+use train::settings::{Changes, Distillation, Recipe, Refinement, SearchFlags, Training};
 
 /// Stage two: the attention LSTM, trained on the feature store.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Fit(FitArgs),
     /// Refine a trained network by self-critical training on CIDEr-D.
     Refine(RefineArgs),
+    /// Train one network on the word probabilities and the captions of several others, the teachers.
+    Distil(DistilArgs),
     /// Caption a split with the best checkpoint and score the captions.
     Evaluate(EvaluateArgs),
     /// Write a report on runs as a page: curves, scores, captions with their photos.
@@ -79,6 +81,18 @@ pub(crate) struct FitArgs {
 pub(crate) struct RefineArgs {
     #[command(flatten)]
     pub(crate) refinement: Changes<Refinement>,
+    #[command(flatten)]
+    pub(crate) train: TrainArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DistilArgs {
+    #[command(flatten)]
+    pub(crate) distillation: Changes<Distillation>,
+    /// File of what the teachers teach; it is made if it is missing, and used again by runs with the same teachers and
+    /// settings [default: lessons.safetensors in the run folder].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lessons: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) train: TrainArgs,
 }

@@ -81,6 +81,7 @@ impl<'a> SelfCritical<'a> {
         let captions = samples.into_iter().zip(rewards).map(|(words, reward)| Caption {
             words,
             weight: (reward - (sum - reward) / others) as f32,
+            soft: None,
         });
         (TrainingImage { captions: captions.collect(), ..*image }, sum)
     }

@@ -12,7 +12,7 @@ use train::settings::check_search;
 
 use super::choose_device;
 use super::results::Results;
-use super::scoring::{self, Member, Scored, SeenImages};
+use super::scoring::{self, Member, Scored, SeenImages, check_ensemble};
 use crate::options;
 
 pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
@@ -73,22 +73,5 @@ fn keep_files_of_members(folders: &[RunFolder], out: &Path) -> anyhow::Result<()
         "{}: a file of one of the runs\n  Name another file for the results of all runs.",
         out.display()
     );
-    Ok(())
-}
-
-/// Refuses networks of different vocabularies or encoders: they cannot be averaged.
-fn check_ensemble(members: &[Member]) -> anyhow::Result<()> {
-    let Some((Member { run: first, .. }, others)) = members.split_first() else { return Ok(()) };
-    for Member { folder, run } in others {
-        let path = folder.path().display();
-        ensure!(
-            run.config.vocabulary_sha256 == first.config.vocabulary_sha256,
-            "{path}: the vocabulary differs from that of the first run; they cannot be averaged"
-        );
-        ensure!(
-            run.config.encoder.is_same(&first.config.encoder),
-            "{path}: the encoder differs from that of the first run; they cannot be averaged"
-        );
-    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod data_paths;
 pub(crate) mod evaluate;
 pub(crate) mod export;
+mod lessons;
 pub(crate) mod neighbours;
 mod prepare;
 pub(crate) mod report;

@@ -2,22 +2,25 @@
 //! it was checked.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use common::names::note_on_folders;
 use common::program::{report_skipped_entries, warn};
 use data::{Split, Vocabulary};
 use models::SearchOptions;
+use tch::Device;
 use train::dataset::{DataSet, weigh_by_consensus};
 use train::fit::{DevImages, TrainingData};
 use train::grids::Grids;
 use train::provenance::{Purpose, TrainedOn, compare};
 use train::run::{DataRecord, EncoderRecord, REVISION, RunConfig, RunFolder, SetRecord};
-use train::settings::{NetworkConfig, Recipe, Refinement, SettingsFile, Training};
+use train::settings::{Distillation, NetworkConfig, Recipe, Refinement, SettingsFile, Training};
 use train::text::TextCaptions;
 
 use super::data_paths::{DataPaths, absolute, open_all};
+use super::lessons::{self, LESSONS_FILE};
+use super::scoring::{Member, check_ensemble};
 use crate::options;
 
 const DEFAULT_RECIPE: Recipe = Recipe::Adaptive;
@@ -218,6 +221,7 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
         data_licence: options.data_licence.clone(),
         vocabulary_sha256: vocabulary.sha256(),
         refinement: None,
+        distillation: None,
         sets: records(paths, &sets),
         text: None,
         network,
@@ -286,11 +290,64 @@ pub(super) fn refine(
     let config = RunConfig {
         revision: REVISION.to_owned(),
         refinement: Some(refinement),
+        distillation: None,
         training: options.train.training.apply(training)?,
         text: None,
         ..base
     };
     with_data_of_run(&from, config, &options.train.data)
+}
+
+/// Prepares a run that learns from others; it takes over the vocabulary, the recipe and the sizes of the first one.
+pub(super) fn distil(
+    folder: &RunFolder,
+    options: &options::DistilArgs,
+    device: Device,
+) -> anyhow::Result<Prepared> {
+    let mut distillation = options.distillation.apply(Distillation::default())?;
+    ensure!(
+        !distillation.from.is_empty(),
+        "{}: no run to resume\n  Name the runs to learn from (--from DIR,...).",
+        folder.path().display()
+    );
+    for from in &mut distillation.from {
+        *from = absolute(from)?;
+    }
+    let first = RunFolder::new(&distillation.from[0]);
+    let base = first.load_config()?;
+    let training = Training::distillation_preset(&base.training);
+    let config = RunConfig {
+        revision: REVISION.to_owned(),
+        refinement: None,
+        distillation: Some(distillation),
+        training: options.train.training.apply(training)?,
+        text: None,
+        ..base
+    };
+    with_teachers(folder, &first, config, options, device)
+}
+
+/// Prepares a run with the data of `first` and with the lessons of its teachers.
+pub(super) fn with_teachers(
+    folder: &RunFolder,
+    first: &RunFolder,
+    config: RunConfig,
+    options: &options::DistilArgs,
+    device: Device,
+) -> anyhow::Result<Prepared> {
+    let distillation = config.distillation.clone().unwrap_or_default();
+    let open = |path: &PathBuf| Member::open(RunFolder::new(path), device);
+    let teachers = distillation.from.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    check_ensemble(&teachers)?;
+    let mut prepared = with_data_of_run(first, config, &options.train.data)?;
+    for Member { folder, run } in &teachers {
+        prepared.trained_on.extend(TrainedOn::load(folder, &run.config)?);
+    }
+    let path = options.lessons.clone().unwrap_or_else(|| folder.path().join(LESSONS_FILE));
+    let lessons = lessons::of_teachers(&teachers, &prepared, &path, device)?;
+    lessons.apply(&mut prepared.data.training, distillation.found_weight);
+    prepared.config.data = Some(DataRecord::new(&prepared.data.vocabulary, &prepared.trained_on)?);
+    Ok(prepared)
 }
 
 /// Prepares a run on the data of the run in `folder`, or on the named data.

@@ -4,23 +4,28 @@ use std::path::Path;
 
 use anyhow::ensure;
 use data::Vocabulary;
+use tch::Device;
 use train::provenance::OnChange;
 use train::run::{RunConfig, RunFolder};
 use train::settings::{SettingsFile, Training, differences};
 use train::text::TextRecord;
 
 use super::data_paths::absolute;
-use super::prepare::{Prepared, with_data_of_run};
+use super::prepare::{Prepared, with_data_of_run, with_teachers};
 use crate::options::{self, DataArgs};
 
 /// Prepares a run of `train fit` to be resumed.
 pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Result<Prepared> {
     let config = folder.load_config()?;
-    ensure!(
-        config.refinement.is_none(),
-        "{}: a refinement\n  Resume it with `train refine --resume`.",
-        folder.path().display()
-    );
+    for (is_other, command) in
+        [(config.refinement.is_some(), "refine"), (config.distillation.is_some(), "distil")]
+    {
+        ensure!(
+            !is_other,
+            "{}: a run of `train {command}`\n  Resume it with `train {command} --resume`.",
+            folder.path().display()
+        );
+    }
     let file = options.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
     let mut requested = config.clone();
     requested.recipe = options.recipe.or(file.recipe()).unwrap_or(config.recipe);
@@ -93,6 +98,34 @@ pub(super) fn refine(
     differences.extend(weights_that_differ(&config, &options.train.data));
     refuse(folder.path(), &differences)?;
     with_data_of_run(folder, requested, &options.train.data)
+}
+
+/// Prepares a run of `train distil` to be resumed.
+pub(super) fn distil(
+    folder: &RunFolder,
+    options: &options::DistilArgs,
+    device: Device,
+) -> anyhow::Result<Prepared> {
+    let config = folder.load_config()?;
+    let Some(distillation) = &config.distillation else {
+        anyhow::bail!(
+            "{}: does not learn from other runs\n  Resume it with `train fit --resume`.",
+            folder.path().display()
+        );
+    };
+    let mut distillation = options.distillation.apply(distillation.clone())?;
+    for from in &mut distillation.from {
+        *from = absolute(from)?;
+    }
+    let requested = RunConfig {
+        distillation: Some(distillation),
+        training: options.train.training.apply(config.training.clone())?,
+        ..config.clone()
+    };
+    let mut differences = settings_that_differ(&config, &requested)?;
+    differences.extend(weights_that_differ(&config, &options.train.data));
+    refuse(folder.path(), &differences)?;
+    with_teachers(folder, folder, requested, options, device)
 }
 
 /// The settings that differ from those of the run, except the number of epochs.

@@ -169,3 +169,20 @@ fn photos_trained_on(members: &[Member], sets: &[DataSet]) -> anyhow::Result<Tra
     }
     Ok(trained_on)
 }
+
+/// Refuses networks of different vocabularies or encoders: they cannot be averaged.
+pub(super) fn check_ensemble(members: &[Member]) -> anyhow::Result<()> {
+    let Some((Member { run: first, .. }, others)) = members.split_first() else { return Ok(()) };
+    for Member { folder, run } in others {
+        let path = folder.path().display();
+        ensure!(
+            run.config.vocabulary_sha256 == first.config.vocabulary_sha256,
+            "{path}: the vocabulary differs from that of the first run; they cannot be averaged"
+        );
+        ensure!(
+            run.config.encoder.is_same(&first.config.encoder),
+            "{path}: the encoder differs from that of the first run; they cannot be averaged"
+        );
+    }
+    Ok(())
+}

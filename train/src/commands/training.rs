@@ -1,4 +1,4 @@
-//! `train fit` and `train refine`.
+//! `train fit`, `train refine` and `train distil`.
 
 use std::fs::{self, File};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::ensure;
 use common::program::warn;
+use tch::Device;
 use train::export::ExportOptions;
 use train::fit::{Fit, Stop};
 use train::run::RunFolder;
@@ -13,19 +14,26 @@ use train::run::RunFolder;
 use super::export::export_best;
 use super::prepare::{Prepared, RunState};
 use super::{choose_device, prepare, resume};
-use crate::options::{FitArgs, RefineArgs, TrainArgs};
+use crate::options::{DistilArgs, FitArgs, RefineArgs, TrainArgs};
 
 pub(crate) fn fit(options: &FitArgs) -> anyhow::Result<()> {
-    train(&options.train, |folder, state| match state {
+    train(&options.train, |folder, state, _| match state {
         RunState::New => prepare::fit(folder, options),
         RunState::Begun => resume::fit(folder, options),
     })
 }
 
 pub(crate) fn refine(options: &RefineArgs) -> anyhow::Result<()> {
-    train(&options.train, |folder, state| match state {
+    train(&options.train, |folder, state, _| match state {
         RunState::New => prepare::refine(folder, options),
         RunState::Begun => resume::refine(folder, options),
+    })
+}
+
+pub(crate) fn distil(options: &DistilArgs) -> anyhow::Result<()> {
+    train(&options.train, |folder, state, device| match state {
+        RunState::New => prepare::distil(folder, options, device),
+        RunState::Begun => resume::distil(folder, options, device),
     })
 }
 
@@ -33,14 +41,14 @@ pub(crate) fn refine(options: &RefineArgs) -> anyhow::Result<()> {
 /// new one is made after everything was checked.
 fn train(
     options: &TrainArgs,
-    prepare: impl FnOnce(&RunFolder, RunState) -> anyhow::Result<Prepared>,
+    prepare: impl FnOnce(&RunFolder, RunState, Device) -> anyhow::Result<Prepared>,
 ) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
     let state = run_state(&folder, options)?;
     let is_new = !folder.path().exists();
     let lock = (state == RunState::Begun).then(|| folder.lock()).transpose()?;
     let device = choose_device(&options.device)?;
-    let prepared = prepare(&folder, state)?;
+    let prepared = prepare(&folder, state, device)?;
     let Prepared { config, data, .. } = &prepared;
     config.check()?;
     // A configuration that cannot be written is found before the folder is made.

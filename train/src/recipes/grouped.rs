@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use data::vocabulary::PAD;
 use tch::{Device, Tensor};
 
+use super::targets::{TargetRows, Targets};
 use crate::batch::word_before;
 use crate::dataset::{Caption, TrainingImage};
 
@@ -26,10 +27,8 @@ pub(super) struct GroupedCaptions {
     pub(super) predicted: Tensor,
     /// The caption of each predicted word, image · `columns` + column: `[R]`.
     pub(super) caption: Tensor,
-    /// The words to predict: `[R]`.
-    pub(super) targets: Tensor,
-    /// Their weights: `[R]`.
-    pub(super) weights: Tensor,
+    /// The words to predict.
+    pub(super) targets: Targets,
     /// Number of captions.
     pub(super) captions: i64,
 }
@@ -53,7 +52,8 @@ impl GroupedCaptions {
         let images = images.iter().map(|image| sorted_captions(image)).collect::<Vec<_>>();
         let longest = images.iter().flatten().map(|caption| caption.words.len()).max().unwrap_or(0);
         let columns = images.iter().map(Vec::len).max().unwrap_or(0);
-        let mut rows = Rows::default();
+        let targets = TargetRows::new(images.iter().flatten().copied());
+        let mut rows = Rows { targets, ..Rows::default() };
         let steps = (0..longest).map(|step| rows.add_step(&images, step, columns)).collect();
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         Self {
@@ -62,8 +62,7 @@ impl GroupedCaptions {
             words: tensor(&rows.words),
             predicted: tensor(&rows.predicted),
             caption: tensor(&rows.caption),
-            targets: tensor(&rows.targets),
-            weights: Tensor::from_slice(&rows.weights).to_device(device),
+            targets: rows.targets.into_targets(device),
             captions: images.iter().map(|captions| captions.len() as i64).sum(),
         }
     }
@@ -81,8 +80,7 @@ struct Rows {
     words: Vec<i64>,
     predicted: Vec<i64>,
     caption: Vec<i64>,
-    targets: Vec<i64>,
-    weights: Vec<f32>,
+    targets: TargetRows,
 }
 
 impl Rows {
@@ -108,8 +106,7 @@ impl Rows {
     fn predict(&mut self, caption: &Caption, step: usize, number: usize) {
         self.predicted.push(self.words.len() as i64);
         self.words.push(i64::from(word_before(&caption.words, step)));
-        self.targets.push(i64::from(caption.words[step]));
-        self.weights.push(caption.weight);
+        self.targets.push(caption, step);
         self.caption.push(number as i64);
     }
 }

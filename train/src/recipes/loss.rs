@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::ForwardPass;
+use super::targets::Targets;
 
 /// The loss of a network on a batch.
 pub struct Loss<'a> {
@@ -29,17 +30,24 @@ impl Loss<'_> {
     }
 }
 
-/// The cross-entropy of log-probabilities `[rows, V]` with `targets` and `weights` `[rows]`: the mean that is minimised,
-/// weighted and smoothed, and the plain mean negative log-likelihood of the targets.
+/// The cross-entropy of log-probabilities `[rows, V]` with targets: the mean that is minimised, weighted and smoothed, and
+/// the plain mean negative log-likelihood of the target words.
 pub(super) fn cross_entropy(
     log_probabilities: Tensor,
-    targets: &Tensor,
-    weights: &Tensor,
+    targets: &Targets,
     pass: &ForwardPass,
 ) -> (Tensor, f64) {
     let log_probabilities = pass.renormalize(log_probabilities);
-    let likelihood = -log_probabilities.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
+    let words = targets.words.unsqueeze(1);
+    let likelihood = -log_probabilities.gather(1, &words, false).squeeze_dim(1);
     let cross_entropy = likelihood.mean(Kind::Float).double_value(&[]);
+    let likelihood = match &targets.soft {
+        None => likelihood,
+        Some((words, probabilities)) => {
+            let expected = log_probabilities.gather(1, words, false) * probabilities;
+            -expected.sum_dim_intlist(1, false, Kind::Float)
+        }
+    };
     let smoothing = pass.regularization().label_smoothing;
     let smoothed = if smoothing == 0.0 {
         likelihood
@@ -47,5 +55,5 @@ pub(super) fn cross_entropy(
         let uniform = -log_probabilities.mean_dim(1, false, None);
         likelihood * (1.0 - smoothing) + uniform * smoothing
     };
-    ((smoothed * weights).mean(Kind::Float), cross_entropy)
+    ((smoothed * &targets.weights).mean(Kind::Float), cross_entropy)
 }

@@ -12,6 +12,7 @@ mod recurrence;
 mod show_attend_tell;
 mod state;
 mod step_product;
+mod targets;
 
 use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};

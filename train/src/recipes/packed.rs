@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use tch::{Device, Tensor};
 
+use super::targets::{TargetRows, Targets};
 use crate::batch::word_before;
 use crate::dataset::Caption;
 
@@ -13,10 +14,8 @@ use crate::dataset::Caption;
 pub(super) struct PackedCaptions {
     /// The word before each predicted one: `[R]`.
     pub(super) words: Tensor,
-    /// The words to predict: `[R]`.
-    pub(super) targets: Tensor,
-    /// The weight of each row: `[R]`.
-    pub(super) weights: Tensor,
+    /// The words to predict.
+    pub(super) targets: Targets,
     /// For each step, the number of captions that still have a word to predict.
     pub(super) active: Vec<i64>,
     /// The image of each row: `[R]`.
@@ -32,16 +31,15 @@ impl PackedCaptions {
     pub(super) fn new(images: &[&[Caption]], device: Device) -> Self {
         let captions = sorted_captions(images);
         let steps = captions.first().map_or(0, |(_, caption)| caption.words.len());
-        let (mut words, mut targets, mut weights) = (vec![], vec![], vec![]);
-        let (mut active, mut image_of) = (vec![], vec![]);
+        let (mut words, mut active, mut image_of) = (vec![], vec![], vec![]);
+        let mut targets = TargetRows::new(captions.iter().map(|(_, caption)| *caption));
         for step in 0..steps {
             let before = words.len();
             let longer = captions.iter().take_while(|(_, caption)| caption.words.len() > step);
             for (image, caption) in longer {
                 image_of.push(*image as i64);
                 words.push(i64::from(word_before(&caption.words, step)));
-                targets.push(i64::from(caption.words[step]));
-                weights.push(caption.weight);
+                targets.push(caption, step);
             }
             active.push((words.len() - before) as i64);
         }
@@ -49,8 +47,7 @@ impl PackedCaptions {
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         Self {
             words: tensor(&words),
-            targets: tensor(&targets),
-            weights: Tensor::from_slice(&weights).to_device(device),
+            targets: targets.into_targets(device),
             active,
             image: tensor(&image_of),
             by_image: tensor(&by_image).view([images.len() as i64, width]),

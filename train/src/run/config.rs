@@ -4,7 +4,9 @@ use models::SearchOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{DataRecord, EncoderRecord, SetRecord};
-use crate::settings::{Limit, NetworkConfig, Recipe, Refinement, Training, check_search};
+use crate::settings::{
+    Distillation, Limit, NetworkConfig, Recipe, Refinement, Training, check_search,
+};
 use crate::text::TextRecord;
 use crate::{Error, Result};
 
@@ -32,6 +34,9 @@ pub struct RunConfig {
     /// The captions without photos, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextRecord>,
+    /// How the run learns from others, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Distillation>,
     /// The encoder.
     pub encoder: EncoderRecord,
     /// The sizes of the network.
@@ -54,6 +59,9 @@ impl RunConfig {
         self.training.check()?;
         if let Some(refinement) = &self.refinement {
             refinement.check_limits()?;
+        }
+        if let Some(distillation) = &self.distillation {
+            distillation.check_limits()?;
         }
         self.network.check()?;
         for set in &self.sets {

@@ -5,6 +5,7 @@
 mod group;
 mod changes;
 mod differences;
+mod distillation;
 mod file;
 mod limit;
 mod network;
@@ -16,6 +17,7 @@ mod training;
 
 pub use self::changes::Changes;
 pub use self::differences::differences;
+pub use self::distillation::Distillation;
 pub use self::file::SettingsFile;
 pub(crate) use self::limit::Limit;
 pub use self::network::NetworkConfig;

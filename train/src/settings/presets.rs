@@ -59,6 +59,14 @@ impl Training {
         }
     }
 
+    /// The hyperparameters of a network that learns from networks that were trained with `base`. The probabilities of the
+    /// teachers take the place of label smoothing.
+    #[must_use]
+    pub fn distillation_preset(base: &Self) -> Self {
+        let regularization = Regularization { label_smoothing: 0.0, ..base.regularization };
+        Self { regularization, ..base.clone() }
+    }
+
     /// The hyperparameters of the refinement of a network that was trained with `base`. There is no dropout: captions
     /// are sampled from the whole network, so the whole network is rewarded.
     #[must_use]

@@ -4,6 +4,7 @@
 
 mod captions;
 mod compatibility;
+mod distil;
 mod kill;
 mod messages;
 mod neighbours;

@@ -71,6 +71,7 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
         Error::OtherDtype { path: file(), found: Dtype::F32, first: Dtype::F16 },
         Error::RemovedSetting { path: file(), name: "word_dropout", value: text("0.3") },
         Error::ChangedData { path: run(), changes: text("dev: other images (100 then, 90 now)") },
+        Error::OtherLessons { path: PathBuf::from("lessons.safetensors") },
         Error::PhotoLine { path: PathBuf::from("trained-on.jsonl"), line: 7 },
         Error::SeenImages {
             seen: 2,
@@ -78,8 +79,6 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
             split: Split::Test,
             examples: text("a.jpg, b.jpg"),
         },
-        Error::NoText { path: file(), skipped_entries: skipped_entries() },
-        Error::TextRecipe(Recipe::ShowAttendTell),
         Error::NoCaption,
         Error::NoReport,
         Error::Template(minijinja::Error::new(minijinja::ErrorKind::UndefinedError, "no `runs`")),
@@ -87,6 +86,8 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
         Error::Torch(tch::TchError::Shape(text("[3] is not [4]"))),
     ];
     errors.extend(other_encoders(store));
+    errors.push(Error::NoText { path: file(), skipped_entries: skipped_entries() });
+    errors.push(Error::TextRecipe(Recipe::ShowAttendTell));
     errors
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn config(data: &TrainingData, recipe: Recipe, epochs: usize) -> RunC
         data_licence: Some("made by the tests".to_owned()),
         vocabulary_sha256: data.vocabulary.sha256(),
         refinement: None,
+        distillation: None,
         sets: Vec::new(),
         text: None,
         encoder: EncoderRecord::from_store(data.grids.store(0)),

@@ -180,8 +180,7 @@ impl Network for Adaptive {
         );
         let context = context.flatten(0, 1).index_select(0, &packed.in_images);
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
-        let (total, cross_entropy) =
-            cross_entropy(log_probabilities, &packed.targets, &packed.weights, pass);
+        let (total, cross_entropy) = cross_entropy(log_probabilities, &packed.targets, pass);
         let before_cuts = move || {
             recurrence.backward();
             cells.backward();
@@ -197,8 +196,7 @@ impl Network for Adaptive {
         // Without cells all attention is on the sentinel.
         let context = pass.linear(&self.query, &hidden).chunk(3, -1).swap_remove(2);
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
-        let (total, cross_entropy) =
-            cross_entropy(log_probabilities, &packed.targets, &packed.weights, pass);
+        let (total, cross_entropy) = cross_entropy(log_probabilities, &packed.targets, pass);
         let before_cuts = move || recurrence.backward();
         Some(Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) })
     }

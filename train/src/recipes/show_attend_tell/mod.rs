@@ -217,8 +217,7 @@ impl Network for ShowAttendTell {
         let before = embedded.leaf().index_select(0, &captions.predicted);
         let deep = self.deep_output(&before, &steps.hidden, &steps.context, pass);
         let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
-        let (total, cross_entropy) =
-            cross_entropy(log_probabilities, &captions.targets, &captions.weights, pass);
+        let (total, cross_entropy) = cross_entropy(log_probabilities, &captions.targets, pass);
         let penalty = uneven_attention(&captions, &steps.attention);
         let total = total + penalty * pass.regularization().doubly_stochastic;
         let before_cuts = move || {
