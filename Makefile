@@ -2,11 +2,12 @@
 
 # Paths and settings. Each may be given on the command line: make train RUN=models/second
 # Environment variables with these names are ignored.
-DATA       = data
+SET        = flickr8k
+DATA       = $(if $(filter flickr8k,$(SET)),data,data/$(SET))
 IMAGES     = $(DATA)/Images
 NAME       = resnet50
 ENCODER    = models/$(NAME).onnx
-STORE      = features/flickr8k.h5
+STORE      = features/$(SET).h5
 RUN        = models/flickr8k
 FROM       = models/flickr8k
 DEVICE     = auto
@@ -65,7 +66,7 @@ program  = cargo run --release --bin $(1) --
 help:        ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	echo
-	echo 'DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
+	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
 setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), lint (tools of make lint), audit (cargo-deny), peers (benches); GPU=1 for CUDA
 	tools/setup.sh $(PART)
@@ -78,8 +79,8 @@ quantize:    ## quantize $(ENCODER) to int8 as $(INT8), calibrated on training p
 	tools/setup.sh onnxruntime
 	$(call program,encoder) quantize $(call quote,$(ENCODER)) --out $(call quote,$(INT8)) --images $(call quote,$(IMAGES)) --captions $(captions) $(ARGS)
 
-data:        ## fetch Flickr8k into $(DATA): photos, captions, splits (1.1 GB; for research and teaching)
-	$(call program,captions) flickr8k --out $(call quote,$(DATA)) $(ARGS)
+data:        ## fetch SET=flickr8k (1.1 GB; for research and teaching) or SET=coco2017 (20 GB) into $(DATA): photos, captions, splits
+	$(call program,captions) $(SET) --out $(call quote,$(DATA)) $(ARGS)
 
 vocabulary:  ## count the words of the training captions into $(RUN)/vocabulary.json
 	$(call program,captions) vocabulary --captions $(captions) --out $(call quote,$(RUN)/vocabulary.json) $(ARGS)

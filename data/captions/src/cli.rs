@@ -48,6 +48,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", default_value = "data")]
         out: PathBuf,
     },
+    /// Fetch COCO 2017: photos, captions and splits (20 GB to fetch, 41 GB on the disk).
+    Coco2017(Coco2017),
     /// Convert a data set in JSON to captions.txt and split lists: Karpathy's `dataset_*.json`, or COCO's
     /// annotations. Existing captions and lists are replaced.
     Import {
@@ -79,6 +81,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+/// The folder of COCO 2017, its splits, and photos to leave out.
+#[derive(Args)]
+pub(crate) struct Coco2017 {
+    /// The folder for Images and captions.txt.
+    #[arg(long, value_name = "DIR", default_value = "data/coco2017")]
+    pub(crate) out: PathBuf,
+    /// Karpathy's `dataset_coco.json`, for the splits of most publications [default: COCO's own: train and dev].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) karpathy: Option<PathBuf>,
+    /// A list of photos to leave out, such as those that other networks are scored on: names or ids, one a line.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) exclude: Option<PathBuf>,
 }
 
 /// The folder, the number and the seed of scenes.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use common::SkippedEntries;
+use common::{Size, SkippedEntries};
 use zip::result::ZipError;
 
 /// A data set that cannot be read or written.
@@ -34,6 +34,45 @@ pub enum Error {
         path: PathBuf,
         /// The problem.
         problem: ImportProblem,
+    },
+    /// A fetched archive is another one than before.
+    #[error(
+        "{}: its SHA-256 is not the one in {}\n  Remove both and run the command again.",
+        path.display(),
+        sums.display()
+    )]
+    OtherArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The recorded checksums.
+        sums: PathBuf,
+    },
+    /// A line of a list of photos to leave out names none.
+    #[error(
+        "{}: line {line}: `{text}` is not the name or the id of a photo of COCO\n  \
+         Write one a line, such as 000000000042.jpg.",
+        path.display()
+    )]
+    Excluded {
+        /// The list.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// Its text.
+        text: String,
+    },
+    /// The disk is too small for a data set.
+    #[error(
+        "{}: the data set needs {need}, and {free} are free\n  Free some space, or name a folder on another disk (--out DIR).",
+        folder.display()
+    )]
+    Disk {
+        /// The folder of the data set.
+        folder: PathBuf,
+        /// The space that is needed.
+        need: Size,
+        /// The space that is free.
+        free: Size,
     },
     /// Scenes would replace captions that are not of scenes.
     #[error(
@@ -89,6 +128,9 @@ pub enum ImportProblem {
     /// No image has a caption.
     #[error("no image in it has a caption")]
     NoCaptions,
+    /// No image has the id of an image of COCO.
+    #[error("no image in it has a `cocoid`: it is not Karpathy's file of COCO")]
+    NoCocoIds,
     /// Images share a name or an id, or a name does not fit on a line.
     #[error(
         "{count} entries cannot be told apart or written:\n  {}{}",

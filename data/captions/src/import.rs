@@ -18,23 +18,25 @@ use crate::{Error, ImportProblem, Result, dataset};
 const EXAMPLES: usize = 3;
 
 /// Either form: Karpathy's images have sentences, COCO's have annotations beside them.
-#[derive(Deserialize)]
-struct DataSet {
-    images: Vec<Image>,
+#[derive(Default, Deserialize)]
+pub(crate) struct DataSet {
+    pub(crate) images: Vec<Image>,
     #[serde(default)]
-    annotations: Vec<Annotation>,
+    pub(crate) annotations: Vec<Annotation>,
 }
 
 #[derive(Deserialize)]
-struct Image {
+pub(crate) struct Image {
     #[serde(alias = "file_name")]
-    filename: String,
+    pub(crate) filename: String,
     /// The folder of the image, in Karpathy's COCO.
     filepath: Option<String>,
-    split: Option<String>,
+    pub(crate) split: Option<String>,
     #[serde(default)]
     sentences: Vec<Sentence>,
-    id: Option<u64>,
+    pub(crate) id: Option<u64>,
+    /// The id of an image of COCO, in Karpathy's form.
+    pub(crate) cocoid: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -43,10 +45,10 @@ struct Sentence {
 }
 
 #[derive(Deserialize)]
-struct Annotation {
+pub(crate) struct Annotation {
     /// A number in COCO's own form.
     id: Option<Value>,
-    image_id: u64,
+    pub(crate) image_id: u64,
     caption: String,
 }
 
@@ -105,6 +107,12 @@ pub fn import(path: &Path, folder: &Path) -> Result<Imported> {
     let refuse = |problem| Error::Import { path: path.to_path_buf(), problem };
     let data_set = serde_json::from_str::<DataSet>(&text::read(path)?)
         .map_err(|error| refuse(error.into()))?;
+    write(data_set, path, folder)
+}
+
+/// Writes a data set that was read from `path` into `folder`, as [`import`] does.
+pub(crate) fn write(data_set: DataSet, path: &Path, folder: &Path) -> Result<Imported> {
+    let refuse = |problem| Error::Import { path: path.to_path_buf(), problem };
     let mut skipped_entries = SkippedEntries::default();
     let data_set = unique_images(data_set, &mut skipped_entries).map_err(refuse)?;
     let (captions, splits) = captions_and_splits(data_set, &mut skipped_entries);

@@ -4,6 +4,8 @@
     expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")
 )]
 
+mod archive;
+pub mod coco;
 mod dataset;
 mod error;
 pub mod flickr8k;

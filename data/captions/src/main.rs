@@ -21,6 +21,7 @@ fn main() -> ExitCode {
                 commands::references(&source, split.into(), &out)
             }
             Command::Flickr8k { out } => commands::flickr8k(&out),
+            Command::Coco2017(options) => commands::coco2017(&options),
             Command::Import { data_set, out } => commands::import(&data_set, &out),
             Command::Scenes(options) => commands::scenes(&options),
             Command::Looked { objects, captions } => commands::looked(&objects, &captions),

@@ -56,7 +56,6 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
             expected: vec![512, 512],
         },
         Error::NotFinite { path: checkpoint(), name: text("key.weight") },
-        Error::Diverged { quantity: "loss", epoch: 3 },
         Error::Setting { name: text("--clip"), value: text("0"), limit: text("a number above 0") },
         Error::Heads { attention: 100, heads: 8 },
         Error::NetworkTooLarge { need: Size::mib(65_536), memory: Some(Size::mib(24_576)) },
@@ -71,7 +70,6 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
         Error::OtherDtype { path: file(), found: Dtype::F32, first: Dtype::F16 },
         Error::RemovedSetting { path: file(), name: "word_dropout", value: text("0.3") },
         Error::ChangedData { path: run(), changes: text("dev: other images (100 then, 90 now)") },
-        Error::OtherLessons { path: PathBuf::from("lessons.safetensors") },
         Error::PhotoLine { path: PathBuf::from("trained-on.jsonl"), line: 7 },
         Error::SeenImages {
             seen: 2,
@@ -87,6 +85,8 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
     ];
     errors.extend(other_encoders(store));
     errors.push(Error::NoText { path: file(), skipped_entries: skipped_entries() });
+    errors.push(Error::Diverged { quantity: "loss", epoch: 3 });
+    errors.push(Error::OtherLessons { path: PathBuf::from("lessons.safetensors") });
     errors.push(Error::TextRecipe(Recipe::ShowAttendTell));
     errors
 }

@@ -7,10 +7,12 @@ use std::io::{self, BufRead as _, BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use captions::coco::{Choices, Coco};
 use captions::flickr8k::Flickr8k;
+use captions::import::Imported;
 use captions::scenes::Counts;
-use common::files;
 use common::program::{print, report_skipped_entries, warn};
+use common::{Size, files};
 use data::metrics::DocumentFrequencies;
 use data::pairs::{References, read_references};
 use data::splits::folder_of;
@@ -18,7 +20,7 @@ use data::tokens::tokenize;
 use data::vocabulary::SPECIAL;
 use data::{Captions, Split, Splits, Vocabulary};
 
-use crate::cli::{Scenes, Source};
+use crate::cli::{Coco2017, Scenes, Source};
 
 /// Reads captions and splits, and reports the entries that were skipped of them.
 fn read(captions: &Path, splits: Option<&Path>) -> data::Result<(Captions, Splits)> {
@@ -79,10 +81,43 @@ pub(crate) fn flickr8k(out: &Path) -> anyhow::Result<()> {
     ))
 }
 
+/// `captions coco2017`.
+pub(crate) fn coco2017(options: &Coco2017) -> anyhow::Result<()> {
+    let out = &options.out;
+    warn(format_args!(
+        "COCO 2017 (Lin et al. 2014): the annotations are under CC BY 4.0; the photos belong to their authors on Flickr, \
+         each under its own licence."
+    ));
+    let coco = Coco::published();
+    let (need, free) = (coco.space_needed(out), free_space(out)?);
+    warn(format_args!("{}: needs {need}; {free} are free", out.display()));
+    if need > free {
+        return Err(captions::Error::Disk { folder: out.clone(), need, free }.into());
+    }
+    let choices = Choices { karpathy: options.karpathy.clone(), exclude: options.exclude.clone() };
+    let fetched = coco.fetch(out, &choices, &mut download::progress_bar())?;
+    if options.exclude.is_some() {
+        warn(format_args!("{}: {} photos are left out", out.display(), fetched.excluded));
+    }
+    report(&fetched.imported, out, out)
+}
+
+/// The free space of the disk of a folder that may not exist yet.
+fn free_space(folder: &Path) -> anyhow::Result<Size> {
+    let folder = std::path::absolute(folder)?;
+    let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(&folder);
+    let disk = rustix::fs::statvfs(existing).with_context(|| existing.display().to_string())?;
+    Ok(Size::new(disk.f_bavail * disk.f_frsize))
+}
+
 /// `captions import`.
 pub(crate) fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {
-    let imported = captions::import::import(data_set, out)?;
-    report_skipped_entries(data_set, &imported.skipped_entries);
+    report(&captions::import::import(data_set, out)?, data_set, out)
+}
+
+/// Reports a data set that was imported from `source` into the folder `out`.
+fn report(imported: &Imported, source: &Path, out: &Path) -> anyhow::Result<()> {
+    report_skipped_entries(source, &imported.skipped_entries);
     if !imported.removed_lists.is_empty() {
         warn(format_args!(
             "{}: removed split lists of other captions: {}",
@@ -90,10 +125,10 @@ pub(crate) fn import(data_set: &Path, out: &Path) -> anyhow::Result<()> {
             imported.removed_lists.join(", ")
         ));
     }
-    let splits = imported.splits.map_or_else(
+    let splits = imported.splits.as_ref().map_or_else(
         || "no splits: images are split by a hash of their names".to_owned(),
         |counts| {
-            let counts = counts.map(|(split, count)| format!("{count} {split}"));
+            let counts = counts.each_ref().map(|(split, count)| format!("{count} {split}"));
             format!("split lists: {}", counts.join(", "))
         },
     );
