@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use common::View;
 use common::program::explain;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
@@ -140,7 +139,8 @@ fn decode(
     let (stamp, length) = (image.stamp(), image.length()?);
     let mut held = take(length)?;
     let mut bytes = image.read()?;
-    let need = length + size + with_crops(models::decode::memory(&bytes, &job.limits())?, job);
+    let need =
+        length + size + view::memory(&job.views, models::decode::memory(&bytes, &job.limits())?);
     if !held.grow(need) {
         // Waiting while holding memory could deadlock: release it first.
         drop((bytes, held));
@@ -153,12 +153,6 @@ fn decode(
     }
     drop(held);
     Ok(Decoded { source: digest(&bytes), stamp, tensors })
-}
-
-/// The memory of an image, with that of a crop of four fifths of its sides if there are corner views.
-fn with_crops(decoding: u64, job: &Job) -> u64 {
-    let has_crops = job.views.iter().any(|view| !matches!(view, View::Original | View::Flip));
-    if has_crops { decoding.saturating_add(decoding / 25 * 16) } else { decoding }
 }
 
 /// Encodes all images; returns the unreadable ones and the time in which the encoder ran.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::GridShape;
-use common::{digest, text};
+use common::{GridShape, View, digest, text};
 use data::Vocabulary;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +45,9 @@ pub struct Manifest {
     pub encoder: Part,
     /// How images become the encoder's input.
     pub preprocess: Preprocess,
+    /// The views of an image whose word probabilities are averaged; the first one is the original.
+    #[serde(default = "original", skip_serializing_if = "is_original")]
+    pub views: Vec<View>,
     /// The shape of a grid.
     #[serde(with = "common::sides")]
     pub grid: GridShape,
@@ -65,6 +67,15 @@ pub struct Manifest {
     /// The licence of the training data, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_licence: Option<String>,
+}
+
+/// The views of a model that sees each image once.
+fn original() -> Vec<View> {
+    vec![View::Original]
+}
+
+fn is_original(views: &[View]) -> bool {
+    views == [View::Original]
 }
 
 impl Manifest {

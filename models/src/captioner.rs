@@ -7,19 +7,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Rect;
+use common::{Rect, View};
 use data::Vocabulary;
 use data::vocabulary::WordId;
-use ndarray::{Array2, Array3, ArrayView1, ArrayView3, Axis, stack};
+use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView4, Axis, concatenate};
 use serde::{Serialize, Serializer};
 
 use crate::decode::{Limits, memory_for};
 use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
-use crate::preprocess::{apply, visible_region};
+use crate::preprocess::visible_region;
+use crate::view::{self, original_first};
 use crate::{
     Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, NeighbourChoice, NeighbourIndex,
-    OnnxDecoder, Preprocess, Result, SearchOptions, decode, search,
+    OnnxDecoder, Preprocess, Result, SearchOptions, decode, search_views,
 };
 
 /// A caption with its probabilities and attention.
@@ -68,6 +69,9 @@ pub struct CaptionerOptions {
     /// Threads of its own; with `None` all captioners share one for each core, which gives the lowest latency. For
     /// throughput, several captioners with one thread each are faster.
     pub threads: Option<usize>,
+    /// The views of an image whose word probabilities are averaged; `None` for those of the model. The original is always
+    /// one of them.
+    pub views: Option<Vec<View>>,
     /// The neighbour index.
     pub neighbours: NeighbourChoice,
     /// Limits of images.
@@ -77,8 +81,8 @@ pub struct CaptionerOptions {
 /// An image as the input of the encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// `[3, H, W]`.
-    tensor: Array3<f32>,
+    /// `[views, 3, H, W]`.
+    tensors: Array4<f32>,
     visible_region: Rect,
 }
 
@@ -138,6 +142,7 @@ pub struct Captioner {
     device: Device,
     encoder: Mutex<Encoder>,
     decoder: Mutex<OnnxDecoder>,
+    views: Vec<View>,
     vocabulary: Vocabulary,
     neighbours: Option<NeighbourIndex>,
     limits: Limits,
@@ -162,6 +167,7 @@ impl Captioner {
         });
         let (decoder, encoder, neighbours) = (decoder?, encoder?, neighbours?);
         Ok(Self {
+            views: original_first(options.views.as_ref().unwrap_or(&manifest.views)),
             manifest,
             preprocess: encoder.preprocess().clone(),
             encoder_name: encoder.name(),
@@ -192,13 +198,26 @@ impl Captioner {
         self.device
     }
 
+    /// The views of an image whose word probabilities are averaged, the original first.
+    #[must_use]
+    pub fn views(&self) -> &[View] {
+        &self.views
+    }
+
     /// Maximum memory in bytes that [`prepare`](Self::prepare) holds at one time in addition to `bytes`, according to the
     /// header of the image.
     ///
     /// # Errors
     /// [`Error::Image`] if the bytes are not an image, or one that is not supported or too large.
     pub fn decode_memory(&self, bytes: &[u8]) -> Result<u64> {
-        Ok(memory_for(bytes, self.limits, &self.preprocess)?)
+        let decoding = memory_for(bytes, self.limits, &self.preprocess)?;
+        Ok(view::memory(&self.views, decoding) + self.tensor_memory())
+    }
+
+    /// The memory in bytes of an image that is [prepared](Self::prepare): a tensor for each view.
+    #[must_use]
+    pub fn tensor_memory(&self) -> u64 {
+        (self.views.len() * self.preprocess.values() * size_of::<f32>()) as u64
     }
 
     /// Decodes the image whose file holds `bytes`.
@@ -208,7 +227,17 @@ impl Captioner {
     pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared> {
         let image = decode(bytes, &self.limits)?;
         let visible_region = visible_region(&self.preprocess, image.width(), image.height());
-        Ok(Prepared { tensor: apply(&self.preprocess, &image)?, visible_region })
+        let mut tensors = self.black_tensors();
+        for (&view, tensor) in self.views.iter().zip(tensors.outer_iter_mut()) {
+            view::apply(view, &image, &self.preprocess, tensor)?;
+        }
+        Ok(Prepared { tensors, visible_region })
+    }
+
+    /// `[views, 3, H, W]`.
+    fn black_tensors(&self) -> Array4<f32> {
+        let [channels, height, width] = self.preprocess.shape();
+        Array4::zeros([self.views.len(), channels, height, width])
     }
 
     /// Captions a batch of black images, so that the first photos take neither more time nor more memory than others.
@@ -216,8 +245,7 @@ impl Captioner {
     /// # Errors
     /// Those of [`caption_all`](Self::caption_all).
     pub fn warm_up(&self, photos: usize, options: &SearchOptions) -> Result<()> {
-        let tensor = Array3::zeros(self.preprocess.shape());
-        let photo = Prepared { tensor, visible_region: Rect::WHOLE };
+        let photo = Prepared { tensors: self.black_tensors(), visible_region: Rect::WHOLE };
         self.caption_all(&vec![photo; photos], options).map(|_| ())
     }
 
@@ -244,15 +272,18 @@ impl Captioner {
         options: &SearchOptions,
     ) -> Result<CaptionedBatch> {
         let start = Instant::now();
-        let tensors = photos.iter().map(|photo| photo.tensor.view()).collect::<Vec<_>>();
-        // Without photos there is nothing to stack.
-        let tensors = stack(Axis(0), &tensors).unwrap_or_default();
+        let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
+        // Without photos there is nothing to concatenate.
+        let tensors = concatenate(Axis(0), &tensors).unwrap_or_default();
+        let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
         let grids = if photos.is_empty() {
-            Array3::zeros([0, self.manifest.grid.cells(), self.manifest.grid.channels])
+            Array3::zeros([0, cells, channels])
         } else {
             cells_last(lock(&self.encoder).encode(tensors.view())?.view())
         };
         let encoded = Instant::now();
+        let shape = [photos.len(), self.views.len(), cells, channels];
+        let grids = grids.into_shape_with_order(shape).unwrap_or_default();
         let found = self.search(grids.view(), options)?;
         let describe = |of_photo: &Vec<Hypothesis>| {
             of_photo.iter().map(|hypothesis| self.describe(hypothesis)).collect()
@@ -261,18 +292,19 @@ impl Captioner {
         Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
     }
 
-    /// Searches the captions of grids `[images, cells, C]`; with a neighbour index, in a beam that leaves it a choice.
+    /// Searches the captions of grids `[images, views, cells, C]`; with a neighbour index, in a beam that leaves it a choice.
     fn search(
         &self,
-        grids: ArrayView3<f32>,
+        grids: ArrayView4<f32>,
         options: &SearchOptions,
     ) -> Result<Vec<Vec<Hypothesis>>> {
         let Some(neighbours) = &self.neighbours else {
-            return search(&mut *lock(&self.decoder), grids, options);
+            return search_views(&mut *lock(&self.decoder), grids, options);
         };
-        let mut found = search(&mut *lock(&self.decoder), grids, &neighbours.widen(options))?;
-        for (grid, captions) in grids.outer_iter().zip(&mut found) {
-            neighbours.rerank(grid, captions, None);
+        let widened = neighbours.widen(options);
+        let mut found = search_views(&mut *lock(&self.decoder), grids, &widened)?;
+        for (grids, captions) in grids.outer_iter().zip(&mut found) {
+            neighbours.rerank(grids, captions, None);
             captions.truncate(options.n_best.max(1));
         }
         Ok(found)

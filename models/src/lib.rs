@@ -35,4 +35,4 @@ pub use encoder::Encoder;
 pub use error::{Error, Result, RuntimeError};
 pub use neighbours::{NeighbourChoice, NeighbourData, NeighbourIndex};
 pub use preprocess::Preprocess;
-pub use search::{Decoder, Hypothesis, SearchOptions, search};
+pub use search::{Decoder, Hypothesis, SearchOptions, search, search_views};

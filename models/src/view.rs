@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use common::View;
+pub use common::View;
 use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal_in_place};
 use ndarray::ArrayViewMut3;
@@ -28,6 +28,26 @@ pub fn apply(
     }
     preprocess::normalise(preprocess, &pixels, tensor);
     Ok(())
+}
+
+/// Maximum bytes that an image takes with its views, if it takes `decoding` bytes without: a corner view is a copy of four
+/// fifths of its sides.
+#[must_use]
+pub fn memory(views: &[View], decoding: u64) -> u64 {
+    let has_corners = views.iter().any(|view| !matches!(view, View::Original | View::Flip));
+    if has_corners { decoding.saturating_add(decoding / 25 * 16) } else { decoding }
+}
+
+/// The views with the original first, each once.
+#[must_use]
+pub fn original_first(views: &[View]) -> Vec<View> {
+    let mut ordered = vec![View::Original];
+    for &view in views {
+        if !ordered.contains(&view) {
+            ordered.push(view);
+        }
+    }
+    ordered
 }
 
 /// The visible part of an image.
@@ -77,6 +97,13 @@ mod tests {
         for &view in View::value_variants() {
             assert_eq!(part(view, &map(1, 1)).dimensions(), (1, 1));
         }
+    }
+
+    #[test]
+    fn the_original_is_always_the_first_view() {
+        let views = [View::Flip, View::TopLeft, View::Flip, View::Original];
+        assert_eq!(original_first(&views), [View::Original, View::Flip, View::TopLeft]);
+        assert_eq!(original_first(&[]), [View::Original]);
     }
 
     #[test]

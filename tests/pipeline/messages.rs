@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use common::{PreprocessError, SkippedEntries, quotes::QuoteError};
+use common::{PreprocessError, Size, SkippedEntries, quotes::QuoteError};
 use tests::messages;
 
 fn path() -> PathBuf {
@@ -81,9 +81,16 @@ fn errors_of_captions() {
     let errors = [
         archive(ArchiveProblem::Missing { names: vec![text("a.jpg"), text("b.jpg")] }),
         import(ImportProblem::NoCaptions),
+        import(ImportProblem::NoCocoIds),
         import(entries(1)),
         import(entries(2)),
         import(ImportProblem::Splits { skipped_entries: skipped_entries() }),
+        Error::OtherArchive {
+            path: PathBuf::from("val2017.zip"),
+            sums: PathBuf::from("SHA256SUMS"),
+        },
+        Error::Excluded { path: PathBuf::from("scored.txt"), line: 2, text: text("a photo") },
+        Error::Disk { folder: path(), need: Size::mib(41_000), free: Size::mib(25_000) },
         Error::OtherCaptions { path: path() },
         scene(DrawError::NoMemory),
         scene(DrawError::NoOutline),

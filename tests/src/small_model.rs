@@ -51,6 +51,7 @@ pub fn write(folder: &Path) {
         network: "small".to_owned(),
         encoder: part(ENCODER_FILE, &encoder(Symbolic("N"))),
         preprocess: Preprocess::imagenet([SIZE as u32; 2]),
+        views: vec![models::view::View::Original],
         grid: GRID.into(),
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: vocabulary.sha256() },
         decoder_init: part(INIT_FILE, &init()),

@@ -7,8 +7,8 @@ use data::Vocabulary;
 use data::metrics::statistics::CaptionStatistics;
 use data::metrics::{Item, Scores, Sums, score};
 use features::FeatureStore;
-use models::{Decoder, Hypothesis, NeighbourIndex, SearchOptions, search};
-use ndarray::Array3;
+use models::{Decoder, Hypothesis, NeighbourIndex, SearchOptions, search_views};
+use ndarray::Array4;
 use tch::Device;
 
 use crate::dataset::ScoredImage;
@@ -86,15 +86,17 @@ fn words(hypothesis: &Hypothesis, vocabulary: &Vocabulary) -> Vec<String> {
 pub struct Search<'a> {
     /// The beam search.
     pub options: &'a SearchOptions,
+    /// The views of an image whose word probabilities are averaged.
+    pub views: &'a [View],
     /// The neighbours that choose among the captions of the beam.
     pub neighbours: Option<&'a NeighbourIndex>,
 }
 
 impl<'a> Search<'a> {
-    /// A search whose captions are ranked by the network alone.
+    /// A search of the original view alone, whose captions are ranked by the network alone.
     #[must_use]
     pub fn by_network(options: &'a SearchOptions) -> Self {
-        Self { options, neighbours: None }
+        Self { options, views: &[View::Original], neighbours: None }
     }
 }
 
@@ -131,18 +133,18 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
     decoder: &mut D,
     images: &[ScoredImage],
     store: &FeatureStore,
-    Search { options, neighbours }: Search,
+    Search { options, views, neighbours }: Search,
 ) -> Result<Vec<Hypothesis>> {
     let options = neighbours.map_or(*options, |index| index.widen(options));
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
-        let grids = grids(part, store)?;
-        let mut hypotheses = search(decoder, grids.view(), &options).map_err(Into::into)?;
+        let grids = grids(part, store, views)?;
+        let mut hypotheses = search_views(decoder, grids.view(), &options).map_err(Into::into)?;
         if let Some(index) = neighbours {
-            for ((image, grid), captions) in
+            for ((image, grids), captions) in
                 part.iter().zip(grids.outer_iter()).zip(&mut hypotheses)
             {
-                index.rerank(grid, captions, Some(&image.file));
+                index.rerank(grids, captions, Some(&image.file));
             }
         }
         found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
@@ -151,13 +153,14 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
     best.ok_or(Error::NoCaption)
 }
 
-/// The grids of images, `[images, cells, channels]`.
-fn grids(images: &[ScoredImage], store: &FeatureStore) -> Result<Array3<f32>> {
+/// The grids of images, `[images, views, cells, channels]`.
+fn grids(images: &[ScoredImage], store: &FeatureStore, views: &[View]) -> Result<Array4<f32>> {
     let shape = store.grid_shape();
-    let mut grids = Array3::zeros([images.len(), shape.cells(), shape.channels]);
-    let view = store.view(View::Original)?;
-    for (image, grid) in images.iter().zip(grids.outer_iter_mut()) {
-        store.read_into(image.row, view, grid)?;
+    let mut grids = Array4::zeros([images.len(), views.len(), shape.cells(), shape.channels]);
+    for (image, mut of_image) in images.iter().zip(grids.outer_iter_mut()) {
+        for (&view, grid) in views.iter().zip(of_image.outer_iter_mut()) {
+            store.read_into(image.row, store.view(view)?, grid)?;
+        }
     }
     Ok(grids)
 }

@@ -1,7 +1,8 @@
 //! The grids of several data sets: feature stores of one encoder.
 
-use common::GridShape;
+use common::{GridShape, View};
 use features::{Dtype, FeatureStore};
+use models::view::original_first;
 use ndarray::Array2;
 
 use crate::dataset::TrainingImage;
@@ -64,6 +65,14 @@ impl Grids {
     #[must_use]
     pub fn grid_bytes(&self) -> usize {
         self.first.provenance().grid_bytes()
+    }
+
+    /// Those of `views` that all stores have; the original is always one of them.
+    #[must_use]
+    pub fn available(&self, views: &[View]) -> Vec<View> {
+        let mut views = original_first(views);
+        views.retain(|&view| self.stores().all(|store| store.view(view).is_ok()));
+        views
     }
 
     /// Reads the bytes of the grid of an image in its view, `[cells, C]`.

@@ -2,6 +2,7 @@
 //!
 //! `N` is the number of images, `C` the number of channels of a grid and `D` that of a vector.
 
+use common::View;
 use models::NeighbourData;
 use models::neighbours::{NeighbourSettings, Pooling};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -19,6 +20,8 @@ pub struct NeighbourOptions {
     pub settings: NeighbourSettings,
     /// D; at most C.
     pub dimensions: usize,
+    /// The views of an image whose mean is taken.
+    pub views: Vec<View>,
     /// The licence of the captions.
     pub licence: Option<String>,
 }
@@ -34,7 +37,7 @@ pub fn index(
     vocabulary_sha256: String,
     options: &NeighbourOptions,
 ) -> Result<NeighbourData> {
-    let means = means(images, grids)?;
+    let means = means(images, grids, &options.views)?;
     let mean = means.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(means.ncols()));
     // A channel that is the same everywhere says nothing: any deviation does.
     let deviation = means.std_axis(Axis(0), 0.0).mapv(|of| if of > 0.0 { of } else { 1.0 });
@@ -63,12 +66,14 @@ pub fn index(
     })
 }
 
-/// The mean cell of each image, `[N, C]`.
-fn means(images: &[TrainingImage], grids: &Grids) -> Result<Array2<f32>> {
+/// The mean cell of each image over the views, `[N, C]`.
+fn means(images: &[TrainingImage], grids: &Grids, views: &[View]) -> Result<Array2<f32>> {
     let mut means = Array2::zeros([images.len(), grids.shape().channels]);
     for (image, mut mean) in images.iter().zip(means.outer_iter_mut()) {
-        let grid = grids.read(image)?;
-        mean.assign(&(grid.sum_axis(Axis(0)) / grid.nrows() as f32));
+        for &view in views {
+            let grid = grids.read(&TrainingImage { view, captions: Vec::new(), ..*image })?;
+            mean += &(grid.sum_axis(Axis(0)) / (grid.nrows() * views.len()) as f32);
+        }
     }
     Ok(means)
 }

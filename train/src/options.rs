@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use common::View;
 use data::Split;
 use models::DeviceChoice;
 use models::neighbours::NeighbourSettings;
@@ -110,6 +111,10 @@ pub(crate) struct EvaluateArgs {
     pub(crate) split: SplitChoice,
     #[command(flatten)]
     pub(crate) search: SearchFlags,
+    /// Views whose word probabilities are averaged, separated by commas; the original is always one of them [default: those
+    /// that the run was trained on, if the store has them].
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) views: Vec<View>,
     /// Neighbour index that chooses among the captions of the search [default: that of the run, if it has one].
     #[arg(long, value_name = "FILE", conflicts_with = "no_neighbours")]
     pub(crate) neighbours: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::error::ErrorKind;
+use common::View;
 use models::bundle::MANIFEST_FILE;
 use models::decode::MAX_PIXELS;
 use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, NeighbourChoice, SearchOptions};
@@ -26,6 +27,10 @@ pub struct ModelArgs {
     /// The device of the encoder.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
+    /// Views of a photo whose word probabilities are averaged, separated by commas; each takes as long as a photo, and the
+    /// original is always one of them [default: those of the model].
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',')]
+    pub views: Vec<View>,
     /// A neighbour index: the captions of similar training images choose among those of the search [default: that of the
     /// model, if it has one].
     #[arg(long, value_name = "FILE", conflicts_with = "no_neighbours")]
@@ -49,6 +54,7 @@ impl ModelArgs {
             encoder: self.encoder.clone(),
             device: self.device,
             threads,
+            views: (!self.views.is_empty()).then(|| self.views.clone()),
             neighbours: self.neighbour_choice(),
             limits: Limits { max_pixels: self.max_pixels },
         };

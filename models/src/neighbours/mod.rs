@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use data::Vocabulary;
 use data::metrics::CaptionReward;
 use data::vocabulary::{END, WordId};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 pub use self::file::{NEIGHBOURS_FILE, NeighbourData};
@@ -108,16 +108,16 @@ impl NeighbourIndex {
         SearchOptions { beam, n_best: beam, ..*options }
     }
 
-    /// Adds the weighted consensus of the neighbours of a grid `[cells, C]` to the score of each caption, and sorts the
-    /// captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of
+    /// Adds the weighted consensus of the neighbours of an image, with grids `[views, cells, C]`, to the score of each
+    /// caption, and sorts the captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of
     /// a training image is compared with those of the others.
     pub fn rerank(
         &self,
-        grid: ArrayView2<f32>,
+        grids: ArrayView3<f32>,
         captions: &mut [Hypothesis],
         excluded: Option<&str>,
     ) {
-        let neighbours = self.nearest(grid, excluded);
+        let neighbours = self.nearest(grids, excluded);
         for caption in captions.iter_mut() {
             caption.score += self.settings.weight * self.consensus(&neighbours, caption) as f32;
         }
@@ -126,9 +126,9 @@ impl NeighbourIndex {
         });
     }
 
-    /// The images with the highest similarity to a grid `[cells, C]`; their shares sum to one.
-    fn nearest(&self, grid: ArrayView2<f32>, excluded: Option<&str>) -> Vec<Neighbour> {
-        let similarities = self.vectors.dot(&self.pooling.apply(grid));
+    /// The images with the highest similarity to grids `[views, cells, C]`; their shares sum to one.
+    fn nearest(&self, grids: ArrayView3<f32>, excluded: Option<&str>) -> Vec<Neighbour> {
+        let similarities = self.vectors.dot(&self.pooling.apply(grids));
         let is_other = |image: &usize| Some(self.names[*image].as_str()) != excluded;
         let mut images = (0..similarities.len()).filter(is_other).collect::<Vec<_>>();
         let by_similarity =

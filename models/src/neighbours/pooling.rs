@@ -1,8 +1,8 @@
 //! Vectors of grids, whose dot products say how similar images are.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView3, Axis};
 
-/// From a grid to a vector: the mean over its cells, standardised channel by channel, scaled to length 1, projected.
+/// From the grids of an image to a vector: the mean over the cells of all views, standardised channel by channel, scaled to length 1, projected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pooling {
     /// Mean of each channel over the training images, `[C]`.
@@ -14,10 +14,11 @@ pub struct Pooling {
 }
 
 impl Pooling {
-    /// The vector `[D]` of a grid `[cells, C]`.
+    /// The vector `[D]` of an image with grids `[views, cells, C]`.
     #[must_use]
-    pub fn apply(&self, grid: ArrayView2<f32>) -> Array1<f32> {
-        let mean = grid.mean_axis(Axis(0)).unwrap_or_else(|| self.mean.clone());
+    pub fn apply(&self, grids: ArrayView3<f32>) -> Array1<f32> {
+        let mean = grids.mean_axis(Axis(0)).and_then(|grid| grid.mean_axis(Axis(0)));
+        let mean = mean.unwrap_or_else(|| self.mean.clone());
         self.projection.dot(&self.standardise(mean.view()))
     }
 

@@ -37,7 +37,7 @@ fn caption(words: &[WordId], score: f32) -> Hypothesis {
     }
 }
 
-fn best(grid: ArrayView2<f32>, excluded: Option<&str>) -> Vec<WordId> {
+fn best(grid: ArrayView3<f32>, excluded: Option<&str>) -> Vec<WordId> {
     let mut captions = [caption(&[11, 12, 13, 14], -0.5), caption(&[5, 6, 7, 8], -0.6)];
     NeighbourIndex::from(data()).rerank(grid, &mut captions, excluded);
     assert!(captions[0].score > captions[1].score);
@@ -46,22 +46,22 @@ fn best(grid: ArrayView2<f32>, excluded: Option<&str>) -> Vec<WordId> {
 
 #[test]
 fn the_caption_that_agrees_with_similar_images_comes_first() {
-    assert_eq!(best(array![[4.0, 2.0, 3.0], [2.0, 2.0, 3.0]].view(), None), [5, 6, 7, 8]);
-    assert_eq!(best(array![[-4.0, 2.0, 3.0]].view(), None), [11, 12, 13, 14]);
+    assert_eq!(best(array![[[4.0, 2.0, 3.0], [2.0, 2.0, 3.0]]].view(), None), [5, 6, 7, 8]);
+    assert_eq!(best(array![[[-4.0, 2.0, 3.0]], [[-4.0, 2.0, 3.0]]].view(), None), [11, 12, 13, 14]);
 }
 
 #[test]
 fn captions_that_the_network_ended_come_first() {
     let cut = Hypothesis { finished: false, ..caption(&[5, 6, 7, 8], 9.0) };
     let mut captions = [cut, caption(&[11, 12], -9.0)];
-    NeighbourIndex::from(data()).rerank(array![[4.0, 2.0, 3.0]].view(), &mut captions, None);
+    NeighbourIndex::from(data()).rerank(array![[[4.0, 2.0, 3.0]]].view(), &mut captions, None);
     assert!(captions[0].finished && captions[1].score > captions[0].score);
 }
 
 #[test]
 fn shares_sum_to_one_and_an_excluded_image_is_not_a_neighbour() {
     let index = NeighbourIndex::from(data());
-    let grid = array![[4.0, 2.0, 3.0]];
+    let grid = array![[[4.0, 2.0, 3.0]]];
     let found = index.nearest(grid.view(), None);
     assert_eq!(found.iter().map(|of| of.image).collect::<Vec<_>>(), [0, 1]);
     assert!((found.iter().map(|of| of.share).sum::<f64>() - 1.0).abs() < 1e-12);
@@ -81,7 +81,7 @@ fn an_index_without_images_changes_nothing() {
     };
     let mut captions = [caption(&[5], -0.5), caption(&[6], -0.6)];
     let before = captions.to_vec();
-    NeighbourIndex::from(empty).rerank(array![[1.0, 2.0, 3.0]].view(), &mut captions, None);
+    NeighbourIndex::from(empty).rerank(array![[[1.0, 2.0, 3.0]]].view(), &mut captions, None);
     assert_eq!(captions.to_vec(), before);
 }
 

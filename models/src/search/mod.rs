@@ -12,6 +12,7 @@
 mod caption;
 mod slots;
 mod tree;
+mod views;
 
 use data::vocabulary::{START, WordId};
 use ndarray::{Array2, ArrayView3, Axis};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::caption::Hypothesis;
 use self::slots::Slots;
+pub use self::views::search_views;
 
 /// The input of a decoder step.
 ///
@@ -118,10 +120,19 @@ pub fn search<D: Decoder>(
     grids: ArrayView3<f32>,
     options: &SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>, D::Error> {
-    let images = grids.len_of(Axis(0));
+    run(decoder, grids.len_of(Axis(0)), options, |decoder| decoder.start(grids))
+}
+
+/// Searches the captions of images, with which `start` begins.
+fn run<D: Decoder>(
+    decoder: &mut D,
+    images: usize,
+    options: &SearchOptions,
+    start: impl FnOnce(&mut D) -> Result<(), D::Error>,
+) -> Result<Vec<Vec<Hypothesis>>, D::Error> {
     let mut searches = (0..images).map(|_| Slots::new(options)).collect::<Vec<_>>();
     if images > 0 {
-        decoder.start(grids)?;
+        start(decoder)?;
     }
     let mut active =
         ActiveImages { images: (0..images).collect(), survivors: (0..images).collect(), width: 1 };

@@ -74,7 +74,7 @@ impl Decoders {
     /// `None` if the connection was closed before there was memory.
     fn decode(&self, work: &mut Work) -> Result<Option<Decoded>, Error> {
         let bytes = &work.bytes;
-        let tensor = size_of::<f32>() as u64 * self.captioner.manifest().preprocess.values() as u64;
+        let tensor = self.captioner.tensor_memory();
         let need = self.captioner.decode_memory(bytes).map_err(Error::from_model)?.max(tensor);
         let share = &self.memory.decoding;
         if need > share.total().bytes() {

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use common::View;
 use data::{Split, Vocabulary};
 use models::NeighbourIndex;
 use models::neighbours::NEIGHBOURS_FILE;
+use models::view::original_first;
 use train::evaluate::Search;
-use train::run::RunFolder;
+use train::run::{RunFolder, TrainedRun};
 use train::settings::check_search;
 
 use super::choose_device;
@@ -32,14 +34,24 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let scored = scoring::images(&members, &options.data, split, seen)?;
     let channels = run.config.encoder.grid.channels;
     let neighbours = neighbour_index(options, folder, &run.vocabulary, channels)?;
-    let search_and_choice = Search { options: &search, neighbours: neighbours.as_ref() };
-    let evaluate = |set: &Scored| set.evaluate(&members, search_and_choice, device);
+    let views = views(options, run);
+    let evaluate = |set: &Scored| {
+        let views = set.available(&views)?;
+        let search = Search { options: &search, views: &views, neighbours: neighbours.as_ref() };
+        set.evaluate(&members, search, device)
+    };
     let evaluations = scored.iter().map(evaluate).collect::<anyhow::Result<Vec<_>>>()?;
     let results = Results::new(&scored, &evaluations, &run.config);
     results.report(split, &search, options.json.as_deref())?;
     let own = (members.len() == 1).then(|| folder.path().join(format!("captions-{split}.json")));
     results.write_captions(options.hypotheses.as_deref(), own.as_deref())?;
     results.write_scores(options.json.as_deref())
+}
+
+/// The named views, or those that the run was trained on.
+fn views(options: &options::EvaluateArgs, run: &TrainedRun) -> Vec<View> {
+    let trained = &run.config.training.views;
+    original_first(if options.views.is_empty() { trained } else { &options.views })
 }
 
 /// The named neighbour index, or that of the first run.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use common::View;
 use common::digest;
 use common::program::warn;
 use models::NeighbourIndex;
@@ -42,6 +43,7 @@ pub(super) fn of_teachers(
     let options = NeighbourOptions {
         settings: NeighbourSettings::default(),
         dimensions: DIMENSIONS,
+        views: vec![View::Original],
         licence: None,
     };
     let neighbours = index(training, grids, vocabulary.sha256(), &options)?;

@@ -25,12 +25,14 @@ pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     let images = sets.iter().flat_map(|set| set.training_images(Split::Train, &vocabulary).images);
     let images = images.collect::<Vec<_>>();
     ensure!(!images.is_empty(), "no image of the train split has captions and a grid");
+    let grids = grids(sets)?;
     let index_options = NeighbourOptions {
         settings: options.settings(),
         dimensions: options.dimensions.into(),
+        views: grids.available(&manifest.views),
         licence: options.data_licence.clone().or(manifest.data_licence),
     };
-    let index = index(&images, &grids(sets)?, vocabulary.sha256(), &index_options)?;
+    let index = index(&images, &grids, vocabulary.sha256(), &index_options)?;
     let path = options.out.clone().unwrap_or_else(|| folder.path().join(NEIGHBOURS_FILE));
     let bytes = index.to_bytes(&path)?;
     files::replace(&path, &bytes).with_context(|| path.display().to_string())?;

@@ -1,6 +1,7 @@
 //! The images to score, checked against those that the runs were trained on.
 
 use anyhow::{Context as _, ensure};
+use common::View;
 use common::program::warn;
 use data::Split;
 use features::FeatureStore;
@@ -137,6 +138,21 @@ impl Scored {
             ));
         }
         Self { name, images, store: set.store, set: number }
+    }
+
+    /// Those of `views` that the store has; the others are reported.
+    pub(super) fn available(&self, views: &[View]) -> anyhow::Result<Vec<View>> {
+        let (found, missing) =
+            views.iter().partition::<Vec<_>, _>(|&&view| self.store.view(view).is_ok());
+        self.store.view(View::Original)?;
+        if !missing.is_empty() {
+            warn(format_args!(
+                "{}: captions are searched without the views that the store lacks: {}",
+                self.name,
+                View::join(&missing, ", ")
+            ));
+        }
+        Ok(found)
     }
 
     /// Captions the images with the mean of the members' networks, and scores the captions.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use data::vocabulary::{END, PAD, START, WordId};
 use indicatif::ProgressBar;
 use models::{Hypothesis, NeighbourIndex, SearchOptions, search};
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{Lesson, Lessons, SoftTargets, TaughtCaption};
@@ -88,7 +88,7 @@ fn find(
     let grids = Array3::from_shape_vec([images.len(), shape.cells(), shape.channels], values)
         .unwrap_or_default();
     let mut hypotheses = search(decoder, grids.view(), &setup.neighbours.widen(setup.search))?;
-    let chosen = images.iter().zip(grids.outer_iter()).zip(&mut hypotheses).map(
+    let chosen = images.iter().zip(grids.axis_chunks_iter(Axis(0), 1)).zip(&mut hypotheses).map(
         |((image, grid), hypotheses)| {
             let file = setup.grids.store(image.set).name(image.row);
             setup.neighbours.rerank(grid, hypotheses, Some(file));

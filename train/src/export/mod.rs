@@ -8,6 +8,7 @@ use common::digest;
 use models::bundle::{FORMAT, MANIFEST_FILE, Manifest, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
 use models::neighbours::NEIGHBOURS_FILE;
+use models::view::original_first;
 use onnx::Graph;
 use tch::Device;
 
@@ -113,6 +114,7 @@ fn manifest(
             sha256: run.config.encoder.sha256.clone(),
         },
         preprocess: run.config.encoder.preprocess.clone(),
+        views: original_first(&run.config.training.views),
         grid: run.config.encoder.grid,
         vocabulary: Part { file: VOCABULARY_FILE.to_owned(), sha256: run.vocabulary.sha256() },
         decoder_init,

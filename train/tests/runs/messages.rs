@@ -84,11 +84,19 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
         Error::Torch(tch::TchError::Shape(text("[3] is not [4]"))),
     ];
     errors.extend(other_encoders(store));
-    errors.push(Error::NoText { path: file(), skipped_entries: skipped_entries() });
-    errors.push(Error::Diverged { quantity: "loss", epoch: 3 });
-    errors.push(Error::OtherLessons { path: PathBuf::from("lessons.safetensors") });
-    errors.push(Error::TextRecipe(Recipe::ShowAttendTell));
+    errors.extend(of_training());
     errors
+}
+
+/// Errors while a network learns.
+fn of_training() -> [Error; 4] {
+    let path = |name: &str| PathBuf::from(name);
+    [
+        Error::NoText { path: path("text.tsv"), skipped_entries: skipped_entries() },
+        Error::Diverged { quantity: "loss", epoch: 3 },
+        Error::OtherLessons { path: path("lessons.safetensors") },
+        Error::TextRecipe(Recipe::ShowAttendTell),
+    ]
 }
 
 #[test]
