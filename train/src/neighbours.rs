@@ -2,16 +2,23 @@
 //!
 //! `N` is the number of images, `C` the number of channels of a grid and `D` that of a vector.
 
+use std::collections::HashSet;
+
 use common::View;
+use data::Vocabulary;
+use data::vocabulary::{END, UNSAID, WordId};
 use models::NeighbourData;
-use models::neighbours::{NeighbourSettings, Pooling};
+use models::neighbours::{NeighbourSettings, Pooling, WordProfile};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::Result;
 use crate::dataset::TrainingImage;
 use crate::grids::Grids;
 use crate::tensor::flat;
+
+/// The penalty of the ridge regression, in units of the mean sum of squares of a channel.
+const RIDGE: f64 = 0.5;
 
 /// Options of a neighbour index.
 #[derive(Debug, Clone)]
@@ -22,11 +29,13 @@ pub struct NeighbourOptions {
     pub dimensions: usize,
     /// The views of an image whose mean is taken.
     pub views: Vec<View>,
+    /// The data sets whose images are neighbours; `None` for all. The others only shape vectors and words.
+    pub sets: Option<Vec<usize>>,
     /// The licence of the captions.
     pub licence: Option<String>,
 }
 
-/// Makes the index of images, whose captions are words of the vocabulary with that SHA-256.
+/// Makes the index of images, whose captions are words of the vocabulary.
 ///
 /// # Errors
 /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Torch`](crate::Error::Torch) if the
@@ -34,9 +43,10 @@ pub struct NeighbourOptions {
 pub fn index(
     images: &[TrainingImage],
     grids: &Grids,
-    vocabulary_sha256: String,
+    vocabulary: &Vocabulary,
     options: &NeighbourOptions,
 ) -> Result<NeighbourData> {
+    let (words, vocabulary_sha256) = (vocabulary.len(), vocabulary.sha256());
     let means = means(images, grids, &options.views)?;
     let mean = means.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(means.ncols()));
     // A channel that is the same everywhere says nothing: any deviation does.
@@ -49,21 +59,80 @@ pub fn index(
         vector.assign(&standard);
     }
     pooling.projection = principal_components(vectors.view(), options.dimensions)?;
-    let words = |image: &TrainingImage| {
+    let vectors = vectors.dot(&pooling.projection.t());
+    let profile = word_profile(images, vectors.view(), words, pooling.mean.len())?;
+    let is_kept = |set: &usize| options.sets.as_ref().is_none_or(|sets| sets.contains(set));
+    let kept = (0..images.len()).filter(|&image| is_kept(&images[image].set)).collect::<Vec<_>>();
+    let images = kept.iter().map(|&image| &images[image]);
+    let captions = |image: &TrainingImage| {
         image.captions.iter().map(|caption| caption.words.clone()).collect()
     };
     Ok(NeighbourData {
         settings: options.settings,
         vocabulary_sha256,
         licence: options.licence.clone(),
-        vectors: vectors.dot(&pooling.projection.t()),
+        vectors: vectors.select(Axis(0), &kept),
         pooling,
-        names: images
-            .iter()
-            .map(|image| grids.store(image.set).name(image.row).to_owned())
-            .collect(),
-        captions: images.iter().map(words).collect(),
+        names: images.clone().map(|of| grids.store(of.set).name(of.row).to_owned()).collect(),
+        captions: images.map(captions).collect(),
+        profile: Some(profile),
     })
+}
+
+/// Learns the words that an image makes probable: ridge regression from vectors `[N, D]` to the mean profiles of the
+/// captions, in a vocabulary of so many words.
+fn word_profile(
+    images: &[TrainingImage],
+    vectors: ArrayView2<f32>,
+    words: usize,
+    channels: usize,
+) -> Result<WordProfile> {
+    let dimensions = vectors.ncols();
+    let (mean, weights) = (Array1::zeros(words), Array2::zeros([words, dimensions]));
+    let mut profile = WordProfile { rareness: rareness(images, words), mean, weights };
+    for (image, vector) in images.iter().zip(vectors.outer_iter()) {
+        let share = 1.0 / image.captions.len().max(1) as f32;
+        for caption in &image.captions {
+            for (word, value) in profile.of_caption(&caption.words) {
+                profile.mean[word as usize] += share * value / images.len() as f32;
+                profile.weights.row_mut(word as usize).scaled_add(share * value, &vector);
+            }
+        }
+    }
+    // The sums of products with the deviation from the mean profile.
+    let sum = vectors.sum_axis(Axis(0));
+    for (mut row, &mean) in profile.weights.outer_iter_mut().zip(&profile.mean) {
+        row.scaled_add(-mean, &sum);
+    }
+    let tensor = |matrix: ArrayView2<f32>| {
+        let size = [matrix.nrows() as i64, matrix.ncols() as i64];
+        let values = matrix.iter().copied().collect::<Vec<_>>();
+        Tensor::from_slice(&values).f_view(size)?.f_to_kind(Kind::Double)
+    };
+    let penalty = RIDGE * images.len() as f64 / channels as f64;
+    let products = tensor(vectors)?.f_tr()?.f_matmul(&tensor(vectors)?)?;
+    let products = products + Tensor::eye(dimensions as i64, (Kind::Double, Device::Cpu)) * penalty;
+    let sums = tensor(profile.weights.view())?.f_tr()?;
+    let solved = Tensor::f_linalg_solve(&products, &sums, true)?.f_tr()?;
+    let solved = Array2::from_shape_vec([words, dimensions], flat(&solved)?);
+    profile.weights = solved.unwrap_or_default();
+    Ok(profile)
+}
+
+/// The rareness of each word: ln(images / images whose captions have it); 0 for words that are never said.
+fn rareness(images: &[TrainingImage], words: usize) -> Array1<f32> {
+    let mut counts = vec![0_usize; words];
+    for image in images {
+        let spoken = image.captions.iter().flat_map(|caption| &caption.words).copied();
+        for word in spoken.collect::<HashSet<_>>() {
+            counts[word as usize] += 1;
+        }
+    }
+    let of_word = |(word, count): (usize, usize)| {
+        let counts = count > 0 && !UNSAID.contains(&(word as WordId)) && word != END as usize;
+        if counts { (images.len() as f32 / count as f32).ln() } else { 0.0 }
+    };
+    counts.into_iter().enumerate().map(of_word).collect()
 }
 
 /// The mean cell of each image over the views, `[N, C]`.

@@ -250,8 +250,15 @@ pub(crate) struct NeighbourArgs {
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     neighbours: u16,
     /// Weight of the neighbours against the score of the search.
-    #[arg(long, default_value_t = 4.0, value_name = "X", value_parser = parse_weight)]
+    #[arg(long, default_value_t = 8.0, value_name = "X", value_parser = parse_weight)]
     weight: f32,
+    /// Weight of the agreement with the words that the photo makes probable.
+    #[arg(long, default_value_t = 4.0, value_name = "X", value_parser = parse_weight)]
+    word_weight: f32,
+    /// Numbers of the data sets whose photos are neighbours, counted from 1 and separated by commas; the captions of the
+    /// others are not in the index, which learns probable words from all [default: all].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    sets: Vec<u16>,
     /// Licence of the captions, recorded in the index [default: of the run].
     #[arg(long, value_name = "TEXT")]
     pub(crate) data_licence: Option<String>,
@@ -269,10 +276,17 @@ fn parse_weight(text: &str) -> anyhow::Result<f32> {
 }
 
 impl NeighbourArgs {
+    /// The data sets whose photos are neighbours, counted from 0; `None` for all.
+    pub(crate) fn neighbour_sets(&self) -> Option<Vec<usize>> {
+        let sets = self.sets.iter().map(|&set| usize::from(set) - 1).collect::<Vec<_>>();
+        (!sets.is_empty()).then_some(sets)
+    }
+
     /// How much neighbours count.
     pub(crate) fn settings(&self) -> NeighbourSettings {
         let (neighbours, weight) = (self.neighbours.into(), self.weight);
-        NeighbourSettings { neighbours, weight, ..NeighbourSettings::default() }
+        let word_weight = self.word_weight;
+        NeighbourSettings { neighbours, weight, word_weight, ..NeighbourSettings::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{NeighbourSettings, Pooling};
+use super::{NeighbourSettings, Pooling, WordProfile};
 use crate::{Error, Result};
 
 /// File name of the neighbour index in a model folder.
@@ -35,6 +35,8 @@ pub struct NeighbourData {
     pub names: Vec<String>,
     /// The captions of each training image, each with its end.
     pub captions: Vec<Vec<Vec<WordId>>>,
+    /// The words that an image makes probable, if they were learned. The file has 8 bits a weight.
+    pub profile: Option<WordProfile>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +52,16 @@ struct Stored {
     vectors: Rows,
     names: Vec<String>,
     captions: Vec<Vec<Vec<WordId>>>,
+    #[serde(default)]
+    profile: Option<StoredProfile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredProfile {
+    rareness: Vec<f32>,
+    mean: Vec<f32>,
+    weights: Rows,
 }
 
 /// A matrix of 8-bit integers, row by row, and the value of 1 in each row.
@@ -77,6 +89,7 @@ impl NeighbourData {
             vectors: Rows::quantize(self.vectors.view()),
             names: self.names.clone(),
             captions: self.captions.clone(),
+            profile: self.profile.as_ref().map(StoredProfile::new),
         };
         let mut bytes = Vec::new();
         ciborium::into_writer(&stored, &mut bytes).map_err(|error| refuse(path, error))?;
@@ -111,6 +124,11 @@ impl Stored {
             && are_finite
             && self.deviation.iter().all(|&deviation| deviation > 0.0)
             && self.captions.iter().flatten().flatten().all(is_known);
+        let dimensions = projection.nrows();
+        let profile = match self.profile {
+            Some(profile) => Some(profile.checked(words, dimensions)?),
+            None => None,
+        };
         is_sound.then(|| NeighbourData {
             settings: self.settings,
             vocabulary_sha256: self.vocabulary_sha256,
@@ -123,6 +141,32 @@ impl Stored {
             vectors,
             names: self.names,
             captions: self.captions,
+            profile,
+        })
+    }
+}
+
+impl StoredProfile {
+    fn new(profile: &WordProfile) -> Self {
+        Self {
+            rareness: profile.rareness.to_vec(),
+            mean: profile.mean.to_vec(),
+            weights: Rows::quantize(profile.weights.view()),
+        }
+    }
+
+    /// The profile, if it is of a vocabulary of `words` and of vectors of `dimensions` values.
+    fn checked(self, words: usize, dimensions: usize) -> Option<WordProfile> {
+        let weights = self.weights.matrix(dimensions)?;
+        let mut values = self.rareness.iter().chain(&self.mean);
+        let is_sound = weights.nrows() == words
+            && self.rareness.len() == words
+            && self.mean.len() == words
+            && values.all(|value| value.is_finite());
+        is_sound.then(|| WordProfile {
+            rareness: Array1::from(self.rareness),
+            mean: Array1::from(self.mean),
+            weights,
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod file;
 mod pooling;
+mod profile;
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,12 @@ use std::path::{Path, PathBuf};
 use data::Vocabulary;
 use data::metrics::CaptionReward;
 use data::vocabulary::{END, WordId};
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, ArrayView1, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 pub use self::file::{NEIGHBOURS_FILE, NeighbourData};
 pub use self::pooling::Pooling;
+pub use self::profile::WordProfile;
 use crate::error::check_sha256;
 use crate::{Error, Hypothesis, Result, SearchOptions};
 
@@ -31,6 +33,9 @@ pub struct NeighbourSettings {
     pub sharpness: f32,
     /// The weight of the consensus against the score of the search.
     pub weight: f32,
+    /// The weight of the agreement with the words that the image makes probable.
+    #[serde(default)]
+    pub word_weight: f32,
     /// The beam of the search: the captions to choose from.
     pub beam: usize,
 }
@@ -45,12 +50,13 @@ impl NeighbourSettings {
             && self.neighbours > 0
             && self.sharpness.is_finite()
             && self.weight.is_finite()
+            && self.word_weight.is_finite()
     }
 }
 
 impl Default for NeighbourSettings {
     fn default() -> Self {
-        Self { neighbours: 40, sharpness: 5.0, weight: 4.0, beam: 10 }
+        Self { neighbours: 40, sharpness: 5.0, weight: 8.0, word_weight: 4.0, beam: 10 }
     }
 }
 
@@ -75,6 +81,7 @@ pub struct NeighbourIndex {
     vectors: Array2<f32>,
     names: Vec<String>,
     reward: CaptionReward,
+    profile: Option<WordProfile>,
 }
 
 /// A training image, and its share among the neighbours.
@@ -108,8 +115,8 @@ impl NeighbourIndex {
         SearchOptions { beam, n_best: beam, ..*options }
     }
 
-    /// Adds the weighted consensus of the neighbours of an image, with grids `[views, cells, C]`, to the score of each
-    /// caption, and sorts the captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of
+    /// Adds the weighted consensus of the neighbours of an image, with grids `[views, cells, C]`, and the weighted agreement
+    /// with its probable words to the score of each caption, and sorts the captions by it, those that the network ended first. The training image `excluded` is not a neighbour: a caption of
     /// a training image is compared with those of the others.
     pub fn rerank(
         &self,
@@ -117,18 +124,25 @@ impl NeighbourIndex {
         captions: &mut [Hypothesis],
         excluded: Option<&str>,
     ) {
-        let neighbours = self.nearest(grids, excluded);
+        let vector = self.pooling.apply(grids);
+        let neighbours = self.nearest(vector.view(), excluded);
+        let profile =
+            self.profile.as_ref().map(|profile| (profile, profile.of_image(vector.view())));
         for caption in captions.iter_mut() {
             caption.score += self.settings.weight * self.consensus(&neighbours, caption) as f32;
+            if let Some((profile, of_image)) = &profile {
+                let agreement = profile.agreement(of_image.view(), &caption.words);
+                caption.score += self.settings.word_weight * agreement;
+            }
         }
         captions.sort_by(|one, other| {
             other.finished.cmp(&one.finished).then(descending(one.score, other.score))
         });
     }
 
-    /// The images with the highest similarity to grids `[views, cells, C]`; their shares sum to one.
-    fn nearest(&self, grids: ArrayView3<f32>, excluded: Option<&str>) -> Vec<Neighbour> {
-        let similarities = self.vectors.dot(&self.pooling.apply(grids));
+    /// The images with the highest similarity to a vector `[D]`; their shares sum to one.
+    fn nearest(&self, vector: ArrayView1<f32>, excluded: Option<&str>) -> Vec<Neighbour> {
+        let similarities = self.vectors.dot(&vector);
         let is_other = |image: &usize| Some(self.names[*image].as_str()) != excluded;
         let mut images = (0..similarities.len()).filter(is_other).collect::<Vec<_>>();
         let by_similarity =
@@ -160,12 +174,12 @@ impl NeighbourIndex {
 
 impl From<NeighbourData> for NeighbourIndex {
     fn from(data: NeighbourData) -> Self {
-        let NeighbourData { settings, pooling, vectors, names, captions, .. } = data;
+        let NeighbourData { settings, pooling, vectors, names, captions, profile, .. } = data;
         let references = captions
             .iter()
             .map(|of_image| of_image.iter().map(Vec::as_slice).collect::<Vec<&[WordId]>>());
         let reward = CaptionReward::new(references);
-        Self { settings, pooling, vectors, names, reward }
+        Self { settings, pooling, vectors, names, reward, profile }
     }
 }
 

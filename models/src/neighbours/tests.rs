@@ -23,6 +23,7 @@ fn data() -> NeighbourData {
             vec![vec![5, 6, 7, 10, END]],
             vec![vec![11, 12, 13, 14, END]],
         ],
+        profile: None,
     }
 }
 
@@ -50,6 +51,31 @@ fn the_caption_that_agrees_with_similar_images_comes_first() {
     assert_eq!(best(array![[[-4.0, 2.0, 3.0]], [[-4.0, 2.0, 3.0]]].view(), None), [11, 12, 13, 14]);
 }
 
+/// Without neighbours' captions the words alone decide.
+#[test]
+fn the_caption_with_probable_words_comes_first() {
+    let mut rareness = Array1::zeros(15);
+    rareness.slice_mut(ndarray::s![5..]).fill(1.0);
+    let mut weights = Array2::zeros([15, 2]);
+    weights[[5, 0]] = 1.0;
+    weights[[11, 0]] = -1.0;
+    let profile = WordProfile { rareness, mean: Array1::zeros(15), weights };
+    let data = NeighbourData {
+        vectors: Array2::zeros([0, 2]),
+        names: Vec::new(),
+        captions: Vec::new(),
+        profile: Some(profile),
+        ..data()
+    };
+    let index = NeighbourIndex::from(data);
+    let best = |value: f32| {
+        let mut captions = [caption(&[11, 12], -0.5), caption(&[5, 6], -0.6)];
+        index.rerank(array![[[value, 2.0, 3.0]]].view(), &mut captions, None);
+        captions[0].words[0]
+    };
+    assert_eq!((best(4.0), best(-4.0)), (5, 11));
+}
+
 #[test]
 fn captions_that_the_network_ended_come_first() {
     let cut = Hypothesis { finished: false, ..caption(&[5, 6, 7, 8], 9.0) };
@@ -62,12 +88,13 @@ fn captions_that_the_network_ended_come_first() {
 fn shares_sum_to_one_and_an_excluded_image_is_not_a_neighbour() {
     let index = NeighbourIndex::from(data());
     let grid = array![[[4.0, 2.0, 3.0]]];
-    let found = index.nearest(grid.view(), None);
+    let vector = index.pooling.apply(grid.view());
+    let found = index.nearest(vector.view(), None);
     assert_eq!(found.iter().map(|of| of.image).collect::<Vec<_>>(), [0, 1]);
     assert!((found.iter().map(|of| of.share).sum::<f64>() - 1.0).abs() < 1e-12);
     let ratio = f64::from((5.0_f32 * -0.25).exp());
     assert!((found[1].share / found[0].share - ratio).abs() < 1e-6, "{found:?}");
-    let others = index.nearest(grid.view(), Some("a.jpg"));
+    let others = index.nearest(vector.view(), Some("a.jpg"));
     assert_eq!(others.iter().map(|of| of.image).collect::<Vec<_>>(), [1, 2]);
 }
 

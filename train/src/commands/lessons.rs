@@ -44,9 +44,10 @@ pub(super) fn of_teachers(
         settings: NeighbourSettings::default(),
         dimensions: DIMENSIONS,
         views: vec![View::Original],
+        sets: None,
         licence: None,
     };
-    let neighbours = index(training, grids, vocabulary.sha256(), &options)?;
+    let neighbours = index(training, grids, vocabulary, &options)?;
     let neighbours = NeighbourIndex::from(neighbours);
     let search = &first(teachers)?.run.config.search;
     let setup =

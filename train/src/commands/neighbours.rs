@@ -1,6 +1,6 @@
 //! `train neighbours`.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use common::files;
 use common::program::print;
 use data::{Split, Vocabulary};
@@ -25,21 +25,26 @@ pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     let images = sets.iter().flat_map(|set| set.training_images(Split::Train, &vocabulary).images);
     let images = images.collect::<Vec<_>>();
     ensure!(!images.is_empty(), "no image of the train split has captions and a grid");
+    let wanted = options.neighbour_sets();
+    if let Some(set) = wanted.iter().flatten().find(|&&set| set >= sets.len()) {
+        bail!("--sets {}: there are {} data sets", set + 1, sets.len());
+    }
     let grids = grids(sets)?;
     let index_options = NeighbourOptions {
         settings: options.settings(),
         dimensions: options.dimensions.into(),
         views: grids.available(&manifest.views),
+        sets: wanted,
         licence: options.data_licence.clone().or(manifest.data_licence),
     };
-    let index = index(&images, &grids, vocabulary.sha256(), &index_options)?;
+    let index = index(&images, &grids, &vocabulary, &index_options)?;
     let path = options.out.clone().unwrap_or_else(|| folder.path().join(NEIGHBOURS_FILE));
     let bytes = index.to_bytes(&path)?;
     files::replace(&path, &bytes).with_context(|| path.display().to_string())?;
     if options.out.is_none() {
         add_neighbours(&folder)?;
     }
-    print(format_args!("{}: {} images, {} bytes", path.display(), images.len(), bytes.len()))
+    print(format_args!("{}: {} images, {} bytes", path.display(), index.names.len(), bytes.len()))
 }
 
 /// The named data sets, or those of the run; a model without a run has none.

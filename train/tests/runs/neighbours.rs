@@ -16,7 +16,7 @@ fn an_index_chooses_among_captions_unless_it_is_off() {
         "fit",
         "--run run --epochs 60 --patience 60 --learning-rate 0.01 --averaging 0 --precision f32",
     ));
-    place.done("neighbours --run run --neighbours 3 --dimensions 5 --weight 0");
+    place.done("neighbours --run run --neighbours 3 --dimensions 5 --weight 0 --word-weight 0");
     let manifest = Manifest::load(&place.path("run")).unwrap();
     assert_eq!(manifest.neighbours.unwrap().file, NEIGHBOURS_FILE);
     let vocabulary = data::Vocabulary::load(&place.path("run/vocabulary.json")).unwrap();
@@ -33,6 +33,10 @@ fn an_index_chooses_among_captions_unless_it_is_off() {
     assert_eq!(captions(""), captions(" --no-neighbours --beam 10"));
     place.done("neighbours --run run --weight 1000 --out heavy.cbor");
     assert_ne!(captions(" --neighbours heavy.cbor"), captions(" --no-neighbours --beam 10"));
+    place.done("neighbours --run run --weight 0 --word-weight 1000 --out words.cbor");
+    assert_ne!(captions(" --neighbours words.cbor"), captions(" --no-neighbours --beam 10"));
+    let refused = place.refused("neighbours --run run --sets 2 --out other.cbor");
+    assert_says(&refused, &["--sets 2: there are 1 data sets"]);
     // Another export keeps the index.
     place.done("export --run run --weights f16");
     assert!(Manifest::load(&place.path("run")).unwrap().neighbours.is_some());

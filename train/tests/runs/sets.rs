@@ -110,7 +110,11 @@ fn a_change_of_one_set_is_named_and_the_sets_of_a_run_stay() {
     place.done("fit --run run --resume --epochs 2");
     place.done("refine --from run --run refined --epochs 1");
     place.done("export --run run --check");
-    place.done("neighbours --run run --dimensions 4");
+    let said = place.done("neighbours --run run --dimensions 4");
+    let trained = place.hashed(Split::Train).len();
+    assert_says(&said, &[&format!("{} images", 2 * trained)]);
+    let said = place.done("neighbours --run run --dimensions 4 --sets 2 --out cars.cbor");
+    assert_says(&said, &[&format!("{trained} images")]);
     place.done("evaluate --run run");
     let before = place.read("cars/captions.txt");
     place.write("cars/captions.txt", &before.replacen("a red car", "a blue car", 30));
