@@ -25,8 +25,8 @@ const RIDGE: f64 = 0.5;
 pub struct NeighbourOptions {
     /// How much neighbours count.
     pub settings: NeighbourSettings,
-    /// D; at most C.
-    pub dimensions: usize,
+    /// D, below C; `None` for C, without a reduction.
+    pub dimensions: Option<usize>,
     /// The views of an image whose mean is taken.
     pub views: Vec<View>,
     /// The data sets whose images are neighbours; `None` for all. The others only shape vectors and words.
@@ -51,15 +51,17 @@ pub fn index(
     let mean = means.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(means.ncols()));
     // A channel that is the same everywhere says nothing: any deviation does.
     let deviation = means.std_axis(Axis(0), 0.0).mapv(|of| if of > 0.0 { of } else { 1.0 });
-    let projection = Array2::zeros([0, means.ncols()]);
-    let mut pooling = Pooling { mean, deviation, projection };
+    let mut pooling = Pooling { mean, deviation, projection: None };
     let mut vectors = means;
     for mut vector in vectors.outer_iter_mut() {
         let standard = pooling.standardise(vector.view());
         vector.assign(&standard);
     }
-    pooling.projection = principal_components(vectors.view(), options.dimensions)?;
-    let vectors = vectors.dot(&pooling.projection.t());
+    if let Some(dimensions) = options.dimensions.filter(|&of| of < vectors.ncols()) {
+        let projection = principal_components(vectors.view(), dimensions)?;
+        vectors = vectors.dot(&projection.t());
+        pooling.projection = Some(projection);
+    }
     let profile = word_profile(images, vectors.view(), words, pooling.mean.len())?;
     let is_kept = |set: &usize| options.sets.as_ref().is_none_or(|sets| sets.contains(set));
     let kept = (0..images.len()).filter(|&image| is_kept(&images[image].set)).collect::<Vec<_>>();
@@ -155,7 +157,6 @@ fn principal_components(vectors: ArrayView2<f32>, dimensions: usize) -> Result<A
     let tensor = Tensor::from_slice(vectors.as_slice().unwrap_or_default()).f_view(size)?;
     let tensor = tensor.f_to_kind(Kind::Double)?;
     let (_, components) = tensor.f_tr()?.f_matmul(&tensor)?.f_linalg_eigh("L")?;
-    let dimensions = dimensions.min(channels);
     // Eigenvalues are in ascending order, and components are columns.
     let first = (channels - dimensions) as i64;
     let kept = components.f_narrow(1, first, dimensions as i64)?.f_tr()?;

@@ -243,9 +243,9 @@ pub(crate) struct ExportArgs {
 pub(crate) struct NeighbourArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Number of values of a vector, each a byte.
-    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) dimensions: u16,
+    /// Number of values of a vector, each a byte [default: one for each channel].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) dimensions: Option<u16>,
     /// Number of neighbours.
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     neighbours: u16,

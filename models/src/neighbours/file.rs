@@ -48,7 +48,7 @@ struct Stored {
     licence: Option<String>,
     mean: Vec<f32>,
     deviation: Vec<f32>,
-    projection: Rows,
+    projection: Option<Rows>,
     vectors: Rows,
     names: Vec<String>,
     captions: Vec<Vec<Vec<WordId>>>,
@@ -85,7 +85,7 @@ impl NeighbourData {
             licence: self.licence.clone(),
             mean: self.pooling.mean.to_vec(),
             deviation: self.pooling.deviation.to_vec(),
-            projection: Rows::quantize(self.pooling.projection.view()),
+            projection: self.pooling.projection.as_ref().map(|of| Rows::quantize(of.view())),
             vectors: Rows::quantize(self.vectors.view()),
             names: self.names.clone(),
             captions: self.captions.clone(),
@@ -112,8 +112,12 @@ impl Stored {
     /// The data, if sizes and numbers agree.
     fn checked(self, words: usize) -> Option<NeighbourData> {
         let (channels, images) = (self.mean.len(), self.names.len());
-        let projection = self.projection.matrix(channels)?;
-        let vectors = self.vectors.matrix(projection.nrows())?;
+        let projection = match self.projection {
+            Some(projection) => Some(projection.matrix(channels)?),
+            None => None,
+        };
+        let dimensions = projection.as_ref().map_or(channels, Array2::nrows);
+        let vectors = self.vectors.matrix(dimensions)?;
         let are_finite = self.mean.iter().chain(&self.deviation).all(|value| value.is_finite());
         let is_known = |word: &WordId| (*word as usize) < words;
         let is_sound = self.format == FORMAT
@@ -124,7 +128,6 @@ impl Stored {
             && are_finite
             && self.deviation.iter().all(|&deviation| deviation > 0.0)
             && self.captions.iter().flatten().flatten().all(is_known);
-        let dimensions = projection.nrows();
         let profile = match self.profile {
             Some(profile) => Some(profile.checked(words, dimensions)?),
             None => None,

@@ -9,8 +9,9 @@ pub struct Pooling {
     pub mean: Array1<f32>,
     /// Standard deviation of each channel, `[C]`; above zero.
     pub deviation: Array1<f32>,
-    /// Rows of length 1 at right angles, `[D, C]`, such as the first principal components.
-    pub projection: Array2<f32>,
+    /// Rows of length 1 at right angles, `[D, C]`, such as the first principal components; none if vectors are not reduced,
+    /// so that D = C.
+    pub projection: Option<Array2<f32>>,
 }
 
 impl Pooling {
@@ -19,7 +20,11 @@ impl Pooling {
     pub fn apply(&self, grids: ArrayView3<f32>) -> Array1<f32> {
         let mean = grids.mean_axis(Axis(0)).and_then(|grid| grid.mean_axis(Axis(0)));
         let mean = mean.unwrap_or_else(|| self.mean.clone());
-        self.projection.dot(&self.standardise(mean.view()))
+        let standard = self.standardise(mean.view());
+        match &self.projection {
+            Some(projection) => projection.dot(&standard),
+            None => standard,
+        }
     }
 
     /// The mean of the cells of an image, standardised and of length 1, `[C]`.

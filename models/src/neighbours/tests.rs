@@ -14,7 +14,7 @@ fn data() -> NeighbourData {
         pooling: Pooling {
             mean: array![1.0, 2.0, 3.0],
             deviation: array![1.0, 2.0, 0.5],
-            projection: array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+            projection: Some(array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
         },
         vectors: array![[1.0, 0.0], [0.75, 0.25], [-1.0, 0.0]],
         names: ["a.jpg", "b.jpg", "c.jpg"].map(str::to_owned).to_vec(),
@@ -110,6 +110,29 @@ fn an_index_without_images_changes_nothing() {
     let before = captions.to_vec();
     NeighbourIndex::from(empty).rerank(array![[[1.0, 2.0, 3.0]]].view(), &mut captions, None);
     assert_eq!(captions.to_vec(), before);
+}
+
+#[test]
+fn vectors_that_are_not_reduced_and_probable_words_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("neighbours.cbor");
+    let whole = NeighbourData {
+        pooling: Pooling { projection: None, ..data().pooling },
+        vectors: array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        profile: Some(WordProfile {
+            rareness: Array1::ones(15),
+            mean: Array1::zeros(15),
+            weights: Array2::ones([15, 3]),
+        }),
+        ..data()
+    };
+    std::fs::write(&path, whole.to_bytes(&path).unwrap()).unwrap();
+    let read = NeighbourData::load(&path, 15).unwrap();
+    assert_eq!(read.pooling, whole.pooling);
+    let profile = read.profile.unwrap();
+    assert!((profile.weights - Array2::<f32>::ones([15, 3])).iter().all(|off| off.abs() < 0.01));
+    // Of a larger vocabulary.
+    assert!(NeighbourData::load(&path, 16).is_err());
 }
 
 #[test]

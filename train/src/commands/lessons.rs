@@ -17,8 +17,6 @@ use super::scoring::{Member, first};
 
 /// The file in the run folder.
 pub(super) const LESSONS_FILE: &str = "lessons.safetensors";
-/// Number of values of a vector of the neighbours that choose the teachers' captions.
-const DIMENSIONS: usize = 512;
 
 /// Reads the lessons in the file at `path`, or asks the teachers and writes it.
 pub(super) fn of_teachers(
@@ -42,7 +40,7 @@ pub(super) fn of_teachers(
     let (grids, training) = (&prepared.data.grids, &prepared.data.training);
     let options = NeighbourOptions {
         settings: NeighbourSettings::default(),
-        dimensions: DIMENSIONS,
+        dimensions: None,
         views: vec![View::Original],
         sets: None,
         licence: None,

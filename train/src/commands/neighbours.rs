@@ -32,7 +32,7 @@ pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     let grids = grids(sets)?;
     let index_options = NeighbourOptions {
         settings: options.settings(),
-        dimensions: options.dimensions.into(),
+        dimensions: options.dimensions.map(usize::from),
         views: grids.available(&manifest.views),
         sets: wanted,
         licence: options.data_licence.clone().or(manifest.data_licence),
