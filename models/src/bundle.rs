@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::{GridShape, View, digest, text};
+use common::{GridShape, View, text};
 use data::Vocabulary;
 use serde::{Deserialize, Serialize};
 
+use crate::confidence::Calibration;
 use crate::decoder::DecoderFiles;
 use crate::error::check_sha256;
 use crate::neighbours::NeighbourChoice;
@@ -60,6 +61,9 @@ pub struct Manifest {
     /// The neighbour index, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<Part>,
+    /// How the confidence in a caption follows from its evidence, if that was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Calibration>,
     /// Scores of generated captions by name, as fractions.
     pub scores: BTreeMap<String, f64>,
     /// The split the scores were measured on.
@@ -128,16 +132,16 @@ impl Manifest {
         choice: &NeighbourChoice,
         vocabulary: &Vocabulary,
     ) -> Result<Option<NeighbourIndex>> {
-        let path = match (choice, &self.neighbours) {
-            (NeighbourChoice::File(path), _) => path.clone(),
-            (NeighbourChoice::OfModel, Some(part)) => {
-                let path = folder.join(&part.file);
-                check_sha256(&path, &digest::of_file(&path)?, &part.sha256)?;
-                path
-            }
+        let (path, expected) = match (choice, &self.neighbours) {
+            (NeighbourChoice::File(path), _) => (path.clone(), None),
+            (NeighbourChoice::OfModel, Some(part)) => (folder.join(&part.file), Some(&part.sha256)),
             (NeighbourChoice::OfModel, None) | (NeighbourChoice::Off, _) => return Ok(None),
         };
-        NeighbourIndex::load(&path, vocabulary, self.grid.channels).map(Some)
+        let index = NeighbourIndex::load(&path, vocabulary, self.grid.channels)?;
+        if let Some(expected) = expected {
+            check_sha256(&path, index.sha256(), expected)?;
+        }
+        Ok(Some(index))
     }
 
     /// Finds the encoder: at `chosen`, or in the model folder, or in the folder above it.

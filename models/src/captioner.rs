@@ -13,6 +13,7 @@ use data::vocabulary::WordId;
 use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView4, Axis, concatenate};
 use serde::{Serialize, Serializer};
 
+use crate::confidence::CalibratedSearch;
 use crate::decode::{Limits, memory_for};
 use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
@@ -38,6 +39,10 @@ pub struct Caption {
     pub score: f32,
     /// Whether the network ended it; else it was truncated at the maximum length.
     pub finished: bool,
+    /// The calibrated probability that the best caption is right ([`confidence`](crate::confidence)); none for others, and
+    /// for a search that the model was not calibrated for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
     /// Its words.
     pub words: Vec<Word>,
 }
@@ -285,10 +290,7 @@ impl Captioner {
         let shape = [photos.len(), self.views.len(), cells, channels];
         let grids = grids.into_shape_with_order(shape).unwrap_or_default();
         let found = self.search(grids.view(), options)?;
-        let describe = |of_photo: &Vec<Hypothesis>| {
-            of_photo.iter().map(|hypothesis| self.describe(hypothesis)).collect()
-        };
-        let captions = found.iter().map(describe).collect();
+        let captions = found.iter().map(|of_photo| self.describe_all(of_photo, options)).collect();
         Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
     }
 
@@ -305,7 +307,6 @@ impl Captioner {
         let mut found = search_views(&mut *lock(&self.decoder), grids, &widened)?;
         for (grids, captions) in grids.outer_iter().zip(&mut found) {
             neighbours.rerank(grids, captions, None);
-            captions.truncate(options.n_best.max(1));
         }
         Ok(found)
     }
@@ -330,6 +331,25 @@ impl Captioner {
         Ok(())
     }
 
+    /// The best captions of a photo, the first one with its confidence.
+    fn describe_all(&self, found: &[Hypothesis], options: &SearchOptions) -> Vec<Caption> {
+        let wanted = found.iter().take(options.n_best.max(1));
+        let mut captions = wanted.map(|hypothesis| self.describe(hypothesis)).collect::<Vec<_>>();
+        if let Some(best) = captions.first_mut() {
+            best.confidence = self.confidence(found, options);
+        }
+        captions
+    }
+
+    /// The confidence in the first of the captions that were found, if the model is calibrated for the search.
+    fn confidence(&self, found: &[Hypothesis], options: &SearchOptions) -> Option<f32> {
+        let (calibration, neighbours) =
+            (self.manifest.confidence.as_ref()?, self.neighbours.as_ref()?);
+        let widened = neighbours.widen(options);
+        let search = CalibratedSearch::new(&self.views, &widened, neighbours.sha256());
+        (calibration.search == search).then(|| calibration.confidence(found))?
+    }
+
     fn describe(&self, hypothesis: &Hypothesis) -> Caption {
         let grid = self.manifest.grid;
         let sides = [grid.height, grid.width];
@@ -344,6 +364,7 @@ impl Captioner {
             log_probability: hypothesis.log_probability,
             score: hypothesis.score,
             finished: hypothesis.finished,
+            confidence: None,
             words: words.zip(hypothesis.attention.outer_iter()).map(word).collect(),
         }
     }

@@ -10,6 +10,7 @@ mod axes;
 mod bound;
 pub mod bundle;
 pub mod captioner;
+pub mod confidence;
 pub mod decode;
 pub mod decoder;
 pub mod device;

@@ -57,6 +57,7 @@ pub fn write(folder: &Path) {
         decoder_init: part(INIT_FILE, &init()),
         decoder_step: part(STEP_FILE, &step()),
         neighbours: None,
+        confidence: None,
         scores: BTreeMap::from([("CIDEr".to_owned(), 0.123)]),
         scored_on: "dev".to_owned(),
         data_licence: Some("made by the tests".to_owned()),

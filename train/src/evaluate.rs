@@ -128,13 +128,38 @@ pub fn evaluate(
     Ok(Evaluation::new(images, best, vocabulary))
 }
 
+/// Finds the captions of images, the best first, with one network or the mean of several.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn hypotheses(
+    networks: &[&dyn Network],
+    images: &[ScoredImage],
+    setup: EvaluationSetup,
+) -> Result<Vec<Vec<Hypothesis>>> {
+    let mut decoder = TorchDecoder::new(networks, setup.device);
+    search_all(&mut decoder, images, setup.store, setup.search)
+}
+
 /// Searches the best caption of each image.
 pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
     decoder: &mut D,
     images: &[ScoredImage],
     store: &FeatureStore,
-    Search { options, views, neighbours }: Search,
+    search: Search,
 ) -> Result<Vec<Hypothesis>> {
+    let found = search_all(decoder, images, store, search)?.into_iter();
+    let best = found.map(|of_image| of_image.into_iter().next()).collect::<Option<Vec<_>>>();
+    best.ok_or(Error::NoCaption)
+}
+
+/// Searches the captions of each image, the best first.
+fn search_all<D: Decoder<Error: Into<Error>>>(
+    decoder: &mut D,
+    images: &[ScoredImage],
+    store: &FeatureStore,
+    Search { options, views, neighbours }: Search,
+) -> Result<Vec<Vec<Hypothesis>>> {
     let options = neighbours.map_or(*options, |index| index.widen(options));
     let mut found = Vec::with_capacity(images.len());
     for part in images.chunks(BATCH) {
@@ -147,10 +172,9 @@ pub(crate) fn captions<D: Decoder<Error: Into<Error>>>(
                 index.rerank(grids, captions, Some(&image.file));
             }
         }
-        found.extend(hypotheses.into_iter().map(|of_image| of_image.into_iter().next()));
+        found.extend(hypotheses);
     }
-    let best = found.into_iter().collect::<Option<Vec<_>>>();
-    best.ok_or(Error::NoCaption)
+    Ok(found)
 }
 
 /// The grids of images, `[images, views, cells, channels]`.

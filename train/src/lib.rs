@@ -1,6 +1,7 @@
 //! Stage two: an attention LSTM, trained on the grids of the feature store. No image is opened.
 
 pub mod batch;
+pub mod calibration;
 pub mod checkpoint;
 pub mod dataset;
 pub mod device;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use common::program::TRAIN;
 
-use crate::commands::{evaluate, export, neighbours, report, training};
+use crate::commands::{calibrate, evaluate, export, neighbours, report, training};
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             Command::Evaluate(options) => evaluate::evaluate(&options),
             Command::Report(options) => report::report(&options),
             Command::Export(options) => export::export(&options),
+            Command::Calibrate(options) => calibrate::calibrate(&options),
             Command::Neighbours(options) => neighbours::neighbours(&options),
         }?;
         Ok(ExitCode::SUCCESS)

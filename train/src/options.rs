@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Make the neighbour index of a model: captions of similar training images choose among those of the search.
     Neighbours(NeighbourArgs),
+    /// Calibrate the confidence in captions of an exported run with a neighbour index, on its dev split.
+    Calibrate(CalibrateArgs),
 }
 
 /// Options of `fit` and `refine`.
@@ -233,6 +235,18 @@ pub(crate) struct ExportArgs {
     /// Caption the dev split with the trained and the exported network, and compare the captions.
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchFlags,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct CalibrateArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
     #[command(flatten)]
     pub(crate) search: SearchFlags,
     #[command(flatten)]

@@ -101,8 +101,17 @@ impl NeighbourData {
     /// # Errors
     /// [`Error::Io`], and [`Error::Neighbours`] if the file is damaged or of another format.
     pub fn load(path: &Path, words: usize) -> Result<Self> {
-        let bytes = files::read(path, LIMIT).map_err(Error::io(path))?;
-        let stored = ciborium::from_reader::<Stored, _>(&*bytes);
+        Self::from_bytes(&Self::read(path)?, path, words)
+    }
+
+    /// The bytes of the file at `path`.
+    pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+        files::read(path, LIMIT).map_err(Error::io(path))
+    }
+
+    /// Decodes the bytes of the file at `path`, as [`load`](Self::load) does.
+    pub(super) fn from_bytes(bytes: &[u8], path: &Path, words: usize) -> Result<Self> {
+        let stored = ciborium::from_reader::<Stored, _>(bytes);
         let stored = stored.map_err(|error| refuse(path, error))?;
         stored.checked(words).ok_or_else(|| refuse(path, "its parts contradict each other"))
     }

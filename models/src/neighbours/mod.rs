@@ -11,6 +11,7 @@ mod profile;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
+use common::digest;
 use data::Vocabulary;
 use data::metrics::CaptionReward;
 use data::vocabulary::{END, WordId};
@@ -82,12 +83,25 @@ pub struct NeighbourIndex {
     names: Vec<String>,
     reward: CaptionReward,
     profile: Option<WordProfile>,
+    sha256: String,
+}
+
+/// What a neighbour index says for a caption.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Support {
+    /// The mean CIDEr-D against the captions of the neighbours, by their shares.
+    pub consensus: f32,
+    /// The cosine of the words of the caption and the probable words of the image; 0 without these.
+    pub words: f32,
+    /// The similarity of the nearest training image; −1 without any.
+    pub similarity: f32,
 }
 
 /// A training image, and its share among the neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Neighbour {
     image: usize,
+    similarity: f32,
     share: f64,
 }
 
@@ -98,14 +112,21 @@ impl NeighbourIndex {
     /// [`Error::Io`], [`Error::OtherModel`] for another vocabulary, and [`Error::Neighbours`] if the file is damaged or of
     /// other grids.
     pub fn load(path: &Path, vocabulary: &Vocabulary, channels: usize) -> Result<Self> {
-        let data = NeighbourData::load(path, vocabulary.len())?;
+        let bytes = NeighbourData::read(path)?;
+        let data = NeighbourData::from_bytes(&bytes, path, vocabulary.len())?;
         check_sha256(path, &data.vocabulary_sha256, &vocabulary.sha256())?;
         let found = data.pooling.mean.len();
         if found != channels {
             let reason = format!("it is of grids of {found} channels, not {channels}");
             return Err(Error::Neighbours { path: path.to_path_buf(), reason });
         }
-        Ok(data.into())
+        Ok(Self { sha256: digest::of_bytes(&bytes), ..data.into() })
+    }
+
+    /// The SHA-256 of the file; empty for an index that was not read from one.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// The search whose captions are ranked: with a beam that leaves a choice, all of which it returns.
@@ -129,11 +150,13 @@ impl NeighbourIndex {
         let profile =
             self.profile.as_ref().map(|profile| (profile, profile.of_image(vector.view())));
         for caption in captions.iter_mut() {
-            caption.score += self.settings.weight * self.consensus(&neighbours, caption) as f32;
-            if let Some((profile, of_image)) = &profile {
-                let agreement = profile.agreement(of_image.view(), &caption.words);
-                caption.score += self.settings.word_weight * agreement;
-            }
+            let words = profile.as_ref().map_or(0.0, |(profile, of_image)| {
+                profile.agreement(of_image.view(), &caption.words)
+            });
+            let consensus = self.consensus(&neighbours, caption) as f32;
+            caption.score += self.settings.weight * consensus + self.settings.word_weight * words;
+            let similarity = neighbours.first().map_or(-1.0, |nearest| nearest.similarity);
+            caption.support = Some(Support { consensus, words, similarity });
         }
         captions.sort_by(|one, other| {
             other.finished.cmp(&one.finished).then(descending(one.score, other.score))
@@ -159,7 +182,10 @@ impl NeighbourIndex {
             f64::from(self.settings.sharpness * (similarities[image] - similarities[first])).exp()
         };
         let total = images.iter().map(|&image| weight(image)).sum::<f64>();
-        let neighbour = |image| Neighbour { image, share: weight(image) / total };
+        let neighbour = |image| {
+            let (similarity, share) = (similarities[image], weight(image) / total);
+            Neighbour { image, similarity, share }
+        };
         images.into_iter().map(neighbour).collect()
     }
 
@@ -179,7 +205,7 @@ impl From<NeighbourData> for NeighbourIndex {
             .iter()
             .map(|of_image| of_image.iter().map(Vec::as_slice).collect::<Vec<&[WordId]>>());
         let reward = CaptionReward::new(references);
-        Self { settings, pooling, vectors, names, reward, profile }
+        Self { settings, pooling, vectors, names, reward, profile, sha256: String::new() }
     }
 }
 

@@ -35,6 +35,7 @@ fn caption(words: &[WordId], score: f32) -> Hypothesis {
         log_probability: -1.0,
         score,
         finished: true,
+        support: None,
     }
 }
 

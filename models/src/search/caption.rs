@@ -5,6 +5,7 @@ use ndarray::Array2;
 
 use super::SearchOptions;
 use super::tree::{Path, Tree};
+use crate::neighbours::Support;
 
 /// A caption that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Hypothesis {
     pub score: f32,
     /// Whether the network ended the caption.
     pub finished: bool,
+    /// What a neighbour index says for it, once that has chosen.
+    pub support: Option<Support>,
 }
 
 /// A caption that continues.
@@ -129,6 +132,7 @@ impl Ended {
             log_probability: self.log_probability,
             score: self.score,
             finished: self.finished,
+            support: None,
         }
     }
 }

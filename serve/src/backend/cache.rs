@@ -63,8 +63,14 @@ mod tests {
 
     fn captions(letters: usize) -> Arc<PhotoCaptions> {
         let text = "a".repeat(letters);
-        let caption =
-            Caption { text, log_probability: -1.0, score: -1.0, finished: true, words: Vec::new() };
+        let caption = Caption {
+            text,
+            log_probability: -1.0,
+            score: -1.0,
+            finished: true,
+            confidence: None,
+            words: Vec::new(),
+        };
         Arc::new(PhotoCaptions::new(vec![caption], Rect::WHOLE))
     }
 

@@ -34,6 +34,7 @@ fn captions(photos: &[Prepared]) -> CaptionedBatch {
         log_probability: -1.0,
         score: -1.0,
         finished: true,
+        confidence: None,
         words: vec![],
     };
     let captions = vec![vec![caption]; photos.len()];

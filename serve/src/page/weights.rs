@@ -40,7 +40,8 @@ mod tests {
     use super::*;
 
     fn caption(text: &str, log_probability: f32, score: f32, finished: bool) -> Caption {
-        Caption { text: text.to_owned(), log_probability, score, finished, words: Vec::new() }
+        let (words, confidence) = (Vec::new(), None);
+        Caption { text: text.to_owned(), log_probability, score, finished, confidence, words }
     }
 
     /// A short caption may be more probable than a long one with a better score.

@@ -1,5 +1,6 @@
 //! The commands.
 
+pub(crate) mod calibrate;
 mod data_paths;
 pub(crate) mod evaluate;
 pub(crate) mod export;

@@ -8,7 +8,7 @@ use features::FeatureStore;
 use tch::Device;
 use train::dataset::{DataSet, Matched, ScoredImage};
 use train::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
-use train::provenance::{Purpose, TrainedOn, compare, refuse_seen};
+use train::provenance::{OnChange, Purpose, TrainedOn, compare, refuse_seen};
 use train::run::{RunConfig, RunFolder, TrainedRun};
 
 use super::data_paths::{DataPaths, open_all};
@@ -104,9 +104,10 @@ fn numbers(
         } else {
             let record = find_record(config, set)?;
             ensure!(
-                record.is_some(),
+                record.is_some() || named.on_change() == OnChange::Warn,
                 "{}: none of the {} data sets of the run, but with names of their images\n  \
-                 Name the captions and the store of one of them, or of all.",
+                 Name the captions and the store of one of them, or of all, or take the data as it is \
+                 (--accept-changed-data).",
                 set.store.path().display(),
                 config.sets.len()
             );

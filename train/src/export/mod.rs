@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use common::digest;
 use models::bundle::{FORMAT, MANIFEST_FILE, Manifest, Part, VOCABULARY_FILE};
+use models::confidence::Calibration;
 use models::decoder::{INIT_FILE, STEP_FILE};
 use models::neighbours::NEIGHBOURS_FILE;
 use models::view::original_first;
@@ -88,6 +89,14 @@ pub fn add_neighbours(folder: &RunFolder) -> Result<()> {
     save(&Manifest { neighbours: neighbours(folder)?, ..Manifest::load(folder.path())? }, folder)
 }
 
+/// Records the calibration of a model in its manifest.
+///
+/// # Errors
+/// If the manifest cannot be read or written.
+pub fn add_confidence(folder: &RunFolder, calibration: Calibration) -> Result<()> {
+    save(&Manifest { confidence: Some(calibration), ..Manifest::load(folder.path())? }, folder)
+}
+
 /// The neighbour index of a run, if it has one.
 fn neighbours(folder: &RunFolder) -> Result<Option<Part>> {
     let path = folder.path().join(NEIGHBOURS_FILE);
@@ -120,6 +129,7 @@ fn manifest(
         decoder_init,
         decoder_step,
         neighbours: None,
+        confidence: None,
         scores: BTreeMap::from([("CIDEr".to_owned(), progress.best_cider)]),
         scored_on: "dev".to_owned(),
         data_licence,

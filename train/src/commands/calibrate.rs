@@ -1,0 +1,128 @@
+//! `train calibrate`.
+
+use anyhow::ensure;
+use common::View;
+use common::program::print;
+use data::metrics::DocumentFrequencies;
+use data::tokens::tokenize;
+use data::{Captions, Split, Splits};
+use models::confidence::{CalibratedSearch, Calibration, Feature};
+use models::neighbours::NEIGHBOURS_FILE;
+use models::{Hypothesis, Manifest, NeighbourIndex};
+use train::calibration::{Fitted, JudgedCaption, Reliability, cross_validate, human_median, judge};
+use train::evaluate::{EvaluationSetup, Search, hypotheses};
+use train::export::add_confidence;
+use train::run::RunFolder;
+
+use super::choose_device;
+use super::data_paths::DataPaths;
+use super::scoring::{self, Member, Scored, SeenImages};
+use crate::options::CalibrateArgs;
+
+/// The share of dev photos whose nearest training image counts as far.
+const UNFAMILIAR: f64 = 0.01;
+
+pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
+    let device = choose_device(&options.device)?;
+    let members = [Member::open(RunFolder::new(&options.run.path), device)?];
+    let [Member { folder, run }] = &members;
+    let manifest = Manifest::load(folder.path())?;
+    let path = folder.path().join(NEIGHBOURS_FILE);
+    ensure!(
+        path.exists(),
+        "{}: no neighbour index, from which the confidence follows\n  Make it first (`train neighbours`).",
+        folder.path().display()
+    );
+    let index = NeighbourIndex::load(&path, &run.vocabulary, manifest.grid.channels)?;
+    let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
+    let frequencies = frequencies(&DataPaths::of_run(&run.config, &options.data)?)?;
+    let search = options.search.apply(run.config.search);
+    let judge_set = |set: &Scored| {
+        let views = all_views(set, &manifest)?;
+        let setup = EvaluationSetup {
+            store: &set.store,
+            vocabulary: &run.vocabulary,
+            search: Search { options: &search, views: &views, neighbours: Some(&index) },
+            device,
+        };
+        let found = hypotheses(&[&*run.network], &set.images, setup)?;
+        let median = human_median(&set.images, &frequencies);
+        let words = |of: &Hypothesis| {
+            of.words.iter().map(|&word| run.vocabulary.word(word).to_owned()).collect()
+        };
+        Ok(judge(&set.images, &found, words, &frequencies, median))
+    };
+    let judged = scored.iter().map(judge_set).collect::<anyhow::Result<Vec<_>>>()?;
+    report(&scored, &judged)?;
+    let all = judged.iter().flatten().collect::<Vec<_>>();
+    let Fitted { weights, bias } = Fitted::new(&all)?;
+    let calibration = Calibration {
+        search: CalibratedSearch::new(&manifest.views, &index.widen(&search), index.sha256()),
+        weights,
+        bias,
+        unfamiliar: unfamiliar(&all),
+    };
+    add_confidence(folder, calibration)?;
+    print(format_args!("{}: calibrated on {} captions", folder.path().display(), all.len()))
+}
+
+/// The views of the model, all of which the store of a set must have.
+fn all_views(set: &Scored, manifest: &Manifest) -> anyhow::Result<Vec<View>> {
+    let views = set.available(&manifest.views)?;
+    ensure!(
+        views == manifest.views,
+        "{}: the store lacks views of the model\n  Extract it with --views {}.",
+        set.name,
+        View::join(&manifest.views, ",")
+    );
+    Ok(views)
+}
+
+/// The document frequencies of the training captions of all sets.
+fn frequencies(paths: &[DataPaths]) -> anyhow::Result<DocumentFrequencies> {
+    let mut images = Vec::new();
+    for paths in paths {
+        let (captions, splits) = (Captions::read(&paths.captions)?, Splits::find(&paths.splits)?);
+        let training =
+            captions.iter().filter(|of| splits.split_of(&of.image) == Some(Split::Train));
+        images.extend(
+            training.map(|of| of.captions.iter().map(|text| tokenize(text)).collect::<Vec<_>>()),
+        );
+    }
+    Ok(DocumentFrequencies::count(images.iter().map(Vec::as_slice)))
+}
+
+/// Prints how reliable the confidence is in folds that it was not fitted on, on each data set.
+fn report(scored: &[Scored], judged: &[Vec<JudgedCaption>]) -> anyhow::Result<()> {
+    let all = judged.iter().flatten().cloned().collect::<Vec<_>>();
+    let mut confidences = cross_validate(&all)?.into_iter();
+    for (set, judged) in scored.iter().zip(judged) {
+        let of_set = confidences.by_ref().take(judged.len()).collect::<Vec<_>>();
+        let right = judged.iter().map(|caption| caption.is_right).collect::<Vec<_>>();
+        let share = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
+        let found = Reliability::new(&of_set, &right);
+        print(format_args!(
+            "{}: {} captions, {:.1} % right; calibration error {:.3} ({:.3} by chance), Brier score {:.3}, AUROC {:.3}",
+            set.name,
+            right.len(),
+            100.0 * share,
+            found.calibration_error,
+            found.error_by_chance,
+            found.brier,
+            found.auroc
+        ))?;
+        for (confidence, share) in found.bins {
+            print(format_args!("  confidence {confidence:.2}: {:.0} % right", 100.0 * share))?;
+        }
+    }
+    Ok(())
+}
+
+/// The similarity below which few dev photos have their nearest training image.
+fn unfamiliar(captions: &[&JudgedCaption]) -> f64 {
+    let at = Feature::ALL.iter().position(|feature| *feature == Feature::Similarity).unwrap_or(0);
+    let mut similarities = captions.iter().map(|caption| caption.evidence[at]).collect::<Vec<_>>();
+    similarities.sort_by(f64::total_cmp);
+    let rank = (UNFAMILIAR * similarities.len() as f64) as usize;
+    similarities.get(rank).copied().unwrap_or(-1.0)
+}
