@@ -10,10 +10,11 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use caption_options::{ModelArgs, SearchArgs};
 use clap::{CommandFactory as _, Parser};
-use common::program::CAPTION;
+use common::count;
+use common::program::{CAPTION, warn};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::{Caption, Captioner, SearchOptions};
 
@@ -39,6 +40,9 @@ struct Cli {
     /// Print one JSON document per line, with the probability and the attention of each word.
     #[arg(long)]
     json: bool,
+    /// Print no line for a photo whose caption has a lower confidence, a number from 0 to 1; JSON has all of them.
+    #[arg(long, value_name = "X", value_parser = parse_confidence)]
+    min_confidence: Option<f32>,
     /// A folder for pictures of the attention: one for each word of the best caption.
     #[arg(long, value_name = "DIR")]
     attention: Option<PathBuf>,
@@ -52,6 +56,12 @@ fn main() -> ExitCode {
     })
 }
 
+fn parse_confidence(text: &str) -> anyhow::Result<f32> {
+    let confidence = text.parse::<f32>()?;
+    ensure!((0.0..=1.0).contains(&confidence), "it must be a number from 0 to 1");
+    Ok(confidence)
+}
+
 /// Captions all photos; returns whether all have a caption.
 fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     let photos = photos::find(&cli.paths)?;
@@ -62,7 +72,18 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
     let workers = Workers::open(&cli.model, photos.len())?;
     let format = if cli.json { Format::Json } else { Format::Text };
-    let mut results = Results::new(format, usize::from(cli.n_best), io::stdout().lock());
+    if cli.min_confidence.is_some() {
+        for captioner in workers.captioners() {
+            ensure!(
+                captioner.is_calibrated(search),
+                "--min-confidence: the model {} is not calibrated for this search\n  \
+                 Calibrate it (`train calibrate`), or leave out --views, --beam and --neighbours.",
+                cli.model.folder().display()
+            );
+        }
+    }
+    let results = Results::new(format, usize::from(cli.n_best), io::stdout().lock());
+    let mut results = results.with_min_confidence(cli.min_confidence.unwrap_or(0.0));
     let bar = progress_bar(photos.len());
     let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
     parallel::for_each_in_order(
@@ -78,6 +99,12 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
         },
     )?;
     bar.finish_and_clear();
+    if let Some(least) = cli.min_confidence.filter(|_| results.unsure() > 0) {
+        warn(format_args!(
+            "{} without a line: the confidence in their captions is below {least}",
+            count(results.unsure(), "photo")
+        ));
+    }
     Ok(results.failed() == 0)
 }
 

@@ -24,20 +24,35 @@ pub(crate) enum Format {
 pub(crate) struct Results<W> {
     format: Format,
     n_best: usize,
+    /// The least confidence of a caption that is printed as text.
+    min_confidence: f32,
     out: W,
     failed: usize,
+    unsure: usize,
 }
 
 #[derive(Serialize)]
 struct Line<'a> {
     file: String,
     caption: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f32>,
     captions: &'a [Caption],
 }
 
 impl<W: Write> Results<W> {
     pub(crate) fn new(format: Format, n_best: usize, out: W) -> Self {
-        Self { format, n_best, out, failed: 0 }
+        Self { format, n_best, min_confidence: 0.0, out, failed: 0, unsure: 0 }
+    }
+
+    /// Skips captions with a lower confidence in text.
+    pub(crate) fn with_min_confidence(self, min_confidence: f32) -> Self {
+        Self { min_confidence, ..self }
+    }
+
+    /// The number of photos whose caption was skipped.
+    pub(crate) fn unsure(&self) -> usize {
+        self.unsure
     }
 
     /// The number of photos without a caption.
@@ -75,13 +90,18 @@ impl<W: Write> Results<W> {
 
     fn write_captions(&mut self, file: String, captions: &[Caption]) -> io::Result<()> {
         let captions = &captions[..self.n_best.min(captions.len())];
+        let confidence = captions.first().and_then(|best| best.confidence);
         match self.format {
+            Format::Text if confidence.is_some_and(|of| of < self.min_confidence) => {
+                self.unsure += 1;
+                Ok(())
+            }
             Format::Text => captions
                 .iter()
                 .try_for_each(|best| writeln!(self.out, "{}\t{}", one_line(&file), best.text)),
             Format::Json => {
                 let caption = captions.first().map_or("", |best| &best.text);
-                let line = serde_json::to_string(&Line { file, caption, captions })?;
+                let line = serde_json::to_string(&Line { file, caption, confidence, captions })?;
                 writeln!(self.out, "{line}")
             }
         }

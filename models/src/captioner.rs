@@ -13,7 +13,7 @@ use data::vocabulary::WordId;
 use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView4, Axis, concatenate};
 use serde::{Serialize, Serializer};
 
-use crate::confidence::CalibratedSearch;
+use crate::confidence::{CalibratedSearch, Calibration};
 use crate::decode::{Limits, memory_for};
 use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::Overlay;
@@ -343,11 +343,22 @@ impl Captioner {
 
     /// The confidence in the first of the captions that were found, if the model is calibrated for the search.
     fn confidence(&self, found: &[Hypothesis], options: &SearchOptions) -> Option<f32> {
-        let (calibration, neighbours) =
-            (self.manifest.confidence.as_ref()?, self.neighbours.as_ref()?);
+        self.calibration(options)?.confidence(found)
+    }
+
+    /// The calibration of the model, if it holds for the search.
+    fn calibration(&self, options: &SearchOptions) -> Option<&Calibration> {
+        let neighbours = self.neighbours.as_ref()?;
+        let calibration = self.manifest.confidence.as_ref()?;
         let widened = neighbours.widen(options);
         let search = CalibratedSearch::new(&self.views, &widened, neighbours.sha256());
-        (calibration.search == search).then(|| calibration.confidence(found))?
+        (calibration.search == search).then_some(calibration)
+    }
+
+    /// Whether captions of that search have a confidence.
+    #[must_use]
+    pub fn is_calibrated(&self, options: &SearchOptions) -> bool {
+        self.calibration(options).is_some()
     }
 
     fn describe(&self, hypothesis: &Hypothesis) -> Caption {

@@ -20,9 +20,15 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
 
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell");
     let mut command = program("caption");
-    command.arg("--model").arg(model).arg("--encoder").arg(encoder);
+    command.arg("--model").arg(&model).arg("--encoder").arg(&encoder);
     let texts =
         captions_of(command.args(names.iter().map(|name| flickr8k.join("Images").join(name))));
+
+    let mut command = program("caption");
+    command.arg("--model").arg(&model).arg("--encoder").arg(&encoder);
+    let sure = names.iter().map(|name| flickr8k.join("Images").join(name));
+    let sure = captions_of(command.args(["--min-confidence", "0.4"]).args(sure));
+    assert!((5..PHOTOS / 2).contains(&sure.len()), "{} are sure", sure.len());
 
     let folder = tempfile::tempdir().unwrap();
     let [references, hypotheses] =

@@ -23,6 +23,8 @@ const OPENAPI: &str = include_str!("openapi.json");
 #[derive(Serialize)]
 struct PhotoResponse<'a> {
     caption: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f32>,
     captions: &'a [Caption],
     /// The part of the photo that the attention covers: left, top, width, height, as shares of its sides.
     seen: Rect,
@@ -59,6 +61,7 @@ impl<'a> PhotoResponse<'a> {
         let captions = &answer.captions.captions;
         Self {
             caption: captions.first().map_or("", |best| &best.text),
+            confidence: captions.first().and_then(|best| best.confidence),
             captions,
             seen: answer.captions.seen,
             cached: answer.is_cached,

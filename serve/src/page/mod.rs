@@ -31,6 +31,9 @@ pub(crate) struct Pages {
     texts: Translations,
 }
 
+/// The confidence below which the page says that it is not sure.
+const UNSURE: f32 = 0.25;
+
 /// The variables of the template.
 #[derive(Serialize)]
 struct View<'a> {
@@ -38,6 +41,7 @@ struct View<'a> {
     languages: Vec<LanguageLink<'a>>,
     t: &'a Texts,
     results: &'a [PhotoView],
+    unsure_below: f32,
     model: &'a ModelInfo,
     /// Scores by name, in the number format of the language.
     scores: Vec<(&'a str, String)>,
@@ -53,6 +57,8 @@ struct LanguageLink<'a> {
 #[derive(Default, Serialize)]
 struct PhotoView {
     caption: String,
+    /// Whether the confidence in the caption is low.
+    unsure: bool,
     weighed: Vec<WeightedCaption>,
     /// The reason why there is no caption.
     problem: Option<String>,
@@ -92,7 +98,8 @@ impl Pages {
         let scores = scores
             .map(|(name, score)| (name.as_str(), language.decimal(&format!("{score:.1}"))))
             .collect();
-        let view = View { language, languages: languages.into(), t, results, model, scores };
+        let languages = languages.into();
+        let view = View { language, languages, t, results, unsure_below: UNSURE, model, scores };
         let page = self.templates.get_template(TEMPLATE)?.render(Serde(&view))?;
         let headers =
             [(header::CONTENT_LANGUAGE, language.code()), (header::VARY, "Accept-Language")];
@@ -106,7 +113,9 @@ impl Pages {
                 let captions = &answer.captions.captions;
                 let caption = captions.first().map(|best| sentence(&best.text));
                 let (caption, weighed) = (caption.unwrap_or_default(), weigh(captions, language));
-                PhotoView { caption, weighed, problem: None }
+                let confidence = captions.first().and_then(|best| best.confidence);
+                let unsure = confidence.is_some_and(|confidence| confidence < UNSURE);
+                PhotoView { caption, unsure, weighed, problem: None }
             }
             Err(error) => self.error_view(language, error),
         }

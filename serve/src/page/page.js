@@ -102,6 +102,7 @@ function offer(article, answer, text) {
 function showAnswer(article, answer) {
   const text = sentence(answer.captions[0].words).join(" ");
   showWords(article, answer);
+  article.querySelector(".unsure").hidden = !(answer.confidence < Number(texts.unsureBelow));
   showWeighed(article, answer.captions);
   offer(article, answer, text);
   announcement.textContent = text;

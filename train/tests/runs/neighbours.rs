@@ -43,6 +43,29 @@ fn an_index_chooses_among_captions_unless_it_is_off() {
 }
 
 #[test]
+fn confidence_is_calibrated_for_a_run_with_an_index() {
+    let place = Place::new();
+    place.write("captions.txt", &varied(&place));
+    place.fit("run");
+    let refused = place.refused("calibrate --run run");
+    assert_says(&refused, &["run: no neighbour index", "train neighbours"]);
+    place.done("neighbours --run run");
+    let said = place.done("calibrate --run run");
+    let dev = place.hashed(data::Split::Dev).len();
+    assert_says(
+        &said,
+        &[&format!("small: {dev} captions"), "calibration error", "run: calibrated on"],
+    );
+    let manifest = Manifest::load(&place.path("run")).unwrap();
+    let calibration = manifest.confidence.unwrap();
+    assert_eq!(calibration.search.neighbours_sha256, manifest.neighbours.unwrap().sha256);
+    assert_eq!((calibration.search.beam, calibration.weights.len()), (10, 7));
+    // Another export is of other weights: it is calibrated anew.
+    place.done("export --run run --weights f16");
+    assert!(Manifest::load(&place.path("run")).unwrap().confidence.is_none());
+}
+
+#[test]
 fn an_index_of_another_vocabulary_or_damaged_is_refused() {
     let place = Place::new();
     place.fit("run");
