@@ -77,7 +77,7 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
             ensure!(
                 captioner.is_calibrated(search),
                 "--min-confidence: the model {} is not calibrated for this search\n  \
-                 Calibrate it (`train calibrate`), or leave out --views, --beam and --neighbours.",
+                 Calibrate it (`train calibrate`), or leave out the flags of the search.",
                 cli.model.folder().display()
             );
         }

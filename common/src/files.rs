@@ -60,7 +60,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let is_there = fs::metadata(path);
-    if is_there.as_ref().is_ok_and(|entry| !entry.is_file() && !entry.is_dir()) {
+    if is_there.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if is_there.as_ref().is_ok_and(|entry| !entry.is_file()) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
     let file = if is_there.is_ok() { fs::canonicalize(path)? } else { path.to_path_buf() };
@@ -100,6 +103,15 @@ mod tests {
         drop(writer);
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
         assert_eq!(read(Path::new(&path), Size::new(5)).unwrap(), b"piped");
+    }
+
+    #[test]
+    fn a_folder_is_not_replaced_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("folder");
+        fs::create_dir(&inner).unwrap();
+        assert_eq!(replace(&inner, b"one").unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -126,7 +126,10 @@ impl Manifest {
     }
 
     /// Reads the neighbour index of a choice, which must have captions in the words of `vocabulary`.
-    pub(crate) fn neighbours(
+    ///
+    /// # Errors
+    /// Those of [`NeighbourIndex::load`], and [`Error::OtherModel`] for another file than the one that the manifest names.
+    pub fn neighbours(
         &self,
         folder: &Path,
         choice: &NeighbourChoice,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{Rect, View};
 use data::Vocabulary;
 use data::vocabulary::WordId;
-use ndarray::{Array2, Array3, Array4, ArrayView1, ArrayView4, Axis, concatenate};
+use ndarray::{Array2, Array4, ArrayView1, ArrayView4, Axis, concatenate};
 use serde::{Serialize, Serializer};
 
 use crate::confidence::{CalibratedSearch, Calibration};
@@ -23,6 +23,9 @@ use crate::{
     Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, NeighbourChoice, NeighbourIndex,
     OnnxDecoder, Preprocess, Result, SearchOptions, decode, search_views,
 };
+
+/// Number of views that are encoded at once: more take more memory and no less time.
+const ENCODED_AT_ONCE: usize = 8;
 
 /// A caption with its probabilities and attention.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -277,21 +280,31 @@ impl Captioner {
         options: &SearchOptions,
     ) -> Result<CaptionedBatch> {
         let start = Instant::now();
-        let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
-        // Without photos there is nothing to concatenate.
-        let tensors = concatenate(Axis(0), &tensors).unwrap_or_default();
-        let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
-        let grids = if photos.is_empty() {
-            Array3::zeros([0, cells, channels])
-        } else {
-            cells_last(lock(&self.encoder).encode(tensors.view())?.view())
-        };
+        let grids = self.encode(photos)?;
         let encoded = Instant::now();
-        let shape = [photos.len(), self.views.len(), cells, channels];
-        let grids = grids.into_shape_with_order(shape).unwrap_or_default();
         let found = self.search(grids.view(), options)?;
         let captions = found.iter().map(|of_photo| self.describe_all(of_photo, options)).collect();
         Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
+    }
+
+    /// The grids of photos, `[images, views, cells, C]`.
+    fn encode(&self, photos: &[Prepared]) -> Result<Array4<f32>> {
+        let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
+        let mut grids = Array4::zeros([photos.len(), self.views.len(), cells, channels]);
+        let at_once = (ENCODED_AT_ONCE / self.views.len()).max(1);
+        for (photos, mut grids) in
+            photos.chunks(at_once).zip(grids.axis_chunks_iter_mut(Axis(0), at_once))
+        {
+            let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
+            let tensors = concatenate(Axis(0), &tensors).unwrap_or_default();
+            let found = cells_last(lock(&self.encoder).encode(tensors.view())?.view());
+            for (grid, mut to) in
+                found.axis_chunks_iter(Axis(0), self.views.len()).zip(grids.outer_iter_mut())
+            {
+                to.assign(&grid);
+            }
+        }
+        Ok(grids)
     }
 
     /// Searches the captions of grids `[images, views, cells, C]`; with a neighbour index, in a beam that leaves it a choice.

@@ -66,10 +66,9 @@ impl Feature {
 pub struct CalibratedSearch {
     /// The views of a photo.
     pub views: Vec<View>,
-    /// The beam.
-    pub beam: usize,
-    /// The exponent of the length.
-    pub length_exponent: f32,
+    /// The beam search.
+    #[serde(flatten)]
+    pub options: SearchOptions,
     /// The SHA-256 of the neighbour index.
     pub neighbours_sha256: String,
 }
@@ -80,8 +79,7 @@ impl CalibratedSearch {
     pub fn new(views: &[View], widened: &SearchOptions, neighbours_sha256: &str) -> Self {
         Self {
             views: views.to_vec(),
-            beam: widened.beam,
-            length_exponent: widened.length_exponent,
+            options: SearchOptions { n_best: SearchOptions::default().n_best, ..*widened },
             neighbours_sha256: neighbours_sha256.to_owned(),
         }
     }
@@ -102,6 +100,7 @@ pub struct FeatureWeight {
 
 /// A calibration, fitted on dev photos.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedCalibration")]
 pub struct Calibration {
     /// The search for which it holds.
     pub search: CalibratedSearch,
@@ -112,6 +111,45 @@ pub struct Calibration {
     /// The similarity below which only one in a hundred dev photos has its nearest training image.
     pub unfamiliar: f64,
 }
+
+/// A calibration as it is read.
+#[derive(Deserialize)]
+struct UncheckedCalibration {
+    search: CalibratedSearch,
+    weights: Vec<FeatureWeight>,
+    bias: f64,
+    unfamiliar: f64,
+}
+
+impl TryFrom<UncheckedCalibration> for Calibration {
+    type Error = &'static str;
+
+    fn try_from(unchecked: UncheckedCalibration) -> Result<Self, Self::Error> {
+        let UncheckedCalibration { search, weights, bias, unfamiliar } = unchecked;
+        let is_usable = |value: f64| value.abs() < LARGEST;
+        let are_usable = weights.iter().all(|of| {
+            is_usable(of.mean)
+                && is_usable(of.weight)
+                && is_usable(of.deviation)
+                && of.deviation > SMALLEST
+        });
+        let occurs_once = |feature| weights.iter().filter(|of| of.feature == feature).count() <= 1;
+        if !(are_usable && is_usable(bias) && is_usable(unfamiliar)) {
+            return Err("a number of the confidence cannot be used");
+        }
+        if weights.is_empty()
+            || weights.len() > Feature::ALL.len()
+            || !Feature::ALL.into_iter().all(occurs_once)
+        {
+            return Err("the confidence needs each feature once at most, and at least one");
+        }
+        Ok(Self { search, weights, bias, unfamiliar })
+    }
+}
+
+/// Bounds of the numbers of a calibration, so that log-odds are finite.
+const LARGEST: f64 = 1e9;
+const SMALLEST: f64 = 1e-9;
 
 impl Calibration {
     /// The probability that the first of several captions of a photo is right; none without evidence.
@@ -156,6 +194,28 @@ mod tests {
         let alone = Hypothesis { support: None, ..caption(2.0, 0.25) };
         assert_eq!(Feature::Length.of_first(&[alone]), None);
         assert_eq!(Feature::Length.of_first(&[]), None);
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_used_are_refused() {
+        let read = |weights: &str, bias: &str| {
+            let search = r#"{"views": ["original"], "beam": 10, "neighbours_sha256": "ab"}"#;
+            let text = format!(
+                r#"{{"search": {search}, "weights": [{weights}], "bias": {bias}, "unfamiliar": 0}}"#
+            );
+            serde_json::from_str::<Calibration>(&text).map_err(|error| error.to_string())
+        };
+        let weight = |deviation: &str| {
+            format!(r#"{{"feature": "margin", "mean": 0, "deviation": {deviation}, "weight": 1}}"#)
+        };
+        let sound = read(&weight("0.5"), "0.1").unwrap();
+        assert_eq!(sound.search.options.max_length, SearchOptions::default().max_length);
+        for wrong in ["0", "-1", "1e-300", "1e308"] {
+            assert!(read(&weight(wrong), "0").unwrap_err().contains("cannot be used"), "{wrong}");
+        }
+        assert!(read(&weight("1"), "1e308").is_err() && read("", "0").is_err());
+        let twice = format!("{},{}", weight("1"), weight("1"));
+        assert!(read(&twice, "0").unwrap_err().contains("each feature once"));
     }
 
     #[test]

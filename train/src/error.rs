@@ -221,6 +221,14 @@ pub enum Error {
         /// The captions, by the reasons why they are not used.
         skipped_entries: SkippedEntries,
     },
+    /// A file has too many captions to learn language from.
+    #[error("{}: more than {most} captions could be used\n  Name a file with fewer of them (--text FILE).", path.display())]
+    TooMuchText {
+        /// The file.
+        path: PathBuf,
+        /// The most that are used.
+        most: usize,
+    },
     /// The recipe cannot learn from captions without photos.
     #[error(
         "--text: the recipe {0} cannot learn from captions without photos\n  Use --recipe adaptive, or leave out --text."

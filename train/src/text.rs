@@ -18,7 +18,9 @@ use crate::dataset::Caption;
 use crate::{Error, Result};
 
 /// The largest file, and the largest text in a compressed one.
-const LIMIT: Size = Size::mib(2 << 10);
+const LIMIT: Size = Size::mib(512);
+/// The most captions that are kept: some 70 bytes each.
+const MOST: usize = 5_000_000;
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
@@ -61,6 +63,9 @@ impl TextCaptions {
             let caption = Caption::written(words);
             match reason_to_skip(&caption, known) {
                 Some(reason) => skipped_entries.add(reason, format!("line {number}")),
+                None if captions.len() == MOST => {
+                    return Err(Error::TooMuchText { path: path.to_path_buf(), most: MOST });
+                }
                 None => captions.push(caption),
             }
         }
@@ -102,7 +107,8 @@ fn decompress(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     let decoder = MultiGzDecoder::new(bytes.as_slice());
     decoder.take(LIMIT.bytes() + 1).read_to_end(&mut content).map_err(Error::io(path))?;
     if content.len() as u64 > LIMIT.bytes() {
-        let message = format!("larger than {LIMIT} when decompressed, the limit of such a file");
+        let message =
+            format!("larger than {LIMIT} when decompressed, the limit of such a file; split it");
         return Err(Error::io(path)(std::io::Error::other(message)));
     }
     Ok(content)

@@ -30,10 +30,24 @@ pub struct Coco {
 /// Choices of a data set.
 #[derive(Debug, Clone, Default)]
 pub struct Choices {
-    /// Karpathy's file (`dataset_coco.json`), whose splits take the place of COCO's own.
-    pub karpathy: Option<PathBuf>,
-    /// A list of photos to leave out, by name or id, one a line.
-    pub exclude: Option<PathBuf>,
+    /// The splits of images by their ids, in the place of COCO's own.
+    splits: Option<HashMap<u64, Option<String>>>,
+    /// The ids of photos to leave out.
+    excluded: HashSet<u64>,
+}
+
+impl Choices {
+    /// Reads Karpathy's file (`dataset_coco.json`) and a list of photos to leave out, by name or id, one a line.
+    ///
+    /// # Errors
+    /// [`Error::Import`] for splits that cannot be read, [`Error::Excluded`] for a line that names no photo of COCO, and
+    /// [`Error::File`].
+    pub fn read(karpathy: Option<&Path>, exclude: Option<&Path>) -> Result<Self> {
+        Ok(Self {
+            splits: karpathy.map(splits_in).transpose()?,
+            excluded: exclude.map(ids_in).transpose()?.unwrap_or_default(),
+        })
+    }
 }
 
 /// The content of the data set's folder after [`Coco::fetch`].
@@ -90,8 +104,7 @@ impl Coco {
     ///
     /// # Errors
     /// [`Error::Download`] if an archive cannot be fetched, [`Error::Archive`] if it is damaged or incomplete,
-    /// [`Error::Import`] for captions or splits that cannot be read, [`Error::Excluded`] for a line that names no photo of
-    /// COCO, and [`Error::File`].
+    /// [`Error::Import`] for captions that cannot be read, and [`Error::File`].
     pub fn fetch(&self, folder: &Path, choices: &Choices, progress: Progress) -> Result<Fetched> {
         let fetched = folder.join("fetched");
         let archive = fetch_archive(&self.annotations, &fetched, progress)?;
@@ -104,13 +117,12 @@ impl Coco {
             data_set.images.extend(part.images);
             data_set.annotations.extend(part.annotations);
         }
-        if let Some(path) = &choices.karpathy {
-            split_by(&mut data_set, path)?;
+        if let Some(splits) = &choices.splits {
+            for image in &mut data_set.images {
+                image.split = image.id.and_then(|id| splits.get(&id).cloned()).flatten();
+            }
         }
-        let excluded = match &choices.exclude {
-            Some(path) => exclude(&mut data_set, path)?,
-            None => 0,
-        };
+        let excluded = exclude(&mut data_set, &choices.excluded);
         let images = folder.join("Images");
         for (source, names) in self.photos.iter().zip(&names) {
             if missing(&images, names)?.next().is_some() {
@@ -159,45 +171,37 @@ fn read_part(bytes: &[u8], split: &str, archive: &Path) -> Result<DataSet> {
     Ok(part)
 }
 
-/// Gives images the splits of Karpathy's file at `path`; images that it lacks get none.
-fn split_by(data_set: &mut DataSet, path: &Path) -> Result<()> {
+/// The splits of images by their ids, in Karpathy's file at `path`.
+fn splits_in(path: &Path) -> Result<HashMap<u64, Option<String>>> {
     let refuse = |problem: ImportProblem| Error::Import { path: path.to_path_buf(), problem };
     let splits = serde_json::from_str::<DataSet>(&text::read(path)?)
         .map_err(|error| refuse(error.into()))?;
     let by_id = splits.images.into_iter().filter_map(|image| Some((image.cocoid?, image.split)));
-    let mut by_id = by_id.collect::<HashMap<_, _>>();
-    if by_id.is_empty() {
-        return Err(refuse(ImportProblem::NoCocoIds));
-    }
-    for image in &mut data_set.images {
-        image.split = image.id.and_then(|id| by_id.remove(&id)).flatten();
-    }
-    Ok(())
+    let by_id = by_id.collect::<HashMap<_, _>>();
+    if by_id.is_empty() { Err(refuse(ImportProblem::NoCocoIds)) } else { Ok(by_id) }
 }
 
-/// Removes the images that the list at `path` names. Returns their number.
-fn exclude(data_set: &mut DataSet, path: &Path) -> Result<usize> {
-    let mut ids = HashSet::new();
-    for (number, line) in (1..).zip(text::read(path)?.lines()) {
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
-        }
-        let id = id_in(line).ok_or_else(|| Error::Excluded {
+/// The ids of the photos that the list at `path` names.
+fn ids_in(path: &Path) -> Result<HashSet<u64>> {
+    let text = text::read(path)?;
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+    let id = |(number, line): (usize, &str)| {
+        id_in(line).ok_or_else(|| Error::Excluded {
             path: path.to_path_buf(),
             line: number,
             text: line.to_owned(),
-        })?;
-        ids.insert(id);
-    }
+        })
+    };
+    lines.map(id).collect()
+}
+
+/// Removes images with these ids, and their captions. Returns the number of the images.
+fn exclude(data_set: &mut DataSet, ids: &HashSet<u64>) -> usize {
     let before = data_set.images.len();
     let is_excluded = |image: &Image| image.id.is_some_and(|id| ids.contains(&id));
-    let gone =
-        data_set.images.iter().filter(|image| is_excluded(image)).filter_map(|image| image.id);
-    let gone = gone.collect::<HashSet<_>>();
     data_set.images.retain(|image| !is_excluded(image));
-    data_set.annotations.retain(|annotation| !gone.contains(&annotation.image_id));
-    Ok(before - data_set.images.len())
+    data_set.annotations.retain(|annotation| !ids.contains(&annotation.image_id));
+    before - data_set.images.len()
 }
 
 /// The id of an image in its name, such as `COCO_val2014_000000000042.jpg`, `000000000042.jpg` or `42`: the digits at the

@@ -111,7 +111,7 @@ fn karpathys_splits_are_matched_by_id_and_photos_are_left_out() {
         write(folder.path(), "dataset_coco.json", &json!({"images": images}).to_string());
     let exclude = write(folder.path(), "exclude.txt", "COCO_train2014_000000000025.jpg\n\n777\n");
     let out = folder.path().join("coco");
-    let choices = Choices { karpathy: Some(karpathy), exclude: Some(exclude) };
+    let choices = Choices::read(Some(&karpathy), Some(&exclude)).unwrap();
     let found = fetch(&out, &[0, 1, 2], &choices).unwrap();
     assert_eq!((found.imported.images, found.excluded), (3, 1));
     assert!(found.imported.skipped_entries.to_string().contains("000000000030.jpg"));
@@ -128,17 +128,17 @@ fn wrong_lists_and_exchanged_archives_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("coco");
     let list = write(folder.path(), "exclude.txt", "000000000025.jpg\na photo\n");
-    let choices = Choices { exclude: Some(list), ..Choices::default() };
-    let error = fetch(&out, &[0], &choices).unwrap_err();
+    let error = Choices::read(None, Some(&list)).unwrap_err().to_string();
     assert!(error.contains("exclude.txt: line 2: `a photo`"), "{error}");
     let other = write(
         folder.path(),
         "other.json",
         r#"{"images": [{"filename": "a.jpg", "split": "val"}]}"#,
     );
-    let choices = Choices { karpathy: Some(other), ..Choices::default() };
-    let error = fetch(&out, &[], &choices).unwrap_err();
+    let error = Choices::read(Some(&other), None).unwrap_err().to_string();
     assert!(error.contains("other.json") && error.contains("cocoid"), "{error}");
+    fetch(&out, &[0, 1, 2], &Choices::default()).unwrap();
+    fs::remove_file(out.join("captions.txt")).unwrap();
     let sums = out.join("fetched/SHA256SUMS");
     let recorded = fs::read_to_string(&sums).unwrap();
     fs::write(&sums, recorded.replacen(|digit: char| digit.is_ascii_hexdigit(), "x", 1)).unwrap();

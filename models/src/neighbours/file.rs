@@ -1,5 +1,6 @@
 //! The file of a neighbour index: one CBOR map (RFC 8949).
 
+use std::io::Read as _;
 use std::path::Path;
 
 use common::{Size, files};
@@ -102,6 +103,17 @@ impl NeighbourData {
     /// [`Error::Io`], and [`Error::Neighbours`] if the file is damaged or of another format.
     pub fn load(path: &Path, words: usize) -> Result<Self> {
         Self::from_bytes(&Self::read(path)?, path, words)
+    }
+
+    /// Whether the file at `path` begins as a neighbour index.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read.
+    pub fn is_index(path: &Path) -> Result<bool> {
+        let mut begin = Vec::new();
+        let file = files::open(path).map_err(Error::io(path))?;
+        file.take(64).read_to_end(&mut begin).map_err(Error::io(path))?;
+        Ok(begin.windows(FORMAT.len()).any(|part| part == FORMAT.as_bytes()))
     }
 
     /// The bytes of the file at `path`.

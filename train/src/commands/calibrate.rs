@@ -1,14 +1,13 @@
 //! `train calibrate`.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use common::View;
 use common::program::print;
 use data::metrics::DocumentFrequencies;
 use data::tokens::tokenize;
 use data::{Captions, Split, Splits};
 use models::confidence::{CalibratedSearch, Calibration, Feature};
-use models::neighbours::NEIGHBOURS_FILE;
-use models::{Hypothesis, Manifest, NeighbourIndex};
+use models::{Hypothesis, Manifest, NeighbourChoice};
 use train::calibration::{Fitted, JudgedCaption, Reliability, cross_validate, human_median, judge};
 use train::evaluate::{EvaluationSetup, Search, hypotheses};
 use train::export::add_confidence;
@@ -22,18 +21,21 @@ use crate::options::CalibrateArgs;
 /// The share of dev photos whose nearest training image counts as far.
 const UNFAMILIAR: f64 = 0.01;
 
+/// The fewest right and the fewest wrong captions.
+const FEWEST: usize = 10;
+
 pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
     let device = choose_device(&options.device)?;
     let members = [Member::open(RunFolder::new(&options.run.path), device)?];
     let [Member { folder, run }] = &members;
     let manifest = Manifest::load(folder.path())?;
-    let path = folder.path().join(NEIGHBOURS_FILE);
-    ensure!(
-        path.exists(),
-        "{}: no neighbour index, from which the confidence follows\n  Make it first (`train neighbours`).",
-        folder.path().display()
-    );
-    let index = NeighbourIndex::load(&path, &run.vocabulary, manifest.grid.channels)?;
+    let index = manifest.neighbours(folder.path(), &NeighbourChoice::OfModel, &run.vocabulary)?;
+    let index = index.with_context(|| {
+        format!(
+            "{}: no neighbour index, from which the confidence follows\n  Make it first (`train neighbours`).",
+            folder.path().display()
+        )
+    })?;
     let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
     let frequencies = frequencies(&DataPaths::of_run(&run.config, &options.data)?)?;
     let search = options.search.apply(run.config.search);
@@ -53,8 +55,9 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
         Ok(judge(&set.images, &found, words, &frequencies, median))
     };
     let judged = scored.iter().map(judge_set).collect::<anyhow::Result<Vec<_>>>()?;
-    report(&scored, &judged)?;
     let all = judged.iter().flatten().collect::<Vec<_>>();
+    check_outcomes(&all, folder)?;
+    report(&scored, &judged)?;
     let Fitted { weights, bias } = Fitted::new(&all)?;
     let calibration = Calibration {
         search: CalibratedSearch::new(&manifest.views, &index.widen(&search), index.sha256()),
@@ -64,6 +67,19 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
     };
     add_confidence(folder, calibration)?;
     print(format_args!("{}: calibrated on {} captions", folder.path().display(), all.len()))
+}
+
+/// Refuses captions of which too few are right or wrong.
+fn check_outcomes(captions: &[&JudgedCaption], folder: &RunFolder) -> anyhow::Result<()> {
+    let right = captions.iter().filter(|caption| caption.is_right).count();
+    ensure!(
+        right.min(captions.len() - right) >= FEWEST,
+        "{}: {} captions are too few to calibrate: {right} are right, and {FEWEST} must be right and {FEWEST} wrong\n  \
+         Calibrate it on more dev photos; the model is unchanged.",
+        folder.path().display(),
+        captions.len()
+    );
+    Ok(())
 }
 
 /// The views of the model, all of which the store of a set must have.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use common::program::{report_skipped_entries, warn};
 use data::splits::folder_of;
 use data::{Captions, Splits};
@@ -31,7 +31,21 @@ impl DataPaths {
             sets == 1 || are_complete,
             "{sets} data sets need --captions and --store {sets} times each"
         );
-        (0..sets).map(|set| Self::named(named, set)).collect()
+        let paths =
+            (0..sets).map(|set| Self::named(named, set)).collect::<anyhow::Result<Vec<_>>>()?;
+        let twice = paths.iter().enumerate().find(|(at, paths_of)| {
+            let is_same = |other: &Self| {
+                (&other.captions, &other.store) == (&paths_of.captions, &paths_of.store)
+            };
+            paths[..*at].iter().any(is_same)
+        });
+        if let Some((_, twice)) = twice {
+            bail!(
+                "{}: named twice with the same store\n  Give it a weight instead (--data-weight).",
+                twice.captions.display()
+            );
+        }
+        Ok(paths)
     }
 
     /// The paths of the sets of a run, unless others are named. Split lists that were in the folder of the captions are

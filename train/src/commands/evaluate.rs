@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use common::View;
 use data::{Split, Vocabulary};
-use models::NeighbourIndex;
-use models::neighbours::NEIGHBOURS_FILE;
+use models::bundle::MANIFEST_FILE;
 use models::view::original_first;
+use models::{Manifest, NeighbourChoice, NeighbourIndex};
 use train::evaluate::Search;
 use train::run::{RunFolder, TrainedRun};
 use train::settings::check_search;
@@ -36,7 +36,7 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let neighbours = neighbour_index(options, folder, &run.vocabulary, channels)?;
     let views = views(options, run);
     let evaluate = |set: &Scored| {
-        let views = set.available(&views)?;
+        let views = if options.views.is_empty() { set.available(&views)? } else { views.clone() };
         let search = Search { options: &search, views: &views, neighbours: neighbours.as_ref() };
         set.evaluate(&members, search, device)
     };
@@ -61,14 +61,18 @@ fn neighbour_index(
     vocabulary: &Vocabulary,
     channels: usize,
 ) -> anyhow::Result<Option<NeighbourIndex>> {
-    let own = folder.path().join(NEIGHBOURS_FILE);
-    let path = match &options.neighbours {
-        _ if options.no_neighbours => return Ok(None),
-        Some(path) => path,
-        None if own.exists() => &own,
-        None => return Ok(None),
-    };
-    Ok(Some(NeighbourIndex::load(path, vocabulary, channels)?))
+    if options.no_neighbours {
+        return Ok(None);
+    }
+    if let Some(path) = &options.neighbours {
+        return Ok(Some(NeighbourIndex::load(path, vocabulary, channels)?));
+    }
+    // A run that was not exported has no manifest, and no index.
+    if !folder.path().join(MANIFEST_FILE).exists() {
+        return Ok(None);
+    }
+    let manifest = Manifest::load(folder.path())?;
+    Ok(manifest.neighbours(folder.path(), &NeighbourChoice::OfModel, vocabulary)?)
 }
 
 /// Refuses to overwrite a file of a run of an ensemble.

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use anyhow::{Context as _, ensure};
-use common::program::print;
+use common::program::{print, warn};
 use data::Split;
+use models::Manifest;
 use tch::Device;
 use train::export::{Agreement, ExportOptions, Weights, check, export as export_run, write};
 use train::run::RunFolder;
@@ -53,7 +54,14 @@ fn check_first(
 
 /// Exports the best checkpoint of a run, and reports how to serve it.
 pub(super) fn export_best(folder: &RunFolder, options: &ExportOptions) -> anyhow::Result<()> {
+    let was_calibrated = Manifest::load(folder.path()).is_ok_and(|of| of.confidence.is_some());
     let manifest = export_run(folder, options)?;
+    if was_calibrated {
+        warn(format_args!(
+            "{}: the confidence was that of the former export\n  Calibrate it anew (`train calibrate`).",
+            folder.path().display()
+        ));
+    }
     let (path, quoted) = (folder.path().display(), make_quoted(folder.path()));
     match manifest.find_encoder(folder.path(), None) {
         Ok(_) => {

@@ -1,11 +1,13 @@
 //! `train neighbours`.
 
+use std::path::Path;
+
 use anyhow::{Context as _, bail, ensure};
 use common::files;
 use common::program::print;
 use data::{Split, Vocabulary};
-use models::Manifest;
 use models::neighbours::NEIGHBOURS_FILE;
+use models::{Manifest, NeighbourData};
 use train::export::add_neighbours;
 use train::neighbours::{NeighbourOptions, index};
 use train::run::{EncoderRecord, RunFolder};
@@ -16,6 +18,9 @@ use crate::options::NeighbourArgs;
 
 pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     let folder = RunFolder::new(&options.run.path);
+    if let Some(out) = &options.out {
+        keep_other_file(out)?;
+    }
     let manifest = Manifest::load(folder.path())?;
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
     let sets = open_all(&data_paths(&folder, options)?)?;
@@ -27,7 +32,11 @@ pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     ensure!(!images.is_empty(), "no image of the train split has captions and a grid");
     let wanted = options.neighbour_sets();
     if let Some(set) = wanted.iter().flatten().find(|&&set| set >= sets.len()) {
-        bail!("--sets {}: there are {} data sets", set + 1, sets.len());
+        bail!(
+            "--sets {}: there are {} data sets\n  Name all of them with --captions and --store, or other numbers.",
+            set + 1,
+            sets.len()
+        );
     }
     let grids = grids(sets)?;
     let index_options = NeighbourOptions {
@@ -45,6 +54,17 @@ pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
         add_neighbours(&folder)?;
     }
     print(format_args!("{}: {} images, {} bytes", path.display(), index.names.len(), bytes.len()))
+}
+
+/// Refuses to overwrite a file that is not a neighbour index.
+fn keep_other_file(out: &Path) -> anyhow::Result<()> {
+    let is_free = !out.exists() || NeighbourData::is_index(out)?;
+    ensure!(
+        is_free,
+        "{}: exists and is not a neighbour index\n  Name another file (--out FILE).",
+        out.display()
+    );
+    Ok(())
 }
 
 /// The named data sets, or those of the run; a model without a run has none.

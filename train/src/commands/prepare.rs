@@ -10,7 +10,7 @@ use common::program::{report_skipped_entries, warn};
 use data::{Split, Vocabulary};
 use models::SearchOptions;
 use tch::Device;
-use train::dataset::{DataSet, weigh_by_consensus};
+use train::dataset::{DataSet, Views, weigh_by_consensus};
 use train::fit::{DevImages, TrainingData};
 use train::grids::Grids;
 use train::provenance::{Purpose, TrainedOn, compare};
@@ -313,6 +313,8 @@ pub(super) fn distil(
     for from in &mut distillation.from {
         *from = absolute(from)?;
     }
+    let teachers = distillation.from.iter().collect::<HashSet<_>>();
+    ensure!(teachers.len() == distillation.from.len(), "--from: a run is named twice");
     let first = RunFolder::new(&distillation.from[0]);
     let base = first.load_config()?;
     let training = Training::distillation_preset(&base.training);
@@ -343,6 +345,8 @@ pub(super) fn with_teachers(
     for Member { folder, run } in &teachers {
         prepared.trained_on.extend(TrainedOn::load(folder, &run.config)?);
     }
+    let grids = &prepared.data.grids;
+    Views::new(&prepared.config.training.views, &[], grids, &prepared.data.vocabulary)?;
     let path = options.lessons.clone().unwrap_or_else(|| folder.path().join(LESSONS_FILE));
     let lessons = lessons::of_teachers(&teachers, &prepared, &path, device)?;
     lessons.apply(&mut prepared.data.training, distillation.found_weight);

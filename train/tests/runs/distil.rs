@@ -69,6 +69,7 @@ fn other_teachers_settings_and_damaged_lessons_are_refused() {
     assert_says(&said, &["a run of `train distil`", "train distil --resume"]);
     let said = place.refused("distil --run one --resume");
     assert_says(&said, &["one: does not learn from other runs"]);
+    assert_says(&place.refused("distil --from one,one --run other"), &["a run is named twice"]);
     let said = place.refused("distil --from gone --run other");
     assert_says(&said, &["gone: no run here"]);
     place.write("captions.txt", &place.captions().replace("bench", "sofa"));

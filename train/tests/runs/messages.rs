@@ -89,12 +89,13 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
 }
 
 /// Errors while a network learns.
-fn of_training() -> [Error; 4] {
+fn of_training() -> [Error; 5] {
     let path = |name: &str| PathBuf::from(name);
     [
         Error::NoText { path: path("text.tsv"), skipped_entries: skipped_entries() },
         Error::Diverged { quantity: "loss", epoch: 3 },
         Error::OtherLessons { path: path("lessons.safetensors") },
+        Error::TooMuchText { path: path("text.tsv"), most: 5_000_000 },
         Error::TextRecipe(Recipe::ShowAttendTell),
     ]
 }

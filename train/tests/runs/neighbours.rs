@@ -6,7 +6,8 @@ use models::neighbours::NEIGHBOURS_FILE;
 use models::{Manifest, NeighbourData};
 
 use crate::program::{Place, assert_says};
-use crate::support::CAPTIONS;
+use crate::store::{self, fill, provenance, source};
+use crate::support::{CAPTIONS, GRID};
 
 #[test]
 fn an_index_chooses_among_captions_unless_it_is_off() {
@@ -42,27 +43,68 @@ fn an_index_chooses_among_captions_unless_it_is_off() {
     assert!(Manifest::load(&place.path("run")).unwrap().neighbours.is_some());
 }
 
+/// 240 images with captions of four kinds, so that some captions of the dev split are right and others are not.
+fn many(place: &Place) {
+    let names = (0..240).map(|image| format!("{image}.jpg")).collect::<Vec<_>>();
+    let kinds = names.iter().zip(CAPTIONS.iter().cycle());
+    let lines = kinds
+        .flat_map(|(image, kind)| kind.iter().map(move |caption| format!("{image},{caption}\n")));
+    place.write("many/captions.txt", &format!("image,caption\n{}", lines.collect::<String>()));
+    // Half of the images look like their captions.
+    let value = |row: usize, at: usize| {
+        let kind = if row % 8 < 4 { row % 4 } else { 0 };
+        ((at * 7 + kind * 13) % 11) as f32 / 5.0 - 1.0
+    };
+    let writer = store::new(&place.path("many.h5"), &provenance("small", GRID));
+    fill(writer, &names, source, value);
+}
+
 #[test]
 fn confidence_is_calibrated_for_a_run_with_an_index() {
     let place = Place::new();
-    place.write("captions.txt", &varied(&place));
-    place.fit("run");
+    many(&place);
+    let data = "--captions many/captions.txt --store many.h5";
+    let settings = "--config settings.toml --min-count 1 --epochs 8 --learning-rate 0.01";
+    place.done(&format!("fit --run run {data} {settings}"));
     let refused = place.refused("calibrate --run run");
     assert_says(&refused, &["run: no neighbour index", "train neighbours"]);
     place.done("neighbours --run run");
     let said = place.done("calibrate --run run");
-    let dev = place.hashed(data::Split::Dev).len();
-    assert_says(
-        &said,
-        &[&format!("small: {dev} captions"), "calibration error", "run: calibrated on"],
-    );
+    assert_says(&said, &["many: ", "calibration error", "run: calibrated on"]);
     let manifest = Manifest::load(&place.path("run")).unwrap();
     let calibration = manifest.confidence.unwrap();
     assert_eq!(calibration.search.neighbours_sha256, manifest.neighbours.unwrap().sha256);
-    assert_eq!((calibration.search.beam, calibration.weights.len()), (10, 7));
+    assert_eq!((calibration.search.options.beam, calibration.weights.len()), (10, 7));
     // Another export is of other weights: it is calibrated anew.
-    place.done("export --run run --weights f16");
+    let said = place.done("export --run run --weights f16");
+    assert_says(&said, &["Calibrate it anew"]);
     assert!(Manifest::load(&place.path("run")).unwrap().confidence.is_none());
+    // A damaged index is not calibrated with.
+    let mut bytes = fs::read(place.path("run").join(NEIGHBOURS_FILE)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(place.path("run").join(NEIGHBOURS_FILE), bytes).unwrap();
+    for command in ["calibrate", "evaluate"] {
+        assert_says(&place.refused(&format!("{command} --run run")), &["neighbours.cbor"]);
+    }
+}
+
+#[test]
+fn a_calibration_on_few_captions_is_refused_and_other_files_are_kept() {
+    let place = Place::new();
+    place.fit("run");
+    place.done("neighbours --run run");
+    let refused = place.refused("calibrate --run run");
+    assert_says(&refused, &["captions are too few to calibrate", "the model is unchanged"]);
+    assert!(Manifest::load(&place.path("run")).unwrap().confidence.is_none());
+    let before = place.read("captions.txt");
+    let refused = place.refused("neighbours --run run --out captions.txt");
+    assert_says(&refused, &["captions.txt: exists and is not a neighbour index"]);
+    assert_eq!(place.read("captions.txt"), before);
+    place.done("neighbours --run run --out own.cbor");
+    place.done("neighbours --run run --out own.cbor");
+    let refused = place.refused("evaluate --run run --views flip");
+    assert_says(&refused, &["flip"]);
 }
 
 #[test]

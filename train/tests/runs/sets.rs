@@ -142,6 +142,10 @@ fn flags_of_different_numbers_of_sets_are_refused() {
             "2 data sets need --captions and --store",
         ),
         ("--captions captions.txt --store small.h5 --data-weight 0", "--data-weight is 0"),
+        (
+            &BOTH.replace("cars/captions.txt", "captions.txt").replace("cars.h5", "small.h5"),
+            "named twice",
+        ),
         (&BOTH.replace("cars.h5", "other.h5"), "other.h5: made by the encoder other.onnx"),
     ] {
         let fit = format!("fit {flags} --config settings.toml --min-count 1 --run run");

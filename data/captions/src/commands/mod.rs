@@ -88,13 +88,13 @@ pub(crate) fn coco2017(options: &Coco2017) -> anyhow::Result<()> {
         "COCO 2017 (Lin et al. 2014): the annotations are under CC BY 4.0; the photos belong to their authors on Flickr, \
          each under its own licence."
     ));
+    let choices = Choices::read(options.karpathy.as_deref(), options.exclude.as_deref())?;
     let coco = Coco::published();
     let (need, free) = (coco.space_needed(out), free_space(out)?);
     warn(format_args!("{}: needs {need}; {free} are free", out.display()));
     if need > free {
         return Err(captions::Error::Disk { folder: out.clone(), need, free }.into());
     }
-    let choices = Choices { karpathy: options.karpathy.clone(), exclude: options.exclude.clone() };
     let fetched = coco.fetch(out, &choices, &mut download::progress_bar())?;
     if options.exclude.is_some() {
         warn(format_args!("{}: {} photos are left out", out.display(), fetched.excluded));
