@@ -139,8 +139,7 @@ fn decode(
     let (stamp, length) = (image.stamp(), image.length()?);
     let mut held = take(length)?;
     let mut bytes = image.read()?;
-    let need =
-        length + size + view::memory(&job.views, models::decode::memory(&bytes, &job.limits())?);
+    let need = length + size + models::decode::memory(&bytes, &job.limits(), &job.views)?;
     if !held.grow(need) {
         // Waiting while holding memory could deadlock: release it first.
         drop((bytes, held));

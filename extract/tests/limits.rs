@@ -21,7 +21,7 @@ fn large_images_are_skipped_by_pixels_and_by_memory() {
     let tensor = 4 * 3 * 56 * 56;
     let need = |number: u8| {
         let bytes = fs::read(workplace.path(&format!("Images/{number:03}.png"))).unwrap();
-        let decoding = models::decode::memory(&bytes, &models::Limits::default()).unwrap();
+        let decoding = models::decode::memory(&bytes, &models::Limits::default(), &[]).unwrap();
         decoding + bytes.len() as u64 + tensor
     };
     let memory = (0..9).map(need).max().unwrap().to_string();

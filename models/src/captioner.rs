@@ -218,8 +218,8 @@ impl Captioner {
     /// # Errors
     /// [`Error::Image`] if the bytes are not an image, or one that is not supported or too large.
     pub fn decode_memory(&self, bytes: &[u8]) -> Result<u64> {
-        let decoding = memory_for(bytes, self.limits, &self.preprocess)?;
-        Ok(view::memory(&self.views, decoding) + self.tensor_memory())
+        let decoding = memory_for(bytes, self.limits, &self.preprocess, &self.views)?;
+        Ok(decoding + self.tensor_memory())
     }
 
     /// The memory in bytes of an image that is [prepared](Self::prepare): a tensor for each view.

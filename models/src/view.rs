@@ -30,12 +30,12 @@ pub fn apply(
     Ok(())
 }
 
-/// Maximum bytes that an image takes with its views, if it takes `decoding` bytes without: a corner view is a copy of four
-/// fifths of its sides.
-#[must_use]
-pub fn memory(views: &[View], decoding: u64) -> u64 {
+/// Maximum bytes that the views of an image with so many pixels take beside it: a corner view is a copy of four fifths of
+/// its sides, rounded up.
+pub(crate) fn memory(views: &[View], [width, height]: [u64; 2]) -> u64 {
     let has_corners = views.iter().any(|view| !matches!(view, View::Original | View::Flip));
-    if has_corners { decoding.saturating_add(decoding / 25 * 16) } else { decoding }
+    let cropped = |side: u64| side * 4 / 5 + 1;
+    if has_corners { 3 * cropped(width) * cropped(height) } else { 0 }
 }
 
 /// The views with the original first, each once.

@@ -278,6 +278,6 @@ fn no_limit_overflows() {
         let at = tiff_entry(&tiff, tag);
         tiff[at + 2..at + 12].copy_from_slice(b"\x04\0\x01\0\0\0\xFE\xFF\xFF\xFF");
     }
-    let error = models::decode::memory(&tiff, &limits).unwrap_err().to_string();
+    let error = models::decode::memory(&tiff, &limits, &[]).unwrap_err().to_string();
     assert!(!error.contains("panicked"), "{error}");
 }

@@ -6,11 +6,14 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
+use clap::ValueEnum as _;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
 use models::decode::memory;
 use models::preprocess::apply;
+use models::view::{self, View};
 use models::{Limits, Preprocess, decode};
+use ndarray::Array3;
 
 const SIDES: (u32, u32) = (2000, 1500);
 
@@ -24,12 +27,30 @@ fn measured(bytes: &[u8], side: u32) -> u64 {
     allocation_counter::measure(work).bytes_max
 }
 
-/// `real ≤ stated ≤ 2 × real`, and reading the header takes a small part of it.
+/// The memory that an image and its views take, one after the other.
+fn measured_views(bytes: &[u8], side: u32) -> u64 {
+    let preprocess = Preprocess::imagenet([side, side]);
+    let work = || {
+        let image = decode(bytes, &Limits::default()).unwrap();
+        let mut tensor = Array3::zeros(preprocess.shape());
+        for &view in View::value_variants() {
+            view::apply(view, &image, &preprocess, tensor.view_mut()).unwrap();
+        }
+    };
+    allocation_counter::measure(work).bytes_max
+}
+
+/// `real ≤ stated ≤ 2 × real`, with one view and with all, and reading the header takes a small part of it.
 #[track_caller]
 fn check(name: &str, bytes: &[u8]) {
     let limits = Limits::default();
     let mut stated = 0;
-    let header = allocation_counter::measure(|| stated = memory(bytes, &limits).unwrap());
+    let views = View::value_variants();
+    let of_views = memory(bytes, &limits, views).unwrap();
+    let real_of_views = measured_views(bytes, 512).max(measured_views(bytes, 224));
+    assert!(real_of_views <= of_views, "{name}: {real_of_views} with views, {of_views} stated");
+    assert!(of_views <= 2 * real_of_views, "{name}: {of_views} are stated for {real_of_views}");
+    let header = allocation_counter::measure(|| stated = memory(bytes, &limits, &[]).unwrap());
     let real = measured(bytes, 512).max(measured(bytes, 224));
     println!("{name}: {real} bytes, {stated} stated, {} for the header", header.bytes_max);
     assert!(real <= stated, "{name}: {real} bytes are more than the stated {stated}");
@@ -112,7 +133,7 @@ fn long_strips_take_what_is_stated() {
     for (width, height) in [(400_000, 2), (2, 400_000), (60_000, 40)] {
         let image = RgbImage::from_pixel(width, height, Rgb([9, 99, 199]));
         let bytes = png(&DynamicImage::from(image));
-        let stated = memory(&bytes, &Limits::default()).unwrap();
+        let stated = memory(&bytes, &Limits::default(), &[View::Original]).unwrap();
         let real = measured(&bytes, 512);
         assert!(real <= stated, "{width}×{height}: {real} bytes, {stated} stated");
         assert!(stated <= 128 << 20, "{width}×{height}: {stated} bytes");
@@ -124,13 +145,18 @@ fn what_is_refused_has_no_need() {
     let limits = Limits { max_pixels: 99 };
     for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Jpeg, ImageFormat::Tiff] {
         let bytes = encoded(&RgbImage::new(10, 10).into(), format);
-        assert!(memory(&bytes, &Limits { max_pixels: 100 }).is_ok(), "{format:?}");
-        for refused in [memory(&bytes, &limits).unwrap_err(), decode(&bytes, &limits).unwrap_err()]
-        {
+        assert!(
+            memory(&bytes, &Limits { max_pixels: 100 }, &[View::Original]).is_ok(),
+            "{format:?}"
+        );
+        for refused in [
+            memory(&bytes, &limits, &[View::Original]).unwrap_err(),
+            decode(&bytes, &limits).unwrap_err(),
+        ] {
             assert_eq!(refused.to_string(), "10×10 pixels are more than the 99 of --max-pixels");
         }
     }
-    assert_eq!(memory(b"no image", &limits).unwrap_err().to_string(), "not an image");
+    assert_eq!(memory(b"no image", &limits, &[]).unwrap_err().to_string(), "not an image");
 }
 
 /// Bits, the lowest of a byte first.
@@ -185,7 +211,7 @@ fn codes_of_a_lossless_webp_are_counted() {
     let payload = bits.0;
     let chunk = [&b"VP8L"[..], &(payload.len() as u32).to_le_bytes(), &payload].concat();
     let riff = [&b"RIFF"[..], &(chunk.len() as u32 + 4).to_le_bytes(), b"WEBP", &chunk].concat();
-    let stated = memory(&riff, &Limits::default()).unwrap();
+    let stated = memory(&riff, &Limits::default(), &[View::Original]).unwrap();
     let real = measured(&riff, 64);
     println!("{} bytes of a file: {real} bytes, {stated} stated", riff.len());
     assert!(real > 20 << 20, "{real} bytes: the codes are not there");

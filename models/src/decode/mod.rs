@@ -15,6 +15,7 @@ mod webp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use common::View;
 use image::ImageError as Cause;
 pub use image::RgbImage;
 
@@ -103,13 +104,13 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ImageError> {
     guarded(|| Opened::new(bytes, *limits)?.decode())
 }
 
-/// Maximum memory in bytes that [`decode`] and then preprocessing for an encoder of up to 512×512 pixels hold at one time
-/// in addition to `bytes`, according to the image's header.
+/// Maximum memory in bytes that [`decode`] and then preprocessing of its views for an encoder of up to 512×512 pixels hold at
+/// one time in addition to `bytes`, according to the image's header.
 ///
 /// # Errors
 /// Those of [`decode`] that follow from the header.
-pub fn memory(bytes: &[u8], limits: &Limits) -> Result<u64, ImageError> {
-    memory_for(bytes, *limits, &Preprocess::imagenet([512, 512]))
+pub fn memory(bytes: &[u8], limits: &Limits, views: &[View]) -> Result<u64, ImageError> {
+    memory_for(bytes, *limits, &Preprocess::imagenet([512, 512]), views)
 }
 
 /// [`memory`] for a known preprocessing.
@@ -117,8 +118,9 @@ pub(crate) fn memory_for(
     bytes: &[u8],
     limits: Limits,
     preprocess: &Preprocess,
+    views: &[View],
 ) -> Result<u64, ImageError> {
-    guarded(|| Ok(Opened::new(bytes, limits)?.memory(preprocess)))
+    guarded(|| Ok(Opened::new(bytes, limits)?.memory(preprocess, views)))
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {

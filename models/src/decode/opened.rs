@@ -9,7 +9,9 @@ use super::gif::Gif;
 use super::png::Png;
 use super::tiff::Tiff;
 use super::{ImageError, Limits, entropy, jpeg, kinds, rgb, webp};
-use crate::{Preprocess, preprocess};
+use common::View;
+
+use crate::{Preprocess, preprocess, view};
 
 /// Bytes that every image needs.
 const FIXED: u64 = 1 << 19;
@@ -126,7 +128,7 @@ impl<'a> Opened<'a> {
     }
 
     /// Maximum bytes that decoding and then preprocessing hold at one time.
-    pub(super) fn memory(&self, preprocess: &Preprocess) -> u64 {
+    pub(super) fn memory(&self, preprocess: &Preprocess, views: &[View]) -> u64 {
         let (buffer, upright) = (self.buffer(), 3 * self.pixels());
         let turned = is_quarter_turn(self.orientation);
         let [width, height] =
@@ -134,7 +136,9 @@ impl<'a> Opened<'a> {
         let decoding = buffer + self.overhead;
         let turning = if turned { buffer + upright } else { 0 };
         let held = if turned { upright } else { buffer };
-        decoding.max(turning).max(held + preprocess::memory(preprocess, width, height)) + FIXED
+        let cropped = view::memory(views, [width, height].map(u64::from));
+        let resizing = held + cropped + preprocess::memory(preprocess, width, height);
+        decoding.max(turning).max(resizing) + FIXED
     }
 
     /// Decodes the upright RGB pixels.
