@@ -170,7 +170,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
-    use crate::neighbours::Support;
+    use crate::search::Support;
 
     fn caption(score: f32, consensus: f32) -> Hypothesis {
         Hypothesis {

@@ -22,6 +22,7 @@ pub use self::file::{NEIGHBOURS_FILE, NeighbourData};
 pub use self::pooling::Pooling;
 pub use self::profile::WordProfile;
 use crate::error::check_sha256;
+use crate::search::Support;
 use crate::{Error, Hypothesis, Result, SearchOptions};
 
 /// How much neighbours count. Chosen on Flickr8k's dev split.
@@ -84,17 +85,6 @@ pub struct NeighbourIndex {
     reward: CaptionReward,
     profile: Option<WordProfile>,
     sha256: String,
-}
-
-/// What a neighbour index says for a caption.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Support {
-    /// The mean CIDEr-D against the captions of the neighbours, by their shares.
-    pub consensus: f32,
-    /// The cosine of the words of the caption and the probable words of the image; 0 without these.
-    pub words: f32,
-    /// The similarity of the nearest training image; −1 without any.
-    pub similarity: f32,
 }
 
 /// A training image, and its share among the neighbours.

@@ -5,7 +5,6 @@ use ndarray::Array2;
 
 use super::SearchOptions;
 use super::tree::{Path, Tree};
-use crate::neighbours::Support;
 
 /// A caption that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +23,17 @@ pub struct Hypothesis {
     pub finished: bool,
     /// What a neighbour index says for it, once that has chosen.
     pub support: Option<Support>,
+}
+
+/// What a neighbour index says for a caption.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Support {
+    /// The mean CIDEr-D against the captions of the neighbours, by their shares.
+    pub consensus: f32,
+    /// The cosine of the words of the caption and the probable words of the image; 0 without these.
+    pub words: f32,
+    /// The similarity of the nearest training image; −1 without any.
+    pub similarity: f32,
 }
 
 /// A caption that continues.

@@ -18,7 +18,7 @@ use data::vocabulary::{START, WordId};
 use ndarray::{Array2, ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 
-pub use self::caption::Hypothesis;
+pub use self::caption::{Hypothesis, Support};
 use self::slots::Slots;
 pub use self::views::search_views;
 
