@@ -1,5 +1,6 @@
 //! Calibration of the confidence in captions: logistic regression over the evidence, and how reliable it is.
 
+use data::Vocabulary;
 use data::metrics::{DocumentFrequencies, Item, score};
 use models::Hypothesis;
 use models::confidence::{Feature, FeatureWeight};
@@ -10,6 +11,7 @@ use tch::{Kind, Tensor};
 
 use crate::Result;
 use crate::dataset::ScoredImage;
+use crate::evaluate::words;
 use crate::tensor::flat;
 
 /// Number of folds in which the reliability is measured.
@@ -54,13 +56,13 @@ pub fn human_median(images: &[ScoredImage], frequencies: &DocumentFrequencies) -
 pub fn judge(
     images: &[ScoredImage],
     found: &[Vec<Hypothesis>],
-    words: impl Fn(&Hypothesis) -> Vec<String>,
+    vocabulary: &Vocabulary,
     frequencies: &DocumentFrequencies,
     median: f64,
 ) -> Vec<JudgedCaption> {
     let items = images.iter().zip(found).map(|(image, found)| Item {
         references: image.references.clone(),
-        hypothesis: found.first().map(&words).unwrap_or_default(),
+        hypothesis: found.first().map(|best| words(best, vocabulary)).unwrap_or_default(),
     });
     let scores = score(&items.collect::<Vec<_>>(), Some(frequencies));
     let judged = found.iter().zip(scores).filter_map(|(found, sums)| {

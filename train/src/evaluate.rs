@@ -77,7 +77,7 @@ impl Evaluation {
 }
 
 /// The words of a caption.
-fn words(hypothesis: &Hypothesis, vocabulary: &Vocabulary) -> Vec<String> {
+pub(crate) fn words(hypothesis: &Hypothesis, vocabulary: &Vocabulary) -> Vec<String> {
     hypothesis.words.iter().map(|&word| vocabulary.word(word).to_owned()).collect()
 }
 

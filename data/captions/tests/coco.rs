@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
+mod archive;
+
 use std::fs;
-use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use captions::coco::{Choices, Coco, Fetched};
@@ -12,17 +13,8 @@ use data::{Captions, Split, Splits};
 use download::{Checksum, Source};
 use serde_json::json;
 use tests::answers::{Answers, whole};
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
 
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in files {
-        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
-        zip.write_all(content.as_bytes()).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
+use crate::archive::archive;
 
 /// The captions of images with these ids, as COCO writes them.
 fn captions(ids: &[u64]) -> String {

@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
+mod archive;
+
 use std::fs;
-use std::io::{Cursor, Write as _};
 use std::ops::Range;
 use std::path::Path;
 
@@ -12,19 +13,10 @@ use common::{SkippedEntries, digest};
 use data::{Captions, Split, Splits};
 use download::{Checksum, Source};
 use tests::answers::{Answers, whole};
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
+
+use crate::archive::archive;
 
 const TOKENS: &str = "a.jpg#0\tA dog , big , runs .\na.jpg#1\tA dog runs .\nb.jpg#0\tA cat .\n";
-
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in files {
-        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
-        zip.write_all(content.as_bytes()).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
 
 fn photos() -> Vec<u8> {
     archive(&[

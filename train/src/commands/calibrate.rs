@@ -7,7 +7,7 @@ use data::metrics::DocumentFrequencies;
 use data::tokens::tokenize;
 use data::{Captions, Split, Splits};
 use models::confidence::{CalibratedSearch, Calibration, Feature};
-use models::{Hypothesis, Manifest, NeighbourChoice};
+use models::{Manifest, NeighbourChoice};
 use train::calibration::{Fitted, JudgedCaption, Reliability, cross_validate, human_median, judge};
 use train::evaluate::{EvaluationSetup, Search, hypotheses};
 use train::export::add_confidence;
@@ -49,10 +49,7 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
         };
         let found = hypotheses(&[&*run.network], &set.images, setup)?;
         let median = human_median(&set.images, &frequencies);
-        let words = |of: &Hypothesis| {
-            of.words.iter().map(|&word| run.vocabulary.word(word).to_owned()).collect()
-        };
-        Ok(judge(&set.images, &found, words, &frequencies, median))
+        Ok(judge(&set.images, &found, &run.vocabulary, &frequencies, median))
     };
     let judged = scored.iter().map(judge_set).collect::<anyhow::Result<Vec<_>>>()?;
     let all = judged.iter().flatten().collect::<Vec<_>>();

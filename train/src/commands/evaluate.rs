@@ -34,9 +34,8 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     let scored = scoring::images(&members, &options.data, split, seen)?;
     let channels = run.config.encoder.grid.channels;
     let neighbours = neighbour_index(options, folder, &run.vocabulary, channels)?;
-    let views = views(options, run);
     let evaluate = |set: &Scored| {
-        let views = if options.views.is_empty() { set.available(&views)? } else { views.clone() };
+        let views = views(options, run, set)?;
         let search = Search { options: &search, views: &views, neighbours: neighbours.as_ref() };
         set.evaluate(&members, search, device)
     };
@@ -48,10 +47,16 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
     results.write_scores(options.json.as_deref())
 }
 
-/// The named views, or those that the run was trained on.
-fn views(options: &options::EvaluateArgs, run: &TrainedRun) -> Vec<View> {
-    let trained = &run.config.training.views;
-    original_first(if options.views.is_empty() { trained } else { &options.views })
+/// The named views, or those that the run was trained on, as far as the store of a set has them.
+fn views(
+    options: &options::EvaluateArgs,
+    run: &TrainedRun,
+    set: &Scored,
+) -> anyhow::Result<Vec<View>> {
+    if options.views.is_empty() {
+        return set.available(&original_first(&run.config.training.views));
+    }
+    Ok(original_first(&options.views))
 }
 
 /// The named neighbour index, or that of the first run.

@@ -36,14 +36,13 @@ pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
     requested.training = options.train.training.apply(training)?;
     requested.search = file.apply("search", config.search)?;
     requested.data_licence = options.data_licence.clone().or(requested.data_licence);
-    let mut differences = settings_that_differ(&config, &requested)?;
+    let mut differences = all_that_differ(&config, &requested, &options.train.data)?;
     if let Some(requested) = options.min_count {
         let found = Vocabulary::load(&folder.vocabulary())?.min_count();
         if found != requested as usize {
             differences.push(format!("min_count is {found}, not {requested}"));
         }
     }
-    differences.extend(weights_that_differ(&config, &options.train.data));
     ensure!(
         options.text.is_none() || config.text.is_some(),
         "{}: began without captions without photos\n  Leave out --text, or train another run (--run DIR).",
@@ -94,8 +93,7 @@ pub(super) fn refine(
         training: options.train.training.apply(config.training.clone())?,
         ..config.clone()
     };
-    let mut differences = settings_that_differ(&config, &requested)?;
-    differences.extend(weights_that_differ(&config, &options.train.data));
+    let differences = all_that_differ(&config, &requested, &options.train.data)?;
     refuse(folder.path(), &differences)?;
     with_data_of_run(folder, requested, &options.train.data)
 }
@@ -122,16 +120,21 @@ pub(super) fn distil(
         training: options.train.training.apply(config.training.clone())?,
         ..config.clone()
     };
-    let mut differences = settings_that_differ(&config, &requested)?;
-    differences.extend(weights_that_differ(&config, &options.train.data));
+    let differences = all_that_differ(&config, &requested, &options.train.data)?;
     refuse(folder.path(), &differences)?;
     with_teachers(folder, folder, requested, options, device)
 }
 
-/// The settings that differ from those of the run, except the number of epochs.
-fn settings_that_differ(run: &RunConfig, requested: &RunConfig) -> anyhow::Result<Vec<String>> {
+/// The settings, except the number of epochs, and the weights of data sets that differ from those of the run.
+fn all_that_differ(
+    run: &RunConfig,
+    requested: &RunConfig,
+    named: &DataArgs,
+) -> anyhow::Result<Vec<String>> {
     let training = Training { epochs: run.training.epochs, ..requested.training.clone() };
-    Ok(differences(run, &RunConfig { training, ..requested.clone() })?)
+    let mut all = differences(run, &RunConfig { training, ..requested.clone() })?;
+    all.extend(weights_that_differ(run, named));
+    Ok(all)
 }
 
 /// The weights of data sets that differ from those of the run.
