@@ -9,6 +9,7 @@ pub mod digest;
 mod error;
 pub mod files;
 mod grid;
+pub mod head;
 pub mod names;
 mod preprocess;
 pub mod program;

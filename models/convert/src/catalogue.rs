@@ -20,6 +20,8 @@ pub struct Recipe {
     /// The shape of a grid.
     #[serde(with = "common::sides")]
     pub grid: GridShape,
+    /// Number of classes of its head, if it has one.
+    pub classes: Option<usize>,
     /// How images become the encoder's input.
     pub preprocess: Preprocess,
     /// The SHA-256 of the encoder, where it is known.

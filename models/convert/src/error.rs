@@ -128,6 +128,14 @@ pub enum Error {
         /// The second value.
         second: String,
     },
+    /// There is not one name for each class of the head.
+    #[error("its head has {classes} classes, and there are {names} names")]
+    Names {
+        /// Number of names.
+        names: usize,
+        /// Number of classes.
+        classes: usize,
+    },
     /// An EfficientNet-Lite with more stages than there are strides.
     #[error("it has more than {0} stages")]
     Stages(usize),

@@ -6,23 +6,25 @@ pub mod catalogue;
 mod checkpoint;
 mod error;
 mod families;
+mod head;
 
 use std::path::Path;
 
-pub use adapt::{adapt, stated_preprocess};
+pub use adapt::{Adapted, adapt, stated_preprocess};
 use common::{Preprocess, Size, files};
 pub use error::{Error, Result};
 pub use families::convert;
+pub use head::{Head, for_encoder};
 
 /// The largest file of a classifier that is read.
 const MAX_FILE: Size = Size::mib(16 << 10);
 
-/// Makes an encoder of the classifier at `path`, an ONNX file if its name ends in `.onnx`, else a checkpoint. `blocks` is
+/// Makes an encoder and a head of the classifier at `path`, an ONNX file if its name ends in `.onnx`, else a checkpoint. `blocks` is
 /// the number of blocks at the end of the network whose outputs make up a cell.
 ///
 /// # Errors
 /// Those of [`adapt`] and [`convert`]; [`Error::Io`] if the file cannot be read.
-pub fn encoder(path: &Path, preprocess: &Preprocess, blocks: usize) -> Result<Vec<u8>> {
+pub fn encoder(path: &Path, preprocess: &Preprocess, blocks: usize) -> Result<Adapted> {
     if path.extension().is_some_and(|extension| extension == "onnx") {
         let classifier = files::read(path, MAX_FILE)?;
         let folder = path.parent().unwrap_or(Path::new("."));

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use common::GridShape;
 use common::program::{print, warn};
+use common::{GridShape, head};
 use convert::catalogue::Recipe;
 use models::identity;
 use zip::ZipArchive;
@@ -46,24 +46,25 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let _lock = lock(&fetched).with_context(|| fetched.display().to_string())?;
     if out.exists() {
         check(&out, name, entry)?;
-        print(format_args!("{}: {name} exists already", out.display()))?;
-        return Ok(());
+        if entry.recipe.classes.is_none() || head::path_beside(&out).exists() {
+            return print(format_args!("{}: {name} exists already", out.display()));
+        }
     }
     let file = fetched.join(entry.source.file_name());
     warn(format_args!("{name}: {}, licence {}", entry.origin, entry.licence));
     entry.source.fetch(&file, &mut download::progress_bar())?;
     let Recipe { member, blocks, grid, preprocess, .. } = &entry.recipe;
-    let encoder = match member {
+    let adapted = match member {
         Some(member) => {
             let network = unpack(&file, member)?;
-            let encoder = convert::encoder(&network, preprocess, *blocks);
+            let adapted = convert::encoder(&network, preprocess, *blocks);
             fs::remove_file(&network).with_context(|| network.display().to_string())?;
-            encoder
+            adapted
         }
         None => convert::encoder(&file, preprocess, *blocks),
     };
-    let encoder = encoder.map_err(|error| make::refused(&file, &error))?;
-    let made = output::write(&encoder, &out, &file)?;
+    let adapted = adapted.map_err(|error| make::refused(&file, &error))?;
+    let made = output::write_all(adapted, &out, &file, None)?;
     ensure!(made.grid() == *grid, "{}: the catalogue names another grid", out.display());
     check(&out, name, entry)
 }

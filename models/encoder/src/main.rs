@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 use common::program::ENCODER;
-use options::GridOptions;
+use options::{GridOptions, HeadOptions};
 
 /// Prepares encoders.
 #[derive(Parser)]
@@ -46,6 +46,8 @@ struct Adapt {
     out: PathBuf,
     #[command(flatten)]
     grid: GridOptions,
+    #[command(flatten)]
+    head: HeadOptions,
 }
 
 #[derive(Args)]
@@ -58,6 +60,8 @@ struct Convert {
     out: PathBuf,
     #[command(flatten)]
     grid: GridOptions,
+    #[command(flatten)]
+    head: HeadOptions,
 }
 
 fn main() -> ExitCode {
@@ -74,11 +78,15 @@ fn main() -> ExitCode {
 }
 
 fn adapt(options: &Adapt) -> anyhow::Result<()> {
-    let encoder = make::from_classifier(&options.classifier, &options.grid)?;
-    output::write(&encoder, &options.out, &options.classifier).map(drop)
+    let Adapt { classifier, out, grid, head } = options;
+    let names = head.names()?;
+    let adapted = make::from_classifier(classifier, grid)?;
+    output::write_all(adapted, out, classifier, names.as_deref()).map(drop)
 }
 
 fn convert(options: &Convert) -> anyhow::Result<()> {
-    let encoder = make::from_weights(&options.weights, &options.grid)?;
-    output::write(&encoder, &options.out, &options.weights).map(drop)
+    let Convert { weights, out, grid, head } = options;
+    let names = head.names()?;
+    let adapted = make::from_weights(weights, grid)?;
+    output::write_all(adapted, out, weights, names.as_deref()).map(drop)
 }

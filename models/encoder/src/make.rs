@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use common::{Size, files};
+use convert::Adapted;
 use models::Preprocess;
 
 use crate::options::GridOptions;
@@ -13,7 +14,7 @@ const MAX_FILE: Size = Size::mib(2 << 10);
 
 /// Cuts a classifier in an ONNX file. Its preprocessing is the one that the file states, or ImageNet's, unless `grid` sets
 /// another.
-pub(crate) fn from_classifier(path: &Path, grid: &GridOptions) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn from_classifier(path: &Path, grid: &GridOptions) -> anyhow::Result<Adapted> {
     let classifier = files::read(path, MAX_FILE).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let refused = |error: convert::Error| {
@@ -29,7 +30,7 @@ pub(crate) fn from_classifier(path: &Path, grid: &GridOptions) -> anyhow::Result
 }
 
 /// Builds the network of a state dict and cuts it. Its preprocessing is that of its family, unless `grid` sets another.
-pub(crate) fn from_weights(path: &Path, grid: &GridOptions) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn from_weights(path: &Path, grid: &GridOptions) -> anyhow::Result<Adapted> {
     files::open(path).with_context(|| path.display().to_string())?;
     let refused = |error: convert::Error| refused(path, &error);
     let (network, usual) = convert::convert(path, grid.size()).map_err(refused)?;

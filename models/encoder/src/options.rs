@@ -1,9 +1,11 @@
-//! Options of the grid of an encoder and of its preprocessing.
+//! Options of the grid of an encoder, of its preprocessing and of its head.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Args;
+use common::text;
 use models::Preprocess;
 use models::preprocess::Resize;
 
@@ -30,6 +32,29 @@ pub(crate) struct GridOptions {
     /// The standard deviation of each channel [default: as above, of ImageNet 0.229,0.224,0.225].
     #[arg(long, value_name = "R,G,B")]
     std: Option<Channels>,
+}
+
+/// The head.
+#[derive(Args)]
+pub(crate) struct HeadOptions {
+    /// The names of the classifier's classes, one a line in the order of its outputs, which `caption --tags` prints
+    /// [default: those of `ImageNet`, if there are 1,000 classes].
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+}
+
+impl HeadOptions {
+    /// The names of the classes, if a file has them.
+    pub(crate) fn names(&self) -> anyhow::Result<Option<Vec<String>>> {
+        let Some(path) = &self.classes else { return Ok(None) };
+        let text = text::read(path)?;
+        let names = text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+        let empty = names.iter().position(String::is_empty);
+        if let Some(at) = empty {
+            bail!("{}: line {} is empty\n  Write one name a line.", path.display(), at + 1);
+        }
+        Ok(Some(names))
+    }
 }
 
 impl GridOptions {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use common::{Size, files};
+use common::{Size, files, head};
 use data::Captions;
 use data::splits::{Split, Splits, folder_of};
 use models::Limits;
@@ -51,7 +51,14 @@ pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
         let image = models::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
         calibration.add(&image).with_context(|| path.display().to_string())?;
     }
-    output::write(&calibration.finish()?, &options.out, &options.encoder).map(drop)
+    let quantized = output::write(&calibration.finish()?, &options.out, &options.encoder)?;
+    let path = head::path_beside(&options.encoder);
+    if !path.exists() {
+        return output::remove_head(&options.out);
+    }
+    let bytes = files::read(&path, head::MAX_FILE).with_context(|| path.display().to_string())?;
+    let bytes = convert::for_encoder(&bytes, quantized.sha256());
+    output::write_head(&bytes.with_context(|| path.display().to_string())?, &options.out)
 }
 
 /// The names of `count` photos of the training split, evenly spaced.

@@ -9,7 +9,7 @@ use assert_cmd::Command;
 use models::encoder::{EncoderOptions, cells_last};
 use models::preprocess::Resize;
 use models::{Encoder, Preprocess};
-use ndarray::Array4;
+use ndarray::{Array2, Array4, Axis};
 use onnx::{Attribute, Dimension, ElementType, Graph};
 use tempfile::TempDir;
 
@@ -215,6 +215,50 @@ fn the_grid_before_the_pool_becomes_the_output() {
             assert_eq!(encoder.encode(images(3).view()).unwrap(), expected(&images(3)));
         }
     }
+}
+
+/// The head computes what the whole classifier does.
+#[test]
+fn the_head_gives_the_probabilities_of_the_classifier() {
+    let pools = [Pool::GlobalAverage, Pool::MeanAfterRelu, Pool::TwoMeans, Pool::MeanOfFlat];
+    for (pool, batch) in pools.into_iter().zip([Symbolic("batch"), Fixed(1), Fixed(8), Fixed(2)]) {
+        let workplace = Workplace::new(&classifier(batch, pool));
+        fs::write(workplace.path("names"), "ape\nbee\ncat\ndog\nemu\n").unwrap();
+        workplace.adapt(&["--classes", "names"]).unwrap();
+        let options = EncoderOptions { classify: true, ..EncoderOptions::default() };
+        let mut encoder = Encoder::open(&workplace.path("encoder.onnx"), &options).unwrap();
+        assert_eq!(encoder.classes().unwrap(), ["ape", "bee", "cat", "dog", "emu"]);
+        let found = encoder.encode_and_classify(images(3).view()).unwrap();
+        let pooled = expected(&images(3)).mean_axis(Axis(3)).unwrap().mean_axis(Axis(2)).unwrap();
+        let matrix = Array2::from_shape_vec([CHANNELS, 5], weights(CHANNELS * 5)).unwrap();
+        let mut classes = pooled.dot(&matrix).exp();
+        for mut row in classes.outer_iter_mut() {
+            row /= row.sum();
+        }
+        for (found, expected) in found.classes.unwrap().iter().zip(&classes) {
+            assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_head_needs_a_name_for_each_class() {
+    let workplace = Workplace::new(&classifier(Symbolic("N"), Pool::GlobalAverage));
+    for (names, problem) in [
+        ("ape\nbee", "--classes: classifier.onnx: its head has 5 classes, and there are 2 names"),
+        ("ape\n\ncat\ndog\nemu", "names: line 2 is empty"),
+    ] {
+        fs::write(workplace.path("names"), names).unwrap();
+        let error = workplace.adapt(&["--classes", "names"]).unwrap_err();
+        assert!(error.contains(problem), "{error}");
+        assert_eq!(tests::files_in(workplace.0.path()).len(), 2, "nothing is written");
+    }
+    fs::write(workplace.path("names"), "ape\nbee\ncat\ndog\nemu").unwrap();
+    workplace.adapt(&["--classes", "names"]).unwrap();
+    assert!(workplace.path("encoder.head").exists());
+    // The head of the encoder that was there before does not stay.
+    workplace.adapt(&[]).unwrap();
+    assert!(!workplace.path("encoder.head").exists());
 }
 
 #[test]

@@ -133,17 +133,27 @@ impl Graph {
     /// The ONNX file, with the given metadata.
     #[must_use]
     pub fn into_bytes(self, metadata: &[(&str, &str)]) -> Vec<u8> {
-        let entry = |&(key, value): &(&str, &str)| Entry { key: key.into(), value: value.into() };
         let model = Model {
             ir_version: IR_VERSION,
             producer_name: "showtell".to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            graph: Some(self.message),
             opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
-            metadata_props: metadata.iter().map(entry).collect(),
-            ..Model::default()
+            ..self.into_model(metadata)
         };
         model.encode_to_vec()
+    }
+
+    /// A part of a network: bytes that, appended to those of an ONNX file, add the nodes, weights, outputs and metadata to
+    /// it. The version of the format and the operator sets are that file's.
+    #[must_use]
+    pub fn into_part(self, metadata: &[(&str, &str)]) -> Vec<u8> {
+        self.into_model(metadata).encode_to_vec()
+    }
+
+    fn into_model(self, metadata: &[(&str, &str)]) -> Model {
+        let entry = |&(key, value): &(&str, &str)| Entry { key: key.into(), value: value.into() };
+        let metadata_props = metadata.iter().map(entry).collect();
+        Model { graph: Some(self.message), metadata_props, ..Model::default() }
     }
 }
 

@@ -18,15 +18,24 @@ use prost::Message as _;
 
 use self::paths::{producers, reaches};
 use self::pools::{Grid, Network};
-use crate::{Error, Result};
+use crate::{Error, Head, Result};
 
 const FLOAT: i32 = 1;
 /// The name of a grid whose channels were brought to the front.
 const CHANNELS_FIRST: &str = "showtell.turned";
 
+/// An encoder, the bytes of an ONNX file, and the head of the classifier that it was made of, if it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adapted {
+    /// The network up to the grid.
+    pub encoder: Vec<u8>,
+    /// The network from the grid on.
+    pub head: Option<Head>,
+}
+
 /// Cuts a classifier, the bytes of an ONNX file in `folder`, before the global pool it ends in.
 ///
-/// The result is an ONNX file whose one output is the tensor that entered the pool, `[N, C, h, w]` with N free. It holds
+/// The encoder is an ONNX file whose one output is the tensor that entered the pool, `[N, C, h, w]` with N free. It holds
 /// all weights, and `preprocess` as metadata, with the size of the classifier's input where the file fixes that. A
 /// network that ends in a grid already is not cut. With more than one of its `blocks`, the output has the last of them
 /// side by side, each normalised.
@@ -38,7 +47,7 @@ pub fn adapt(
     folder: &Path,
     mut preprocess: Preprocess,
     blocks: usize,
-) -> Result<Vec<u8>> {
+) -> Result<Adapted> {
     let mut model = Model::decode(classifier)?;
     let mut graph = model.graph.take().ok_or(Error::NoGraph)?;
     let input = image_input(&graph)?;
@@ -49,6 +58,8 @@ pub fn adapt(
     }
     embed_all(&mut graph, folder)?;
     let grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
+    let classifier = graph.clone();
+    let pooled = grid.name().to_owned();
     let mut grid = channels_first(&mut graph, grid);
     preprocess.size = input_size(&graph, &input).unwrap_or(preprocess.size);
     preprocess.check()?;
@@ -60,12 +71,13 @@ pub fn adapt(
     }
     cut(&mut graph, &grid);
     free_batch(&mut graph, &input);
+    let head = Head::of(&classifier, &pooled, &graph);
     model.graph = Some(graph);
     model.metadata_props.retain(|entry| entry.key != Preprocess::METADATA_KEY);
     model
         .metadata_props
         .push(Entry { key: Preprocess::METADATA_KEY.to_owned(), value: preprocess });
-    Ok(model.encode_to_vec())
+    Ok(Adapted { encoder: model.encode_to_vec(), head })
 }
 
 /// The preprocessing that the bytes of an ONNX file state as metadata, such as those of an encoder.
@@ -127,7 +139,7 @@ fn image_input(graph: &GraphMessage) -> Result<String> {
 }
 
 /// The shape of a float tensor, `None` where a side is free.
-pub(super) fn sides(value: &ValueInfo) -> Option<Vec<Option<i64>>> {
+pub(crate) fn sides(value: &ValueInfo) -> Option<Vec<Option<i64>>> {
     let tensor = value.r#type.as_ref()?.tensor_type.as_ref()?;
     let side = |side: &Side| match side.value {
         Some(SideValue::Fixed(length)) => Some(length),
@@ -190,7 +202,7 @@ fn cut(graph: &mut GraphMessage, grid: &str) {
 }
 
 /// Adds the values that a node uses, those that its nested graphs use included.
-fn needed_by(node: &Node, needed: &mut HashSet<String>) {
+pub(crate) fn needed_by(node: &Node, needed: &mut HashSet<String>) {
     needed.extend(node.input.iter().cloned());
     for attribute in &node.attribute {
         for inner in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {

@@ -49,6 +49,15 @@ pub(super) enum Grid {
     ChannelsLast(String),
 }
 
+impl Grid {
+    /// The name of its value.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::ChannelsFirst(name) | Self::ChannelsLast(name) => name,
+        }
+    }
+}
+
 /// Nodes by their outputs, and the graph that they are in.
 pub(super) struct Network<'a> {
     pub(super) graph: &'a GraphMessage,
@@ -69,7 +78,7 @@ impl Network<'_> {
             // The axes of TensorFlow.
             [1, 2] => Some(self.with_order(&grid)).filter(|found| {
                 // A mean over the rows and channels of a grid has no use.
-                matches!(found, Grid::ChannelsLast(_)) || grid != name_of(found)
+                matches!(found, Grid::ChannelsLast(_)) || grid != found.name()
             }),
             _ => None,
         }
@@ -148,11 +157,5 @@ impl Network<'_> {
             at = input;
         }
         Grid::ChannelsFirst(value.to_owned())
-    }
-}
-
-fn name_of(grid: &Grid) -> &str {
-    match grid {
-        Grid::ChannelsFirst(name) | Grid::ChannelsLast(name) => name,
     }
 }
