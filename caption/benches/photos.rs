@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use models::captioner::CaptionedPhoto;
+use models::CaptionedPhoto;
 use models::encoder::EncoderOptions;
 use models::preprocess::apply;
 use models::{Captioner, CaptionerOptions, Encoder, Limits, SearchOptions, decode};

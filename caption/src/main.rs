@@ -16,7 +16,7 @@ use clap::{CommandFactory as _, Parser};
 use common::count;
 use common::program::{CAPTION, warn};
 use indicatif::{ProgressBar, ProgressStyle};
-use models::{Caption, Captioner, SearchOptions};
+use models::{Captioner, Description, SearchOptions};
 
 use self::photos::Photo;
 use self::results::{Format, Results};
@@ -37,6 +37,9 @@ struct Cli {
     #[arg(long, default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=100))]
     n_best: u16,
+    /// Print the probable classes of each photo as well, by the classifier that the encoder was made of.
+    #[arg(long)]
+    tags: bool,
     /// Print one JSON document per line, with the probability and the attention of each word.
     #[arg(long)]
     json: bool,
@@ -70,8 +73,14 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
         None => vec![None; photos.len()],
     };
     let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
-    let workers = Workers::open(&cli.model, photos.len())?;
+    let workers = Workers::open(&cli.model, photos.len(), cli.tags)?;
     let format = if cli.json { Format::Json } else { Format::Text };
+    if cli.tags && !workers.captioners().iter().all(|captioner| captioner.has_tags()) {
+        warn(
+            "--tags: the encoder has no head beside it, so there are no tags\n  \
+             Make the encoder again from its classifier (`encoder fetch`, `adapt` or `convert`).",
+        );
+    }
     if cli.min_confidence.is_some() {
         for captioner in workers.captioners() {
             ensure!(
@@ -90,9 +99,9 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
         &workers.captioners(),
         &batches,
         |captioner, batch| caption(captioner, batch, search),
-        |batch, captions| {
-            for ((photo, _), captions) in batch.iter().zip(captions?) {
-                bar.suspend(|| results.write(photo, captions))?;
+        |batch, described| {
+            for ((photo, _), described) in batch.iter().zip(described?) {
+                bar.suspend(|| results.write(photo, described))?;
                 bar.inc(1);
             }
             Ok(())
@@ -111,8 +120,8 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
 /// A photo, and the folder for pictures of its attention.
 type Task = (Photo, Option<PathBuf>);
 
-/// The captions of one photo.
-type Captions = anyhow::Result<Vec<Caption>>;
+/// What there is to say of one photo.
+type Described = anyhow::Result<Description>;
 
 /// Captions a batch of photos, and draws the attention if there is a folder for it. A photo that cannot be captioned has
 /// its own error.
@@ -120,7 +129,7 @@ fn caption(
     captioner: &Captioner,
     batch: &[Task],
     search: &SearchOptions,
-) -> anyhow::Result<Vec<Captions>> {
+) -> anyhow::Result<Vec<Described>> {
     let read = |photo: &Photo| -> anyhow::Result<_> {
         let bytes = photo.read()?;
         Ok((captioner.prepare(&bytes)?, bytes))
@@ -132,16 +141,16 @@ fn caption(
             bytes
         }));
     }
-    let mut results = captioner.caption_all(&prepared, search)?.captions.into_iter();
+    let mut results = captioner.caption_all(&prepared, search)?.photos.into_iter();
     let finish = |((_, folder), bytes): (&Task, anyhow::Result<Vec<u8>>)| {
         let bytes = bytes?;
-        let captions = results.next().unwrap_or_default();
-        if let (Some(folder), Some(best)) = (folder, captions.first()) {
+        let description = results.next().unwrap_or_default();
+        if let (Some(folder), Some(best)) = (folder, description.captions.first()) {
             let place = || format!("attention: {}", folder.display());
             attention::remove_old(folder).with_context(place)?;
             captioner.draw_attention(&bytes, best, folder).with_context(place)?;
         }
-        Ok(captions)
+        Ok(description)
     };
     Ok(batch.iter().zip(photos).map(finish).collect())
 }

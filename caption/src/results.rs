@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Context as _;
 use common::names::one_line;
 use common::program::{explain, warn};
-use models::{Caption, ImageError};
+use models::{Caption, Description, ImageError, Tag};
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::photos::Photo;
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// A file name, a tab and a caption per line. Control characters of names are escaped.
+    /// A file name, a tab and a caption per line, and after another tab the tags, if there are any. Control characters of names are escaped.
     Text,
     /// One JSON document per line.
     Json,
@@ -37,6 +37,9 @@ struct Line<'a> {
     caption: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f32>,
+    unfamiliar: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [Tag]>,
     captions: &'a [Caption],
 }
 
@@ -67,11 +70,11 @@ impl<W: Write> Results<W> {
     pub(crate) fn write(
         &mut self,
         photo: &Photo,
-        captions: anyhow::Result<Vec<Caption>>,
+        described: anyhow::Result<Description>,
     ) -> anyhow::Result<()> {
         let file = photo.name();
-        let written = match captions {
-            Ok(captions) => self.write_captions(file, &captions),
+        let written = match described {
+            Ok(description) => self.write_description(file, &description),
             Err(error) => self.write_error(&file, &error),
         };
         written.and_then(|()| self.out.flush()).context("standard output")
@@ -88,7 +91,8 @@ impl<W: Write> Results<W> {
         }
     }
 
-    fn write_captions(&mut self, file: String, captions: &[Caption]) -> io::Result<()> {
+    fn write_description(&mut self, file: String, description: &Description) -> io::Result<()> {
+        let Description { captions, tags, unfamiliar } = description;
         let captions = &captions[..self.n_best.min(captions.len())];
         let confidence = captions.first().and_then(|best| best.confidence);
         match self.format {
@@ -96,16 +100,28 @@ impl<W: Write> Results<W> {
                 self.unsure += 1;
                 Ok(())
             }
-            Format::Text => captions
-                .iter()
-                .try_for_each(|best| writeln!(self.out, "{}\t{}", one_line(&file), best.text)),
+            Format::Text => {
+                let (file, tags) = (one_line(&file), tags.as_deref().map(column));
+                let tags = tags.unwrap_or_default();
+                captions
+                    .iter()
+                    .try_for_each(|best| writeln!(self.out, "{file}\t{}{tags}", best.text))
+            }
             Format::Json => {
                 let caption = captions.first().map_or("", |best| &best.text);
-                let line = serde_json::to_string(&Line { file, caption, confidence, captions })?;
+                let (unfamiliar, tags) = (*unfamiliar, tags.as_deref());
+                let line = Line { file, caption, confidence, unfamiliar, tags, captions };
+                let line = serde_json::to_string(&line)?;
                 writeln!(self.out, "{line}")
             }
         }
     }
+}
+
+/// A column of tags, after a tab: `espresso 62%, cup 20%`.
+fn column(tags: &[Tag]) -> String {
+    let tag = |tag: &Tag| format!("{} {:.0}%", tag.name, 100.0 * tag.probability);
+    format!("\t{}", tags.iter().map(tag).collect::<Vec<_>>().join(", "))
 }
 
 /// What to do about a photo that cannot be captioned, if its error does not say so.

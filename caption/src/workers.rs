@@ -23,14 +23,14 @@ impl Workers {
     ///
     /// # Errors
     /// Those of [`ModelArgs::open`].
-    pub(crate) fn open(model: &ModelArgs, photos: usize) -> anyhow::Result<Self> {
+    pub(crate) fn open(model: &ModelArgs, photos: usize, tags: bool) -> anyhow::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let several = cores.min(MAX_CAPTIONERS);
         if photos < 2 * several * MAX_BATCH || several == 1 {
-            let captioners = vec![model.open(None)?];
+            let captioners = vec![model.open(None, tags)?];
             return Ok(Self { captioners, batch: photos.div_ceil(2).clamp(1, MAX_BATCH) });
         }
-        let opened = (0..several).into_par_iter().map(|_| model.open(Some(cores / several)));
+        let opened = (0..several).into_par_iter().map(|_| model.open(Some(cores / several), tags));
         let mut captioners = opened.collect::<Result<Vec<_>, _>>()?;
         if captioners.iter().any(|captioner| captioner.device() != Device::Cpu) {
             captioners.truncate(1);

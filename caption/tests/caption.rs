@@ -83,6 +83,30 @@ fn json_has_the_best_captions_with_their_words() {
 }
 
 #[test]
+fn tags_are_printed_on_request_where_the_encoder_has_a_head() {
+    let folder = workplace();
+    let run = |arguments: &[&str]| {
+        let output = caption(folder.path(), arguments, b"");
+        assert_eq!(output.status.code(), Some(0));
+        let messages = String::from_utf8(output.stderr).unwrap();
+        (lines(&output.stdout).concat(), messages)
+    };
+    let (plain, _) = run(&["photos/b.png"]);
+    let (tagged, messages) = run(&["--tags", "photos/b.png"]);
+    let tags = tagged.strip_prefix(&plain).unwrap();
+    assert!(tags.starts_with("\tred ") && tags.ends_with('%'), "{tagged}");
+    assert_eq!(messages, "");
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(json(&run(&["--json", "--tags", "photos/b.png"]).0)["tags"][0]["name"], "red");
+    assert_eq!(json(&run(&["--json", "photos/b.png"]).0)["tags"], Value::Null);
+
+    fs::remove_file(folder.path().join("model/small.head")).unwrap();
+    let (untagged, messages) = run(&["--tags", "photos/b.png"]);
+    assert_eq!(untagged, plain);
+    assert!(messages.contains("--tags: the encoder has no head beside it"), "{messages}");
+}
+
+#[test]
 fn standard_input_is_a_photo_and_attention_is_drawn() {
     let folder = workplace();
     let photo = fs::read(folder.path().join("photos/b.png")).unwrap();

@@ -253,7 +253,12 @@ fn bytes(provenance: &Provenance, images: usize) -> u64 {
 
 fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
     let threads = job.threads.map(usize::from);
-    let options = EncoderOptions { device: job.device, threads, resize: job.resize };
+    let options = EncoderOptions {
+        device: job.device,
+        threads,
+        resize: job.resize,
+        ..EncoderOptions::default()
+    };
     ensure!(
         job.encoder.exists(),
         "{}: no such encoder\n  Make one with `encoder fetch NAME` (make: make encoder NAME=NAME), or name another with --encoder FILE (make: NAME=NAME or ENCODER=FILE).",

@@ -2,10 +2,10 @@
 //! once and used for every run.
 
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::{IoBinding, Session};
-use ort::value::Tensor;
+use ort::session::{IoBinding, Session, SessionOutputs};
+use ort::value::{Tensor, ValueRef};
 
-/// The bound tensors of a network with one input and one output, for one shape of the input.
+/// The bound tensors of a network with one input, for one shape of the input.
 #[derive(Debug)]
 pub(crate) struct Bound {
     binding: IoBinding,
@@ -15,7 +15,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Binds the input and the output of `session` to memory of `device` that the CPU reaches as well.
+    /// Binds the input and the outputs of `session` to memory of `device` that the CPU reaches as well.
     pub(crate) fn new(
         session: &Session,
         device: &AllocationDevice<'static>,
@@ -36,21 +36,29 @@ impl Bound {
         self.shape
     }
 
-    /// Runs the network; returns the shape and the values of its output.
+    /// Runs the network; returns the shape and the values of each output.
     pub(crate) fn run(
         &mut self,
         session: &mut Session,
         values: &[f32],
-    ) -> ort::Result<(Vec<i64>, Vec<f32>)> {
+    ) -> ort::Result<Vec<(Vec<i64>, Vec<f32>)>> {
         self.input.extract_tensor_mut().1.copy_from_slice(values);
         // Each binding copies the values to the device; without it the device would use the old ones.
         self.binding.bind_input(&self.input_name, &self.input)?;
         self.binding.synchronize_inputs()?;
         let outputs = session.run_binding(&self.binding)?;
         self.binding.synchronize_outputs()?;
-        let (shape, values) = outputs[0].try_extract_tensor::<f32>()?;
-        Ok((shape.to_vec(), values.to_vec()))
+        copies(&outputs)
     }
+}
+
+/// The shape and the values of each output.
+pub(crate) fn copies(outputs: &SessionOutputs) -> ort::Result<Vec<(Vec<i64>, Vec<f32>)>> {
+    let copy = |output: ValueRef| {
+        let (shape, values) = output.try_extract_tensor::<f32>()?;
+        Ok((shape.to_vec(), values.to_vec()))
+    };
+    outputs.iter().map(|(_, output)| copy(output)).collect()
 }
 
 #[cfg(test)]
@@ -81,8 +89,13 @@ mod tests {
             runtime::open(&NetworkFile::read(&path).unwrap(), DeviceChoice::Cpu, Some(1)).unwrap();
         let mut bound = Bound::new(&session, &AllocationDevice::CPU, [2, 1, 1, 2]).unwrap();
         for values in [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]] {
-            let (shape, negated) = bound.run(&mut session, &values).unwrap();
-            assert_eq!((shape, negated), (vec![2, 1, 1, 2], values.map(|value| -value).to_vec()));
+            let [(shape, negated)] = &bound.run(&mut session, &values).unwrap()[..] else {
+                panic!()
+            };
+            assert_eq!(
+                (&shape[..], &negated[..]),
+                (&[2, 1, 1, 2][..], &values.map(|value| -value)[..])
+            );
         }
     }
 }

@@ -5,13 +5,12 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{Rect, View};
 use data::Vocabulary;
 use data::vocabulary::WordId;
-use ndarray::{Array2, Array4, ArrayView1, ArrayView4, Axis, concatenate};
-use serde::{Serialize, Serializer};
+use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView4, Axis, concatenate, s};
 
 use crate::confidence::{CalibratedSearch, Calibration};
 use crate::decode::{Limits, memory_for};
@@ -20,52 +19,13 @@ use crate::overlay::Overlay;
 use crate::preprocess::visible_region;
 use crate::view::{self, original_first};
 use crate::{
-    Device, DeviceChoice, Encoder, Error, Hypothesis, Manifest, NeighbourChoice, NeighbourIndex,
-    OnnxDecoder, Preprocess, Result, SearchOptions, decode, search_views,
+    Caption, CaptionedBatch, CaptionedPhoto, Description, Device, DeviceChoice, Encoder, Error,
+    Hypothesis, Manifest, NeighbourChoice, NeighbourIndex, OnnxDecoder, Preprocess, Result,
+    SearchOptions, Tag, Word, decode, head, search_views,
 };
 
 /// Number of views that are encoded at once: more take more memory and no less time.
 const ENCODED_AT_ONCE: usize = 8;
-
-/// A caption with its probabilities and attention.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Caption {
-    /// The words, joined by spaces.
-    pub text: String,
-    /// Natural logarithm of the caption's probability.
-    pub log_probability: f32,
-    /// The number by which captions are ordered: the log-probability divided by a power of the number of words, the end
-    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; with an
-    /// exponent of 1 it is the mean of a word, with 0 the log-probability. With a neighbour index its consensus is added;
-    /// without one it is never above zero. The greater, the better.
-    /// Captions that the network ended come before others, whatever their score.
-    pub score: f32,
-    /// Whether the network ended it; else it was truncated at the maximum length.
-    pub finished: bool,
-    /// The calibrated probability that the best caption is right ([`confidence`](crate::confidence)); none for others, and
-    /// for a search that the model was not calibrated for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<f32>,
-    /// Its words.
-    pub words: Vec<Word>,
-}
-
-/// A word of a caption.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Word {
-    /// The word.
-    pub text: String,
-    /// Its probability after the words before it.
-    pub probability: f32,
-    /// The attention of the network, `[h, w]`: a weight for each cell; they sum to one.
-    #[serde(serialize_with = "rows")]
-    pub attention: Array2<f32>,
-}
-
-/// Writes an array as a list of rows.
-fn rows<S: Serializer>(array: &Array2<f32>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(array.outer_iter().map(|row| row.to_vec()))
-}
 
 /// Options of a captioner.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +42,8 @@ pub struct CaptionerOptions {
     pub views: Option<Vec<View>>,
     /// The neighbour index.
     pub neighbours: NeighbourChoice,
+    /// Whether photos get tags, if the encoder has a head.
+    pub tags: bool,
     /// Limits of images.
     pub limits: Limits,
 }
@@ -102,30 +64,6 @@ impl Prepared {
     }
 }
 
-/// Captions of an image and the duration of each stage.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaptionedPhoto {
-    /// The captions, the best first; never empty.
-    pub captions: Vec<Caption>,
-    /// Bytes to tensor.
-    pub decode: Duration,
-    /// Tensor to grid.
-    pub encode: Duration,
-    /// Grid to captions.
-    pub search: Duration,
-}
-
-/// Captions of several images and the duration of each stage.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CaptionedBatch {
-    /// The captions of each image, the best first; never empty.
-    pub captions: Vec<Vec<Caption>>,
-    /// Tensors to grids.
-    pub encode: Duration,
-    /// Grids to captions.
-    pub search: Duration,
-}
-
 /// An encoder, a decoder and a vocabulary that belong together. Threads may share it: while one image is searched, the
 /// next one is encoded and others are decoded.
 ///
@@ -138,7 +76,7 @@ pub struct CaptionedBatch {
 /// let captioner = Captioner::open(Path::new("models/flickr8k"), &CaptionerOptions::default())?;
 /// let photo = std::fs::read("photo.jpg")?;
 /// let captioned = captioner.caption(&photo, &SearchOptions::default())?;
-/// println!("{}", captioned.captions[0].text);
+/// println!("{}", captioned.description.captions[0].text);
 /// # Ok(())
 /// # }
 /// ```
@@ -147,6 +85,8 @@ pub struct Captioner {
     manifest: Manifest,
     preprocess: Preprocess,
     encoder_name: String,
+    /// The names of the encoder's classes, if photos get tags.
+    classes: Option<Vec<String>>,
     device: Device,
     encoder: Mutex<Encoder>,
     decoder: Mutex<OnnxDecoder>,
@@ -179,6 +119,7 @@ impl Captioner {
             manifest,
             preprocess: encoder.preprocess().clone(),
             encoder_name: encoder.name(),
+            classes: encoder.classes().map(<[String]>::to_vec),
             device: encoder.device(),
             encoder: Mutex::new(encoder),
             decoder: Mutex::new(decoder),
@@ -198,6 +139,12 @@ impl Captioner {
     #[must_use]
     pub fn encoder_name(&self) -> &str {
         &self.encoder_name
+    }
+
+    /// Whether photos get tags.
+    #[must_use]
+    pub fn has_tags(&self) -> bool {
+        self.classes.is_some()
     }
 
     /// The device of the encoder.
@@ -265,9 +212,9 @@ impl Captioner {
         let start = Instant::now();
         let photo = self.prepare(bytes)?;
         let decode = start.elapsed();
-        let CaptionedBatch { captions, encode, search } = self.caption_all(&[photo], options)?;
-        let captions = captions.into_iter().next().unwrap_or_default();
-        Ok(CaptionedPhoto { captions, decode, encode, search })
+        let CaptionedBatch { photos, encode, search } = self.caption_all(&[photo], options)?;
+        let description = photos.into_iter().next().unwrap_or_default();
+        Ok(CaptionedPhoto { description, decode, encode, search })
     }
 
     /// Captions several photos in one batch, which takes less time than one after the other.
@@ -280,31 +227,42 @@ impl Captioner {
         options: &SearchOptions,
     ) -> Result<CaptionedBatch> {
         let start = Instant::now();
-        let grids = self.encode(photos)?;
+        let (grids, tags) = self.encode(photos)?;
         let encoded = Instant::now();
         let found = self.search(grids.view(), options)?;
-        let captions = found.iter().map(|of_photo| self.describe_all(of_photo, options)).collect();
-        Ok(CaptionedBatch { captions, encode: encoded - start, search: encoded.elapsed() })
+        let describe = |(found, tags): (&Vec<_>, _)| self.describe_all(found, tags, options);
+        let photos = found.iter().zip(tags).map(describe).collect();
+        Ok(CaptionedBatch { photos, encode: encoded - start, search: encoded.elapsed() })
     }
 
-    /// The grids of photos, `[images, views, cells, C]`.
-    fn encode(&self, photos: &[Prepared]) -> Result<Array4<f32>> {
+    /// The grids of photos, `[images, views, cells, C]`, and the tags of each by the mean of its views.
+    fn encode(&self, photos: &[Prepared]) -> Result<(Array4<f32>, Vec<Option<Vec<Tag>>>)> {
         let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
         let mut grids = Array4::zeros([photos.len(), self.views.len(), cells, channels]);
+        let mut tags = Vec::with_capacity(photos.len());
         let at_once = (ENCODED_AT_ONCE / self.views.len()).max(1);
         for (photos, mut grids) in
             photos.chunks(at_once).zip(grids.axis_chunks_iter_mut(Axis(0), at_once))
         {
             let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
             let tensors = concatenate(Axis(0), &tensors).unwrap_or_default();
-            let found = cells_last(lock(&self.encoder).encode(tensors.view())?.view());
-            for (grid, mut to) in
-                found.axis_chunks_iter(Axis(0), self.views.len()).zip(grids.outer_iter_mut())
-            {
-                to.assign(&grid);
+            let encoded = lock(&self.encoder).encode_and_classify(tensors.view())?;
+            let found = cells_last(encoded.grids.view());
+            let views = self.views.len();
+            for (at, mut grids) in grids.outer_iter_mut().enumerate() {
+                let views = at * views..(at + 1) * views;
+                grids.assign(&found.slice(s![views.clone(), .., ..]));
+                let classes = encoded.classes.as_ref().map(|of| of.slice(s![views, ..]));
+                tags.push(self.tags(classes));
             }
         }
-        Ok(grids)
+        Ok((grids, tags))
+    }
+
+    /// The tags by the probabilities of classes for each view, `[views, classes]`.
+    fn tags(&self, probabilities: Option<ArrayView2<f32>>) -> Option<Vec<Tag>> {
+        let mean = probabilities?.mean_axis(Axis(0))?;
+        Some(head::tags(self.classes.as_ref()?, mean.view()))
     }
 
     /// Searches the captions of grids `[images, views, cells, C]`; with a neighbour index, in a beam that leaves it a choice.
@@ -344,19 +302,21 @@ impl Captioner {
         Ok(())
     }
 
-    /// The best captions of a photo, the first one with its confidence.
-    fn describe_all(&self, found: &[Hypothesis], options: &SearchOptions) -> Vec<Caption> {
+    /// The description of a photo by the captions that were found, the first one with its confidence.
+    fn describe_all(
+        &self,
+        found: &[Hypothesis],
+        tags: Option<Vec<Tag>>,
+        options: &SearchOptions,
+    ) -> Description {
         let wanted = found.iter().take(options.n_best.max(1));
         let mut captions = wanted.map(|hypothesis| self.describe(hypothesis)).collect::<Vec<_>>();
+        let calibration = self.calibration(options);
         if let Some(best) = captions.first_mut() {
-            best.confidence = self.confidence(found, options);
+            best.confidence = calibration.and_then(|of| of.confidence(found));
         }
-        captions
-    }
-
-    /// The confidence in the first of the captions that were found, if the model is calibrated for the search.
-    fn confidence(&self, found: &[Hypothesis], options: &SearchOptions) -> Option<f32> {
-        self.calibration(options)?.confidence(found)
+        let unfamiliar = calibration.is_some_and(|of| of.is_unfamiliar(found));
+        Description { captions, tags, unfamiliar }
     }
 
     /// The calibration of the model, if it holds for the search.
@@ -398,8 +358,9 @@ impl Captioner {
 fn open_encoder(manifest: &Manifest, folder: &Path, options: &CaptionerOptions) -> Result<Encoder> {
     let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
     let resize = Some(manifest.preprocess.resize);
-    let CaptionerOptions { device, threads, .. } = *options;
-    Encoder::from_file(manifest.encoder(&path)?, &EncoderOptions { device, threads, resize })
+    let CaptionerOptions { device, threads, tags: classify, .. } = *options;
+    let options = EncoderOptions { device, threads, resize, classify };
+    Encoder::from_file(manifest.encoder(&path)?, &options)
 }
 
 /// Locks a network. A panic may leave it in any state, but each image starts from the beginning.

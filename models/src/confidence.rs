@@ -163,6 +163,13 @@ impl Calibration {
         let confidence = 1.0 / (1.0 + (-log_odds).exp());
         confidence.is_finite().then_some(confidence as f32)
     }
+
+    /// Whether the training image that is nearest to the photo of these captions is farther than those of almost all dev
+    /// photos; false without evidence.
+    #[must_use]
+    pub fn is_unfamiliar(&self, captions: &[Hypothesis]) -> bool {
+        Feature::Similarity.of_first(captions).is_some_and(|nearest| nearest < self.unfamiliar)
+    }
 }
 
 #[cfg(test)]

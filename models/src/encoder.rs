@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use common::GridShape;
-use ndarray::{Array3, Array4, ArrayView4, Axis, s};
+use ndarray::{Array2, Array3, Array4, ArrayView4, Axis, s};
 use ort::memory::AllocationDevice;
 use ort::session::Session;
 use ort::value::TensorRef;
 
 use crate::axes::{self, Strip};
-use crate::bound::Bound;
+use crate::bound::{self, Bound};
+use crate::head::Head;
 use crate::interface::Interface;
 use crate::network::NetworkFile;
 use crate::preprocess::Resize;
@@ -25,6 +26,17 @@ pub struct EncoderOptions {
     pub threads: Option<usize>,
     /// Replaces the encoder's own way of resizing.
     pub resize: Option<Resize>,
+    /// Whether it computes the probabilities of classes as well, if it has a head ([`common::head`]).
+    pub classify: bool,
+}
+
+/// What an encoder computes of images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded {
+    /// The grids, `[N, C, h, w]`.
+    pub grids: Array4<f32>,
+    /// The probabilities of classes, `[N, classes]`, of an encoder that classifies.
+    pub classes: Option<Array2<f32>>,
 }
 
 /// An open grid encoder: any ONNX file with one `[N, 3, H, W]` input and one `[N, C, h, w]` output.
@@ -40,6 +52,8 @@ pub struct Encoder {
     /// N, where the file fixes it.
     fixed_batch: Option<usize>,
     grid: GridShape,
+    /// The names of the classes, if it classifies.
+    classes: Option<Vec<String>>,
     threads: usize,
     /// Its tensors in memory that a GPU reaches directly, after its first run there.
     bound: Option<Bound>,
@@ -56,10 +70,20 @@ impl Encoder {
     }
 
     /// Opens an ONNX file that was read already.
-    pub(crate) fn from_file(file: NetworkFile, options: &EncoderOptions) -> Result<Self> {
+    pub(crate) fn from_file(mut file: NetworkFile, options: &EncoderOptions) -> Result<Self> {
         let path = file.path().to_path_buf();
-        let (session, device) = runtime::open(&file, options.device, options.threads)?;
-        let Interface { batch, height, width } = Interface::read(&path, &session)?;
+        // A network of several files is opened from its path, where no head can be appended.
+        let can_classify = options.classify && file.whole().is_some();
+        let head = if can_classify { Head::beside(&file)? } else { None };
+        if let Some(head) = &head {
+            file.append(head.bytes());
+        }
+        let opened = runtime::open(&file, options.device, options.threads);
+        let (session, device) = opened.map_err(|error| match (&head, error) {
+            (Some(head), Error::Onnx { source, .. }) => head.refused(source.to_string()),
+            (_, error) => error,
+        })?;
+        let Interface { batch, height, width } = Interface::read(&path, &session, head.is_some())?;
         let stated = file.outline().metadata(Preprocess::METADATA_KEY);
         let mut preprocess = match stated {
             Some(json) => serde_json::from_str(json)
@@ -78,26 +102,30 @@ impl Encoder {
             device,
             fixed_batch: batch.map(|batch| batch as usize),
             grid: GridShape::from([0; 3]),
+            classes: None,
             threads: options.threads.unwrap_or_else(runtime::default_threads),
             bound: None,
         };
         // The session has its own copy.
         drop(file);
-        encoder.grid = encoder.probe()?;
+        let (grid, classes) = encoder.probe()?;
+        encoder.grid = grid;
+        encoder.classes = head.map(|head| head.into_names(classes)).transpose()?;
         encoder.check_axes()?;
         Ok(encoder)
     }
 
-    /// Runs on black images for the shape of their grids.
-    fn probe(&mut self) -> Result<GridShape> {
+    /// Runs on black images for the shape of their grids and the number of classes.
+    fn probe(&mut self) -> Result<(GridShape, usize)> {
         let images = self.fixed_batch.unwrap_or(1);
         let [channels, height, width] = self.preprocess.shape();
-        let planes = self.run(Array4::zeros([images, channels, height, width]).view())?;
-        let (found, channels, height, width) = planes.dim();
+        let encoded = self.run(Array4::zeros([images, channels, height, width]).view())?;
+        let (found, channels, height, width) = encoded.grids.dim();
         if found == images && height * width > 1 {
-            return Ok(GridShape { height, width, channels });
+            let classes = encoded.classes.map_or(0, |classes| classes.ncols());
+            return Ok((GridShape { height, width, channels }, classes));
         }
-        let found = format!("an output of shape {:?} for {images} image(s)", planes.shape());
+        let found = format!("an output of shape {:?} for {images} image(s)", encoded.grids.shape());
         Err(Error::NotAnEncoder { path: self.path.clone(), found })
     }
 
@@ -113,8 +141,8 @@ impl Encoder {
         let mut grid = |strip: Option<Strip>| {
             let image = axes::image([height, width], strip);
             let tensors = image.broadcast([images, 3, height, width]).map(|all| all.to_owned());
-            let planes = self.run(tensors.unwrap_or_default().view())?;
-            Ok::<_, Error>(planes.index_axis_move(Axis(0), 0))
+            let encoded = self.run(tensors.unwrap_or_default().view())?;
+            Ok::<_, Error>(encoded.grids.index_axis_move(Axis(0), 0))
         };
         let plain = grid(None)?;
         let [top, bottom, left, right] = Strip::ALL.map(|strip| grid(Some(strip)));
@@ -131,6 +159,14 @@ impl Encoder {
     /// [`Error::Images`] if the size of the images is not that of [`preprocess`](Self::preprocess), [`Error::Run`] if the
     /// network fails.
     pub fn encode(&mut self, images: ArrayView4<f32>) -> Result<Array4<f32>> {
+        self.encode_and_classify(images).map(|encoded| encoded.grids)
+    }
+
+    /// Encodes image tensors `[N, 3, H, W]`, and classifies them if the encoder [has classes](Self::classes).
+    ///
+    /// # Errors
+    /// Those of [`encode`](Self::encode).
+    pub fn encode_and_classify(&mut self, images: ArrayView4<f32>) -> Result<Encoded> {
         let (count, channels, height, width) = images.dim();
         let (found, expected) = ([channels, height, width], self.preprocess.shape());
         if found != expected {
@@ -141,19 +177,32 @@ impl Encoder {
             return self.run(images);
         }
         let GridShape { height: rows, width: columns, channels: values } = self.grid;
-        let mut planes = Array4::zeros([count, values, rows, columns]);
+        let mut all = Encoded {
+            grids: Array4::zeros([count, values, rows, columns]),
+            classes: self.classes.as_ref().map(|names| Array2::zeros([count, names.len()])),
+        };
         let mut padded = Array4::zeros([batch, channels, height, width]);
-        let parts = planes.axis_chunks_iter_mut(Axis(0), batch.max(1));
-        for (mut planes, part) in parts.zip(images.axis_chunks_iter(Axis(0), batch.max(1))) {
-            padded.slice_mut(s![..part.len_of(Axis(0)), .., .., ..]).assign(&part);
+        for first in (0..count).step_by(batch.max(1)) {
+            let part = first..count.min(first + batch);
+            let used = ..part.len();
+            padded.slice_mut(s![used, .., .., ..]).assign(&images.slice(s![
+                part.clone(),
+                ..,
+                ..,
+                ..
+            ]));
             let found = self.run(padded.view())?;
-            planes.assign(&found.slice(s![..part.len_of(Axis(0)), .., .., ..]));
+            let grids = found.grids.slice(s![used, .., .., ..]);
+            all.grids.slice_mut(s![part.clone(), .., .., ..]).assign(&grids);
+            if let (Some(all), Some(found)) = (&mut all.classes, found.classes) {
+                all.slice_mut(s![part, ..]).assign(&found.slice(s![used, ..]));
+            }
         }
-        Ok(planes)
+        Ok(all)
     }
 
-    /// Runs the network on `[N, 3, H, W]`; the output is copied once, out of the runtime.
-    fn run(&mut self, images: ArrayView4<f32>) -> Result<Array4<f32>> {
+    /// Runs the network on `[N, 3, H, W]`; the outputs are copied once, out of the runtime.
+    fn run(&mut self, images: ArrayView4<f32>) -> Result<Encoded> {
         let failed = Error::run(format!("the encoder {}", self.path.display()));
         let images = images.as_standard_layout();
         let (count, channels, height, width) = images.dim();
@@ -165,27 +214,36 @@ impl Encoder {
                 self.bound = Some(bound.map_err(&failed)?);
             }
             if let Some(bound) = &mut self.bound {
-                let (shape, planes) = bound.run(&mut self.session, values).map_err(&failed)?;
-                return self.planes(&shape, planes);
+                let outputs = bound.run(&mut self.session, values).map_err(&failed)?;
+                return self.encoded(outputs);
             }
         }
         let input = TensorRef::from_array_view((shape, values)).map_err(&failed)?;
         let outputs = self.session.run(ort::inputs![input]).map_err(&failed)?;
-        let (shape, planes) = outputs[0].try_extract_tensor::<f32>().map_err(&failed)?;
-        let (shape, planes) = (shape.to_vec(), planes.to_vec());
+        let copies = bound::copies(&outputs).map_err(&failed)?;
         drop(outputs);
-        self.planes(&shape, planes)
+        self.encoded(copies)
     }
 
-    /// An output of the network as an array.
-    fn planes(&self, shape: &[i64], values: Vec<f32>) -> Result<Array4<f32>> {
-        let sides = shape.iter().map(|&side| side as usize).collect::<Vec<_>>();
-        let sides = <[usize; 4]>::try_from(sides).ok();
-        let planes = sides.and_then(|sides| Array4::from_shape_vec(sides, values).ok());
-        planes.ok_or_else(|| Error::NotAnEncoder {
+    /// The outputs of the network as arrays.
+    fn encoded(&self, outputs: Vec<(Vec<i64>, Vec<f32>)>) -> Result<Encoded> {
+        let refused = |shape: &[i64]| Error::NotAnEncoder {
             path: self.path.clone(),
             found: format!("an output of shape {shape:?}"),
-        })
+        };
+        let mut outputs = outputs.into_iter();
+        let (shape, values) = outputs.next().unwrap_or_default();
+        let sides = <[i64; 4]>::try_from(&shape[..]).ok();
+        let sides = sides.map(|sides| sides.map(|side| side as usize));
+        let grids = sides.and_then(|sides| Array4::from_shape_vec(sides, values).ok());
+        let grids = grids.ok_or_else(|| refused(&shape))?;
+        let classes = outputs.next().map(|(shape, values)| {
+            let sides = <[i64; 2]>::try_from(&shape[..]).ok();
+            let sides = sides.map(|sides| sides.map(|side| side as usize));
+            let classes = sides.and_then(|sides| Array2::from_shape_vec(sides, values).ok());
+            classes.filter(|of| of.nrows() == grids.dim().0).ok_or_else(|| refused(&shape))
+        });
+        Ok(Encoded { classes: classes.transpose()?, grids })
     }
 
     /// The file's name.
@@ -216,6 +274,12 @@ impl Encoder {
     #[must_use]
     pub fn is_quantized(&self) -> bool {
         self.is_quantized
+    }
+
+    /// The names of its classes, if it classifies.
+    #[must_use]
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
     }
 
     /// The device that it runs on.

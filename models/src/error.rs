@@ -37,6 +37,18 @@ pub enum Error {
         /// The flaw.
         reason: String,
     },
+    /// The head beside an encoder is damaged, or belongs to another one.
+    #[error(
+        "{}: {reason}\n  \
+         Make the encoder and its head again (`encoder fetch`, `adapt` or `convert`), or remove the file: there are no tags then.",
+        path.display()
+    )]
+    Head {
+        /// The file.
+        path: PathBuf,
+        /// The flaw.
+        reason: String,
+    },
     /// The preprocessing in the metadata of an encoder cannot be parsed.
     #[error("{}: metadata `{}`: {source}", path.display(), common::Preprocess::METADATA_KEY)]
     Metadata {

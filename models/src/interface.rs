@@ -16,15 +16,18 @@ pub(crate) struct Interface {
 }
 
 impl Interface {
-    /// Checks for one `[N, 3, H, W]` input and one `[N, C, h, w]` output of floats.
-    pub(crate) fn read(path: &Path, session: &Session) -> Result<Self> {
+    /// Checks for one `[N, 3, H, W]` input and one `[N, C, h, w]` output of floats; with a head there is another output.
+    pub(crate) fn read(path: &Path, session: &Session, has_head: bool) -> Result<Self> {
         let refused = || Error::NotAnEncoder {
             path: path.to_path_buf(),
             found: format!("{} -> {}", describe(session.inputs()), describe(session.outputs())),
         };
-        let ([input], [output]) = (session.inputs(), session.outputs()) else {
+        let ([input], [output, others @ ..]) = (session.inputs(), session.outputs()) else {
             return Err(refused());
         };
+        if others.len() != usize::from(has_head) {
+            return Err(refused());
+        }
         let (Some(&[batch, 3, height, width]), Some(&[_, _, _, _])) =
             (float_shape(input), float_shape(output))
         else {

@@ -25,6 +25,11 @@ impl NetworkFile {
         Ok(Self { path: path.to_path_buf(), bytes, outline, sha256 })
     }
 
+    /// Adds the nodes, weights and outputs of a part of the network to it. Its identity stays.
+    pub(crate) fn append(&mut self, part: &[u8]) {
+        self.bytes.extend_from_slice(part);
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -34,6 +34,10 @@ fn errors_of_models() {
         Error::Runtime(RuntimeError::NotFound { folders }),
         Error::Onnx { path: onnx(), source: refused() },
         Error::Neighbours { path: index(), reason: text("its parts contradict each other") },
+        Error::Head {
+            path: PathBuf::from("models/encoder.head"),
+            reason: text("the head of another encoder"),
+        },
         Error::Metadata { path: onnx(), source: not_json() },
         Error::Preprocess { path: onnx(), source: PreprocessError::Size { height: 0, width: 224 } },
         Error::ExternalData { path: onnx(), location: text("encoder.data"), source: missing() },

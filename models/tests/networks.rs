@@ -183,7 +183,7 @@ fn a_photo_becomes_captions_with_attention() {
     small_model::write(folder.path());
     let captioner = open(folder.path(), DeviceChoice::Cpu).unwrap();
     let options = SearchOptions { n_best: 3, ..SearchOptions::default() };
-    let answer = captioner.caption(&png(picture()), &options).unwrap();
+    let answer = captioner.caption(&png(picture()), &options).unwrap().description;
     assert_eq!(answer.captions.len(), 3);
     for caption in &answer.captions {
         let words = caption.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>();
@@ -200,6 +200,63 @@ fn a_photo_becomes_captions_with_attention() {
         captioner.caption(b"no image", &SearchOptions::default()),
         Err(Error::Image(_))
     ));
+}
+
+#[test]
+fn a_head_names_probable_classes_and_leaves_grids_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    small_model::write(folder.path());
+    let path = folder.path().join(ENCODER_FILE);
+    let open = |classify| Encoder::open(&path, &EncoderOptions { classify, ..Default::default() });
+    let (mut plain, mut classifying) = (open(false).unwrap(), open(true).unwrap());
+    assert_eq!(plain.classes(), None);
+    assert_eq!(classifying.classes().unwrap(), small_model::CLASSES);
+    assert_eq!(plain.sha256(), classifying.sha256());
+    let images = Array4::from_shape_fn([3, 3, SIZE, SIZE], |(image, channel, y, _)| {
+        if image == channel { 2.0 } else { y as f32 / SIZE as f32 }
+    });
+    let encoded = classifying.encode_and_classify(images.view()).unwrap();
+    assert_eq!(encoded.grids, plain.encode(images.view()).unwrap());
+    let classes = encoded.classes.unwrap();
+    assert_eq!(classes.dim(), (3, 3));
+    for (image, classes) in classes.outer_iter().enumerate() {
+        assert!((classes.sum() - 1.0).abs() < 1e-5);
+        assert!(classes[image] > 0.5, "{image}: {classes}");
+    }
+}
+
+#[test]
+fn a_head_that_does_not_fit_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    small_model::write(folder.path());
+    let head = folder.path().join("small.head");
+    let whole = fs::read(&head).unwrap();
+    let other = small_model::head("abab");
+    let fewer = {
+        let mut model = Model::decode(&whole[..]).unwrap();
+        model.metadata_props[1].value = r#"["red", "green"]"#.to_owned();
+        model.encode_to_vec()
+    };
+    let floating = {
+        let mut model = Model::decode(&whole[..]).unwrap();
+        model.graph.as_mut().unwrap().node[0].input[0] = "another value".to_owned();
+        model.encode_to_vec()
+    };
+    for (bytes, reason) in [
+        (&other[..], "the head of another encoder"),
+        (&whole[..40], "not the head of an encoder"),
+        (b"", "not the head of an encoder"),
+        (&fewer, "2 names for 3 classes"),
+        (&floating, "another value"),
+    ] {
+        fs::write(&head, bytes).unwrap();
+        let options = CaptionerOptions { tags: true, ..CaptionerOptions::default() };
+        let error = Captioner::open(folder.path(), &options).unwrap_err().to_string();
+        assert!(error.contains("small.head: ") && error.contains(reason), "{error}");
+        assert!(error.contains("or remove the file"), "{error}");
+        // Without tags it is not read.
+        Captioner::open(folder.path(), &CaptionerOptions::default()).unwrap();
+    }
 }
 
 #[test]

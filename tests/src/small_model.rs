@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::digest;
+use common::{digest, head};
 use data::Vocabulary;
 use models::bundle::{FORMAT, MANIFEST_FILE, Part, VOCABULARY_FILE};
 use models::decoder::{INIT_FILE, STEP_FILE};
@@ -33,7 +33,7 @@ const WORD_WEIGHTS: [[f32; 8]; CHANNELS] = [
     [-9.0, -9.0, 1.0, -9.0, 0.0, 0.1, 0.2, 0.3],
 ];
 
-/// Writes a whole model into `folder`: encoder, decoder, vocabulary and manifest.
+/// Writes a whole model into `folder`: encoder with its head, decoder, vocabulary and manifest.
 ///
 /// # Panics
 /// If the folder cannot be written.
@@ -62,8 +62,26 @@ pub fn write(folder: &Path) {
         scored_on: "dev".to_owned(),
         data_licence: Some("made by the tests".to_owned()),
     };
+    let head_file = head::path_beside(Path::new(ENCODER_FILE));
+    fs::write(folder.join(head_file), head(&manifest.encoder.sha256))
+        .expect("the folder of the test can be written");
     let json = serde_json::to_vec_pretty(&manifest).expect("a manifest is JSON");
     part(MANIFEST_FILE, &json);
+}
+
+/// The classes of the head.
+pub const CLASSES: [&str; CHANNELS] = ["red", "green", "blue"];
+
+/// The head of the encoder with that SHA-256: the channel with the largest mean is the most probable class.
+#[must_use]
+pub fn head(encoder: &str) -> Vec<u8> {
+    let mut graph = Graph::new("head");
+    graph.node("GlobalAveragePool", &["grid"], &["pooled"], &[]);
+    graph.node("Flatten", &["pooled"], &["scores"], &[]);
+    graph.node("Softmax", &["scores"], &[head::OUTPUT], &[Attribute::Int("axis", 1)]);
+    graph.output(head::OUTPUT, Float, &[Symbolic("N"), Fixed(CHANNELS)]);
+    let names = serde_json::to_string(&CLASSES).expect("names are JSON");
+    graph.into_part(&[(head::ENCODER_KEY, encoder), (head::CLASSES_KEY, &names)])
 }
 
 /// An encoder of `batch` images: the mean colour of each patch.

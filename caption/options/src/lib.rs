@@ -45,17 +45,19 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens the model, with `threads` for its networks, or one per core.
+    /// Opens the model, with `threads` for its networks, or one per core. With `tags` photos get tags, if the encoder has a
+    /// head.
     ///
     /// # Errors
     /// If the model folder is incomplete or damaged, the encoder is another one, or the device is missing.
-    pub fn open(&self, threads: Option<usize>) -> models::Result<Captioner> {
+    pub fn open(&self, threads: Option<usize>, tags: bool) -> models::Result<Captioner> {
         let options = CaptionerOptions {
             encoder: self.encoder.clone(),
             device: self.device,
             threads,
             views: (!self.views.is_empty()).then(|| self.views.clone()),
             neighbours: self.neighbour_choice(),
+            tags,
             limits: Limits { max_pixels: self.max_pixels },
         };
         Captioner::open(self.folder(), &options)

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use common::Rect;
-use models::Caption;
+use models::{Caption, Description, Tag};
 use serde::Serialize;
 
 use crate::backend::{Answer, into_memory};
@@ -25,6 +25,10 @@ struct PhotoResponse<'a> {
     caption: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f32>,
+    /// Whether nothing like the photo was in the training photos.
+    unfamiliar: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [Tag]>,
     captions: &'a [Caption],
     /// The part of the photo that the attention covers: left, top, width, height, as shares of its sides.
     seen: Rect,
@@ -58,10 +62,12 @@ struct PhotosResponse<'a> {
 
 impl<'a> PhotoResponse<'a> {
     fn new(answer: &'a Answer, model: &'a ModelInfo) -> Self {
-        let captions = &answer.captions.captions;
+        let Description { captions, tags, unfamiliar } = &answer.captions.description;
         Self {
             caption: captions.first().map_or("", |best| &best.text),
             confidence: captions.first().and_then(|best| best.confidence),
+            unfamiliar: *unfamiliar,
+            tags: tags.as_deref(),
             captions,
             seen: answer.captions.seen,
             cached: answer.is_cached,

@@ -57,7 +57,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use common::Rect;
-    use models::Caption;
+    use models::{Caption, Description};
 
     use super::*;
 
@@ -71,7 +71,8 @@ mod tests {
             confidence: None,
             words: Vec::new(),
         };
-        Arc::new(PhotoCaptions::new(vec![caption], Rect::WHOLE))
+        let description = Description { captions: vec![caption], ..Description::default() };
+        Arc::new(PhotoCaptions::new(description, Rect::WHOLE))
     }
 
     async fn kept(cache: &Cache, letters: usize) -> usize {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use models::captioner::{CaptionedBatch, Prepared};
+use models::CaptionedBatch;
+use models::captioner::Prepared;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::captions::PhotoCaptions;
@@ -78,11 +79,11 @@ fn caption_batch(
     // Permits are free before the replies are sent.
     drop((photos, held));
     match result {
-        Ok(CaptionedBatch { captions, encode, search }) => {
-            for ((reply, seen, stages), captions) in replies.into_iter().zip(captions) {
+        Ok(CaptionedBatch { photos, encode, search }) => {
+            for ((reply, seen, stages), description) in replies.into_iter().zip(photos) {
                 let stages = Stages { encode, search, ..stages };
                 // The connection may have been closed meanwhile.
-                let _ = reply.send(Ok((PhotoCaptions::new(captions, seen), stages)));
+                let _ = reply.send(Ok((PhotoCaptions::new(description, seen), stages)));
             }
         }
         Err(error) => {

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use futures_util::{StreamExt as _, stream};
-use models::captioner::{CaptionedBatch, Prepared};
-use models::{Captioner, SearchOptions};
+use models::captioner::Prepared;
+use models::{CaptionedBatch, Captioner, SearchOptions};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::task::spawn_blocking;

@@ -7,7 +7,7 @@ use ::tests::small_model;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use models::{Caption, CaptionerOptions};
+use models::{Caption, CaptionerOptions, Description};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
@@ -37,8 +37,9 @@ fn captions(photos: &[Prepared]) -> CaptionedBatch {
         confidence: None,
         words: vec![],
     };
-    let captions = vec![vec![caption]; photos.len()];
-    CaptionedBatch { captions, encode: Duration::ZERO, search: Duration::ZERO }
+    let description = Description { captions: vec![caption], ..Description::default() };
+    let photos = vec![description; photos.len()];
+    CaptionedBatch { photos, encode: Duration::ZERO, search: Duration::ZERO }
 }
 
 /// A backend whose model captions one batch for each message on the channel.

@@ -12,11 +12,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use minijinja::Environment;
 use minijinja::value::Serde;
+use models::Description;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assets::asset;
 use self::language::{Language, Texts, Translations};
-use self::weights::{WeightedCaption, sentence, weigh};
+use self::weights::{WeightedCaption, percent, sentence, weigh};
 use crate::backend::{Answer, into_memory};
 use crate::memory::hold_until_sent;
 use crate::upload::Uploads;
@@ -59,6 +60,10 @@ struct PhotoView {
     caption: String,
     /// Whether the confidence in the caption is low.
     unsure: bool,
+    /// Whether nothing like the photo was in the training photos.
+    unfamiliar: bool,
+    /// The names of the probable classes, each with its probability.
+    tags: Vec<(String, String)>,
     weighed: Vec<WeightedCaption>,
     /// The reason why there is no caption.
     problem: Option<String>,
@@ -110,12 +115,17 @@ impl Pages {
     fn photo_view(&self, language: Language, answer: Result<&Answer, &Error>) -> PhotoView {
         match answer {
             Ok(answer) => {
-                let captions = &answer.captions.captions;
+                let Description { captions, tags, unfamiliar } = &answer.captions.description;
                 let caption = captions.first().map(|best| sentence(&best.text));
                 let (caption, weighed) = (caption.unwrap_or_default(), weigh(captions, language));
                 let confidence = captions.first().and_then(|best| best.confidence);
                 let unsure = confidence.is_some_and(|confidence| confidence < UNSURE);
-                PhotoView { caption, unsure, weighed, problem: None }
+                let tags = tags
+                    .iter()
+                    .flatten()
+                    .map(|tag| (tag.name.clone(), percent(tag.probability.into(), language)));
+                let (unfamiliar, tags) = (*unfamiliar, tags.collect());
+                PhotoView { caption, unsure, unfamiliar, tags, weighed, problem: None }
             }
             Err(error) => self.error_view(language, error),
         }

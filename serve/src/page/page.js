@@ -66,6 +66,13 @@ function showWords(article, answer) {
   });
 }
 
+// The probable classes by the classifier that the encoder was made of.
+function showTags(article, tags) {
+  const element = article.querySelector(".tags");
+  element.querySelector("span").textContent = tags.map((tag) => `${tag.name} ${shareFormat.format(tag.probability)}`).join(", ");
+  element.hidden = tags.length === 0;
+}
+
 // The captions with their weights, the softmax of their scores, as on the page without JavaScript.
 function showWeighed(article, captions) {
   const [best] = captions;
@@ -103,6 +110,8 @@ function showAnswer(article, answer) {
   const text = sentence(answer.captions[0].words).join(" ");
   showWords(article, answer);
   article.querySelector(".unsure").hidden = !(answer.confidence < Number(texts.unsureBelow));
+  article.querySelector(".unfamiliar").hidden = !answer.unfamiliar;
+  showTags(article, answer.tags ?? []);
   showWeighed(article, answer.captions);
   offer(article, answer, text);
   announcement.textContent = text;

@@ -27,6 +27,19 @@ async fn raw_bodies_and_forms_get_the_same_caption() {
     }
 }
 
+/// The encoder's head names the probable classes, for programs and on the page.
+#[tokio::test]
+async fn tags_are_the_probable_classes() {
+    let app = app();
+    let answer = json(ask(&app, raw(photo())).await).await;
+    let tags = answer["tags"].as_array().unwrap();
+    assert_eq!(tags[0]["name"], "red", "{tags:?}");
+    assert!(tags[0]["probability"].as_f64().unwrap() > 0.5, "{tags:?}");
+    assert_eq!(answer["unfamiliar"], false);
+    let page = text(ask(&app, form("/", &[("image", &photo())])).await).await;
+    assert!(page.contains("Probably shows: red "), "{page}");
+}
+
 #[tokio::test]
 async fn a_photo_among_several_that_cannot_be_captioned_has_its_own_error() {
     let app = app();

@@ -31,7 +31,8 @@ fn app_with(options: Options) -> Router {
 fn drained_app(options: Options, draining: Draining) -> Router {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let captioner = Captioner::open(folder.path(), &CaptionerOptions::default()).unwrap();
+    let with_tags = CaptionerOptions { tags: true, ..CaptionerOptions::default() };
+    let captioner = Captioner::open(folder.path(), &with_tags).unwrap();
     let search = SearchOptions { n_best: 3, ..SearchOptions::default() };
     let backend = Backend::start("small", captioner, search, &options).unwrap();
     serve::app(backend, options, draining).unwrap()
