@@ -1,0 +1,151 @@
+//! Training on as many images and captions as COCO 2017 has, beside training on as many as Flickr8k has, in turn in one
+//! run: captions a second and memory. Real captions (see CONTRIBUTING.md), repeated, on grids of noise: speed does not
+//! depend on the content of grids. The scores of such a run mean nothing.
+//!
+//! The stores take 18 GB, so it needs a folder for them: `SHOWTELL_BENCH_LAPTOP=/scratch make bench BENCH=laptop`.
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a file of a bench need not survive a kill")]
+
+#[path = "../tests/runs/store.rs"]
+mod store;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{GridShape, View};
+use data::{Captions, Split, Splits, Vocabulary};
+use models::SearchOptions;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tch::Device;
+use tests::median;
+use train::dataset::DataSet;
+use train::fit::{DevImages, Fit, TrainingData};
+use train::grids::Grids;
+use train::run::{EncoderRecord, RunConfig, RunFolder};
+use train::settings::{NetworkConfig, Recipe, Training};
+
+/// Training images of Flickr8k and of COCO 2017.
+const IMAGES: [usize; 2] = [6_000, 118_287];
+/// The grid of EfficientNet-Lite2.
+const GRID: GridShape = GridShape { height: 7, width: 7, channels: 1488 };
+const ROUNDS: usize = 3;
+/// The time of training in each round.
+const PART: Duration = Duration::from_secs(60);
+
+/// Writes captions of `count` training images and one dev image, and a store of noise, into `folder`.
+fn data(shared: &Path, folder: &Path, count: usize) -> TrainingData {
+    let known = Captions::read(&shared.join("captions.txt")).unwrap();
+    let name = |at: usize| format!("{at:06}.jpg");
+    let mut text = "image,caption\n".to_owned();
+    for (at, image) in known.iter().cycle().take(count + 1).enumerate() {
+        for caption in &image.captions {
+            writeln!(text, "{},\"{}\"", name(at), caption.replace('"', "\"\"")).unwrap();
+        }
+    }
+    let names = (0..=count).map(name).collect::<Vec<_>>();
+    fs::create_dir_all(folder).unwrap();
+    let (training, dev) = names.split_at(count);
+    fs::write(folder.join("captions.txt"), text).unwrap();
+    fs::write(folder.join("Flickr_8k.trainImages.txt"), training.join("\n")).unwrap();
+    fs::write(folder.join("Flickr_8k.devImages.txt"), dev.join("\n")).unwrap();
+
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let noise = (0..1 << 16).map(|_| random.random_range(-1.0f32..1.0).max(0.0));
+    let noise = noise.collect::<Vec<_>>();
+    let value = |row: usize, at: usize| noise[(row * 7919 + at) & (noise.len() - 1)];
+    let store = store::store(&folder.join("noise.h5"), "noise", GRID, &names, value);
+    let (start, before) = (Instant::now(), memory());
+    let captions = Captions::read(&folder.join("captions.txt")).unwrap();
+    let splits = Splits::find(folder).unwrap();
+    let vocabulary = Vocabulary::from_training(&[(&captions, &splits)], 5).unwrap();
+    let set = DataSet { number: 0, captions, splits, store };
+    let images = |split| set.training_images(split, &vocabulary).images;
+    let (training, dev_captions) = (images(Split::Train), images(Split::Dev));
+    let dev = set.scored_images(Split::Dev).images;
+    let (took, held) = (start.elapsed().as_secs_f64(), memory() - before);
+    println!("{count} images: captions read in {took:.1} s, {held} MiB held");
+    TrainingData {
+        grids: Grids::new(set.store, Vec::new()).unwrap(),
+        vocabulary,
+        training,
+        weights: vec![1.0],
+        dev: vec![DevImages { images: dev, captions: dev_captions }],
+        text: None,
+    }
+}
+
+/// Captions a second in the first part of an epoch.
+fn speed(data: &TrainingData, folder: &Path) -> f64 {
+    let encoder = EncoderRecord::from_store(data.grids.store(0));
+    let recipe = Recipe::Adaptive;
+    let config = RunConfig {
+        recipe,
+        revision: "bench".to_owned(),
+        data_licence: None,
+        vocabulary_sha256: data.vocabulary.sha256(),
+        refinement: None,
+        distillation: None,
+        sets: Vec::new(),
+        text: None,
+        network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),
+        encoder,
+        training: Training::preset(recipe, &[View::Original]),
+        search: SearchOptions::default(),
+        data: None,
+    };
+    let folder = RunFolder::new(&folder.join("run"));
+    let mut fit = Fit::new(&folder, &config, data, Device::Cpu).unwrap();
+    let flag = Arc::new(AtomicBool::new(false));
+    fit.interrupt_by(&flag);
+    let timer = thread::spawn(move || {
+        thread::sleep(PART);
+        flag.store(true, Ordering::Relaxed);
+    });
+    let start = Instant::now();
+    fit.run().unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    timer.join().unwrap();
+    let captions = fit.progress().partial_epoch.captions;
+    fs::remove_dir_all(folder.path()).unwrap();
+    captions as f64 / seconds
+}
+
+/// Memory of this process that is not of files, in MiB.
+fn memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() >> 10
+}
+
+fn main() {
+    let (Some(shared), Some(scratch)) =
+        (tests::shared("flickr8k"), std::env::var_os("SHOWTELL_BENCH_LAPTOP"))
+    else {
+        println!("skipped: it needs SHOWTELL_BENCH_LAPTOP=FOLDER, a folder with 18 GB of space");
+        return;
+    };
+    let scratch = tempfile::tempdir_in(scratch).unwrap();
+    let folder = |images: usize| scratch.path().join(images.to_string());
+    let data = IMAGES.map(|images| data(&shared, &folder(images), images));
+    let mut speeds = IMAGES.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((images, data), speeds) in IMAGES.into_iter().zip(&data).zip(&mut speeds) {
+            speeds.push(speed(data, &folder(images)));
+            println!(
+                "{images} images: {:.0} captions/s, {} MiB held",
+                speeds[speeds.len() - 1],
+                memory()
+            );
+        }
+    }
+    let [small, large] = speeds.map(|speeds| median(&speeds));
+    println!("captions a second: {small:.0} on {} images, {large:.0} on {}", IMAGES[0], IMAGES[1]);
+    println!("large ÷ small, in captions a second: {:.3}", large / small);
+}
