@@ -1,11 +1,16 @@
 //! The shipped model, with its encoder from the package index.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::programs::{captions_of, own_encoder, program, run};
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 /// Dev photos that are captioned.
 const PHOTOS: usize = 100;
@@ -18,7 +23,7 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
     let names = fs::read_to_string(flickr8k.join("Flickr_8k.devImages.txt")).unwrap();
     let names = names.lines().take(PHOTOS).collect::<Vec<_>>();
 
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/showtell");
+    let model = repository().join("models/showtell");
     let mut command = program("caption");
     command.arg("--model").arg(&model).arg("--encoder").arg(&encoder);
     let texts =
@@ -51,4 +56,27 @@ fn the_shipped_model_captions_photos_that_it_was_not_trained_on() {
     // With the document frequencies of few photos CIDEr is lower than on the whole split.
     assert!(scores["CIDEr"].as_f64().unwrap() > 0.4, "{scores}");
     assert!(scores["BLEU-4"].as_f64().unwrap() > 0.16, "{scores}");
+}
+
+/// The photo and its caption of a row of a table with two columns.
+fn documented_caption(line: &str) -> Option<(&str, &str)> {
+    let (name, caption) = line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | ")?;
+    (!caption.contains('|')).then_some((name, caption))
+}
+
+#[test]
+fn the_samples_of_the_page_have_their_documented_captions() {
+    let Some(encoder) = own_encoder() else { return };
+    let samples = repository().join("serve/src/page/samples");
+    let readme = fs::read_to_string(samples.join("README.md")).unwrap();
+    let (names, documented) =
+        readme.lines().filter_map(documented_caption).unzip::<_, _, Vec<_>, Vec<_>>();
+    let entries = fs::read_dir(&samples).unwrap().map(|entry| entry.unwrap().path());
+    let photos = entries.filter(|path| path.extension().is_some_and(|end| end == "jpg")).count();
+    assert_eq!(names.len(), photos, "{names:?}");
+
+    let mut command = program("caption");
+    command.arg("--model").arg(repository().join("models/showtell"));
+    command.arg("--encoder").arg(&encoder).args(names.iter().map(|name| samples.join(name)));
+    assert_eq!(captions_of(&mut command), documented);
 }

@@ -13,16 +13,17 @@ const JPEG: &str = "image/jpeg";
 
 const SVG: &str = "image/svg+xml";
 
-const ASSETS: [(&str, &str, &[u8]); 9] = [
+const ASSETS: [(&str, &str, &[u8]); 10] = [
     ("icon.svg", SVG, include_bytes!("icon.svg")),
     ("style.css", CSS, include_bytes!("style.css")),
     ("page.js", JAVASCRIPT, include_bytes!("page.js")),
     ("caption.js", JAVASCRIPT, include_bytes!("caption.js")),
     ("attention.js", JAVASCRIPT, include_bytes!("attention.js")),
-    ("cat.jpg", JPEG, include_bytes!("samples/cat.jpg")),
-    ("coffee.jpg", JPEG, include_bytes!("samples/coffee.jpg")),
+    ("bird.jpg", JPEG, include_bytes!("samples/bird.jpg")),
+    ("balloon.jpg", JPEG, include_bytes!("samples/balloon.jpg")),
+    ("photographer.jpg", JPEG, include_bytes!("samples/photographer.jpg")),
+    ("city.jpg", JPEG, include_bytes!("samples/city.jpg")),
     ("rocket.jpg", JPEG, include_bytes!("samples/rocket.jpg")),
-    ("astronaut.jpg", JPEG, include_bytes!("samples/astronaut.jpg")),
 ];
 
 /// `GET /assets/{name}`.

@@ -317,7 +317,7 @@ async fn the_page_works_with_the_keyboard() {
     // A file is chosen in a dialog of the browser's own; then come the other samples and the first word.
     browser.choose(&server.file("photo.png", &photo())).await;
     browser.until("return document.querySelectorAll('.result:has(.word)').length === 2").await;
-    for _ in 0..4 {
+    for _ in 0..5 {
         browser.press(Key::Tab).await;
     }
     assert_eq!(browser.run(&on(".word:first-child")).await, true);

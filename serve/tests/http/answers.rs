@@ -172,6 +172,7 @@ async fn the_page_has_the_requested_language() {
     let page = text(ask(&app, get("/?language=vi")).await).await;
     assert!(page.contains("action=\"?language=vi\""), "{page}");
     assert!(page.contains("CIDEr 12,3"), "{page}");
+    assert!(page.contains("<span>Mô hình có sẵn mô tả sai ảnh này</span>"), "{page}");
     let refused = text(ask(&app, form("/?language=vi", &[("image", b"text")])).await).await;
     assert!(refused.contains("Tệp này không phải là ảnh."), "{refused}");
     for unknown in ["/?language=xx", "/?language=vi&language=en", "/?%"] {
@@ -184,6 +185,9 @@ async fn the_page_has_the_requested_language() {
 async fn the_files_of_the_page_are_served() {
     let app = app();
     let page = text(ask(&app, get("/")).await).await;
+    let label = "<span>The bundled model gets this one wrong</span>";
+    let labelled = page.split("<button").filter(|button| button.contains(label));
+    assert!(labelled.eq(page.split("<button").filter(|button| button.contains("rocket.jpg"))));
     let parts = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
     for part in parts {
         let response = ask(&app, get(&format!("/assets/{part}"))).await;
