@@ -80,3 +80,21 @@ fn the_samples_of_the_page_have_their_documented_captions() {
     command.arg("--encoder").arg(&encoder).args(names.iter().map(|name| samples.join(name)));
     assert_eq!(captions_of(&mut command), documented);
 }
+
+/// The licences of the training data are in the metadata of packages, apart from that of the code.
+#[test]
+fn the_licences_of_the_training_data_are_in_the_metadata() {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let manifest = serde_json::from_str::<Value>(&read("models/showtell/manifest.json")).unwrap();
+    let licences = manifest["data_licence"].as_str().unwrap();
+    for path in ["Cargo.toml", "deploy/Containerfile"] {
+        // A line may continue on the next one.
+        let lines = read(path).replace("\\\n", "\n");
+        let text = lines.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(licences), "{path} does not have: {licences}");
+    }
+    let citation = read("CITATION.cff");
+    for data in licences.split("; ").map(|data| data.split(" (").next().unwrap()) {
+        assert!(citation.contains(data), "CITATION.cff does not have: {data}");
+    }
+}
