@@ -115,8 +115,8 @@ impl DataSet {
         })
     }
 
-    /// The captioned images of a split.
-    pub(crate) fn captioned(&self, split: Split) -> impl Iterator<Item = &CaptionedImage> {
+    /// The captioned images of a split, with or without a grid.
+    pub fn captioned(&self, split: Split) -> impl Iterator<Item = &CaptionedImage> {
         self.captions.iter().filter(move |of| self.splits.split_of(&of.image) == Some(split))
     }
 

@@ -5,7 +5,7 @@ use common::View;
 use common::program::print;
 use data::metrics::DocumentFrequencies;
 use data::tokens::tokenize;
-use data::{Captions, Split, Splits};
+use data::Split;
 use models::confidence::{CalibratedSearch, Calibration, Feature};
 use models::{Manifest, NeighbourChoice};
 use train::calibration::{Fitted, JudgedCaption, Reliability, cross_validate, human_median, judge};
@@ -14,8 +14,7 @@ use train::export::add_confidence;
 use train::run::RunFolder;
 
 use super::choose_device;
-use super::data_paths::DataPaths;
-use super::scoring::{self, Member, Scored, SeenImages};
+use super::scoring::{self, Member, NumberedSet, Scored, SeenImages};
 use crate::options::CalibrateArgs;
 
 /// The share of dev photos whose nearest training image counts as far.
@@ -36,8 +35,9 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
             folder.path().display()
         )
     })?;
-    let scored = scoring::images(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
-    let frequencies = frequencies(&DataPaths::of_run(&run.config, &options.data)?)?;
+    let sets = scoring::data_sets(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
+    let frequencies = frequencies(&sets);
+    let scored = scoring::images_of(sets, Split::Dev)?;
     let search = options.search.apply(run.config.search);
     let judge_set = |set: &Scored| {
         let views = all_views(set, &manifest)?;
@@ -92,17 +92,11 @@ fn all_views(set: &Scored, manifest: &Manifest) -> anyhow::Result<Vec<View>> {
 }
 
 /// The document frequencies of the training captions of all sets.
-fn frequencies(paths: &[DataPaths]) -> anyhow::Result<DocumentFrequencies> {
-    let mut images = Vec::new();
-    for paths in paths {
-        let (captions, splits) = (Captions::read(&paths.captions)?, Splits::find(&paths.splits)?);
-        let training =
-            captions.iter().filter(|of| splits.split_of(&of.image) == Some(Split::Train));
-        images.extend(
-            training.map(|of| of.captions.iter().map(|text| tokenize(text)).collect::<Vec<_>>()),
-        );
-    }
-    Ok(DocumentFrequencies::count(images.iter().map(Vec::as_slice)))
+fn frequencies(sets: &[NumberedSet]) -> DocumentFrequencies {
+    let training = sets.iter().flat_map(|(set, _)| set.captioned(Split::Train));
+    let tokens = training.map(|of| of.captions.iter().map(|text| tokenize(text)).collect());
+    let tokens = tokens.collect::<Vec<Vec<_>>>();
+    DocumentFrequencies::count(tokens.iter().map(Vec::as_slice))
 }
 
 /// Prints how reliable the confidence is in folds that it was not fitted on, on each data set.

@@ -46,6 +46,9 @@ pub(super) struct Scored {
     pub(super) set: Option<usize>,
 }
 
+/// A data set with its number among those of the runs; none for another data set.
+pub(super) type NumberedSet = (DataSet, Option<usize>);
+
 /// The images of a split that have captions and grids, of the data sets of the first run or of the named ones. Refuses data
 /// that changed since a run was trained.
 pub(super) fn images(
@@ -54,6 +57,17 @@ pub(super) fn images(
     split: Split,
     seen: SeenImages,
 ) -> anyhow::Result<Vec<Scored>> {
+    images_of(data_sets(members, named, split, seen)?, split)
+}
+
+/// The data sets of the first run or the named ones, whose images of a split are to be scored. Refuses data that changed
+/// since a run was trained.
+pub(super) fn data_sets(
+    members: &[Member],
+    named: &DataArgs,
+    split: Split,
+    seen: SeenImages,
+) -> anyhow::Result<Vec<NumberedSet>> {
     let config = &first(members)?.run.config;
     let paths = DataPaths::of_run(config, named)?;
     let mut sets = open_all(&paths)?;
@@ -70,11 +84,16 @@ pub(super) fn images(
         let known = known.map(|(set, _)| set);
         compare(folder, &run.config, known, Purpose::Scoring(split), named.on_change())?;
     }
-    let of_set = |(set, number): (DataSet, _)| {
+    Ok(sets.into_iter().zip(numbers).collect())
+}
+
+/// The images of a split that have captions and grids; a set without any is left out.
+pub(super) fn images_of(sets: Vec<NumberedSet>, split: Split) -> anyhow::Result<Vec<Scored>> {
+    let of_set = |(set, number): NumberedSet| {
         let images = set.scored_images(split);
         Scored::new(set, images, number)
     };
-    let mut scored = sets.into_iter().zip(numbers).map(of_set).collect::<Vec<_>>();
+    let mut scored = sets.into_iter().map(of_set).collect::<Vec<_>>();
     for empty in scored.iter().filter(|set| scored.len() > 1 && set.images.is_empty()) {
         warn(format_args!("{}: no image of the {split} split", empty.name));
     }
