@@ -68,7 +68,10 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let Self(bytes) = *self;
-        let whole = UNITS.iter().filter(|(_, factor)| bytes != 0 && bytes.is_multiple_of(*factor));
+        // A whole number is exact, but one above 1024 is in too small a unit.
+        let is_legible = |factor: u64| factor == GIB || bytes / factor < 1024;
+        let is_whole = |factor: u64| bytes != 0 && bytes.is_multiple_of(factor);
+        let whole = UNITS.iter().filter(|(_, factor)| is_whole(*factor) && is_legible(*factor));
         if let Some((name, factor)) = whole.max_by_key(|(_, factor)| factor)
             && *factor > 1
         {
@@ -116,6 +119,9 @@ mod tests {
             (1_500, "1.5 KiB"),
             (GIB + MIB / 3, "1.0 GiB"),
             (432_012_007, "412.0 MiB"),
+            (26_214_404 * KIB, "25.0 GiB"),
+            (1536 * MIB, "1.5 GiB"),
+            (2048 * GIB, "2048 GiB"),
             (999, "999 B"),
             (0, "0 B"),
         ] {
