@@ -1,6 +1,6 @@
 //! The file of a neighbour index: one CBOR map (RFC 8949).
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use common::{Size, files};
@@ -123,8 +123,12 @@ impl NeighbourData {
 
     /// Decodes the bytes of the file at `path`, as [`load`](Self::load) does.
     pub(super) fn from_bytes(bytes: &[u8], path: &Path, words: usize) -> Result<Self> {
-        let stored = ciborium::from_reader::<Stored, _>(bytes);
-        let stored = stored.map_err(|error| refuse(path, error))?;
+        let mut rest = bytes;
+        let stored = ciborium::from_reader::<Stored, _>(&mut rest);
+        let stored = stored.map_err(|error| refuse(path, flaw(&error)))?;
+        if !rest.is_empty() {
+            return Err(refuse(path, format!("{} bytes follow its end", rest.len())));
+        }
         stored.checked(words).ok_or_else(|| refuse(path, "its parts contradict each other"))
     }
 }
@@ -221,6 +225,18 @@ impl Rows {
 
 /// The largest magnitude of a quantized value.
 const LARGEST: f32 = 127.0;
+
+/// The flaw of a file that cannot be decoded.
+fn flaw(error: &ciborium::de::Error<io::Error>) -> String {
+    use ciborium::de::Error;
+    match error {
+        Error::Io(_) => "it ends too early".to_owned(),
+        Error::Syntax(at) => format!("it is damaged at byte {at}"),
+        Error::Semantic(..) | Error::RecursionLimitExceeded => {
+            "it is damaged, or of another version".to_owned()
+        }
+    }
+}
 
 fn refuse(path: &Path, reason: impl ToString) -> Error {
     Error::Neighbours { path: path.to_path_buf(), reason: reason.to_string() }

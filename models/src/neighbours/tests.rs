@@ -181,4 +181,24 @@ fn damaged_files_are_refused() {
         std::fs::write(&path, &whole[..length]).unwrap();
         assert!(refused(&path, 15), "{length}");
     }
+    std::fs::write(&path, [&whole[..], &[0]].concat()).unwrap();
+    let said = NeighbourData::load(&path, 15).unwrap_err().to_string();
+    assert!(said.contains("1 bytes follow its end") && said.contains("Make it again"), "{said}");
+}
+
+/// Not as the decoder writes it, with the names of its types.
+#[test]
+fn flaws_are_told_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("neighbours.cbor");
+    let whole = data().to_bytes(&path).unwrap();
+    for (bytes, flaw) in [
+        (&whole[..whole.len() / 2], "not a neighbour index: it ends too early\n"),
+        (&[0xA0], "it is damaged, or of another version\n"),
+        (&[0xFF], "it is damaged"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let said = NeighbourData::load(&path, 15).unwrap_err().to_string();
+        assert!(said.contains(flaw), "{said}");
+    }
 }
