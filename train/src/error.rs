@@ -295,6 +295,16 @@ pub enum RunProblem {
     /// The list of photos is not the one that the run recorded.
     #[error("not the list of photos that this run was trained on\n  Restore the file of the run.")]
     OtherPhotos,
+    /// The file is not a record of reliability.
+    #[error(
+        "not the reliability of the confidence in captions, or damaged\n  Calibrate the run again (`train calibrate --run DIR`)."
+    )]
+    NotAReliability,
+    /// The record of reliability is of another calibration than that in the manifest.
+    #[error(
+        "not of the calibration in the manifest\n  Calibrate the run again (`train calibrate --run DIR`)."
+    )]
+    OtherReliability,
 }
 
 /// A result of this crate.

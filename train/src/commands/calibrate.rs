@@ -3,15 +3,18 @@
 use anyhow::{Context as _, ensure};
 use common::View;
 use common::program::print;
+use data::Split;
 use data::metrics::DocumentFrequencies;
 use data::tokens::tokenize;
-use data::Split;
 use models::confidence::{CalibratedSearch, Calibration, Feature};
-use models::{Manifest, NeighbourChoice};
-use train::calibration::{Fitted, JudgedCaption, Reliability, cross_validate, human_median, judge};
+use models::{Manifest, NeighbourChoice, NeighbourIndex};
+use train::calibration::{
+    Fitted, JudgedCaption, Reliability, ReliabilityRecord, SetReliability, cross_validate,
+    human_median, judge,
+};
 use train::evaluate::{EvaluationSetup, Search, hypotheses};
 use train::export::add_confidence;
-use train::run::RunFolder;
+use train::run::{RunFolder, TrainedRun};
 
 use super::choose_device;
 use super::scoring::{self, Member, NumberedSet, Scored, SeenImages};
@@ -28,13 +31,7 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
     let members = [Member::open(RunFolder::new(&options.run.path), device)?];
     let [Member { folder, run }] = &members;
     let manifest = Manifest::load(folder.path())?;
-    let index = manifest.neighbours(folder.path(), &NeighbourChoice::OfModel, &run.vocabulary)?;
-    let index = index.with_context(|| {
-        format!(
-            "{}: no neighbour index, from which the confidence follows\n  Make it first (`train neighbours`).",
-            folder.path().display()
-        )
-    })?;
+    let index = index(folder, run, &manifest)?;
     let sets = scoring::data_sets(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
     let frequencies = frequencies(&sets);
     let scored = scoring::images_of(sets, Split::Dev)?;
@@ -54,7 +51,8 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
     let judged = scored.iter().map(judge_set).collect::<anyhow::Result<Vec<_>>>()?;
     let all = judged.iter().flatten().collect::<Vec<_>>();
     check_outcomes(&all, folder)?;
-    report(&scored, &judged)?;
+    let measured = measure(&scored, &judged)?;
+    measured.iter().try_for_each(report)?;
     let Fitted { weights, bias } = Fitted::new(&all)?;
     let calibration = Calibration {
         search: CalibratedSearch::new(&manifest.views, &index.widen(&search), index.sha256()),
@@ -62,8 +60,24 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
         bias,
         unfamiliar: unfamiliar(&all),
     };
+    ReliabilityRecord::new(&calibration, measured).save(folder)?;
     add_confidence(folder, calibration)?;
     print(format_args!("{}: calibrated on {} captions", folder.path().display(), all.len()))
+}
+
+/// The neighbour index of the model.
+fn index(
+    folder: &RunFolder,
+    run: &TrainedRun,
+    manifest: &Manifest,
+) -> anyhow::Result<NeighbourIndex> {
+    let index = manifest.neighbours(folder.path(), &NeighbourChoice::OfModel, &run.vocabulary)?;
+    index.with_context(|| {
+        format!(
+            "{}: no neighbour index, from which the confidence follows\n  Make it first (`train neighbours`).",
+            folder.path().display()
+        )
+    })
 }
 
 /// Refuses captions of which too few are right or wrong.
@@ -99,28 +113,41 @@ fn frequencies(sets: &[NumberedSet]) -> DocumentFrequencies {
     DocumentFrequencies::count(tokens.iter().map(Vec::as_slice))
 }
 
-/// Prints how reliable the confidence is in folds that it was not fitted on, on each data set.
-fn report(scored: &[Scored], judged: &[Vec<JudgedCaption>]) -> anyhow::Result<()> {
+/// Measures how reliable the confidence is on each data set, in folds that it was not fitted on. A set without evidence is
+/// left out.
+fn measure(
+    scored: &[Scored],
+    judged: &[Vec<JudgedCaption>],
+) -> anyhow::Result<Vec<SetReliability>> {
     let all = judged.iter().flatten().cloned().collect::<Vec<_>>();
     let mut confidences = cross_validate(&all)?.into_iter();
-    for (set, judged) in scored.iter().zip(judged) {
+    let of_set = |(set, judged): (&Scored, &Vec<JudgedCaption>)| {
         let of_set = confidences.by_ref().take(judged.len()).collect::<Vec<_>>();
         let right = judged.iter().map(|caption| caption.is_right).collect::<Vec<_>>();
-        let share = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
-        let found = Reliability::new(&of_set, &right);
+        SetReliability { name: set.name.clone(), reliability: Reliability::new(&of_set, &right) }
+    };
+    let sets = scored.iter().zip(judged).filter(|(_, judged)| !judged.is_empty());
+    Ok(sets.map(of_set).collect())
+}
+
+/// Prints how reliable the confidence is on a data set.
+fn report(set: &SetReliability) -> anyhow::Result<()> {
+    let SetReliability { name, reliability } = set;
+    print(format_args!(
+        "{name}: {} captions, {:.1} % right; calibration error {:.3} ({:.3} by chance), Brier score {:.3}, AUROC {:.3}",
+        reliability.captions(),
+        100.0 * reliability.share(),
+        reliability.calibration_error,
+        reliability.error_by_chance,
+        reliability.brier,
+        reliability.auroc
+    ))?;
+    for bin in &reliability.bins {
+        let (confidence, share) = (bin.confidence, 100.0 * bin.share());
         print(format_args!(
-            "{}: {} captions, {:.1} % right; calibration error {:.3} ({:.3} by chance), Brier score {:.3}, AUROC {:.3}",
-            set.name,
-            right.len(),
-            100.0 * share,
-            found.calibration_error,
-            found.error_by_chance,
-            found.brier,
-            found.auroc
+            "  confidence {confidence:.2}: {share:.0} % of {} right",
+            bin.captions
         ))?;
-        for (confidence, share) in found.bins {
-            print(format_args!("  confidence {confidence:.2}: {:.0} % right", 100.0 * share))?;
-        }
     }
     Ok(())
 }

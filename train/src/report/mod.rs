@@ -1,7 +1,8 @@
-//! A report on runs as one self-contained page: curves, scores, captions with their photos.
+//! A report on runs as one self-contained page: curves, scores, reliability, captions with their photos.
 
 mod chart;
 mod example;
+mod reliability;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use serde_json::Value;
 
 use self::chart::Chart;
 use self::example::{Example, Photos};
+use self::reliability::{Diagram, RunReliability};
+use crate::calibration::ReliabilityRecord;
 use crate::dataset::ScoredImage;
 use crate::evaluate::{CaptionedImage, Evaluation};
 use crate::run::{RunConfig, RunFolder};
@@ -33,10 +36,14 @@ const EXAMPLES: usize = 8;
 pub struct ReportedRun {
     /// Its name on the page.
     name: String,
+    /// Its folder.
+    folder: String,
     /// Its configuration.
     config: RunConfig,
     /// The lines of its `metrics.jsonl`.
     epochs: Vec<Value>,
+    /// How reliable the confidence in its captions is, if that was measured.
+    reliability: Option<ReliabilityRecord>,
     /// The captions of its best network, for each data set.
     pub evaluations: Vec<Evaluation>,
 }
@@ -56,17 +63,28 @@ impl ReportedRun {
     /// Reads the run of a folder, with the captions of its best network for each data set.
     ///
     /// # Errors
-    /// Those of [`RunFolder::load_config`], and [`Error::Content`] if its metrics are damaged.
+    /// Those of [`RunFolder::load_config`] and [`ReliabilityRecord::load`], and [`Error::Content`] if its metrics are damaged.
     pub fn new(folder: &RunFolder, evaluations: Vec<Evaluation>) -> Result<Self> {
         let path = folder.metrics();
         let text = text::read(&path)?;
         let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             name: folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            folder: folder.path().display().to_string(),
             config: folder.load_config()?,
             epochs: lines.map_err(Error::content(&path))?,
+            reliability: ReliabilityRecord::load(folder)?,
             evaluations,
         })
+    }
+
+    fn reliability(&self) -> RunReliability<'_> {
+        let sets = self.reliability.iter().flat_map(|record| &record.sets);
+        RunReliability {
+            name: &self.name,
+            folder: &self.folder,
+            diagrams: sets.map(Diagram::new).collect(),
+        }
     }
 
     fn sums(&self, set: usize) -> Vec<Sums> {
@@ -82,6 +100,9 @@ struct Page<'a> {
     resamples: usize,
     charts: Vec<Chart>,
     settings: Vec<Setting>,
+    reliability: Vec<RunReliability<'a>>,
+    /// Whether the confidence of any run is calibrated.
+    has_diagrams: bool,
     sets: Vec<SetPage<'a>>,
     /// The CSS size of a photo in the square of the encoder's input.
     fit: &'static str,
@@ -158,6 +179,8 @@ impl<'a> Page<'a> {
             resamples: BOOTSTRAP.resamples,
             charts: charts(runs, &sets),
             settings: settings(runs)?,
+            reliability: runs.iter().map(ReportedRun::reliability).collect(),
+            has_diagrams: runs.iter().any(|run| run.reliability.is_some()),
             sets,
             fit: match encoder.preprocess.resize {
                 Resize::Squash => "100% 100%",

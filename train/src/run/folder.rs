@@ -14,6 +14,8 @@ use crate::{Error, Result, RunProblem};
 
 const CONFIG_FILE: &str = "config.toml";
 const METRICS_FILE: &str = "metrics.jsonl";
+/// File name of the reliability of the confidence in captions.
+pub(crate) const RELIABILITY_FILE: &str = "reliability.json";
 /// File name of the list of training photos.
 pub(crate) const TRAINED_ON_FILE: &str = "trained-on.jsonl";
 
@@ -62,6 +64,12 @@ impl RunFolder {
     #[must_use]
     pub fn trained_on(&self) -> PathBuf {
         self.0.join(TRAINED_ON_FILE)
+    }
+
+    /// How reliable the confidence in its captions is.
+    #[must_use]
+    pub fn reliability(&self) -> PathBuf {
+        self.0.join(RELIABILITY_FILE)
     }
 
     /// Whether a run began in it.

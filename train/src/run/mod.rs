@@ -11,5 +11,5 @@ pub use self::config::{REVISION, RunConfig};
 pub use self::data::{DataRecord, PartRecord, SetRecord, SplitRecord, TrainedOnRecord};
 pub use self::encoder::{EncoderDifference, EncoderRecord};
 pub use self::folder::RunFolder;
-pub(crate) use self::folder::TRAINED_ON_FILE;
+pub(crate) use self::folder::{RELIABILITY_FILE, TRAINED_ON_FILE};
 pub use self::trained::TrainedRun;

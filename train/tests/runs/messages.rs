@@ -115,6 +115,8 @@ fn every_error_names_the_file_and_the_next_step() {
         RunProblem::OtherVocabulary,
         RunProblem::OtherConfig,
         RunProblem::OtherPhotos,
+        RunProblem::NotAReliability,
+        RunProblem::OtherReliability,
     ];
     insta::assert_snapshot!("problems", messages(source, "RunProblem", &problems));
 }

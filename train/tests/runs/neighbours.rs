@@ -59,6 +59,35 @@ fn many(place: &Place) {
     fill(writer, &names, source, value);
 }
 
+/// The page has a diagram of the calibration that the manifest has; other records are refused.
+fn assert_reported(place: &Place) {
+    let file = "run/reliability.json";
+    let record = place.read(file);
+    let report = "report run --images .";
+    place.done(report);
+    let page = place.read("run/report.html");
+    let parts =
+        ["Reliability diagram of run on many", "class=\"diagonal\"", "AUROC", "95 % interval"];
+    assert_says(&page, &parts);
+    assert!(!page.contains("not calibrated"), "{page}");
+    let parsed = serde_json::from_str::<serde_json::Value>(&record).unwrap();
+    let bins = parsed["sets"][0]["bins"].as_array().unwrap();
+    assert_eq!(page.matches("<title>confidence").count(), bins.len());
+    for bin in bins {
+        assert_says(&page, &[&format!(" % of {} captions right", bin["captions"])]);
+    }
+    place.write(file, &record[..record.len() / 2]);
+    let said = place.refused(report);
+    assert_says(&said, &["reliability.json: not the reliability", "`train calibrate --run DIR`"]);
+    place.write(file, &record.replacen("sha256\": \"", "sha256\": \"0", 1));
+    assert_says(&place.refused(report), &["reliability.json: not of the calibration"]);
+    fs::remove_file(place.path(file)).unwrap();
+    place.done(report);
+    let page = place.read("run/report.html");
+    assert_says(&page, &["the confidence is not calibrated", "train calibrate --run run"]);
+    place.write(file, &record);
+}
+
 #[test]
 fn confidence_is_calibrated_for_a_run_with_an_index() {
     let place = Place::new();
@@ -75,10 +104,13 @@ fn confidence_is_calibrated_for_a_run_with_an_index() {
     let calibration = manifest.confidence.unwrap();
     assert_eq!(calibration.search.neighbours_sha256, manifest.neighbours.unwrap().sha256);
     assert_eq!((calibration.search.options.beam, calibration.weights.len()), (10, 7));
+    assert_reported(&place);
     // Another export is of other weights: it is calibrated anew.
     let said = place.done("export --run run --weights f16");
     assert_says(&said, &["Calibrate it anew"]);
     assert!(Manifest::load(&place.path("run")).unwrap().confidence.is_none());
+    place.done("report run --images .");
+    assert_says(&place.read("run/report.html"), &["the confidence is not calibrated"]);
     // A damaged index is not calibrated with.
     let mut bytes = fs::read(place.path("run").join(NEIGHBOURS_FILE)).unwrap();
     let last = bytes.len() - 1;

@@ -1,14 +1,17 @@
 //! Calibration of the confidence in captions: logistic regression over the evidence, and how reliable it is.
 
+mod record;
+mod reliability;
+
 use data::Vocabulary;
 use data::metrics::{DocumentFrequencies, Item, score};
 use models::Hypothesis;
 use models::confidence::{Feature, FeatureWeight};
 use ndarray::{Array1, Array2, Axis};
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
+pub use self::record::{ReliabilityRecord, SetReliability};
+pub use self::reliability::{Bin, Reliability};
 use crate::Result;
 use crate::dataset::ScoredImage;
 use crate::evaluate::words;
@@ -16,13 +19,9 @@ use crate::tensor::flat;
 
 /// Number of folds in which the reliability is measured.
 const FOLDS: usize = 5;
-/// Number of bins, with the same number of captions each.
-const BINS: usize = 10;
 /// The penalty on weights, as a number of captions.
 const PENALTY: f64 = 1.0;
 const NEWTON_STEPS: usize = 25;
-/// Number of draws for the calibration error of a perfectly calibrated confidence.
-const DRAWS: usize = 200;
 
 /// A caption with its evidence and whether it is right.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,21 +140,6 @@ fn newton(design: &Array2<f64>, right: &Array1<f64>) -> Result<Array1<f64>> {
     Ok(weights)
 }
 
-/// How reliable a confidence is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reliability {
-    /// The mean confidence of each bin, and the share of right captions in it.
-    pub bins: Vec<(f64, f64)>,
-    /// The expected calibration error: the mean over bins of the difference of both.
-    pub calibration_error: f64,
-    /// The same of a perfectly calibrated confidence: the mean over draws.
-    pub error_by_chance: f64,
-    /// The mean squared difference of confidence and outcome.
-    pub brier: f64,
-    /// The probability that a right caption has a higher confidence than a wrong one.
-    pub auroc: f64,
-}
-
 /// The confidence in each caption from the weights fitted on the other folds.
 ///
 /// # Errors
@@ -172,63 +156,11 @@ pub fn cross_validate(captions: &[JudgedCaption]) -> Result<Vec<f64>> {
     Ok(confidences)
 }
 
-impl Reliability {
-    /// Measures confidences against outcomes.
-    #[must_use]
-    pub fn new(confidences: &[f64], right: &[bool]) -> Self {
-        let mut pairs = confidences.iter().copied().zip(right.iter().copied()).collect::<Vec<_>>();
-        pairs.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        let by_chance = (0..DRAWS).map(|_| {
-            let drawn = pairs.iter().map(|&(of, _)| (of, random.random_range(0.0..1.0) < of));
-            calibration_error(&bins(&drawn.collect::<Vec<_>>()))
-        });
-        let error_by_chance = by_chance.sum::<f64>() / DRAWS as f64;
-        let outcome = |right: bool| f64::from(u8::from(right));
-        let squared = pairs.iter().map(|&(of, right)| (of - outcome(right)).powi(2));
-        let bins = bins(&pairs);
-        Self {
-            calibration_error: calibration_error(&bins),
-            error_by_chance,
-            brier: squared.sum::<f64>() / pairs.len().max(1) as f64,
-            auroc: auroc(&pairs),
-            bins,
-        }
-    }
-}
-
-/// The mean confidence and the share of right captions of each bin of sorted pairs.
-fn bins(pairs: &[(f64, bool)]) -> Vec<(f64, f64)> {
-    let edge = |bin: usize| bin * pairs.len() / BINS;
-    let of_bin = |bin: usize| {
-        let pairs = &pairs[edge(bin)..edge(bin + 1)];
-        let number = pairs.len().max(1) as f64;
-        let right = pairs.iter().filter(|(_, right)| *right).count();
-        (pairs.iter().map(|(of, _)| of).sum::<f64>() / number, right as f64 / number)
-    };
-    (0..BINS).map(of_bin).collect()
-}
-
-fn calibration_error(bins: &[(f64, f64)]) -> f64 {
-    let differences = bins.iter().map(|(confidence, share)| (confidence - share).abs());
-    differences.sum::<f64>() / bins.len().max(1) as f64
-}
-
-/// The area under the receiver operating characteristic of sorted pairs; ties count half.
-fn auroc(pairs: &[(f64, bool)]) -> f64 {
-    let (mut below, mut wins, mut right) = (0.0, 0.0, 0.0);
-    for tied in pairs.chunk_by(|one, other| one.0.total_cmp(&other.0).is_eq()) {
-        let rights = tied.iter().filter(|(_, right)| *right).count() as f64;
-        let wrongs = tied.len() as f64 - rights;
-        wins += rights * (below + wrongs / 2.0);
-        below += wrongs;
-        right += rights;
-    }
-    if right * below > 0.0 { wins / (right * below) } else { 0.5 }
-}
-
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     /// Captions that are right with a probability that rises with the first value.
@@ -258,15 +190,5 @@ mod tests {
         // A confidence that is too high is not calibrated.
         let high = confidences.iter().map(|of| of.sqrt()).collect::<Vec<_>>();
         assert!(Reliability::new(&high, &right).calibration_error > 0.08);
-    }
-
-    #[test]
-    fn ties_count_half_and_order_alone_matters_for_auroc() {
-        let area = |pairs: &[(f64, bool)]| auroc(pairs);
-        assert!(
-            (area(&[(0.1, false), (0.2, true), (0.3, false), (0.4, true)]) - 0.75).abs() < 1e-9
-        );
-        assert!((area(&[(0.5, false), (0.5, true)]) - 0.5).abs() < 1e-9);
-        assert!((area(&[(0.5, true)]) - 0.5).abs() < 1e-9);
     }
 }
