@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use common::View;
 use data::Split;
 use models::DeviceChoice;
@@ -25,10 +25,19 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Train a network and export it.
+    #[command(mut_arg("text_batch", with_text), mut_arg("text_weight", with_text))]
     Fit(FitArgs),
     /// Refine a trained network by self-critical training on CIDEr-D.
+    #[command(
+        mut_arg("text_batch", without_text::<usize>),
+        mut_arg("text_weight", without_text::<f64>)
+    )]
     Refine(RefineArgs),
     /// Train one network on the word probabilities and the captions of several others, the teachers.
+    #[command(
+        mut_arg("text_batch", without_text::<usize>),
+        mut_arg("text_weight", without_text::<f64>)
+    )]
     Distil(DistilArgs),
     /// Caption a split with the best checkpoint and score the captions.
     Evaluate(EvaluateArgs),
@@ -42,11 +51,23 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
 }
 
-/// Options of `fit` and `refine`.
+/// A flag that counts only with captions without photos.
+fn with_text(flag: Arg) -> Arg {
+    flag.requires("text")
+}
+
+/// The same flag of a command that has no such captions.
+fn without_text<T: Clone + Send + Sync + 'static>(flag: Arg) -> Arg {
+    let refuse =
+        |_: &str| Err::<T, _>("captions without photos belong to `train fit`; leave it out");
+    flag.hide(true).value_parser(refuse)
+}
+
+/// Options of the commands that train.
 #[derive(Args)]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
-    pub(crate) data: DataArgs,
+    pub(crate) data: WeightedDataArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -170,39 +191,27 @@ pub(crate) struct DataArgs {
     /// Folder of the official split lists [default: the folder of the captions]. Repeat it for several data sets.
     #[arg(long, value_name = "DIR")]
     pub(crate) splits: Vec<PathBuf>,
-    /// Weight of a data set: how often an epoch shows each of its training images, and how much its dev scores count
-    /// [default: of the run, or 1 for a new run]. Repeat it for several data sets.
-    #[arg(long, value_name = "X")]
-    pub(crate) data_weight: Vec<f64>,
     /// Accept captions, splits and photos of the train or dev split that changed since the run was trained.
     #[arg(long)]
     accept_changed_data: bool,
 }
 
 impl DataArgs {
-    /// The number of data sets that are named. Refuses flags that name different numbers of them.
-    pub(crate) fn check_numbers(&self) -> anyhow::Result<usize> {
-        let numbers = [
-            ("--captions", self.captions.len()),
-            ("--store", self.store.len()),
-            ("--splits", self.splits.len()),
-            ("--data-weight", self.data_weight.len()),
-        ];
-        let given = numbers.into_iter().filter(|(_, number)| *number > 0).collect::<Vec<_>>();
-        let described = given.iter().map(|(flag, number)| format!("{flag} {number} times"));
-        ensure!(
-            given.windows(2).all(|pair| pair[0].1 == pair[1].1),
-            "{}: flags for different numbers of data sets\n  Give --captions and --store once for each set, and \
-             --splits and --data-weight for each set or not at all.",
-            described.collect::<Vec<_>>().join(", ")
-        );
-        Ok(given.first().map_or(0, |(_, number)| *number))
-    }
-
     /// Treatment of changed data.
     pub(crate) fn on_change(&self) -> OnChange {
         if self.accept_changed_data { OnChange::Warn } else { OnChange::Refuse }
     }
+}
+
+/// The data sets to train on.
+#[derive(Args)]
+pub(crate) struct WeightedDataArgs {
+    #[command(flatten)]
+    pub(crate) sets: DataArgs,
+    /// Weight of a data set: how often an epoch shows each of its training images, and how much its dev scores count
+    /// [default: of the run, or 1 for a new run]. Repeat it for several data sets.
+    #[arg(long, value_name = "X")]
+    pub(crate) data_weight: Vec<f64>,
 }
 
 #[derive(Args)]

@@ -10,7 +10,7 @@ use features::{FeatureStore, shards_of};
 use train::dataset::DataSet;
 use train::run::{RunConfig, SetRecord, SplitRecord};
 
-use crate::options::DataArgs;
+use crate::options::{DataArgs, WeightedDataArgs};
 
 /// The paths of a data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,11 +22,54 @@ pub(crate) struct DataPaths {
     weight: f64,
 }
 
+/// The data sets that flags name.
+#[derive(Clone, Copy)]
+pub(crate) struct NamedData<'a> {
+    sets: &'a DataArgs,
+    /// Their weights; none where nothing is trained.
+    weights: &'a [f64],
+}
+
+impl<'a> From<&'a DataArgs> for NamedData<'a> {
+    fn from(sets: &'a DataArgs) -> Self {
+        Self { sets, weights: &[] }
+    }
+}
+
+impl<'a> From<&'a WeightedDataArgs> for NamedData<'a> {
+    fn from(named: &'a WeightedDataArgs) -> Self {
+        Self { sets: &named.sets, weights: &named.data_weight }
+    }
+}
+
+impl NamedData<'_> {
+    /// The number of data sets that are named. Refuses flags that name different numbers of them.
+    fn check_numbers(&self) -> anyhow::Result<usize> {
+        let DataArgs { captions, store, splits, .. } = self.sets;
+        let numbers = [
+            ("--captions", captions.len()),
+            ("--store", store.len()),
+            ("--splits", splits.len()),
+            ("--data-weight", self.weights.len()),
+        ];
+        let given = numbers.into_iter().filter(|(_, number)| *number > 0).collect::<Vec<_>>();
+        let described = given.iter().map(|(flag, number)| format!("{flag} {number} times"));
+        ensure!(
+            given.windows(2).all(|pair| pair[0].1 == pair[1].1),
+            "{}: flags for different numbers of data sets\n  Give --captions and --store once for each set, and the \
+             others for each set or not at all.",
+            described.collect::<Vec<_>>().join(", ")
+        );
+        Ok(given.first().map_or(0, |(_, number)| *number))
+    }
+}
+
 impl DataPaths {
     /// The paths for a new run.
-    pub(crate) fn for_new_run(named: &DataArgs) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn for_new_run<'a>(named: impl Into<NamedData<'a>>) -> anyhow::Result<Vec<Self>> {
+        let named = named.into();
         let sets = named.check_numbers()?.max(1);
-        let are_complete = named.captions.len() == sets && named.store.len() == sets;
+        let are_complete = named.sets.captions.len() == sets && named.sets.store.len() == sets;
         ensure!(
             sets == 1 || are_complete,
             "{sets} data sets need --captions and --store {sets} times each"
@@ -41,7 +84,7 @@ impl DataPaths {
         });
         if let Some((_, twice)) = twice {
             bail!(
-                "{}: named twice with the same store\n  Give it a weight instead (--data-weight).",
+                "{}: named twice with the same store\n  Name it once; in training it may have a weight (--data-weight).",
                 twice.captions.display()
             );
         }
@@ -50,11 +93,15 @@ impl DataPaths {
 
     /// The paths of the sets of a run, unless others are named. Split lists that were in the folder of the captions are
     /// searched in that of the named captions. Another number of sets than that of the run replaces all of them.
-    pub(crate) fn of_run(config: &RunConfig, named: &DataArgs) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn of_run<'a>(
+        config: &RunConfig,
+        named: impl Into<NamedData<'a>>,
+    ) -> anyhow::Result<Vec<Self>> {
+        let named = named.into();
         let sets = named.check_numbers()?;
         if sets != 0 && sets != config.sets.len() {
             ensure!(
-                named.captions.len() == sets && named.store.len() == sets,
+                named.sets.captions.len() == sets && named.sets.store.len() == sets,
                 "the run has {} data sets\n  Give --captions and --store once for each set to use, or a flag {0} times.",
                 config.sets.len()
             );
@@ -64,7 +111,8 @@ impl DataPaths {
         records.map(|(set, record)| Self::of_set(record, named, set)).collect()
     }
 
-    fn of_set(record: &SetRecord, named: &DataArgs, set: usize) -> anyhow::Result<Self> {
+    fn of_set(record: &SetRecord, named: NamedData, set: usize) -> anyhow::Result<Self> {
+        let NamedData { sets: named, weights } = named;
         let with_captions = record.splits.folder == folder_of(&record.captions);
         let captions = absolute(named.captions.get(set).unwrap_or(&record.captions))?;
         let splits =
@@ -72,13 +120,14 @@ impl DataPaths {
         Ok(Self {
             splits: absolute(named.splits.get(set).unwrap_or(&splits))?,
             store: absolute(named.store.get(set).unwrap_or(&record.store))?,
-            weight: named.data_weight.get(set).copied().unwrap_or(record.weight),
+            weight: weights.get(set).copied().unwrap_or(record.weight),
             captions,
         })
     }
 
     /// The named set of that number.
-    fn named(named: &DataArgs, set: usize) -> anyhow::Result<Self> {
+    fn named(named: NamedData, set: usize) -> anyhow::Result<Self> {
+        let NamedData { sets: named, weights } = named;
         let or = |named: &[PathBuf], other: &Path| {
             absolute(named.get(set).map_or(other, PathBuf::as_path))
         };
@@ -86,7 +135,7 @@ impl DataPaths {
         Ok(Self {
             splits: or(&named.splits, &folder_of(&captions))?,
             store: or(&named.store, Path::new("features/flickr8k.h5"))?,
-            weight: named.data_weight.get(set).copied().unwrap_or(1.0),
+            weight: weights.get(set).copied().unwrap_or(1.0),
             captions,
         })
     }

@@ -358,7 +358,7 @@ pub(super) fn with_teachers(
 pub(super) fn with_data_of_run(
     folder: &RunFolder,
     config: RunConfig,
-    named: &options::DataArgs,
+    named: &options::WeightedDataArgs,
 ) -> anyhow::Result<Prepared> {
     let paths = DataPaths::of_run(&config, named)?;
     ensure!(
@@ -372,7 +372,7 @@ pub(super) fn with_data_of_run(
     for set in &sets {
         config.encoder.check(&set.store)?;
     }
-    compare(folder, &config, &sets, Purpose::Training, named.on_change())?;
+    compare(folder, &config, &sets, Purpose::Training, named.sets.on_change())?;
     let vocabulary = Vocabulary::load(&folder.vocabulary())?;
     let before = TrainedOn::load(folder, &config)?;
     let config = RunConfig { sets: records(paths, &sets), ..config };

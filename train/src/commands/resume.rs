@@ -12,7 +12,7 @@ use train::text::TextRecord;
 
 use super::data_paths::absolute;
 use super::prepare::{Prepared, with_data_of_run, with_teachers};
-use crate::options::{self, DataArgs};
+use crate::options::{self, WeightedDataArgs};
 
 /// Prepares a run of `train fit` to be resumed.
 pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Result<Prepared> {
@@ -66,7 +66,7 @@ fn with_text_of_run(
     let prepared = prepared.with_text(path)?;
     let is_same = prepared.config.text.as_ref().is_some_and(|now| now.sha256 == record.sha256);
     ensure!(
-        is_same || options.train.data.on_change() == OnChange::Warn,
+        is_same || options.train.data.sets.on_change() == OnChange::Warn,
         "{}: not the captions without photos that the run began with\n  \
          Name their file (--text FILE), or take them as they are (--accept-changed-data).",
         path.display()
@@ -129,7 +129,7 @@ pub(super) fn distil(
 fn all_that_differ(
     run: &RunConfig,
     requested: &RunConfig,
-    named: &DataArgs,
+    named: &WeightedDataArgs,
 ) -> anyhow::Result<Vec<String>> {
     let training = Training { epochs: run.training.epochs, ..requested.training.clone() };
     let mut all = differences(run, &RunConfig { training, ..requested.clone() })?;
@@ -138,7 +138,7 @@ fn all_that_differ(
 }
 
 /// The weights of data sets that differ from those of the run.
-fn weights_that_differ(run: &RunConfig, named: &DataArgs) -> Vec<String> {
+fn weights_that_differ(run: &RunConfig, named: &WeightedDataArgs) -> Vec<String> {
     let pairs = (1..).zip(run.sets.iter().map(|set| set.weight).zip(&named.data_weight));
     let differing = pairs.filter(|(_, (of_run, named))| of_run.total_cmp(named).is_ne());
     let describe =

@@ -121,6 +121,17 @@ fn a_change_of_one_set_is_named_and_the_sets_of_a_run_stay() {
     let said = place.refused("evaluate --run refined");
     assert_says(&said, &["set 2, dev: other captions", "--accept-changed-data"]);
     assert!(!said.contains("set 1"), "{said}");
+    // Nothing but training weighs the sets.
+    for command in [
+        "evaluate --run run",
+        "report run",
+        "export --run run",
+        "calibrate --run run",
+        "neighbours --run run",
+    ] {
+        let said = place.refused(&format!("{command} --data-weight 1 --data-weight 2"));
+        assert_says(&said, &["unexpected argument '--data-weight'"]);
+    }
     // Each set alone is one of those of the run.
     place.done("evaluate --run run --captions captions.txt --store small.h5");
     place.write("cars/captions.txt", &before);

@@ -107,6 +107,20 @@ fn text_that_cannot_be_used_is_refused() {
     assert!(!place.path("run").exists());
 }
 
+#[test]
+fn flags_of_text_are_refused_without_it() {
+    let place = place();
+    for flag in ["--text-batch 8", "--text-weight 0.5"] {
+        let said = place.refused(&Place::of("fit", &format!("--run run {flag}")));
+        assert_says(&said, &["required arguments were not provided", "--text <FILE>"]);
+        for command in ["refine --from run --run other", "distil --from run --run other"] {
+            let said = place.refused(&format!("{command} {flag}"));
+            assert_says(&said, &[flag.split(' ').next().unwrap(), "belong to `train fit`"]);
+        }
+    }
+    assert!(!place.path("run").exists());
+}
+
 fn weights(place: &Place, run: &str) -> Vec<u8> {
     std::fs::read(place.path(run).join("checkpoints/last.safetensors")).unwrap()
 }
