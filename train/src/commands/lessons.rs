@@ -56,19 +56,25 @@ pub(super) fn of_teachers(
     Ok(lessons)
 }
 
-fn key(teachers: &[Member], prepared: &Prepared) -> anyhow::Result<LessonKey> {
+/// The SHA-256 of the teachers' checkpoints.
+pub(super) fn checkpoints(teachers: &[Member]) -> anyhow::Result<Vec<String>> {
     let checkpoint = |member: &Member| {
         let best = member.folder.best();
         digest::of_file(&best).with_context(|| best.display().to_string())
     };
+    teachers.iter().map(checkpoint).collect()
+}
+
+fn key(teachers: &[Member], prepared: &Prepared) -> anyhow::Result<LessonKey> {
     let sets = prepared.config.sets.iter().filter_map(|set| set.train.as_ref());
     let data =
         sets.flat_map(|part| [part.photos_sha256.clone(), part.digest.captions_sha256.clone()]);
     let mut settings = prepared.config.distillation.clone().unwrap_or_default();
+    let teachers_sha256 = std::mem::take(&mut settings.checkpoints);
     settings.from.clear();
     settings.found_weight = settings.found_weight.min(1.0).ceil();
     Ok(LessonKey {
-        teachers: teachers.iter().map(checkpoint).collect::<anyhow::Result<_>>()?,
+        teachers: teachers_sha256,
         data: data.collect(),
         settings,
         search: serde_json::to_string(&first(teachers)?.run.config.search)?,

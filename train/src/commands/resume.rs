@@ -7,7 +7,7 @@ use data::Vocabulary;
 use tch::Device;
 use train::provenance::OnChange;
 use train::run::{RunConfig, RunFolder};
-use train::settings::{SettingsFile, Training, differences};
+use train::settings::{Distillation, SettingsFile, Training, differences};
 use train::text::TextRecord;
 
 use super::data_paths::absolute;
@@ -111,17 +111,29 @@ pub(super) fn distil(
             folder.path().display()
         );
     };
-    let mut distillation = options.distillation.apply(distillation.clone())?;
-    for from in &mut distillation.from {
-        *from = absolute(from)?;
+    let named = options.distillation.apply(distillation.clone())?;
+    let folders = named.from.iter().map(|from| absolute(from));
+    let from = folders.collect::<anyhow::Result<Vec<_>>>()?;
+    for from in &from {
+        ensure!(
+            RunFolder::new(from).has_config(),
+            "{}: this teacher of the run is not there\n  Name the folders of all teachers in their order (--from DIR,...).",
+            from.display()
+        );
     }
-    let requested = RunConfig {
-        distillation: Some(distillation),
+    // Teachers that moved are known by their checkpoints.
+    let is_recorded = !distillation.checkpoints.is_empty();
+    let compared = if is_recorded { distillation.from.clone() } else { from.clone() };
+    let mut requested = RunConfig {
+        distillation: Some(Distillation { from: compared, ..named }),
         training: options.train.training.apply(config.training.clone())?,
         ..config.clone()
     };
     let differences = all_that_differ(&config, &requested, &options.train.data)?;
     refuse(folder.path(), &differences)?;
+    if let Some(distillation) = &mut requested.distillation {
+        distillation.from = from;
+    }
     with_teachers(folder, folder, requested, options, device)
 }
 

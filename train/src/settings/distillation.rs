@@ -7,9 +7,12 @@ use super::Limit::Between;
 settings! {
     /// How a network learns from others.
     pub struct Distillation {
-        /// Runs whose networks teach together, separated by commas; a resumed run knows them.
+        /// Runs whose networks teach together, separated by commas; a resumed run knows them, unless their folders moved.
         #[arg(long, value_name = "DIR,...", value_delimiter = ',', required_unless_present = "resume")]
         from: Vec<PathBuf> = Vec::new();
+        /// SHA-256 of the checkpoints of these runs, in their order; runs of earlier versions have no such record.
+        #[arg(skip)]
+        checkpoints: Vec<String> = Vec::new();
         /// Number of words whose probabilities are learned at each step [default: 8].
         #[arg(long, value_name = "N")]
         soft_words: usize = 8, Between(2, 256);

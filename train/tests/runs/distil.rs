@@ -63,7 +63,10 @@ fn other_teachers_settings_and_damaged_lessons_are_refused() {
     }
     let bytes = fs::read(place.path("student/lessons.safetensors")).unwrap();
     fs::write(place.path("student/lessons.safetensors"), &bytes[..bytes.len() - 8]).unwrap();
-    assert_says(&again("--from one,two"), &["not the lessons of teachers, or damaged"]);
+    assert_says(
+        &again("--from one,two"),
+        &["not the lessons of teachers, or damaged", "--lessons FILE"],
+    );
     assert!(!place.path("other").exists());
     let said = place.refused("fit --run student --resume --epochs 3");
     assert_says(&said, &["a run of `train distil`", "train distil --resume"]);
@@ -76,4 +79,41 @@ fn other_teachers_settings_and_damaged_lessons_are_refused() {
     place.fit("sofa");
     let said = place.refused("distil --from sofa,one --run other");
     assert_says(&said, &["one: the vocabulary differs"]);
+}
+
+/// By the SHA-256 of their checkpoints, which the run has.
+#[test]
+fn teachers_that_moved_are_named_again() {
+    let place = place();
+    place.done("distil --from one,two --run student --epochs 1");
+    assert_says(&place.read("student/config.toml"), &["checkpoints = ["]);
+    fs::create_dir(place.path("old")).unwrap();
+    fs::rename(place.path("one"), place.path("old/one")).unwrap();
+    let resume = |further: &str| format!("distil --run student --resume --epochs 2{further}");
+    let said = place.refused(&resume(""));
+    assert_says(&said, &["one: this teacher of the run is not there", "(--from DIR,...)"]);
+    for (from, named) in [
+        ("two,old/one", "two/checkpoints/best.safetensors: not the teacher"),
+        ("old/one", "learns from 2 runs, and 1 are named"),
+        ("old/one,gone", "gone: this teacher of the run is not there"),
+    ] {
+        assert_says(
+            &place.refused(&resume(&format!(" --from {from}"))),
+            &[named, "in their order"],
+        );
+    }
+    let said = place.refused(&resume(" --from old/one,two --soft-words 4"));
+    assert_says(&said, &["distillation.soft_words is 8, not 4"]);
+    let said = place.done(&resume(" --from old/one,two"));
+    assert_says(&said, &["resuming after epoch 1"]);
+    assert_says(&place.read("student/config.toml"), &["old/one"]);
+    place.done("distil --run student --resume --epochs 3");
+    // A run of an earlier version has no record of its teachers: their folders stay.
+    let config = place.read("student/config.toml");
+    let (before, rest) = config.split_once("checkpoints = [").unwrap();
+    let (_, rest) = rest.split_once("]\n").unwrap();
+    place.write("student/config.toml", &format!("{before}{rest}"));
+    fs::rename(place.path("old/one"), place.path("one")).unwrap();
+    let said = place.refused("distil --run student --resume --epochs 4 --from one,two");
+    assert_says(&said, &["distillation.from is "]);
 }

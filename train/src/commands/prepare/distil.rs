@@ -50,14 +50,13 @@ pub(crate) fn distil(
 pub(crate) fn with_teachers(
     folder: &RunFolder,
     first: &RunFolder,
-    config: RunConfig,
+    mut config: RunConfig,
     options: &options::DistilArgs,
     device: Device,
 ) -> anyhow::Result<Prepared> {
-    let distillation = config.distillation.clone().unwrap_or_default();
-    let open = |path: &PathBuf| Member::open(RunFolder::new(path), device);
-    let teachers = distillation.from.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    check_ensemble(&teachers)?;
+    let mut distillation = config.distillation.unwrap_or_default();
+    let teachers = open_teachers(&mut distillation, device)?;
+    config.distillation = Some(distillation.clone());
     let mut prepared = with_data_of_run(first, config, &options.train.data)?;
     for Member { folder, run } in &teachers {
         prepared.trained_on.extend(TrainedOn::load(folder, &run.config)?);
@@ -69,4 +68,32 @@ pub(crate) fn with_teachers(
     lessons.apply(&mut prepared.data.training, distillation.found_weight);
     prepared.config.data = Some(DataRecord::new(&prepared.data.vocabulary, &prepared.trained_on)?);
     Ok(prepared)
+}
+
+/// Opens the teachers of a run and records their checkpoints. Refuses others than those that are recorded.
+fn open_teachers(distillation: &mut Distillation, device: Device) -> anyhow::Result<Vec<Member>> {
+    let open = |path: &PathBuf| Member::open(RunFolder::new(path), device);
+    let teachers = distillation.from.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    check_ensemble(&teachers)?;
+    let found = lessons::checkpoints(&teachers)?;
+    let recorded = std::mem::replace(&mut distillation.checkpoints, found);
+    if recorded.is_empty() {
+        return Ok(teachers);
+    }
+    ensure!(
+        recorded.len() == teachers.len(),
+        "--from: the run learns from {} runs, and {} are named\n  Name all of them in their order.",
+        recorded.len(),
+        teachers.len()
+    );
+    let pairs = teachers.iter().zip(distillation.checkpoints.iter().zip(&recorded));
+    for (teacher, (found, recorded)) in pairs {
+        ensure!(
+            found == recorded,
+            "{}: not the teacher that the run began with: its SHA-256 is {found}, not {recorded}\n  \
+             Name the teachers in their order (--from DIR,...), or train another run (--run DIR).",
+            teacher.folder.best().display()
+        );
+    }
+    Ok(teachers)
 }
