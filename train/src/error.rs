@@ -188,6 +188,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file has no lessons of teachers.
+    #[error(
+        "{}: not the lessons of teachers, or damaged\n  \
+         Name another file (--lessons FILE), or remove it to ask the teachers again.",
+        path.display()
+    )]
+    NotLessons {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line of a list of photos is damaged.
     #[error("{}: line {line}: not the name and the SHA-256 of a photo\n  Restore the file of the run.", path.display())]
     PhotoLine {
@@ -213,6 +223,17 @@ pub enum Error {
         examples: String,
     },
 
+    /// A file that is compressed with gzip is damaged.
+    #[error(
+        "{}: damaged gzip data: {flaw}\n  Compress or fetch the file again, or name another one (--text FILE).",
+        path.display()
+    )]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// The flaw.
+        flaw: String,
+    },
     /// A file has no caption to learn language from.
     #[error("{}: no caption that could be used\n{skipped_entries}\n  Name another file (--text FILE).", path.display())]
     NoText {
@@ -279,10 +300,14 @@ pub enum RunProblem {
     #[error("no epoch is finished\n  Resume the run first (`train fit --resume`).")]
     NoEpoch,
     /// Another process trains in the folder.
-    #[error("another training runs in this folder")]
+    #[error(
+        "another training runs in this folder\n  Wait for its end, or name another folder (--run DIR)."
+    )]
     Locked,
     /// The file is not a checkpoint.
-    #[error("not a checkpoint of this program, or damaged")]
+    #[error(
+        "not a checkpoint of this program, or damaged\n  Restore the file, or train another run (--run DIR)."
+    )]
     NotACheckpoint,
     /// The vocabulary is not the one that the network was trained with.
     #[error("not the vocabulary this network was trained with\n  Restore the file of the run.")]

@@ -1,7 +1,7 @@
 //! Captions without photos, from which a network learns language.
 
 use std::collections::HashSet;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use common::{Size, SkippedEntries, digest, files, text};
@@ -51,7 +51,8 @@ impl TextCaptions {
     /// skipped and counted.
     ///
     /// # Errors
-    /// [`Error::File`] if the file cannot be read or is not text, [`Error::NoText`] if no caption is left.
+    /// [`Error::File`] if the file cannot be read or is not text, [`Error::Gzip`] if it is damaged, [`Error::TooMuchText`], and
+    /// [`Error::NoText`] if no caption is left.
     pub fn read(path: &Path, vocabulary: &Vocabulary, known: &HashSet<&[WordId]>) -> Result<Self> {
         let bytes = files::read(path, LIMIT).map_err(Error::io(path))?;
         let sha256 = digest::of_bytes(&bytes);
@@ -105,13 +106,22 @@ fn decompress(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     }
     let mut content = Vec::new();
     let decoder = MultiGzDecoder::new(bytes.as_slice());
-    decoder.take(LIMIT.bytes() + 1).read_to_end(&mut content).map_err(Error::io(path))?;
+    let read = decoder.take(LIMIT.bytes() + 1).read_to_end(&mut content);
+    read.map_err(|error| Error::Gzip { path: path.to_path_buf(), flaw: flaw(&error) })?;
     if content.len() as u64 > LIMIT.bytes() {
         let message =
             format!("larger than {LIMIT} when decompressed, the limit of such a file; split it");
-        return Err(Error::io(path)(std::io::Error::other(message)));
+        return Err(Error::io(path)(io::Error::other(message)));
     }
     Ok(content)
+}
+
+/// The flaw of a gzip file.
+fn flaw(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "it ends too early".to_owned();
+    }
+    error.to_string()
 }
 
 #[cfg(test)]
@@ -175,6 +185,22 @@ mod tests {
             error.contains("text.txt") && error.contains("1 skipped: empty caption"),
             "{error}"
         );
-        assert!(read("text.txt", &[0x1F, 0x8B, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn a_damaged_gzip_file_is_told_with_the_next_step() {
+        let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
+        compressed.write_all(LINES.as_bytes()).unwrap();
+        let whole = compressed.finish().unwrap();
+        let mut changed = whole.clone();
+        changed[whole.len() - 6] ^= 1;
+        for (bytes, flaw) in [
+            (&whole[..whole.len() / 2], "text.gz: damaged gzip data: it ends too early\n"),
+            (&changed, "text.gz: damaged gzip data: "),
+            (&[0x1F, 0x8B, 1, 2], "text.gz: damaged gzip data: "),
+        ] {
+            let said = read("text.gz", bytes).unwrap_err().to_string();
+            assert!(said.contains(flaw) && said.contains("(--text FILE)"), "{said}");
+        }
     }
 }

@@ -57,7 +57,7 @@ pub struct LessonKey {
     pub teachers: Vec<String>,
     /// The SHA-256 of the photos of each data set, and of the captions.
     pub data: Vec<String>,
-    /// The settings, without the folders of the teachers.
+    /// The settings, without the folders and the checkpoints of the teachers.
     pub settings: Distillation,
     /// How the teachers searched captions, as JSON.
     pub search: String,
@@ -104,10 +104,10 @@ impl Lessons {
     /// Reads the file at `path`, which must be of the same key; its words are in a vocabulary of so many.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::OtherLessons`] if it is of another key, [`Error::Content`] if it is damaged.
+    /// [`Error::File`], [`Error::OtherLessons`] if it is of another key, [`Error::NotLessons`] if it is damaged.
     pub fn load(path: &Path, key: &LessonKey, vocabulary: usize) -> Result<Self> {
         let bytes = files::read(path, LIMIT).map_err(Error::io(path))?;
-        let damaged = || Error::content(path)("not the lessons of teachers, or damaged");
+        let damaged = || Error::NotLessons { path: path.to_path_buf() };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|_| damaged())?;
         let found = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let found = found.and_then(|json| serde_json::from_str::<LessonKey>(json).ok());

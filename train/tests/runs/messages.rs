@@ -89,12 +89,14 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
 }
 
 /// Errors while a network learns.
-fn of_training() -> [Error; 5] {
+fn of_training() -> [Error; 7] {
     let path = |name: &str| PathBuf::from(name);
     [
         Error::NoText { path: path("text.tsv"), skipped_entries: skipped_entries() },
         Error::Diverged { quantity: "loss", epoch: 3 },
         Error::OtherLessons { path: path("lessons.safetensors") },
+        Error::NotLessons { path: path("lessons.safetensors") },
+        Error::Gzip { path: path("text.tsv.gz"), flaw: text("it ends too early") },
         Error::TooMuchText { path: path("text.tsv"), most: 5_000_000 },
         Error::TextRecipe(Recipe::ShowAttendTell),
     ]
