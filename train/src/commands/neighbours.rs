@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use common::files;
 use common::program::print;
+use common::{Size, files};
 use data::{Split, Vocabulary};
 use models::neighbours::NEIGHBOURS_FILE;
 use models::{Manifest, NeighbourData};
@@ -53,7 +53,8 @@ pub(crate) fn neighbours(options: &NeighbourArgs) -> anyhow::Result<()> {
     if options.out.is_none() {
         add_neighbours(&folder)?;
     }
-    print(format_args!("{}: {} images, {} bytes", path.display(), index.names.len(), bytes.len()))
+    let size = Size::new(bytes.len() as u64);
+    print(format_args!("{}: {} images, {size}", path.display(), index.names.len()))
 }
 
 /// Refuses to overwrite a file that is not a neighbour index.
