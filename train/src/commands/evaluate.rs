@@ -10,7 +10,7 @@ use models::view::original_first;
 use models::{Manifest, NeighbourChoice, NeighbourIndex};
 use train::evaluate::Search;
 use train::run::{RunFolder, TrainedRun};
-use train::settings::check_search;
+use train::settings::{Refinement, check_search};
 
 use super::choose_device;
 use super::results::Results;
@@ -40,7 +40,9 @@ pub(crate) fn evaluate(options: &options::EvaluateArgs) -> anyhow::Result<()> {
         set.evaluate(&members, search, device)
     };
     let evaluations = scored.iter().map(evaluate).collect::<anyhow::Result<Vec<_>>>()?;
-    let results = Results::new(&scored, &evaluations, &run.config);
+    let rewards = members.iter().filter_map(|of| of.run.config.refinement.as_ref());
+    let rewards = rewards.map(Refinement::reward_signature).collect();
+    let results = Results::new(&scored, &evaluations, &run.config, rewards);
     results.report(split, &search, options.json.as_deref())?;
     let own = (members.len() == 1).then(|| folder.path().join(format!("captions-{split}.json")));
     results.write_captions(options.hypotheses.as_deref(), own.as_deref())?;

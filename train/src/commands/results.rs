@@ -1,5 +1,6 @@
 //! The results of `train evaluate`: on one data set, or on several with the means of their scores.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -18,6 +19,8 @@ use super::scoring::Scored;
 /// The results on data sets.
 pub(super) struct Results<'a> {
     sets: Vec<SetResult<'a>>,
+    /// The signatures of the rewards with which networks were refined, each once.
+    rewards: BTreeSet<String>,
 }
 
 /// The result on one data set.
@@ -34,11 +37,18 @@ struct SetResult<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Document<'a> {
-    Single(Report<'a>),
+    Single {
+        #[serde(flatten)]
+        report: Report<'a>,
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        rewards: &'a BTreeSet<String>,
+    },
     /// Several sets, with the means of their scores.
     Several {
         mean: Scores,
         sets: Vec<Report<'a>>,
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        rewards: &'a BTreeSet<String>,
     },
 }
 
@@ -59,7 +69,13 @@ struct Report<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub(super) fn new(scored: &'a [Scored], found: &'a [Evaluation], config: &RunConfig) -> Self {
+    /// `rewards` are the signatures of the rewards with which the networks were refined.
+    pub(super) fn new(
+        scored: &'a [Scored],
+        found: &'a [Evaluation],
+        config: &RunConfig,
+        rewards: BTreeSet<String>,
+    ) -> Self {
         let weight = |set: Option<usize>| Some(config.sets.get(set?)?.weight);
         let result = |(of, evaluation): (&'a Scored, &'a Evaluation)| SetResult {
             name: &of.name,
@@ -67,7 +83,7 @@ impl<'a> Results<'a> {
             weight: weight(of.set).unwrap_or(1.0),
             evaluation,
         };
-        Self { sets: scored.iter().zip(found).map(result).collect() }
+        Self { sets: scored.iter().zip(found).map(result).collect(), rewards }
     }
 
     /// Prints the scores, unless stdout is taken by their JSON.
@@ -84,6 +100,9 @@ impl<'a> Results<'a> {
                 "{} of {images} captions were truncated at {} words",
                 evaluation.unfinished, search.max_length
             ));
+        }
+        for reward in &self.rewards {
+            warn(format_args!("refined with the reward {reward}"));
         }
         if json == Some(Path::new("-")) { Ok(()) } else { self.print() }
     }
@@ -141,8 +160,9 @@ impl<'a> Results<'a> {
 
     fn document(&self) -> Document<'_> {
         match &self.sets[..] {
-            [one] => Document::Single(one.report(None)),
+            [one] => Document::Single { report: one.report(None), rewards: &self.rewards },
             several => Document::Several {
+                rewards: &self.rewards,
                 mean: self.mean(),
                 sets: several.iter().map(|of| of.report(Some(of.name))).collect(),
             },

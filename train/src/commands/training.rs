@@ -59,6 +59,9 @@ fn train(
     let stop = begin_and_run(&mut fit, &prepared, &folder, state);
     let stop = stop.inspect_err(|_| unused.remove())?;
     report_end(&fit, stop, config.training.patience);
+    if let Some(refinement) = &config.refinement {
+        warn(format_args!("refined with the reward {}", refinement.reward_signature()));
+    }
     match stop {
         Stop::Interrupted => Ok(()),
         Stop::Epochs | Stop::Patience => export_best(&folder, &ExportOptions::default()),

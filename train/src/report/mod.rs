@@ -281,6 +281,11 @@ fn settings(runs: &[ReportedRun]) -> Result<Vec<Setting>> {
                 values.push(value);
             });
         }
+        if let Some(refinement) = &run.config.refinement {
+            let values = found.entry("refinement.reward".to_owned()).or_default();
+            values.resize(at, "–".to_owned());
+            values.push(refinement.reward_signature());
+        }
     }
     let settings = found.into_iter().map(|(name, mut values)| {
         values.resize(runs.len(), "–".to_owned());
