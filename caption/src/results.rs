@@ -120,7 +120,7 @@ impl<W: Write> Results<W> {
 
 /// A column of tags, after a tab: `espresso 62%, cup 20%`.
 fn column(tags: &[Tag]) -> String {
-    let tag = |tag: &Tag| format!("{} {:.0}%", tag.name, 100.0 * tag.probability);
+    let tag = |tag: &Tag| format!("{} {:.0}%", one_line(&tag.name), 100.0 * tag.probability);
     format!("\t{}", tags.iter().map(tag).collect::<Vec<_>>().join(", "))
 }
 
