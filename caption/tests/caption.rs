@@ -100,10 +100,13 @@ fn tags_are_printed_on_request_where_the_encoder_has_a_head() {
     assert_eq!(json(&run(&["--json", "--tags", "photos/b.png"]).0)["tags"][0]["name"], "red");
     assert_eq!(json(&run(&["--json", "photos/b.png"]).0)["tags"], Value::Null);
 
-    fs::remove_file(folder.path().join("model/small.head")).unwrap();
+    fs::remove_file(folder.path().join("model/small.onnx.head")).unwrap();
     let (untagged, messages) = run(&["--tags", "photos/b.png"]);
     assert_eq!(untagged, plain);
-    assert!(messages.contains("--tags: the encoder has no head beside it"), "{messages}");
+    assert!(
+        messages.contains("--tags: the encoder has no head (.onnx.head) beside it"),
+        "{messages}"
+    );
 }
 
 #[test]

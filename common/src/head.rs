@@ -17,10 +17,10 @@ pub const ENCODER_KEY: &str = "showtell.encoder";
 pub const OUTPUT: &str = "showtell.probabilities";
 
 /// The largest file of a head.
-pub const MAX_FILE: Size = Size::mib(1 << 10);
+pub const MAX_FILE: Size = Size::mib(256);
 
-/// The path of the head beside the encoder at `encoder`: its name with the extension `.head`.
+/// The path of the head beside the encoder at `encoder`: its whole name with `.head` after it.
 #[must_use]
 pub fn path_beside(encoder: &Path) -> PathBuf {
-    encoder.with_extension("head")
+    encoder.with_added_extension("head")
 }

@@ -110,19 +110,19 @@ impl Encoder {
         drop(file);
         let (grid, classes) = encoder.probe()?;
         encoder.grid = grid;
-        encoder.classes = head.map(|head| head.into_names(classes)).transpose()?;
+        encoder.classes = head.map(|head| head.into_names(&classes)).transpose()?;
         encoder.check_axes()?;
         Ok(encoder)
     }
 
-    /// Runs on black images for the shape of their grids and the number of classes.
-    fn probe(&mut self) -> Result<(GridShape, usize)> {
+    /// Runs on black images for the shape of their grids and the probabilities of the first one's classes.
+    fn probe(&mut self) -> Result<(GridShape, Vec<f32>)> {
         let images = self.fixed_batch.unwrap_or(1);
         let [channels, height, width] = self.preprocess.shape();
         let encoded = self.run(Array4::zeros([images, channels, height, width]).view())?;
         let (found, channels, height, width) = encoded.grids.dim();
         if found == images && height * width > 1 {
-            let classes = encoded.classes.map_or(0, |classes| classes.ncols());
+            let classes = encoded.classes.map_or_else(Vec::new, |of| of.row(0).to_vec());
             return Ok((GridShape { height, width, channels }, classes));
         }
         let found = format!("an output of shape {:?} for {images} image(s)", encoded.grids.shape());

@@ -229,7 +229,7 @@ fn a_head_names_probable_classes_and_leaves_grids_as_they_are() {
 fn a_head_that_does_not_fit_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let head = folder.path().join("small.head");
+    let head = folder.path().join("small.onnx.head");
     let whole = fs::read(&head).unwrap();
     let other = small_model::head("abab");
     let fewer = {
@@ -252,11 +252,33 @@ fn a_head_that_does_not_fit_is_refused_by_name() {
         fs::write(&head, bytes).unwrap();
         let options = CaptionerOptions { tags: true, ..CaptionerOptions::default() };
         let error = Captioner::open(folder.path(), &options).unwrap_err().to_string();
-        assert!(error.contains("small.head: ") && error.contains(reason), "{error}");
+        assert!(error.contains("small.onnx.head: ") && error.contains(reason), "{error}");
         assert!(error.contains("or remove the file"), "{error}");
         // Without tags it is not read.
         Captioner::open(folder.path(), &CaptionerOptions::default()).unwrap();
     }
+}
+
+/// ONNX Runtime accepts a weight twice and takes one of them.
+#[test]
+fn a_head_with_weights_of_the_encoder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(ENCODER_FILE);
+    let with_weight = |bytes: &[u8], name: &str| {
+        let mut graph = Graph::new("weights");
+        graph.weight(name, &[], &[1.0]);
+        [bytes, &graph.into_part(&[])].concat()
+    };
+    let encoder = with_weight(&small_model::encoder(Dimension::Symbolic("N")), "factor");
+    fs::write(&path, &encoder).unwrap();
+    let open = |name: &str| {
+        let head = small_model::head(&common::digest::of_bytes(&encoder));
+        fs::write(folder.path().join("small.onnx.head"), with_weight(&head, name)).unwrap();
+        Encoder::open(&path, &EncoderOptions { classify: true, ..Default::default() })
+    };
+    assert!(open("own").unwrap().classes().is_some());
+    let refused = open("factor").unwrap_err().to_string();
+    assert!(refused.contains("small.onnx.head: it changes the encoder"), "{refused}");
 }
 
 #[test]

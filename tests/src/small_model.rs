@@ -80,7 +80,7 @@ pub fn head(encoder: &str) -> Vec<u8> {
     graph.node("Flatten", &["pooled"], &["scores"], &[]);
     graph.node("Softmax", &["scores"], &[head::OUTPUT], &[Attribute::Int("axis", 1)]);
     graph.output(head::OUTPUT, Float, &[Symbolic("N"), Fixed(CHANNELS)]);
-    let names = serde_json::to_string(&CLASSES).expect("names are JSON");
+    let names = serde_json::json!(CLASSES).to_string();
     graph.into_part(&[(head::ENCODER_KEY, encoder), (head::CLASSES_KEY, &names)])
 }
 

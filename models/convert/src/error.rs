@@ -128,8 +128,13 @@ pub enum Error {
         /// The second value.
         second: String,
     },
+    /// The classes of the head are not those of `ImageNet`, and there are no names for them.
+    #[error(
+        "its head has {0} classes, not the 1,000 of ImageNet: give their names with --classes FILE, one a line"
+    )]
+    Unnamed(usize),
     /// There is not one name for each class of the head.
-    #[error("its head has {classes} classes, and there are {names} names")]
+    #[error("its head has {classes} classes, the list has {names} names: write one a line")]
     Names {
         /// Number of names.
         names: usize,

@@ -14,7 +14,7 @@ pub use adapt::{Adapted, adapt, stated_preprocess};
 use common::{Preprocess, Size, files};
 pub use error::{Error, Result};
 pub use families::convert;
-pub use head::{Head, for_encoder};
+pub use head::{Head, encoder_of, for_encoder, has_head};
 
 /// The largest file of a classifier that is read.
 const MAX_FILE: Size = Size::mib(16 << 10);

@@ -46,7 +46,7 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
             "{}: not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
             out.display()
         );
-        if recipe.classes.is_none() || head.exists() {
+        if recipe.classes.is_none() || convert::has_head(&out, &digest::of_bytes(encoder)) {
             return print(format_args!("{}: {name} exists already", out.display()));
         }
     }

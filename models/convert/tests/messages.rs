@@ -36,6 +36,7 @@ fn every_error_says_what_is_wrong_with_the_file() {
         Error::Vector { name: name(), channels: 64 },
         Error::Kernel { name: name(), shape: vec![64, 3, 7, 7], channels: 4 },
         Error::Sum { first: text("a"), second: text("b") },
+        Error::Unnamed(5),
         Error::Names { names: 2, classes: 5 },
         Error::Stages(7),
     ];

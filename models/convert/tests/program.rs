@@ -38,7 +38,7 @@ fn the_shipped_encoder_is_made_of_its_weights() {
     assert!(catalogue[NAME].encoder.is_some() && catalogue[NAME].is_result(&made));
     assert!(convert(folder.path(), NAME, Path::new("gone")).unwrap().contains("exists already"));
     // The head is made again where it is missing.
-    let head = folder.path().join("encoder.head");
+    let head = folder.path().join("encoder.onnx.head");
     let first = fs::read(&head).unwrap();
     fs::remove_file(&head).unwrap();
     convert(folder.path(), NAME, &weights).unwrap();

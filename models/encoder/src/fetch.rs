@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use common::GridShape;
 use common::program::{print, warn};
-use common::{GridShape, head};
 use convert::catalogue::Recipe;
 use models::identity;
 use zip::ZipArchive;
@@ -46,7 +46,7 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let _lock = lock(&fetched).with_context(|| fetched.display().to_string())?;
     if out.exists() {
         check(&out, name, entry)?;
-        if entry.recipe.classes.is_none() || head::path_beside(&out).exists() {
+        if entry.recipe.classes.is_none() || convert::has_head(&out, &identity::identify(&out)?) {
             return print(format_args!("{}: {name} exists already", out.display()));
         }
     }

@@ -49,9 +49,13 @@ impl HeadOptions {
         let Some(path) = &self.classes else { return Ok(None) };
         let text = text::read(path)?;
         let names = text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
-        let empty = names.iter().position(String::is_empty);
-        if let Some(at) = empty {
-            bail!("{}: line {} is empty\n  Write one name a line.", path.display(), at + 1);
+        let is_wrong = |name: &String| name.is_empty() || name.contains(char::is_control);
+        if let Some(at) = names.iter().position(is_wrong) {
+            bail!(
+                "{}: line {} is empty or has control characters\n  Write one name a line.",
+                path.display(),
+                at + 1
+            );
         }
         Ok(Some(names))
     }

@@ -1,10 +1,11 @@
 //! Writing encoders, which are tried before they replace a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io, process};
 
 use anyhow::{Context as _, bail, ensure};
 use common::program::{print, warn};
-use common::{GridShape, digest, head};
+use common::{GridShape, digest, files, head};
 use convert::Adapted;
 use models::encoder::EncoderOptions;
 use models::{DeviceChoice, Encoder};
@@ -20,61 +21,90 @@ pub(crate) fn write_all(
 ) -> anyhow::Result<Encoder> {
     let Adapted { encoder, head } = adapted;
     let head = match head.map(|head| head.into_file(&digest::of_bytes(&encoder), names)) {
-        Some(head) => head.map_err(|error| format!("{error}; name them with --classes FILE")),
-        None => Err("the network has no head with a fixed number of classes".to_owned()),
+        Some(head) => head.map_err(|error| error.to_string()),
+        None => Err("the network ends in a grid, or in an unknown number of classes".to_owned()),
     };
     if let (Some(_), Err(why)) = (names, &head) {
         bail!("--classes: {}: {why}", source.display());
     }
-    let encoder = write(&encoder, out, source)?;
-    match head {
-        Ok(head) => write_head(&head, out)?,
-        Err(why) => no_tags(out, &why)?,
-    }
-    Ok(encoder)
+    write(&encoder, head.as_deref().map_err(String::as_str), out, source)
 }
 
-/// Writes the head of the encoder at `encoder`, if it runs.
-pub(crate) fn write_head(head: &[u8], encoder: &Path) -> anyhow::Result<()> {
-    let path = head::path_beside(encoder);
-    common::files::replace(&path, head).with_context(|| path.display().to_string())?;
-    match check(encoder, true) {
-        Ok(_) => Ok(()),
-        Err(error) => no_tags(encoder, &format!("its head does not run: {error:#}")),
-    }
-}
-
-/// Says why an encoder has no head.
-fn no_tags(encoder: &Path, why: &str) -> anyhow::Result<()> {
-    warn(format_args!("{}: without a head, so there are no tags: {why}", encoder.display()));
-    remove_head(encoder)
-}
-
-/// Removes the head that an earlier encoder at `encoder` had.
-pub(crate) fn remove_head(encoder: &Path) -> anyhow::Result<()> {
-    let head = head::path_beside(encoder);
-    match std::fs::remove_file(&head) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| head.display().to_string())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Writes the encoder made from the file `source` to `out`, if it runs, and prints its grid. An earlier file at `out` is
-/// replaced as a whole: after an error, a kill or a power loss the old or the new one is there.
-pub(crate) fn write(encoder: &[u8], out: &Path, source: &Path) -> anyhow::Result<Encoder> {
-    let staged = out.with_extension("onnx.new");
-    common::files::replace(&staged, encoder).with_context(|| staged.display().to_string())?;
-    let encoder = check(&staged, false)
-        .with_context(|| format!("{}: the network made from it does not run", source.display()));
-    let encoder = encoder.inspect_err(|_| drop(std::fs::remove_file(&staged)))?;
-    #[expect(clippy::disallowed_methods, reason = "`replace` synced the content")]
-    std::fs::rename(&staged, out).with_context(|| out.display().to_string())?;
-    let GridShape { height, width, channels } = encoder.grid();
-    let json = serde_json::to_string(encoder.preprocess())?;
+/// Writes the encoder made from the file `source` to `out`, if it runs, and its head beside it, if that runs too; `head` is
+/// the reason where it has none. Prints the encoder's grid. Earlier files at `out` are replaced as a whole: after an error,
+/// a kill or a power loss the old or the new encoder is there, never with the head of the other.
+pub(crate) fn write(
+    encoder: &[u8],
+    head: Result<&[u8], &str>,
+    out: &Path,
+    source: &Path,
+) -> anyhow::Result<Encoder> {
+    let staged = Staged::new(out);
+    files::replace(&staged.encoder, encoder)
+        .with_context(|| staged.encoder.display().to_string())?;
+    let made = check(&staged.encoder, false);
+    let made = made
+        .with_context(|| format!("{}: the network made from it does not run", source.display()))?;
+    let head = head.map_err(str::to_owned).and_then(|head| {
+        let written = files::replace(&staged.head(), head).map_err(anyhow::Error::from);
+        let checked = written.and_then(|()| check(&staged.encoder, true));
+        checked.map(drop).map_err(|error| format!("its head does not run: {error:#}"))
+    });
+    remove_other_head(out, made.sha256())?;
+    staged.rename(out, head.is_ok()).with_context(|| out.display().to_string())?;
+    let GridShape { height, width, channels } = made.grid();
+    let json = serde_json::to_string(made.preprocess())?;
     print(format_args!("{}: {height}×{width} cells of {channels} values, {json}", out.display()))?;
-    Ok(encoder)
+    match head {
+        Ok(()) => {
+            let head = head::path_beside(out);
+            print(format_args!("{}: the classes of its classifier, for tags", head.display()))?;
+        }
+        Err(_) if convert::has_head(out, made.sha256()) => {}
+        Err(why) => warn(format_args!("{}: has no head, so no tags: {why}", out.display())),
+    }
+    Ok(made)
+}
+
+/// Removes the head of an earlier encoder at `encoder`, unless it belongs to that with that SHA-256. Other files stay.
+fn remove_other_head(encoder: &Path, sha256: &str) -> anyhow::Result<()> {
+    let path = head::path_beside(encoder);
+    let found = files::read(&path, head::MAX_FILE).ok();
+    let belongs_to = found.as_deref().and_then(convert::encoder_of);
+    if belongs_to.is_some_and(|of| of != sha256) {
+        fs::remove_file(&path).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// The files of an encoder and its head until both were checked, with names of this process alone. They are removed at the
+/// end if they are still there.
+struct Staged {
+    encoder: PathBuf,
+}
+
+impl Staged {
+    fn new(out: &Path) -> Self {
+        Self { encoder: out.with_added_extension(format!("{}.new", process::id())) }
+    }
+
+    fn head(&self) -> PathBuf {
+        head::path_beside(&self.encoder)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "`replace` synced the content")]
+    fn rename(&self, out: &Path, with_head: bool) -> io::Result<()> {
+        fs::rename(&self.encoder, out)?;
+        if with_head { fs::rename(self.head(), head::path_beside(out)) } else { Ok(()) }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for path in [self.head(), self.encoder.clone()] {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Opens the encoder, with its head if `classify` is set, and runs it on one image and on two, which must not influence

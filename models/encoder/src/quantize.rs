@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use common::{Size, files, head};
+use common::{Size, digest, files, head};
 use data::Captions;
 use data::splits::{Split, Splits, folder_of};
-use models::Limits;
 use models::decode::MAX_PIXELS;
+use models::{Limits, identity};
 
 use crate::calibration::Calibration;
 use crate::output;
@@ -51,14 +51,21 @@ pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
         let image = models::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
         calibration.add(&image).with_context(|| path.display().to_string())?;
     }
-    let quantized = output::write(&calibration.finish()?, &options.out, &options.encoder)?;
-    let path = head::path_beside(&options.encoder);
-    if !path.exists() {
-        return output::remove_head(&options.out);
+    let quantized = calibration.finish()?;
+    let head = head_for(&options.encoder, &digest::of_bytes(&quantized));
+    let head = head.as_deref().map_err(String::as_str);
+    output::write(&quantized, head, &options.out, &options.encoder).map(drop)
+}
+
+/// The head of the encoder at `encoder` for its quantized form, or the reason why there is none.
+fn head_for(encoder: &Path, quantized: &str) -> Result<Vec<u8>, String> {
+    let path = head::path_beside(encoder);
+    let of = identity::identify(encoder).map_err(|error| error.to_string())?;
+    if !convert::has_head(encoder, &of) {
+        return Err(format!("{} is not there, or belongs to another encoder", path.display()));
     }
-    let bytes = files::read(&path, head::MAX_FILE).with_context(|| path.display().to_string())?;
-    let bytes = convert::for_encoder(&bytes, quantized.sha256());
-    output::write_head(&bytes.with_context(|| path.display().to_string())?, &options.out)
+    let bytes = files::read(&path, head::MAX_FILE).map_err(|error| error.to_string())?;
+    convert::for_encoder(&bytes, quantized).map_err(|error| error.to_string())
 }
 
 /// The names of `count` photos of the training split, evenly spaced.

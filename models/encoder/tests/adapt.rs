@@ -245,8 +245,11 @@ fn the_head_gives_the_probabilities_of_the_classifier() {
 fn a_head_needs_a_name_for_each_class() {
     let workplace = Workplace::new(&classifier(Symbolic("N"), Pool::GlobalAverage));
     for (names, problem) in [
-        ("ape\nbee", "--classes: classifier.onnx: its head has 5 classes, and there are 2 names"),
-        ("ape\n\ncat\ndog\nemu", "names: line 2 is empty"),
+        (
+            "ape\nbee",
+            "--classes: classifier.onnx: its head has 5 classes, the list has 2 names: write one a line",
+        ),
+        ("ape\n\ncat\ndog\nemu", "names: line 2 is empty or has control characters"),
     ] {
         fs::write(workplace.path("names"), names).unwrap();
         let error = workplace.adapt(&["--classes", "names"]).unwrap_err();
@@ -255,10 +258,16 @@ fn a_head_needs_a_name_for_each_class() {
     }
     fs::write(workplace.path("names"), "ape\nbee\ncat\ndog\nemu").unwrap();
     workplace.adapt(&["--classes", "names"]).unwrap();
-    assert!(workplace.path("encoder.head").exists());
-    // The head of the encoder that was there before does not stay.
+    assert!(workplace.path("encoder.onnx.head").exists());
+    // It stays beside the same encoder, and not beside another one.
     workplace.adapt(&[]).unwrap();
-    assert!(!workplace.path("encoder.head").exists());
+    assert!(workplace.path("encoder.onnx.head").exists());
+    workplace.adapt(&["--resize", "crop"]).unwrap();
+    assert!(!workplace.path("encoder.onnx.head").exists());
+    // Other files are not touched.
+    fs::write(workplace.path("encoder.onnx.head"), "notes").unwrap();
+    workplace.adapt(&[]).unwrap();
+    assert_eq!(fs::read(workplace.path("encoder.onnx.head")).unwrap(), b"notes");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod external;
 mod wire;
 
+use std::collections::BTreeSet;
+
 pub use external::ExternalData;
 use wire::{Field, Fields, Malformed};
 
@@ -20,6 +22,7 @@ pub struct Outline {
     metadata: Vec<(String, String)>,
     is_quantized: bool,
     external_data: Vec<ExternalData>,
+    weights: BTreeSet<String>,
 }
 
 impl Outline {
@@ -50,6 +53,12 @@ impl Outline {
         &self.external_data
     }
 
+    /// The names of the weights of the graph, those of nested graphs excluded.
+    #[must_use]
+    pub fn weights(&self) -> &BTreeSet<String> {
+        &self.weights
+    }
+
     fn model(&mut self, message: &[u8]) -> Result<(), Malformed> {
         for field in Fields::new(message) {
             match field? {
@@ -78,7 +87,12 @@ impl Outline {
         for field in Fields::new(message) {
             match field? {
                 (1, Field::Bytes(node)) => self.node(node, depth)?,
-                (5, Field::Bytes(tensor)) => self.tensor(tensor)?,
+                (5, Field::Bytes(tensor)) => {
+                    self.tensor(tensor)?;
+                    if depth == 0 {
+                        self.weights.insert(wire::tensor_name(tensor)?);
+                    }
+                }
                 (15, Field::Bytes(tensor)) => self.sparse_tensor(tensor)?,
                 _ => {}
             }
@@ -159,6 +173,8 @@ mod tests {
         assert!(outline.is_quantized());
         assert_eq!((outline.metadata("key"), outline.metadata("other")), (Some("value"), None));
         assert!(!Outline::parse(&field(7, &operator("Conv"))).is_quantized());
+        let weights = Outline::parse(&field(7, &field(5, &field(8, b"kernel"))));
+        assert!(weights.weights().iter().eq(["kernel"]));
         // Nested graphs do not make the network a quantized one.
         let nested = field(7, &field(1, &field(5, &field(6, &operator("QuantizeLinear")))));
         assert!(!Outline::parse(&nested).is_quantized());

@@ -73,6 +73,17 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// The name of a `TensorProto`; empty if it has none.
+pub(crate) fn tensor_name(message: &[u8]) -> Result<String, Malformed> {
+    let mut name = String::new();
+    for field in Fields::new(message) {
+        if let (8, Field::Bytes(bytes)) = field? {
+            str::from_utf8(bytes).map_err(|_| Malformed)?.clone_into(&mut name);
+        }
+    }
+    Ok(name)
+}
+
 /// The key and the value of a `StringStringEntryProto`.
 pub(crate) fn entry(message: &[u8]) -> Result<(String, String), Malformed> {
     let (mut key, mut value) = (String::new(), String::new());

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assets::asset;
 use self::language::{Language, Texts, Translations};
-use self::weights::{WeightedCaption, percent, sentence, weigh};
+use self::weights::{WeightedCaption, sentence, weigh};
 use crate::backend::{Answer, into_memory};
 use crate::memory::hold_until_sent;
 use crate::upload::Uploads;
@@ -120,10 +120,9 @@ impl Pages {
                 let (caption, weighed) = (caption.unwrap_or_default(), weigh(captions, language));
                 let confidence = captions.first().and_then(|best| best.confidence);
                 let unsure = confidence.is_some_and(|confidence| confidence < UNSURE);
-                let tags = tags
-                    .iter()
-                    .flatten()
-                    .map(|tag| (tag.name.clone(), percent(tag.probability.into(), language)));
+                let percent = |share: f32| format!("{:.0}%", 100.0 * share);
+                let tags = tags.iter().flatten();
+                let tags = tags.map(|tag| (tag.name.clone(), percent(tag.probability)));
                 let (unfamiliar, tags) = (*unfamiliar, tags.collect());
                 PhotoView { caption, unsure, unfamiliar, tags, weighed, problem: None }
             }

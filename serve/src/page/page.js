@@ -69,7 +69,7 @@ function showWords(article, answer) {
 // The probable classes by the classifier that the encoder was made of.
 function showTags(article, tags) {
   const element = article.querySelector(".tags");
-  element.querySelector("span").textContent = tags.map((tag) => `${tag.name} ${shareFormat.format(tag.probability)}`).join(", ");
+  element.querySelector("span").textContent = tags.map((tag) => `${tag.name} ${format.format(tag.probability)}`).join(", ");
   element.hidden = tags.length === 0;
 }
 

@@ -22,14 +22,10 @@ pub(super) fn weigh(captions: &[Caption], language: Language) -> Vec<WeightedCap
     let sum = alike().map(beside_best).sum::<f64>();
     let weighted = alike().map(|caption| {
         let share = beside_best(caption) / sum;
-        WeightedCaption { text: sentence(&caption.text), share, percent: percent(share, language) }
+        let percent = language.decimal(&format!("{:.1}%", 100.0 * share));
+        WeightedCaption { text: sentence(&caption.text), share, percent }
     });
     weighted.collect()
-}
-
-/// A share in percent.
-pub(super) fn percent(share: f64, language: Language) -> String {
-    language.decimal(&format!("{:.1}%", 100.0 * share))
 }
 
 /// Words as a sentence: with a capital letter and a full stop.

@@ -1,10 +1,13 @@
 //! The head of a classifier: the part of its network after the grid, for the file beside an encoder ([`common::head`]).
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use common::head::{CLASSES_KEY, ENCODER_KEY, OUTPUT};
+use common::files;
+use common::head::{self, CLASSES_KEY, ENCODER_KEY, OUTPUT};
 use onnx::messages::{Entry, GraphMessage, Model};
 use onnx::{Attribute, Dimension, ElementType, Graph};
+use outline::Outline;
 use prost::Message as _;
 
 use crate::adapt::{needed_by, sides};
@@ -65,15 +68,34 @@ impl Head {
     /// outputs; without them a head of 1,000 classes has the names of `ImageNet`.
     ///
     /// # Errors
-    /// [`Error::Names`] if there is not one name for each class.
+    /// [`Error::Unnamed`] without names of other classes, [`Error::Names`] if there is not one name for each class.
     pub fn into_file(self, encoder: &str, names: Option<&[String]>) -> Result<Vec<u8>> {
-        let names = names.map_or_else(imagenet, <[String]>::to_vec);
-        if names.len() != self.classes {
-            return Err(Error::Names { names: names.len(), classes: self.classes });
-        }
-        let names = serde_json::to_string(&names)?;
+        let (usual, classes) = (imagenet(), self.classes);
+        let names = match names {
+            Some(names) if names.len() != classes => {
+                return Err(Error::Names { names: names.len(), classes });
+            }
+            None if usual.len() != classes => return Err(Error::Unnamed(classes)),
+            names => names.unwrap_or(&usual),
+        };
+        let names = serde_json::to_string(names)?;
         Ok(Graph::from(self.graph).into_part(&[(ENCODER_KEY, encoder), (CLASSES_KEY, &names)]))
     }
+}
+
+/// The SHA-256 of the encoder to which the head in `file` belongs; none for bytes that are not those of a head.
+#[must_use]
+pub fn encoder_of(file: &[u8]) -> Option<String> {
+    let outline = Outline::parse(file);
+    outline.metadata(CLASSES_KEY)?;
+    outline.metadata(ENCODER_KEY).map(str::to_owned)
+}
+
+/// Whether the encoder with that SHA-256 has its head beside it at `path`.
+#[must_use]
+pub fn has_head(path: &Path, sha256: &str) -> bool {
+    let head = files::read(&head::path_beside(path), head::MAX_FILE);
+    head.is_ok_and(|head| encoder_of(&head).is_some_and(|of| of == sha256))
 }
 
 /// The file of a head for another form of its encoder, the one with that SHA-256.
