@@ -108,8 +108,10 @@ pub struct Calibration {
     pub weights: Vec<FeatureWeight>,
     /// The log-odds where all features have their means.
     pub bias: f64,
-    /// The similarity below which only one in a hundred dev photos has its nearest training image.
-    pub unfamiliar: f64,
+    /// The similarity below which only one in a hundred dev photos has its nearest training image; none where the
+    /// neighbour index lacks training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfamiliar: Option<f64>,
 }
 
 /// A calibration as it is read.
@@ -118,7 +120,8 @@ struct UncheckedCalibration {
     search: CalibratedSearch,
     weights: Vec<FeatureWeight>,
     bias: f64,
-    unfamiliar: f64,
+    #[serde(default)]
+    unfamiliar: Option<f64>,
 }
 
 impl TryFrom<UncheckedCalibration> for Calibration {
@@ -134,7 +137,7 @@ impl TryFrom<UncheckedCalibration> for Calibration {
                 && of.deviation > SMALLEST
         });
         let occurs_once = |feature| weights.iter().filter(|of| of.feature == feature).count() <= 1;
-        if !(are_usable && is_usable(bias) && is_usable(unfamiliar)) {
+        if !(are_usable && is_usable(bias) && unfamiliar.is_none_or(is_usable)) {
             return Err("a number of the confidence cannot be used");
         }
         if weights.is_empty()
@@ -165,10 +168,15 @@ impl Calibration {
     }
 
     /// Whether the training image that is nearest to the photo of these captions is farther than those of almost all dev
-    /// photos; false without evidence.
+    /// photos; false where that is not known.
     #[must_use]
     pub fn is_unfamiliar(&self, captions: &[Hypothesis]) -> bool {
-        Feature::Similarity.of_first(captions).is_some_and(|nearest| nearest < self.unfamiliar)
+        let (Some(least), Some(nearest)) =
+            (self.unfamiliar, Feature::Similarity.of_first(captions))
+        else {
+            return false;
+        };
+        nearest < least
     }
 }
 
@@ -230,9 +238,16 @@ mod tests {
         let weight =
             FeatureWeight { feature: Feature::Consensus, mean: 0.5, deviation: 0.25, weight: 2.0 };
         let search = CalibratedSearch::new(&[View::Original], &SearchOptions::default(), "ab");
-        let calibration = Calibration { search, weights: vec![weight], bias: 0.0, unfamiliar: 0.0 };
+        let calibration =
+            Calibration { search, weights: vec![weight], bias: 0.0, unfamiliar: Some(0.8) };
         let confidence = |consensus| calibration.confidence(&[caption(0.0, consensus)]).unwrap();
         assert!((confidence(0.5) - 0.5).abs() < 1e-6);
         assert!((confidence(0.75) - 0.880_797).abs() < 1e-5 && confidence(0.0) < 0.05);
+        // The nearest training image has a similarity of 0.75.
+        let is_unfamiliar = |unfamiliar| {
+            let calibration = Calibration { unfamiliar, ..calibration.clone() };
+            calibration.is_unfamiliar(&[caption(0.0, 0.5)])
+        };
+        assert_eq!([Some(0.8), Some(0.7), None].map(is_unfamiliar), [true, false, false]);
     }
 }

@@ -15,8 +15,8 @@ pub struct Description {
     /// The probable classes by the classifier that the encoder was made of; none where they were not asked for or the
     /// encoder has no head.
     pub tags: Option<Vec<Tag>>,
-    /// Whether no training image of the neighbour index is as similar as to almost all dev photos, so that the caption has
-    /// little to go by. Known only where captions have a confidence.
+    /// Whether the most similar training image is less similar than it is for almost all dev photos, so that the caption
+    /// has little to go by. Known only where captions have a confidence and the neighbour index has all training images.
     pub unfamiliar: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct Caption {
     /// Natural logarithm of the caption's probability.
     pub log_probability: f32,
     /// The number by which captions are ordered: the log-probability divided by a power of the number of words, the end
-    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; with an
+    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`](crate::SearchOptions::length_exponent), usually 0.7; with an
     /// exponent of 1 it is the mean of a word, with 0 the log-probability. With a neighbour index its consensus is added;
     /// without one it is never above zero. The greater, the better.
     /// Captions that the network ended come before others, whatever their score.

@@ -37,7 +37,7 @@ const IMAGES: [usize; 2] = [6_000, 118_287];
 const GRID: GridShape = GridShape { height: 7, width: 7, channels: 1488 };
 const ROUNDS: usize = 3;
 /// The time of training in each round.
-const PART: Duration = Duration::from_secs(60);
+const PART: Duration = Duration::from_mins(1);
 
 /// Writes captions of `count` training images and one dev image, and a store of noise, into `folder`.
 fn data(shared: &Path, folder: &Path, count: usize) -> TrainingData {

@@ -113,6 +113,12 @@ impl NeighbourIndex {
         Ok(Self { sha256: digest::of_bytes(&bytes), ..data.into() })
     }
 
+    /// The number of training images.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.names.len()
+    }
+
     /// The SHA-256 of the file; empty for an index that was not read from one.
     #[must_use]
     pub fn sha256(&self) -> &str {

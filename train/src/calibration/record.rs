@@ -77,7 +77,10 @@ impl ReliabilityRecord {
 /// read.
 fn sha256(calibration: &Calibration) -> String {
     let Calibration { search, weights, bias, unfamiliar } = calibration;
-    let mut text = format!("{} {bias:.9e} {unfamiliar:.9e}", search.neighbours_sha256);
+    let mut text = format!("{} {bias:.9e}", search.neighbours_sha256);
+    if let Some(unfamiliar) = unfamiliar {
+        let _ = write!(text, " {unfamiliar:.9e}");
+    }
     for FeatureWeight { feature, mean, deviation, weight } in weights {
         let _ = write!(text, " {feature:?} {mean:.9e} {deviation:.9e} {weight:.9e}");
     }

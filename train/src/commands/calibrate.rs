@@ -34,6 +34,8 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
     let index = index(folder, run, &manifest)?;
     let sets = scoring::data_sets(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
     let frequencies = frequencies(&sets);
+    let training = sets.iter().map(|(set, _)| set.scored_images(Split::Train).images.len());
+    let has_all_images = index.images() == training.sum::<usize>();
     let scored = scoring::images_of(sets, Split::Dev)?;
     let search = options.search.apply(run.config.search);
     let judge_set = |set: &Scored| {
@@ -58,7 +60,7 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
         search: CalibratedSearch::new(&manifest.views, &index.widen(&search), index.sha256()),
         weights,
         bias,
-        unfamiliar: unfamiliar(&all),
+        unfamiliar: has_all_images.then(|| unfamiliar(&all)),
     };
     ReliabilityRecord::new(&calibration, measured).save(folder)?;
     add_confidence(folder, calibration)?;
