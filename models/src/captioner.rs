@@ -64,6 +64,14 @@ impl Prepared {
     }
 }
 
+/// What the encoder says of photos.
+struct EncodedPhotos {
+    /// The grids, `[images, views, cells, C]`.
+    grids: Array4<f32>,
+    /// The tags of each photo, if the encoder has a head.
+    tags: Vec<Option<Vec<Tag>>>,
+}
+
 /// An encoder, a decoder and a vocabulary that belong together. Threads may share it: while one image is searched, the
 /// next one is encoded and others are decoded.
 ///
@@ -227,7 +235,7 @@ impl Captioner {
         options: &SearchOptions,
     ) -> Result<CaptionedBatch> {
         let start = Instant::now();
-        let (grids, tags) = self.encode(photos)?;
+        let EncodedPhotos { grids, tags } = self.encode(photos)?;
         let encoded = Instant::now();
         let found = self.search(grids.view(), options)?;
         let describe = |(found, tags): (&Vec<_>, _)| self.describe_all(found, tags, options);
@@ -235,8 +243,8 @@ impl Captioner {
         Ok(CaptionedBatch { photos, encode: encoded - start, search: encoded.elapsed() })
     }
 
-    /// The grids of photos, `[images, views, cells, C]`, and the tags of each by the mean of its views.
-    fn encode(&self, photos: &[Prepared]) -> Result<(Array4<f32>, Vec<Option<Vec<Tag>>>)> {
+    /// Encodes photos; the tags of each are by the mean of its views.
+    fn encode(&self, photos: &[Prepared]) -> Result<EncodedPhotos> {
         let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
         let mut grids = Array4::zeros([photos.len(), self.views.len(), cells, channels]);
         let mut tags = Vec::with_capacity(photos.len());
@@ -256,7 +264,7 @@ impl Captioner {
                 tags.push(self.tags(classes));
             }
         }
-        Ok((grids, tags))
+        Ok(EncodedPhotos { grids, tags })
     }
 
     /// The tags by the probabilities of classes for each view, `[views, classes]`.
