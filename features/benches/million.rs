@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
-use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +16,7 @@ use features::{
 use ndarray::{Array3, Axis};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tests::median;
+use tests::{median, memory_mib};
 
 const ROWS: usize = 1_000_000;
 const SHARDS: u32 = 64;
@@ -76,7 +75,7 @@ fn main() {
 fn open_alone(path: &Path) {
     let mut opening = Vec::new();
     let before = memory();
-    let mut held = 0;
+    let mut held = 0.0;
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let store = FeatureStore::open(path).unwrap();
@@ -85,23 +84,16 @@ fn open_alone(path: &Path) {
         assert_eq!(black_box(store).complete(), ROWS);
     }
     let opening = 1000.0 * median(&opening);
-    let peak = memory_of("VmHWM");
+    let peak = memory_mib("self", "VmHWM");
     println!(
-        "opened in {opening:.0} ms; {} MiB more are held, at most {}",
+        "opened in {opening:.0} ms; {:.0} MiB more are held, at most {:.0}",
         held - before,
         peak - before
     );
 }
 
-fn memory() -> usize {
-    memory_of("VmRSS")
-}
-
-/// MiB.
-fn memory_of(what: &str) -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() >> 10
+fn memory() -> f64 {
+    memory_mib("self", "VmRSS")
 }
 
 fn name(path: &Path) -> std::path::Display<'_> {

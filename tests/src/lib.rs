@@ -11,6 +11,7 @@ pub mod small_model;
 
 use std::collections::HashSet;
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,20 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     }
     skip(&format!("{} is not there (SHOWTELL_SHARED names its folder)", found.display()));
     None
+}
+
+/// Memory of a process (its number, or `self`) in MiB, by the name of a line of `/proc/PID/status`.
+///
+/// # Panics
+/// If the process has ended, or the kernel has no such line.
+#[must_use]
+pub fn memory_mib(process: impl Display, name: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+    let status = status.expect("the process runs");
+    let mut fields = status.lines().filter_map(|line| line.split_once(':'));
+    let value = fields.find_map(|(field, value)| (field == name).then_some(value));
+    let number = value.and_then(|value| value.split_whitespace().next()?.parse::<f64>().ok());
+    number.expect("the kernel has this line") / 1024.0
 }
 
 /// The entries of a folder, sorted by name.

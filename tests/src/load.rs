@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use ureq::Agent;
 
+use crate::memory_mib;
+
 /// A server process, which is killed on drop.
 #[derive(Debug)]
 pub struct Server {
@@ -61,7 +63,7 @@ impl Server {
     /// If it has ended.
     #[must_use]
     pub fn resident_mib(&self) -> f64 {
-        self.status("VmRSS:") / 1024.0
+        memory_mib(self.process.id(), "VmRSS")
     }
 
     /// The peak of the resident memory in MiB, since the start or since [`forget_peak`](Self::forget_peak).
@@ -70,7 +72,7 @@ impl Server {
     /// If it has ended.
     #[must_use]
     pub fn peak_mib(&self) -> f64 {
-        self.status("VmHWM:") / 1024.0
+        memory_mib(self.process.id(), "VmHWM")
     }
 
     /// Resets the peak.
@@ -80,15 +82,6 @@ impl Server {
     pub fn forget_peak(&self) {
         let path = format!("/proc/{}/clear_refs", self.process.id());
         std::fs::write(path, "5").expect("the server runs");
-    }
-
-    /// A line of `/proc/PID/status` that is a number of kB.
-    fn status(&self, name: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.expect("the kernel has this line")
     }
 }
 

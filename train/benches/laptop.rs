@@ -9,6 +9,7 @@
 
 #[path = "../tests/runs/store.rs"]
 mod store;
+mod support;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,18 +19,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{GridShape, View};
-use data::{Captions, Split, Splits, Vocabulary};
-use models::SearchOptions;
+use common::GridShape;
+use data::{Captions, Splits};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
 use tests::median;
 use train::dataset::DataSet;
-use train::fit::{DevImages, Fit, TrainingData};
-use train::grids::Grids;
-use train::run::{EncoderRecord, RunConfig, RunFolder};
-use train::settings::{NetworkConfig, Recipe, Training};
+use train::fit::{Fit, TrainingData};
+use train::run::RunFolder;
+use train::settings::Recipe;
+
+use crate::support::{config, training_data};
 
 /// Training images of Flickr8k and of COCO 2017.
 const IMAGES: [usize; 2] = [6_000, 118_287];
@@ -64,42 +65,15 @@ fn data(shared: &Path, folder: &Path, count: usize) -> TrainingData {
     let (start, before) = (Instant::now(), memory());
     let captions = Captions::read(&folder.join("captions.txt")).unwrap();
     let splits = Splits::find(folder).unwrap();
-    let vocabulary = Vocabulary::from_training(&[(&captions, &splits)], 5).unwrap();
-    let set = DataSet { number: 0, captions, splits, store };
-    let images = |split| set.training_images(split, &vocabulary).images;
-    let (training, dev_captions) = (images(Split::Train), images(Split::Dev));
-    let dev = set.scored_images(Split::Dev).images;
+    let data = training_data(DataSet { number: 0, captions, splits, store });
     let (took, held) = (start.elapsed().as_secs_f64(), memory() - before);
-    println!("{count} images: captions read in {took:.1} s, {held} MiB held");
-    TrainingData {
-        grids: Grids::new(set.store, Vec::new()).unwrap(),
-        vocabulary,
-        training,
-        weights: vec![1.0],
-        dev: vec![DevImages { images: dev, captions: dev_captions }],
-        text: None,
-    }
+    println!("{count} images: captions read in {took:.1} s, {held:.0} MiB held");
+    data
 }
 
 /// Captions a second in the first part of an epoch.
 fn speed(data: &TrainingData, folder: &Path) -> f64 {
-    let encoder = EncoderRecord::from_store(data.grids.store(0));
-    let recipe = Recipe::Adaptive;
-    let config = RunConfig {
-        recipe,
-        revision: "bench".to_owned(),
-        data_licence: None,
-        vocabulary_sha256: data.vocabulary.sha256(),
-        refinement: None,
-        distillation: None,
-        sets: Vec::new(),
-        text: None,
-        network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),
-        encoder,
-        training: Training::preset(recipe, &[View::Original]),
-        search: SearchOptions::default(),
-        data: None,
-    };
+    let config = config(data, Recipe::Adaptive, |preset| preset);
     let folder = RunFolder::new(&folder.join("run"));
     let mut fit = Fit::new(&folder, &config, data, Device::Cpu).unwrap();
     let flag = Arc::new(AtomicBool::new(false));
@@ -118,10 +92,8 @@ fn speed(data: &TrainingData, folder: &Path) -> f64 {
 }
 
 /// Memory of this process that is not of files, in MiB.
-fn memory() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("RssAnon")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() >> 10
+fn memory() -> f64 {
+    tests::memory_mib("self", "RssAnon")
 }
 
 fn main() {
@@ -139,7 +111,7 @@ fn main() {
         for ((images, data), speeds) in IMAGES.into_iter().zip(&data).zip(&mut speeds) {
             speeds.push(speed(data, &folder(images)));
             println!(
-                "{images} images: {:.0} captions/s, {} MiB held",
+                "{images} images: {:.0} captions/s, {:.0} MiB held",
                 speeds[speeds.len() - 1],
                 memory()
             );

@@ -7,24 +7,23 @@
 
 #[path = "../tests/runs/store.rs"]
 mod store;
+mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{GridShape, View};
+use common::GridShape;
 use data::vocabulary::START;
-use data::{Captions, Splits, Vocabulary};
-use models::SearchOptions;
+use data::{Captions, Splits};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tch::Device;
 use tests::median;
 use train::dataset::DataSet;
-use train::fit::{DevImages, Fit, TrainingData};
-use train::grids::Grids;
-use train::run::{EncoderRecord, RunConfig, RunFolder};
+use train::fit::{Fit, TrainingData};
+use train::run::RunFolder;
 use train::settings::{NetworkConfig, Precision, Recipe, Training};
 
 const IMAGES: usize = 320;
@@ -43,40 +42,13 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
-    let vocabulary = Vocabulary::from_training(&[(&captions, &splits)], 5).unwrap();
-    let set = DataSet { number: 0, captions, splits, store };
-    let images = |split| set.training_images(split, &vocabulary).images;
-    let (training, dev_captions) = (images(data::Split::Train), images(data::Split::Dev));
-    let dev = set.scored_images(data::Split::Dev).images;
-    TrainingData {
-        grids: Grids::new(set.store, Vec::new()).unwrap(),
-        vocabulary,
-        training,
-        weights: vec![1.0],
-        dev: vec![DevImages { images: dev, captions: dev_captions }],
-        text: None,
-    }
+    support::training_data(DataSet { number: 0, captions, splits, store })
 }
 
 /// Captions a second in the second epoch, as recorded by the run.
 fn speed(data: &TrainingData, scratch: &Path, recipe: Recipe, precision: Precision) -> f64 {
-    let encoder = EncoderRecord::from_store(data.grids.store(0));
-    let preset = Training::preset(recipe, &[View::Original]);
-    let config = RunConfig {
-        recipe,
-        revision: "bench".to_owned(),
-        data_licence: None,
-        vocabulary_sha256: data.vocabulary.sha256(),
-        refinement: None,
-        distillation: None,
-        sets: Vec::new(),
-        text: None,
-        network: NetworkConfig::new(recipe, encoder.grid.channels, data.vocabulary.len()),
-        encoder,
-        training: Training { epochs: 1, precision, ..preset },
-        search: SearchOptions::default(),
-        data: None,
-    };
+    let config =
+        support::config(data, recipe, |preset| Training { epochs: 1, precision, ..preset });
     let folder = RunFolder::new(&scratch.join("run"));
     Fit::new(&folder, &config, data, Device::Cpu).unwrap().run().unwrap();
     let lines = fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();

@@ -15,6 +15,7 @@ use crate::options;
 
 const DEFAULT_RECIPE: Recipe = Recipe::Adaptive;
 const DEFAULT_MIN_COUNT: u32 = 5;
+
 /// Prepares a new run.
 pub(crate) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Result<Prepared> {
     let file = options.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
