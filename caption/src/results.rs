@@ -14,7 +14,8 @@ use crate::photos::Photo;
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// A file name, a tab and a caption per line, and after another tab the tags, if there are any. Control characters of names are escaped.
+    /// A file name, a tab and a caption per line, and after another tab the tags, if there are any. Control characters of
+    /// names are escaped.
     Text,
     /// One JSON document per line.
     Json,

@@ -52,9 +52,11 @@ pub struct Caption {
     /// Natural logarithm of the caption's probability.
     pub log_probability: f32,
     /// The number by which captions are ordered: the log-probability divided by a power of the number of words, the end
-    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`](crate::SearchOptions::length_exponent), usually 0.7; with an
+    /// counted as one where there is one. The exponent is [`SearchOptions::length_exponent`], usually 0.7; with an
     /// exponent of 1 it is the mean of a word, with 0 the log-probability. With a neighbour index its consensus is added;
     /// without one it is never above zero. The greater, the better.
+    ///
+    /// [`SearchOptions::length_exponent`]: crate::SearchOptions::length_exponent
     /// Captions that the network ended come before others, whatever their score.
     pub score: f32,
     /// Whether the network ended it; else it was truncated at the maximum length.

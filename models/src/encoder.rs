@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use common::GridShape;
-use ndarray::{Array2, Array3, Array4, ArrayView4, Axis, s};
+use ndarray::{Array, Array2, Array3, Array4, ArrayD, ArrayView4, Axis, Dimension, Ix2, Ix4, s};
 use ort::memory::AllocationDevice;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -185,12 +185,8 @@ impl Encoder {
         for first in (0..count).step_by(batch.max(1)) {
             let part = first..count.min(first + batch);
             let used = ..part.len();
-            padded.slice_mut(s![used, .., .., ..]).assign(&images.slice(s![
-                part.clone(),
-                ..,
-                ..,
-                ..
-            ]));
+            let images = images.slice(s![part.clone(), .., .., ..]);
+            padded.slice_mut(s![used, .., .., ..]).assign(&images);
             let found = self.run(padded.view())?;
             let grids = found.grids.slice(s![used, .., .., ..]);
             all.grids.slice_mut(s![part.clone(), .., .., ..]).assign(&grids);
@@ -227,23 +223,27 @@ impl Encoder {
 
     /// The outputs of the network as arrays.
     fn encoded(&self, outputs: Vec<(Vec<i64>, Vec<f32>)>) -> Result<Encoded> {
-        let refused = |shape: &[i64]| Error::NotAnEncoder {
+        let mut outputs = outputs.into_iter();
+        let grids = self.array::<Ix4>(outputs.next().unwrap_or_default(), None)?;
+        let images = Some(grids.dim().0);
+        let classes = outputs.next().map(|output| self.array::<Ix2>(output, images));
+        Ok(Encoded { classes: classes.transpose()?, grids })
+    }
+
+    /// An output of the network, of so many images if that is known.
+    fn array<D: Dimension>(
+        &self,
+        (shape, values): (Vec<i64>, Vec<f32>),
+        images: Option<usize>,
+    ) -> Result<Array<f32, D>> {
+        let sides = shape.iter().map(|&side| side as usize).collect::<Vec<_>>();
+        let array = ArrayD::from_shape_vec(sides, values).ok();
+        let array = array.and_then(|array| array.into_dimensionality::<D>().ok());
+        let of_images = |array: &Array<f32, D>| images.is_none_or(|of| array.shape()[0] == of);
+        array.filter(of_images).ok_or_else(|| Error::NotAnEncoder {
             path: self.path.clone(),
             found: format!("an output of shape {shape:?}"),
-        };
-        let mut outputs = outputs.into_iter();
-        let (shape, values) = outputs.next().unwrap_or_default();
-        let sides = <[i64; 4]>::try_from(&shape[..]).ok();
-        let sides = sides.map(|sides| sides.map(|side| side as usize));
-        let grids = sides.and_then(|sides| Array4::from_shape_vec(sides, values).ok());
-        let grids = grids.ok_or_else(|| refused(&shape))?;
-        let classes = outputs.next().map(|(shape, values)| {
-            let sides = <[i64; 2]>::try_from(&shape[..]).ok();
-            let sides = sides.map(|sides| sides.map(|side| side as usize));
-            let classes = sides.and_then(|sides| Array2::from_shape_vec(sides, values).ok());
-            classes.filter(|of| of.nrows() == grids.dim().0).ok_or_else(|| refused(&shape))
-        });
-        Ok(Encoded { classes: classes.transpose()?, grids })
+        })
     }
 
     /// The file's name.

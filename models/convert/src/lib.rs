@@ -19,8 +19,8 @@ pub use head::{Head, encoder_of, for_encoder, has_head};
 /// The largest file of a classifier that is read.
 const MAX_FILE: Size = Size::mib(16 << 10);
 
-/// Makes an encoder and a head of the classifier at `path`, an ONNX file if its name ends in `.onnx`, else a checkpoint. `blocks` is
-/// the number of blocks at the end of the network whose outputs make up a cell.
+/// Makes an encoder and a head of the classifier at `path`, an ONNX file if its name ends in `.onnx`, else a checkpoint.
+/// `blocks` is the number of blocks at the end of the network whose outputs make up a cell.
 ///
 /// # Errors
 /// Those of [`adapt`] and [`convert`]; [`Error::Io`] if the file cannot be read.

@@ -38,7 +38,6 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
         let names = catalogue.keys().map(String::as_str).collect::<Vec<_>>();
         format!("{name}: not in the catalogue\n  It has {}.", names.join(", "))
     })?;
-    let head = head::path_beside(&out);
     let existing = fs::read(&out).ok();
     if let Some(encoder) = &existing {
         ensure!(
@@ -55,6 +54,7 @@ fn make(Cli { name, from, out }: Cli) -> anyhow::Result<()> {
         files::replace(&out, &adapted.encoder).with_context(|| out.display().to_string())?;
     }
     if let Some(made) = adapted.head {
+        let head = head::path_beside(&out);
         let file = made.into_file(&digest::of_bytes(&adapted.encoder), None)?;
         files::replace(&head, &file).with_context(|| head.display().to_string())?;
     }

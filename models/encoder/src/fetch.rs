@@ -45,8 +45,9 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let fetched = out.parent().unwrap_or(Path::new("")).join("fetched");
     let _lock = lock(&fetched).with_context(|| fetched.display().to_string())?;
     if out.exists() {
-        check(&out, name, entry)?;
-        if entry.recipe.classes.is_none() || convert::has_head(&out, &identity::identify(&out)?) {
+        let found = identity::identify(&out)?;
+        check(&found, &out, name, entry)?;
+        if entry.recipe.classes.is_none() || convert::has_head(&out, &found) {
             return print(format_args!("{}: {name} exists already", out.display()));
         }
     }
@@ -66,7 +67,7 @@ pub(crate) fn fetch(options: &Fetch) -> anyhow::Result<()> {
     let adapted = adapted.map_err(|error| make::refused(&file, &error))?;
     let made = output::write_all(adapted, &out, &file, None)?;
     ensure!(made.grid() == *grid, "{}: the catalogue names another grid", out.display());
-    check(&out, name, entry)
+    check(made.sha256(), &out, name, entry)
 }
 
 /// Prints the catalogue.
@@ -89,11 +90,11 @@ pub(crate) fn list(options: &CatalogueOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks that the file at `out` is the encoder of the catalogue.
-fn check(out: &Path, name: &str, entry: &Entry) -> anyhow::Result<()> {
-    let Some(expected) = &entry.recipe.encoder else { return Ok(()) };
+/// Checks that the file at `out` with the identity `found` is the encoder of the catalogue.
+fn check(found: &str, out: &Path, name: &str, entry: &Entry) -> anyhow::Result<()> {
+    let expected = entry.recipe.encoder.as_deref();
     ensure!(
-        identity::identify(out)? == *expected,
+        expected.is_none_or(|expected| found == expected),
         "{}: not the encoder that the catalogue calls {name}\n  Remove it, or name another file with --out.",
         out.display()
     );

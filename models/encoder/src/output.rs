@@ -42,15 +42,14 @@ pub(crate) fn write(
     let staged = Staged::new(out);
     files::replace(&staged.encoder, encoder)
         .with_context(|| staged.encoder.display().to_string())?;
-    let made = check(&staged.encoder, false);
-    let made = made
+    let made = check(&staged.encoder, false)
         .with_context(|| format!("{}: the network made from it does not run", source.display()))?;
     let head = head.map_err(str::to_owned).and_then(|head| {
         let written = files::replace(&staged.head(), head).map_err(anyhow::Error::from);
         let checked = written.and_then(|()| check(&staged.encoder, true));
         checked.map(drop).map_err(|error| format!("its head does not run: {error:#}"))
     });
-    remove_other_head(out, made.sha256())?;
+    let kept = keep_own_head(out, made.sha256())?;
     staged.rename(out, head.is_ok()).with_context(|| out.display().to_string())?;
     let GridShape { height, width, channels } = made.grid();
     let json = serde_json::to_string(made.preprocess())?;
@@ -60,21 +59,23 @@ pub(crate) fn write(
             let head = head::path_beside(out);
             print(format_args!("{}: the classes of its classifier, for tags", head.display()))?;
         }
-        Err(_) if convert::has_head(out, made.sha256()) => {}
+        Err(_) if kept => {}
         Err(why) => warn(format_args!("{}: has no head, so no tags: {why}", out.display())),
     }
     Ok(made)
 }
 
-/// Removes the head of an earlier encoder at `encoder`, unless it belongs to that with that SHA-256. Other files stay.
-fn remove_other_head(encoder: &Path, sha256: &str) -> anyhow::Result<()> {
+/// Removes the head beside `encoder` if it belongs to an encoder with another SHA-256 than this one, the new one's; returns
+/// whether it belongs to this one. Other files stay.
+fn keep_own_head(encoder: &Path, sha256: &str) -> anyhow::Result<bool> {
     let path = head::path_beside(encoder);
     let found = files::read(&path, head::MAX_FILE).ok();
     let belongs_to = found.as_deref().and_then(convert::encoder_of);
-    if belongs_to.is_some_and(|of| of != sha256) {
+    let is_own = belongs_to.as_deref() == Some(sha256);
+    if belongs_to.is_some() && !is_own {
         fs::remove_file(&path).with_context(|| path.display().to_string())?;
     }
-    Ok(())
+    Ok(is_own)
 }
 
 /// The files of an encoder and its head until both were checked, with names of this process alone. They are removed at the

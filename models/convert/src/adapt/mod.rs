@@ -58,8 +58,7 @@ pub fn adapt(
     }
     embed_all(&mut graph, folder)?;
     let grid = pooled(&graph, &input).or_else(|problem| cut_before(&graph).ok_or(problem))?;
-    let classifier = graph.clone();
-    let pooled = grid.name().to_owned();
+    let head = Head::of(&graph, grid.name());
     let mut grid = channels_first(&mut graph, grid);
     preprocess.size = input_size(&graph, &input).unwrap_or(preprocess.size);
     preprocess.check()?;
@@ -71,7 +70,7 @@ pub fn adapt(
     }
     cut(&mut graph, &grid);
     free_batch(&mut graph, &input);
-    let head = Head::of(&classifier, &pooled, &graph);
+    let head = head.map(|head| head.beside(&graph));
     model.graph = Some(graph);
     model.metadata_props.retain(|entry| entry.key != Preprocess::METADATA_KEY);
     model

@@ -28,40 +28,35 @@ pub struct Head {
 }
 
 impl Head {
-    /// The part of the graph `classifier` between `grid` and its first output that is not a part of `encoder` as well;
-    /// `None` if the classifier ends in the grid, or does not state the number of its classes.
-    pub(crate) fn of(
-        classifier: &GraphMessage,
-        grid: &str,
-        encoder: &GraphMessage,
-    ) -> Option<Self> {
+    /// The part of the graph `classifier` between `grid` and its first output; `None` if the classifier ends in the grid, or
+    /// does not state the number of its classes.
+    pub(crate) fn of(classifier: &GraphMessage, grid: &str) -> Option<Self> {
         let output = classifier.output.first().filter(|output| output.name != grid)?;
         let classes = sides(output)?.get(1).copied().flatten()?;
         let classes = usize::try_from(classes).ok().filter(|&classes| classes > 1)?;
-        let in_encoder = encoder.node.iter().flat_map(|node| &node.output).map(String::as_str);
-        let in_encoder = in_encoder.chain([grid]).collect::<HashSet<_>>();
         let mut needed = HashSet::from([output.name.clone()]);
         let mut nodes = Vec::new();
         for node in classifier.node.iter().rev() {
-            let is_new = !node.output.iter().any(|output| in_encoder.contains(output.as_str()));
-            if is_new && node.output.iter().any(|output| needed.contains(output)) {
+            let makes = |value: &str| node.output.iter().any(|output| output == value);
+            if !makes(grid) && node.output.iter().any(|output| needed.contains(output)) {
                 needed_by(node, &mut needed);
                 nodes.push(node.clone());
             }
         }
         nodes.reverse();
-        let shared = encoder.initializer.iter().map(|weight| &weight.name).collect::<HashSet<_>>();
-        let weights = classifier.initializer.iter();
-        let own = weights.filter(|of| needed.contains(&of.name) && !shared.contains(&of.name));
-        let initializer = own.cloned().collect();
+        let weights = classifier.initializer.iter().filter(|of| needed.contains(&of.name));
+        let initializer = weights.cloned().collect();
         let graph = GraphMessage { node: nodes, initializer, ..GraphMessage::default() };
         Some(Self { graph: with_probabilities(graph, &output.name), classes })
     }
 
-    /// The number of classes.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.classes
+    /// The head without the nodes and weights that are also in the graph `encoder`.
+    pub(crate) fn beside(mut self, encoder: &GraphMessage) -> Self {
+        let values = encoder.node.iter().flat_map(|node| &node.output).collect::<HashSet<_>>();
+        self.graph.node.retain(|node| !node.output.iter().any(|output| values.contains(output)));
+        let weights = encoder.initializer.iter().map(|of| &of.name).collect::<HashSet<_>>();
+        self.graph.initializer.retain(|weight| !weights.contains(&weight.name));
+        self
     }
 
     /// The file of the head, for the encoder with that SHA-256. `names` are those of the classes in the order of the
