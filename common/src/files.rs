@@ -2,12 +2,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
 
 use crate::Size;
 use crate::error::FOLDER;
+
+/// The most links to follow to a file, as on Linux.
+const MAX_LINKS: usize = 40;
 
 /// Paths of files that this process has open already, such as those of a shell's `<(command)`.
 const DESCRIPTORS: [&str; 3] = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
@@ -48,33 +51,93 @@ pub fn read(path: &Path, limit: Size) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Replaces the file at `path` by `bytes`, in a folder that is created if it is missing. After an error, a kill or a
-/// power loss the file has either the old or the new content.
-///
-/// A link is followed. A device or a pipe, such as `/dev/stdout`, is written to directly.
+/// Replaces the file at `path` by `bytes`, as a [`Staged`] file does.
 ///
 /// # Errors
-/// If the folder cannot be created or the file cannot be written, synced or renamed.
+/// Those of [`Staged`].
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let is_there = fs::metadata(path);
-    if is_there.as_ref().is_ok_and(fs::Metadata::is_dir) {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if is_there.as_ref().is_ok_and(|entry| !entry.is_file()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
-    }
-    let file = if is_there.is_ok() { fs::canonicalize(path)? } else { path.to_path_buf() };
-    let mut file = AtomicWriteFile::open(file)?;
+    let mut file = Staged::create(path)?;
     file.write_all(bytes)?;
     file.commit()
 }
 
+/// A file that takes the place of another one once it is complete: after an error, a kill or a power loss the path has
+/// either the old or the new content.
+///
+/// A link is followed, also to a file that does not exist yet. A device or a pipe, such as `/dev/stdout`, is written to
+/// directly.
+#[derive(Debug)]
+pub struct Staged(Target);
+
+#[derive(Debug)]
+enum Target {
+    File(AtomicWriteFile),
+    Device(File),
+}
+
+impl Staged {
+    /// Creates it, in a folder that is created if it is missing.
+    ///
+    /// # Errors
+    /// If the folder or the file cannot be created, or `path` is a folder.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let is_there = fs::metadata(path);
+        if is_there.as_ref().is_ok_and(fs::Metadata::is_dir) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if is_there.is_ok_and(|entry| !entry.is_file()) {
+            return OpenOptions::new().write(true).open(path).map(Target::Device).map(Self);
+        }
+        AtomicWriteFile::open(follow_links(path)?).map(Target::File).map(Self)
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// If it cannot be synced or renamed.
+    pub fn commit(self) -> io::Result<()> {
+        match self.0 {
+            Target::File(file) => file.commit(),
+            Target::Device(mut file) => file.flush(),
+        }
+    }
+}
+
+impl io::Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Target::File(file) => file.write(bytes),
+            Target::Device(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Target::File(file) => file.flush(),
+            Target::Device(file) => file.flush(),
+        }
+    }
+}
+
+/// The path of the file that `path` leads to, which may not exist; its folder's own links are left as they are.
+///
+/// # Errors
+/// If links lead to each other.
+pub fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::other("links that lead to each other"))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
     use std::process::Command;
 
     use super::*;
@@ -123,6 +186,14 @@ mod tests {
         replace(&at("link"), b"two").unwrap();
         assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
         assert_eq!(fs::read(at("new/file")).unwrap(), b"two");
+        symlink("new/later", at("early")).unwrap();
+        replace(&at("early"), b"three").unwrap();
+        assert_eq!(fs::read(at("new/later")).unwrap(), b"three");
+        assert!(fs::symlink_metadata(at("early")).unwrap().is_symlink());
+        let mode = |name| fs::metadata(at(name)).unwrap().permissions().mode();
+        assert_eq!(mode("new/later"), mode("new/file"));
+        symlink("circle", at("circle")).unwrap();
+        replace(&at("circle"), b"four").unwrap_err();
         let pipe = at("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let reader = std::thread::spawn({
