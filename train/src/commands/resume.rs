@@ -17,14 +17,8 @@ use crate::options::{self, WeightedDataArgs};
 /// Prepares a run of `train fit` to be resumed.
 pub(super) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Result<Prepared> {
     let config = folder.load_config()?;
-    for (is_other, command) in
-        [(config.refinement.is_some(), "refine"), (config.distillation.is_some(), "distil")]
-    {
-        ensure!(
-            !is_other,
-            "{}: a run of `train {command}`\n  Resume it with `train {command} --resume`.",
-            folder.path().display()
-        );
+    if config.refinement.is_some() || config.distillation.is_some() {
+        return Err(run_of_another_command(folder, &config));
     }
     let file = options.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
     let mut requested = config.clone();
@@ -81,10 +75,7 @@ pub(super) fn refine(
 ) -> anyhow::Result<Prepared> {
     let config = folder.load_config()?;
     let Some(refinement) = &config.refinement else {
-        anyhow::bail!(
-            "{}: not a refinement\n  Resume it with `train fit --resume`.",
-            folder.path().display()
-        );
+        return Err(run_of_another_command(folder, &config));
     };
     let mut refinement = options.refinement.apply(refinement.clone())?;
     refinement.from = absolute(&refinement.from)?;
@@ -106,10 +97,7 @@ pub(super) fn distil(
 ) -> anyhow::Result<Prepared> {
     let config = folder.load_config()?;
     let Some(distillation) = &config.distillation else {
-        anyhow::bail!(
-            "{}: does not learn from other runs\n  Resume it with `train fit --resume`.",
-            folder.path().display()
-        );
+        return Err(run_of_another_command(folder, &config));
     };
     let named = options.distillation.apply(distillation.clone())?;
     let folders = named.from.iter().map(|from| absolute(from));
@@ -135,6 +123,19 @@ pub(super) fn distil(
         distillation.from = from;
     }
     with_teachers(folder, folder, requested, options, device)
+}
+
+/// The error of a run that another command began, which it names.
+fn run_of_another_command(folder: &RunFolder, config: &RunConfig) -> anyhow::Error {
+    let command = match (&config.refinement, &config.distillation) {
+        (Some(_), _) => "refine",
+        (None, Some(_)) => "distil",
+        (None, None) => "fit",
+    };
+    let folder = folder.path().display();
+    anyhow::anyhow!(
+        "{folder}: a run of `train {command}`\n  Resume it with `train {command} --resume`."
+    )
 }
 
 /// The settings, except the number of epochs, and the weights of data sets that differ from those of the run.

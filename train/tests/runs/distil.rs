@@ -71,7 +71,7 @@ fn other_teachers_settings_and_damaged_lessons_are_refused() {
     let said = place.refused("fit --run student --resume --epochs 3");
     assert_says(&said, &["a run of `train distil`", "train distil --resume"]);
     let said = place.refused("distil --run one --resume");
-    assert_says(&said, &["one: does not learn from other runs"]);
+    assert_says(&said, &["one: a run of `train fit`", "train fit --resume"]);
     assert_says(&place.refused("distil --from one,one --run other"), &["a run is named twice"]);
     let said = place.refused("distil --from gone --run other");
     assert_says(&said, &["gone: no run here"]);
