@@ -10,22 +10,25 @@ use std::time::Instant;
 use common::{Rect, View};
 use data::Vocabulary;
 use data::vocabulary::WordId;
+use image::codecs::jpeg::JpegEncoder;
 use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView4, Axis, concatenate, s};
 
 use crate::confidence::{CalibratedSearch, Calibration};
 use crate::decode::{Limits, memory_for};
 use crate::encoder::{EncoderOptions, cells_last};
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, scaled_down};
 use crate::preprocess::visible_region;
 use crate::view::{self, original_first};
 use crate::{
     Caption, CaptionedBatch, CaptionedPhoto, Description, Device, DeviceChoice, Encoder, Error,
-    Hypothesis, Manifest, NeighbourChoice, NeighbourIndex, OnnxDecoder, Preprocess, Result,
-    SearchOptions, Tag, Word, decode, head, search_views,
+    Hypothesis, ImageError, Manifest, NeighbourChoice, NeighbourIndex, OnnxDecoder, Preprocess,
+    Result, SearchOptions, Tag, Word, decode, head, search_views,
 };
 
 /// Number of views that are encoded at once: more take more memory and no less time.
 const ENCODED_AT_ONCE: usize = 8;
+/// The JPEG quality of small pictures.
+const THUMBNAIL_QUALITY: u8 = 80;
 
 /// Options of a captioner.
 #[derive(Debug, Clone, Default)]
@@ -308,6 +311,18 @@ impl Captioner {
                 .map_err(|error| Error::Io { path, source: std::io::Error::other(error) })?;
         }
         Ok(())
+    }
+
+    /// A small picture of the image whose file holds `bytes`, as JPEG; no side is longer than `max_side` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the image cannot be used.
+    pub fn thumbnail(&self, bytes: &[u8], max_side: u32) -> Result<Vec<u8>> {
+        let picture = scaled_down(&decode(bytes, &self.limits)?, max_side);
+        let mut jpeg = Vec::new();
+        let encoder = JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY);
+        picture.write_with_encoder(encoder).map_err(ImageError::from)?;
+        Ok(jpeg)
     }
 
     /// The description of a photo by the captions that were found, the first one with its confidence.

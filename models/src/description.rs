@@ -45,7 +45,7 @@ pub struct CaptionedBatch {
 }
 
 /// A caption with its probabilities and attention.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Caption {
     /// The words, joined by spaces.
     pub text: String,
@@ -67,6 +67,21 @@ pub struct Caption {
     pub confidence: Option<f32>,
     /// Its words.
     pub words: Vec<Word>,
+}
+
+impl Caption {
+    /// The caption as a sentence: with a capital letter and a full stop.
+    ///
+    /// ```
+    /// let caption = models::Caption { text: "a dog runs".to_owned(), ..Default::default() };
+    /// assert_eq!(caption.sentence(), "A dog runs.");
+    /// ```
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut letters = self.text.chars();
+        let Some(first) = letters.next() else { return String::new() };
+        first.to_uppercase().chain(letters).chain(['.']).collect()
+    }
 }
 
 /// A word of a caption.

@@ -24,10 +24,8 @@ pub(crate) struct Overlay {
 impl Overlay {
     pub(crate) fn new(photo: &RgbImage, preprocess: &Preprocess) -> Self {
         let (width, height) = photo.dimensions();
-        let scale = (f64::from(MAX_SIDE) / f64::from(width.max(height))).min(1.0);
-        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
         Self {
-            photo: thumbnail(photo, side(width), side(height)),
+            photo: scaled_down(photo, MAX_SIDE),
             visible: visible_region(preprocess, width, height),
         }
     }
@@ -48,6 +46,14 @@ impl Overlay {
         }
         drawn
     }
+}
+
+/// A photo scaled down so that no side is longer than `max_side` pixels.
+pub(crate) fn scaled_down(photo: &RgbImage, max_side: u32) -> RgbImage {
+    let (width, height) = photo.dimensions();
+    let scale = (f64::from(max_side) / f64::from(width.max(height))).min(1.0);
+    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+    thumbnail(photo, side(width), side(height))
 }
 
 /// The weight at a point of the grid, whose sides are 1; zero outside.

@@ -12,12 +12,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use minijinja::Environment;
 use minijinja::value::Serde;
-use models::Description;
+use models::{Caption, Description};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assets::asset;
 use self::language::{Language, Texts, Translations};
-use self::weights::{WeightedCaption, sentence, weigh};
+use self::weights::{WeightedCaption, weigh};
 use crate::backend::{Answer, into_memory};
 use crate::memory::hold_until_sent;
 use crate::upload::Uploads;
@@ -116,7 +116,7 @@ impl Pages {
         match answer {
             Ok(answer) => {
                 let Description { captions, tags, unfamiliar } = &answer.captions.description;
-                let caption = captions.first().map(|best| sentence(&best.text));
+                let caption = captions.first().map(Caption::sentence);
                 let (caption, weighed) = (caption.unwrap_or_default(), weigh(captions, language));
                 let confidence = captions.first().and_then(|best| best.confidence);
                 let unsure = confidence.is_some_and(|confidence| confidence < UNSURE);

@@ -23,16 +23,9 @@ pub(super) fn weigh(captions: &[Caption], language: Language) -> Vec<WeightedCap
     let weighted = alike().map(|caption| {
         let share = beside_best(caption) / sum;
         let percent = language.decimal(&format!("{:.1}%", 100.0 * share));
-        WeightedCaption { text: sentence(&caption.text), share, percent }
+        WeightedCaption { text: caption.sentence(), share, percent }
     });
     weighted.collect()
-}
-
-/// Words as a sentence: with a capital letter and a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    first.chain(letters).chain(['.']).collect()
 }
 
 #[cfg(test)]
