@@ -68,7 +68,7 @@ help:        ## list the targets
 	echo
 	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), lint (tools of make lint), audit (cargo-deny), peers (benches); GPU=1 for CUDA
+setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), peers (benches); GPU=1 for CUDA
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER) from NAME=… in models/encoders.toml, CLASSIFIER=FILE.onnx, or WEIGHTS=FILE (.pth, .safetensors)
@@ -143,7 +143,7 @@ demo:        ## run the whole pipeline on drawn scenes: draw, extract, train, ev
 	$(MAKE) serve $(scenes)
 
 looked:      ## print the pointing score of the attention on the scenes of $(DATA)
-	$(call program,caption) $(model) --json $(call quote,$(DATA)/Images) > $(call quote,$(RUN)/captions.jsonl)
+	$(call program,caption) $(model) --json --words $(call quote,$(DATA)/Images) > $(call quote,$(RUN)/captions.jsonl)
 	$(call program,captions) looked --objects $(call quote,$(DATA)/objects.json) --captions $(call quote,$(RUN)/captions.jsonl)
 
 test:        ## run all tests

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
 # Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
-# [encoder] [meteor] [python] [browser] [balancer] [lint] [audit] [peers]
+# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [peers]
 # SHOWTELL_GPU=1 selects the CUDA builds. A part that exists is not fetched again; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and not changed.
 set -euo pipefail
@@ -172,6 +172,33 @@ balancer() {
     [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || debian balancer haproxy
 }
 
+# ExifTool and exiv2, which read the metadata that `caption --write` writes, and ExifTool's sample photos of many cameras from
+# its source package.
+clients() {
+    local samples=$native/exiftool
+    if ! command -v exiftool >/dev/null || ! command -v exiv2 >/dev/null; then
+        debian clients libimage-exiftool-perl exiv2
+    fi
+    [ -d "$samples" ] && return
+    say "clients: fetching the sample photos of ExifTool from Debian"
+    local staging
+    mkdir -p "$native"
+    staging=$(mktemp -d "$native/.exiftool.XXXXXX")
+    mkdir "$staging/lists" "$staging/sources"
+    # The same sources as those of the packages, in either format of their lists.
+    { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
+        sed -n 's/^deb /deb-src /p' >"$staging/sources/all.list"
+    { cat /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
+        sed 's/^Types:.*/Types: deb-src/' >"$staging/sources/all.sources"
+    local -a apt=(apt-get -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$staging/sources"
+        -o "Dir::State::Lists=$staging/lists")
+    (cd "$staging" && "${apt[@]}" update && "${apt[@]}" source --download-only libimage-exiftool-perl &&
+        tar --extract --file ./*.orig.tar.* --wildcards '*/t/images/*' --strip-components 3 --one-top-level=images) \
+        >/dev/null 2>&1 || { rm -rf "$staging"; fail "clients: apt-get could not fetch the source of libimage-exiftool-perl"; }
+    mv "$staging/images" "$samples"
+    rm -rf "$staging"
+}
+
 # Checkers of shell scripts and of spelling, and the minimum Rust version, for `make lint`.
 lint() {
     local oldest
@@ -215,7 +242,7 @@ fi
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | lint | audit | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, peers for benches" ;;
+        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, peers for benches" ;;
     esac
 done

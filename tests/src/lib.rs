@@ -140,6 +140,21 @@ pub fn browser() -> Option<[PathBuf; 2]> {
     or_skip(found, "no chromium or no chromedriver (`make setup PART=browser` installs them)")
 }
 
+/// A program that reads metadata of photos, `exiftool` or `exiv2` (`make setup PART=clients`). `None` if it is missing; the
+/// test is [skipped](skip).
+#[must_use]
+pub fn metadata_reader(name: &str) -> Option<PathBuf> {
+    or_skip(program(name), "no ExifTool or exiv2 (`make setup PART=clients` installs them)")
+}
+
+/// The sample photos of the source package of `exiftool`, of many cameras (`make setup PART=clients`). `None` if they are missing;
+/// the test is [skipped](skip).
+#[must_use]
+pub fn camera_samples() -> Option<PathBuf> {
+    let folder = Some(native().join("exiftool"));
+    or_skip(folder.filter(|path| path.exists()), "no sample photos (`make setup PART=clients`)")
+}
+
 /// haproxy (`make setup PART=balancer`). `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn haproxy() -> Option<PathBuf> {

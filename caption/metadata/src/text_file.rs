@@ -1,0 +1,57 @@
+//! Captions in a text beside the photo, as programs that train on pictures expect them.
+
+use std::path::{Path, PathBuf};
+
+use common::Size;
+
+use crate::record::Author;
+use crate::replacement::{Keep, Original, replace};
+use crate::{Error, Existing, Result};
+
+/// The most bytes of a text.
+const MAX_BYTES: Size = Size::mib(1);
+
+/// The path of the text of a photo: `photo.txt` for `photo.jpg`.
+#[must_use]
+pub fn text_path(photo: &Path) -> PathBuf {
+    photo.with_extension("txt")
+}
+
+/// A text, which need not exist yet. It does not say who wrote it, so that every text counts as a person's.
+#[derive(Debug)]
+pub struct TextFile {
+    original: Original,
+    text: Option<String>,
+}
+
+impl TextFile {
+    /// Reads the text at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Self> {
+        let original = Original::read(path, MAX_BYTES)?;
+        let text = original.bytes().map(|bytes| String::from_utf8(bytes.to_vec())).transpose();
+        let text = text.map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
+        Ok(Self { original, text })
+    }
+
+    /// Whether the treatment leaves it as it is.
+    #[must_use]
+    pub fn is_left_alone(&self, existing: Existing) -> bool {
+        self.author().is_left_alone(existing)
+    }
+
+    /// Writes `caption`, in one line.
+    ///
+    /// # Errors
+    /// Those of [`replace`].
+    pub fn write(&self, caption: &str, existing: Existing) -> Result<()> {
+        let text = format!("{}\n", self.author().replaced(caption, existing));
+        replace(&self.original, text.as_bytes(), Keep::default())
+    }
+
+    fn author(&self) -> Author<'_> {
+        Author::from_text(self.text.as_deref(), None)
+    }
+}
