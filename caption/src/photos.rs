@@ -11,7 +11,7 @@ use models::decode::EXTENSIONS;
 use models::folder::{self, Problem};
 
 /// The most bytes of a photo.
-const MAX_BYTES: Size = Size::mib(1 << 10);
+pub(crate) const MAX_BYTES: Size = Size::mib(1 << 10);
 
 /// The path that means standard input.
 const STDIN: &str = "-";
@@ -72,15 +72,32 @@ impl Photo {
         &self.path
     }
 
+    /// Whether it comes from standard input.
+    pub(crate) fn is_stdin(&self) -> bool {
+        self.path == Path::new(STDIN)
+    }
+
+    /// The folder that its name is counted from: the given folder, or its own.
+    pub(crate) fn root(&self) -> &Path {
+        let own = || self.path.parent().unwrap_or(Path::new(""));
+        self.folder.as_deref().unwrap_or_else(own)
+    }
+
+    /// Reports a problem that is known already.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.problem.as_ref().map_or(Ok(()), |problem| bail!("{problem}"))
+    }
+
     /// Reads the bytes of the file.
     ///
     /// # Errors
     /// If it cannot be read, or is too large.
     pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
-        if let Some(problem) = &self.problem {
-            bail!("{problem}");
-        }
-        if self.path == Path::new(STDIN) {
+        self.check()?;
+        if self.is_stdin() {
             return read_stdin().context("standard input");
         }
         Ok(files::read(&self.path, MAX_BYTES)?)
@@ -88,7 +105,7 @@ impl Photo {
 
     /// The path of results about it below a folder: its path below the given folder.
     pub(crate) fn below(&self) -> &Path {
-        if self.path == Path::new(STDIN) {
+        if self.is_stdin() {
             return Path::new("stdin");
         }
         let in_folder = self.folder.as_ref().and_then(|folder| self.path.strip_prefix(folder).ok());

@@ -66,20 +66,30 @@ fn folders_are_captioned_in_order_and_bad_files_are_named() {
 }
 
 #[test]
-fn json_has_the_best_captions_with_their_words() {
+fn json_has_the_best_captions_and_their_words_on_request() {
     let folder = workplace();
-    let arguments = ["--json", "--n-best", "2", "photos/b.png", "photos/broken.jpg"];
-    let output = caption(folder.path(), &arguments, b"");
-    assert_eq!(output.status.code(), Some(1));
-    let printed = lines(&output.stdout);
-    let printed = printed.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let [photo, broken] = printed.collect::<Vec<_>>().try_into().unwrap();
+    let run = |more: &[&str]| {
+        let arguments = ["--json", "--n-best", "2", "photos/b.png", "photos/broken.jpg"];
+        let output = caption(folder.path(), &[&arguments[..], more].concat(), b"");
+        assert_eq!(output.status.code(), Some(1));
+        let printed = lines(&output.stdout);
+        let printed = printed.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        <[Value; 2]>::try_from(printed.collect::<Vec<_>>()).unwrap()
+    };
+    let [photo, broken] = run(&[]);
     assert_eq!(photo["file"], "photos/b.png");
     let captions = photo["captions"].as_array().unwrap();
     assert_eq!(captions.len(), 2);
     assert_eq!(photo["caption"], captions[0]["text"]);
-    assert_eq!(captions[0]["words"][0]["attention"].as_array().unwrap().len(), 7);
+    let words = photo["caption"].as_str().unwrap();
+    let sentence = photo["sentence"].as_str().unwrap();
+    assert!(sentence.starts_with('A') && sentence.ends_with('.'), "{sentence}");
+    assert_eq!(sentence.to_lowercase().trim_end_matches('.'), words);
+    assert_eq!(captions[0].get("words"), None);
+    assert!(photo.to_string().len() < 700, "{photo}");
     assert_eq!(broken["error"], "not an image");
+    let [with_words, _] = run(&["--words"]);
+    assert_eq!(with_words["captions"][0]["words"][0]["attention"].as_array().unwrap().len(), 7);
 }
 
 #[test]

@@ -22,7 +22,12 @@ fn attention_of_words_for_objects_falls_on_these_objects() {
 
     let list = fs::read_to_string(at("Flickr_8k.devImages.txt")).unwrap();
     let mut command = program("caption");
-    command.arg("--json").arg("--model").arg(at("run")).arg("--encoder").arg(&encoder);
+    command
+        .args(["--json", "--words"])
+        .arg("--model")
+        .arg(at("run"))
+        .arg("--encoder")
+        .arg(&encoder);
     let output = run(command.args(list.lines().map(|name| images.join(name)))).0;
     fs::write(at("captions.jsonl"), output).unwrap();
     let (pointing, skipped_entries) =

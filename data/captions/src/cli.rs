@@ -68,7 +68,7 @@ pub(crate) enum Command {
         /// The objects, as written by `captions scenes`.
         #[arg(long, value_name = "FILE")]
         objects: PathBuf,
-        /// Captions of the pictures, as printed by `caption --json`.
+        /// Captions of the pictures, as printed by `caption --json --words`.
         #[arg(long, value_name = "FILE")]
         captions: PathBuf,
     },

@@ -94,7 +94,7 @@ pub enum Error {
     /// Captions with attention, or the objects of scenes, cannot be read.
     #[error(
         "{}: {problem}\n  \
-         Expected the objects that `captions scenes` writes, and the captions that `caption --json` prints for its pictures.",
+         Expected the objects that `captions scenes` writes, and the captions that `caption --json --words` prints for its pictures.",
         path.display()
     )]
     Attention {

@@ -38,7 +38,7 @@ struct Share {
 #[derive(Deserialize)]
 struct Objects(#[serde(deserialize_with = "text::unique_entries")] BTreeMap<String, Vec<Object>>);
 
-/// A line of `caption --json`.
+/// A line of `caption --json --words`.
 #[derive(Deserialize)]
 struct Line {
     file: String,
@@ -61,7 +61,7 @@ struct Word {
     attention: Array2<f64>,
 }
 
-/// Reads the objects of scenes and the captions of their pictures (one JSON document per line, as `caption --json` prints
+/// Reads the objects of scenes and the captions of their pictures (one JSON document per line, as `caption --json --words` prints
 /// them) and scores the attention of the best captions. Pictures that could not be captioned, or that occur twice, are
 /// skipped.
 ///

@@ -1,0 +1,69 @@
+//! Taking back what an earlier run wrote.
+
+use std::path::Path;
+
+use anyhow::ensure;
+use common::count;
+use common::names::one_line;
+use common::program::{explain, warn};
+use metadata::{Embedding, Keep, Sidecar, remove_scratch, sidecar_path};
+
+use crate::cli::{Cli, Place};
+use crate::destinations::{check, named};
+use crate::photos::{MAX_BYTES, Photo};
+
+/// Takes back the texts of Showtell in the named places of all photos; returns whether all could be read and changed.
+///
+/// # Errors
+/// If a place does not say who wrote its texts.
+pub(crate) fn run(cli: &Cli, photos: &[Photo]) -> anyhow::Result<bool> {
+    let places = &cli.write.write;
+    ensure!(
+        places.iter().all(|place| matches!(place, Place::Xmp | Place::Embed)),
+        "--remove: the places txt and metadata do not say who wrote a text\n  Remove those files yourself."
+    );
+    check(&cli.write, photos)?;
+    let (mut removed, mut failed) = (0, 0);
+    for photo in photos {
+        match remove(cli, photo) {
+            Ok(was_there) => removed += usize::from(was_there),
+            Err(error) => {
+                failed += 1;
+                warn(format_args!("{}: {}", one_line(&photo.name()), explain(&error)));
+            }
+        }
+    }
+    warn(format_args!(
+        "{} of {} had a text of Showtell, which is removed",
+        removed,
+        count(photos.len(), "photo")
+    ));
+    Ok(failed == 0)
+}
+
+/// Takes back the texts of one photo; returns whether there were some.
+fn remove(cli: &Cli, photo: &Photo) -> anyhow::Result<bool> {
+    photo.check()?;
+    let mut was_there = false;
+    for place in &cli.write.write {
+        was_there |= match place {
+            Place::Embed => remove_embedded(cli, photo.path())?,
+            _ => remove_sidecar(&sidecar_path(photo.path()))?,
+        };
+    }
+    Ok(was_there)
+}
+
+fn remove_embedded(cli: &Cli, path: &Path) -> anyhow::Result<bool> {
+    remove_scratch(path)?;
+    let embedding = Embedding::read(path, MAX_BYTES)?;
+    if !cli.write.break_signature {
+        embedding.check_unsigned()?;
+    }
+    Ok(embedding.remove(Keep { times: cli.write.keep_times })?)
+}
+
+fn remove_sidecar(path: &Path) -> anyhow::Result<bool> {
+    remove_scratch(path)?;
+    named(path, Sidecar::read(path).and_then(|sidecar| sidecar.remove()))
+}

@@ -1,0 +1,72 @@
+//! JSON: a document per photo and line.
+
+use std::io::{self, Write};
+
+use models::{Caption, Tag, Word};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Form, Written};
+
+pub(super) struct Json {
+    /// Whether captions have their words, with probability and attention.
+    pub(super) words: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    caption: &'a str,
+    sentence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f32>,
+    unfamiliar: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [Tag]>,
+    captions: Vec<Candidate<'a>>,
+}
+
+/// A caption of a photo.
+#[derive(Serialize)]
+struct Candidate<'a> {
+    text: &'a str,
+    sentence: String,
+    log_probability: f32,
+    score: f32,
+    finished: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'a [Word]>,
+}
+
+impl Json {
+    fn candidate<'a>(&self, caption: &'a Caption) -> Candidate<'a> {
+        Candidate {
+            text: &caption.text,
+            sentence: caption.sentence(),
+            log_probability: caption.log_probability,
+            score: caption.score,
+            finished: caption.finished,
+            words: self.words.then_some(&caption.words[..]),
+        }
+    }
+}
+
+impl Form for Json {
+    fn write(&mut self, out: &mut dyn Write, photo: &Written) -> io::Result<()> {
+        let best = photo.captions.first();
+        let line = Line {
+            file: photo.file,
+            caption: best.map_or("", |best| &best.text),
+            sentence: best.map(Caption::sentence).unwrap_or_default(),
+            confidence: photo.confidence,
+            unfamiliar: photo.description.unfamiliar,
+            tags: photo.description.tags.as_deref(),
+            captions: photo.captions.iter().map(|caption| self.candidate(caption)).collect(),
+        };
+        writeln!(out, "{}", serde_json::to_string(&line)?)
+    }
+
+    fn write_error(&mut self, out: &mut dyn Write, file: &str, error: &str) -> io::Result<()> {
+        writeln!(out, "{}", json!({ "file": file, "error": error }))
+    }
+}

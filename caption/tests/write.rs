@@ -1,0 +1,224 @@
+//! `caption --write`: where captions are written, what is left alone, what is taken back.
+#![expect(clippy::unwrap_used, reason = "a failed test panics")]
+#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
+
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::TempDir;
+use tests::small_model;
+
+fn workplace() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("model")).unwrap();
+    fs::create_dir_all(folder.path().join("photos/more")).unwrap();
+    small_model::write(&folder.path().join("model"));
+    for (name, blue) in [("a.jpg", 0), ("b.png", 20), ("more/c.tif", 40), ("more/d.webp", 60)] {
+        let photo = RgbImage::from_pixel(60, 40, Rgb([140, 90, blue]));
+        photo.save(folder.path().join("photos").join(name)).unwrap();
+    }
+    folder
+}
+
+fn caption(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
+    command.current_dir(folder).args(["--model", "model", "photos"]).args(arguments);
+    command.output().unwrap()
+}
+
+/// The standard error of a run that succeeds.
+fn said(folder: &Path, arguments: &[&str]) -> String {
+    let output = caption(folder, arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    said
+}
+
+/// The first captions of a folder, by file.
+fn captions(output: &Output) -> Vec<(String, String)> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let pair =
+        |line: &str| line.split_once('\t').map(|(file, of)| (file.to_owned(), of.to_owned()));
+    text.lines().map(|line| pair(line).unwrap()).collect()
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join("photos").join(name)).unwrap()
+}
+
+/// The paths below a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let listed = walk(folder);
+    let below =
+        |path: &std::path::PathBuf| path.strip_prefix(folder).unwrap().display().to_string();
+    let mut names = listed.iter().map(below).collect::<Vec<_>>();
+    names.sort();
+    names
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn sidecars_are_written_left_alone_and_taken_back() {
+    let folder = workplace();
+    let place = folder.path();
+    let before = names(&place.join("photos"));
+    let first = caption(place, &["--write", "xmp"]);
+    assert_eq!(captions(&first).len(), 4, "the output is the same");
+    let sidecar = read(place, "more/c.tif.xmp");
+    assert!(
+        sidecar.contains("<dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">A."),
+        "{sidecar}"
+    );
+    assert!(sidecar.contains("AltTextAccessibility") && !sidecar.contains("DigitalSourceType"));
+    assert!(said(place, &["--write", "xmp"]).contains("4 photos left alone"));
+    assert_eq!(read(place, "more/c.tif.xmp"), sidecar);
+
+    // A person edits one.
+    let edited = sidecar.replacen("\">A.", "\">Rex: a.", 1);
+    fs::write(place.join("photos/more/c.tif.xmp"), &edited).unwrap();
+    let again = said(place, &["--write", "xmp", "--existing", "machine"]);
+    assert!(again.contains("1 photo left alone"), "{again}");
+    assert_eq!(read(place, "more/c.tif.xmp"), edited);
+    said(place, &["--write", "xmp", "--existing", "append"]);
+    let appended = read(place, "more/c.tif.xmp");
+    assert!(appended.contains(">Rex: a. A.<"), "{appended}");
+    let back = said(place, &["--write", "xmp", "--remove"]);
+    assert!(back.contains("4 of 4 photos had a text of Showtell"), "{back}");
+    let left = read(place, "more/c.tif.xmp");
+    assert!(left.contains(">Rex: a.<") && !left.contains("showtell"), "{left}");
+    fs::remove_file(place.join("photos/more/c.tif.xmp")).unwrap();
+    assert_eq!(names(&place.join("photos")), before);
+}
+
+#[test]
+fn photos_keep_their_pixels_mode_links_and_on_request_times() {
+    let folder = workplace();
+    let place = folder.path();
+    let at = |name: &str| place.join("photos").join(name);
+    let pixels = || {
+        ["a.jpg", "b.png", "more/c.tif", "more/d.webp"].map(|name| image::open(at(name)).unwrap())
+    };
+    let before = pixels();
+    fs::rename(at("a.jpg"), place.join("real.jpg")).unwrap();
+    symlink("../real.jpg", at("a.jpg")).unwrap();
+    fs::set_permissions(at("b.png"), fs::Permissions::from_mode(0o640)).unwrap();
+    let early = SystemTime::now() - Duration::from_secs(100_000);
+    File::options().write(true).open(at("b.png")).unwrap().set_modified(early).unwrap();
+    let has_attributes = xattr::set(at("b.png"), "user.rating", b"5").is_ok();
+    let plain = caption(place, &[]);
+    let written = caption(place, &["--write", "embed", "--keep-times"]);
+    assert_eq!(captions(&written), captions(&plain));
+    assert_eq!(pixels(), before);
+    assert!(fs::symlink_metadata(at("a.jpg")).unwrap().is_symlink());
+    let metadata = fs::metadata(at("b.png")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o640);
+    assert_eq!(metadata.modified().unwrap(), early);
+    if has_attributes {
+        assert_eq!(xattr::get(at("b.png"), "user.rating").unwrap().unwrap(), b"5");
+    }
+    for name in ["a.jpg", "b.png", "more/c.tif", "more/d.webp"] {
+        let bytes = fs::read(at(name)).unwrap();
+        let has = |part: &str| bytes.windows(part.len()).any(|found| found == part.as_bytes());
+        assert!(has("AltTextAccessibility") && has("urn:x-showtell"), "{name}");
+    }
+    assert_eq!(captions(&caption(place, &[])), captions(&plain), "the pixels decide");
+    assert!(said(place, &["--write", "embed"]).contains("4 photos left alone"));
+    assert!(said(place, &["--write", "embed", "--remove"]).contains("4 of 4 photos"));
+    let bytes = fs::read(at("more/d.webp")).unwrap();
+    assert!(!bytes.windows(8).any(|found| found == b"showtell"));
+    assert_eq!(pixels(), before);
+}
+
+#[test]
+fn texts_for_training_and_the_lines_of_an_image_folder() {
+    let folder = workplace();
+    let place = folder.path();
+    fs::write(place.join("photos/b.txt"), "My own text.\n").unwrap();
+    let line = "{\"file_name\":\"more/c.tif\",\"licence\":\"CC0\",\"text\":\"mine\"}\n";
+    fs::write(place.join("photos/metadata.jsonl"), line).unwrap();
+    let output = caption(place, &["--write", "txt,metadata", "--prefix", "rex, "]);
+    let of = |file: &str| captions(&output).into_iter().find(|(name, _)| name == file).unwrap().1;
+    assert_eq!(read(place, "a.txt"), format!("rex, {}\n", of("photos/a.jpg")));
+    assert_eq!(read(place, "b.txt"), "My own text.\n");
+    let lines = read(place, "metadata.jsonl");
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = lines.collect::<Vec<_>>();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(
+        (&lines[0]["text"], &lines[0]["licence"]),
+        (&Value::from("mine"), &Value::from("CC0"))
+    );
+    let written = lines.iter().find(|line| line["file_name"] == "more/d.webp").unwrap();
+    assert_eq!(written["text"], of("photos/more/d.webp"));
+    said(place, &["--write", "txt,metadata", "--existing", "append"]);
+    assert_eq!(read(place, "b.txt"), format!("My own text. {}\n", of("photos/b.png")));
+}
+
+#[test]
+fn photos_that_cannot_be_written_are_named_and_not_touched() {
+    let folder = workplace();
+    let place = folder.path();
+    RgbImage::from_pixel(60, 40, Rgb([140, 90, 0])).save(place.join("photos/e.bmp")).unwrap();
+    fs::write(place.join("photos/b.png.xmp"), "<x:xmpmeta").unwrap();
+    let output = caption(place, &["--write", "embed,xmp"]);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error.contains("photos/e.bmp: only JPEG, PNG, WebP and TIFF files can hold a caption"),
+        "{error}"
+    );
+    assert!(error.contains("photos/b.png: photos/b.png.xmp: its XMP cannot be changed"), "{error}");
+    assert_eq!(captions(&output).len(), 3);
+    assert_eq!(read(place, "b.png.xmp"), "<x:xmpmeta");
+
+    let says = |arguments: &[&str]| String::from_utf8(caption(place, arguments).stderr).unwrap();
+    fs::copy(place.join("photos/b.png"), place.join("photos/a.png")).unwrap();
+    assert!(says(&["--write", "txt"]).contains("photos/a.png have the same text photos/a.txt"));
+    assert!(says(&["-", "--write", "xmp"]).contains("--write: standard input"));
+    assert!(says(&["--existing", "append"]).contains("--write"));
+    assert!(says(&["--write", "xmp", "--keep-times"]).contains("--keep-times: has no effect"));
+    assert!(says(&["--write", "xmp", "--prefix", "a"]).contains("Add --write txt"));
+    assert!(says(&["--words"]).contains("--words: has no effect"));
+    assert!(says(&["--write", "txt", "--remove"]).contains("do not say who wrote a text"));
+}
+
+/// A scratch file that a killed run left is removed.
+#[test]
+fn kills_leave_old_or_new_photos_and_the_next_run_finishes() {
+    let folder = workplace();
+    let place = folder.path();
+    let photo = fs::read(place.join("photos/a.jpg")).unwrap();
+    for at in 0..40 {
+        fs::write(place.join(format!("photos/{at:02}.jpg")), &photo).unwrap();
+    }
+    let before = names(&place.join("photos"));
+    for kill in 0..6 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
+        command.current_dir(place).args(["--model", "model", "photos", "--write", "embed"]);
+        let mut run = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(120 + 30 * kill));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        for name in &before {
+            image::open(place.join("photos").join(name)).unwrap();
+        }
+        let scratch =
+            names(&place.join("photos")).into_iter().filter(|name| !before.contains(name));
+        assert!(scratch.clone().count() <= 4, "one a thread");
+        assert!(
+            scratch.clone().all(|name| name.contains(".showtell-") && name.ends_with(".scratch"))
+        );
+    }
+    said(place, &["--write", "embed"]);
+    assert_eq!(names(&place.join("photos")), before, "no scratch file stays");
+    assert!(said(place, &["--write", "embed"]).contains("44 photos left alone"));
+}
