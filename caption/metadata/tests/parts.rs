@@ -104,7 +104,8 @@ fn damaged_files_and_other_formats_are_refused_and_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     let jpeg = encoded(ImageFormat::Jpeg, 0);
     let exif = segment(0xE1, b"Exif\0\0II*\0\xFF\0\0\0");
-    let long = segment(0xE1, &[&b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"[..], &[7; 65_500]].concat());
+    let long =
+        segment(0xE1, &[&b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"[..], &vec![7; 65_500]].concat());
     let with = |part: &[u8]| [&jpeg[..2], part, &jpeg[2..]].concat();
     for (bytes, expected) in [
         (encoded(ImageFormat::Bmp, 0), "only JPEG, PNG, WebP and TIFF"),
