@@ -63,6 +63,12 @@ pub enum Error {
         /// The photo.
         path: PathBuf,
     },
+    /// The file may not be written.
+    #[error("{}: it is read-only, and stays as it is\n  Change its permissions, or write a sidecar (--write xmp).", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
     /// The replacement could not have the same owner.
     #[error("{}: it belongs to another user, whom a new file cannot be given to\n  Run the command as that user, or write a sidecar (--write xmp).", path.display())]
     Owner {

@@ -102,10 +102,13 @@ impl Original {
 /// has either the old or the new content, and beside it lies at most one scratch file, which [`remove_scratch`] removes.
 ///
 /// # Errors
-/// [`Error::Changed`] if it was changed since it was read, [`Error::Busy`] if another process replaces it,
-/// [`Error::Owner`] if the owner would be another one, [`Error::Io`] if it cannot be written.
+/// [`Error::ReadOnly`], [`Error::Changed`] if it was changed since it was read, [`Error::Busy`] if another process replaces
+/// it, [`Error::Owner`] if the owner would be another one, [`Error::Io`] if it cannot be written.
 pub fn replace(original: &Original, bytes: &[u8], keep: Keep) -> Result<()> {
     let path = &original.path;
+    if original.check()?.is_some_and(|metadata| metadata.permissions().readonly()) {
+        return Err(Error::ReadOnly { path: path.clone() });
+    }
     let scratch = Scratch::create(path)?;
     let mut file = &scratch.file;
     file.set_len(0).and_then(|()| file.write_all(bytes)).map_err(Error::io(path))?;

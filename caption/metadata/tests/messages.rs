@@ -22,6 +22,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         Error::Line { path: "photos/metadata.jsonl".into(), line: 3 },
         Error::Name { path: path() },
         Error::Owner { path: path() },
+        Error::ReadOnly { path: path() },
     ];
     insta::assert_snapshot!(tests::messages(include_str!("../src/error.rs"), "Error", &errors));
 }

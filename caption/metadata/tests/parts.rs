@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Cursor;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use common::Size;
@@ -138,4 +139,10 @@ fn a_photo_that_was_changed_or_is_written_by_another_run_is_left_alone() {
     let written = fs::read(&path).unwrap();
     read(&path).unwrap().write(&TEXT, Keep::default()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), written, "the same text is not written again");
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let other = Text { text: "Two dogs.", existing: Existing::Overwrite, ..TEXT };
+    let refused = read(&path).unwrap().write(&other, Keep::default());
+    assert!(matches!(refused, Err(Error::ReadOnly { .. })), "{refused:?}");
+    assert_eq!(fs::read(&path).unwrap(), written);
 }

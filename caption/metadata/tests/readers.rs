@@ -55,7 +55,7 @@ fn photos(exiftool: &Path, shared: &Path) -> (TempDir, Vec<PathBuf>) {
         let extension = ["jpg", "png", "webp", "tif"][at % 4];
         let path = folder.path().join(format!("{at:03}.{extension}"));
         if extension == "jpg" {
-            fs::copy(photo, &path).unwrap();
+            fs::write(&path, fs::read(photo).unwrap()).unwrap();
         } else {
             image::open(photo).unwrap().thumbnail(160, 160).to_rgb8().save(&path).unwrap();
         }
@@ -194,7 +194,7 @@ fn photos_of_many_cameras_keep_their_maker_notes() {
     };
     let copy = |path: PathBuf| {
         let copy = folder.path().join(path.file_name().unwrap());
-        fs::copy(path, &copy).unwrap();
+        fs::write(&copy, fs::read(path).unwrap()).unwrap();
         copy
     };
     let files =
