@@ -23,6 +23,8 @@ pub(crate) struct Captioned {
     pub(crate) thumbnail: Option<Vec<u8>>,
     /// Why its caption could not be written to a destination.
     pub(crate) failure: Option<anyhow::Error>,
+    /// The SHA-256 of the photo, as it is now, where a ledger needs it.
+    pub(crate) sha256: Option<String>,
 }
 
 impl Captioned {
@@ -39,6 +41,8 @@ pub(crate) struct Captioning<'a> {
     pub(crate) destinations: &'a Destinations,
     /// Whether small pictures are wanted.
     pub(crate) thumbnails: bool,
+    /// Whether the SHA-256 of photos is wanted.
+    pub(crate) hashes: bool,
     /// The least confidence of a caption that is written to destinations.
     pub(crate) min_confidence: f32,
 }
@@ -107,11 +111,14 @@ impl Captioning<'_> {
         }
         let thumbnail = self.thumbnails.then(|| captioner.thumbnail(read.bytes(), THUMBNAIL));
         let thumbnail = thumbnail.transpose()?;
-        let mut result = Captioned { description, thumbnail, failure: None };
+        let mut result = Captioned { description, thumbnail, failure: None, sha256: None };
         if !result.is_unsure(self.min_confidence)
             && let Some(best) = result.description.captions.first()
         {
             result.failure = read.opened.write(best).err();
+        }
+        if self.hashes && result.failure.is_none() {
+            result.sha256 = read.opened.hash(read.bytes())?;
         }
         Ok(result)
     }

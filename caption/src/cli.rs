@@ -29,6 +29,8 @@ pub(crate) struct Cli {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
+    #[command(flatten)]
+    pub(crate) ledger: LedgerArgs,
     /// Print no line for a photo whose caption has a lower confidence, a number from 0 to 1, and write it nowhere; CSV, JSON
     /// and HTML have all of them.
     #[arg(long, value_name = "X", value_parser = parse_confidence)]
@@ -98,6 +100,18 @@ pub(crate) struct WriteArgs {
     /// Let --write embed change photos with signed provenance (C2PA), which breaks their signature.
     #[arg(long, requires = "write")]
     pub(crate) break_signature: bool,
+}
+
+/// Which photos are left out.
+#[derive(Args)]
+pub(crate) struct LedgerArgs {
+    /// A file that remembers which photos are done: they are left out until they, the model or the flags change [default: with
+    /// --write in the user's folder of states, ~/.local/state/showtell/captions.jsonl; else none].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Caption all photos again, also those that are done.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// A place that captions are written to.

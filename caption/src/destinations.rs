@@ -6,18 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
+use common::digest;
 use metadata::{
     Embedding, Existing, ImageFolder, Keep, Sidecar, Text, TextFile, remove_scratch, sidecar_path,
     text_path,
 };
-use models::{Caption, Manifest};
+use models::Caption;
 
 use crate::cli::{Cli, Place, WriteArgs};
 use crate::photos::{MAX_BYTES, Photo};
-use crate::workers::Workers;
 
-/// The digits of a model's hash that are recorded.
-const DIGITS: usize = 12;
 /// The captions after which `metadata.jsonl` is written again.
 const SAVED_AFTER: usize = 1000;
 
@@ -49,7 +47,7 @@ impl Destinations {
     ///
     /// # Errors
     /// If a photo has no place to write to, two photos have the same, or `metadata.jsonl` is damaged.
-    pub(crate) fn open(cli: &Cli, workers: &Workers, photos: &[Photo]) -> anyhow::Result<Self> {
+    pub(crate) fn open(cli: &Cli, model: String, photos: &[Photo]) -> anyhow::Result<Self> {
         let WriteArgs { write, existing, prefix, keep_times, break_signature, .. } = &cli.write;
         check(&cli.write, photos)?;
         let mut folders = HashMap::new();
@@ -59,14 +57,13 @@ impl Destinations {
                 folders.insert(root.to_owned(), Mutex::new((ImageFolder::read(root)?, 0)));
             }
         }
-        let manifest = workers.captioners().first().map(|captioner| model(captioner.manifest()));
         Ok(Self {
             places: write.clone(),
             existing: *existing,
             prefix: prefix.clone().unwrap_or_default(),
             keep: Keep { times: *keep_times },
             break_signature: *break_signature,
-            model: manifest.unwrap_or_default(),
+            model,
             folders,
         })
     }
@@ -150,6 +147,19 @@ impl Opened<'_> {
         self.embedding.as_ref().map(Embedding::bytes)
     }
 
+    /// The SHA-256 of the photo after its caption was written; `bytes` are those that were read.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn hash(&self, bytes: &[u8]) -> anyhow::Result<Option<String>> {
+        if self.photo.is_stdin() {
+            return Ok(None);
+        }
+        let is_changed = self.embedding.is_some();
+        let path = self.photo.path();
+        Ok(Some(if is_changed { digest::of_file(path)? } else { digest::of_bytes(bytes) }))
+    }
+
     /// Writes a caption to all destinations that are not left as they are.
     ///
     /// # Errors
@@ -231,12 +241,6 @@ pub(crate) fn check(args: &WriteArgs, photos: &[Photo]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The model as it is recorded: the program that exported it, and the beginning of its decoder's hash.
-fn model(manifest: &Manifest) -> String {
-    let hash = &manifest.decoder_step.sha256;
-    format!("{} {}", manifest.created_by, hash.get(..DIGITS).unwrap_or(hash))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,6 +4,7 @@ mod attention;
 mod captioning;
 mod cli;
 mod destinations;
+mod ledger;
 mod parallel;
 mod photos;
 mod removal;
@@ -17,14 +18,18 @@ use clap::CommandFactory as _;
 use common::count;
 use common::program::{CAPTION, warn};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use models::SearchOptions;
+use models::{Manifest, SearchOptions};
 
-use self::captioning::{Captioning, Task};
+use self::captioning::{Captioned, Captioning, Task};
 use self::cli::{Cli, Format};
 use self::destinations::Destinations;
+use self::ledger::Ledger;
 use self::photos::Photo;
 use self::results::{Counts, Results};
 use self::workers::Workers;
+
+/// The digits of a model's hash that are recorded.
+const DIGITS: usize = 12;
 
 fn main() -> ExitCode {
     CAPTION.run(|cli: Cli| {
@@ -46,9 +51,37 @@ fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyhow::Result<
         !cli.output.words || cli.output.format() == Format::Json,
         "--words: has no effect\n  Add --json, or leave it out."
     );
+    let manifest = Manifest::load(cli.model.folder())?;
+    let destinations = Destinations::open(cli, model_name(&manifest), &photos)?;
+    let mut ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
+    let given = photos.len();
+    let photos = match &ledger {
+        Some(ledger) if !cli.ledger.all => ledger.keep_new(photos),
+        _ => photos,
+    };
+    let done = given - photos.len();
+    let mut results = Results::open(cli)?;
+    let mut left_alone = 0;
+    if !photos.is_empty() {
+        let outputs = (&mut ledger, &mut results);
+        left_alone = caption_all(cli, search, photos, &destinations, outputs)?;
+    }
+    destinations.finish()?;
+    let counts = results.finish()?;
+    report(cli, counts, left_alone, done);
+    Ok(counts.failed == 0)
+}
+
+/// Captions photos; returns the number of those that were left alone.
+fn caption_all(
+    cli: &Cli,
+    search: &SearchOptions,
+    photos: Vec<Photo>,
+    destinations: &Destinations,
+    (ledger, results): (&mut Option<Ledger>, &mut Results),
+) -> anyhow::Result<usize> {
     let workers = Workers::open(&cli.model, photos.len(), cli.tags)?;
     check_model(cli, search, &workers)?;
-    let destinations = Destinations::open(cli, &workers, &photos)?;
     let folders = match &cli.attention {
         Some(root) => attention::folders(root, &photos)?.into_iter().map(Some).collect(),
         None => vec![None; photos.len()],
@@ -56,11 +89,11 @@ fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyhow::Result<
     let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
     let captioning = Captioning {
         search,
-        destinations: &destinations,
+        destinations,
         thumbnails: cli.output.format() == Format::Html,
+        hashes: ledger.is_some(),
         min_confidence: cli.min_confidence.unwrap_or(0.0),
     };
-    let mut results = Results::open(cli)?;
     let mut left_alone = 0;
     let bar = progress_bar(photos.len());
     let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
@@ -70,6 +103,10 @@ fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyhow::Result<
         |captioner, batch| captioning.run(captioner, batch),
         |batch, captioned| {
             for ((photo, _), captioned) in batch.iter().zip(captioned?) {
+                if let Some(ledger) = ledger.as_mut().filter(|_| is_done(&captioned)) {
+                    let known = captioned.as_ref().ok().and_then(Option::as_ref);
+                    ledger.record(photo, known.and_then(|known| known.sha256.clone()))?;
+                }
                 match captioned.transpose() {
                     Some(captioned) => bar.suspend(|| results.write(photo, captioned))?,
                     None => left_alone += 1,
@@ -80,14 +117,37 @@ fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyhow::Result<
         },
     )?;
     bar.finish_and_clear();
-    destinations.finish()?;
-    let counts = results.finish()?;
-    report(cli, counts, left_alone);
-    Ok(counts.failed == 0)
+    Ok(left_alone)
+}
+
+/// Whether a photo needs no further run: it has a caption that was written where it is wanted, or is left alone.
+fn is_done(captioned: &anyhow::Result<Option<Captioned>>) -> bool {
+    let captioned = captioned.as_ref();
+    captioned.is_ok_and(|it| it.as_ref().is_none_or(|captioned| captioned.failure.is_none()))
+}
+
+/// The model as it is recorded: the program that exported it, and the beginning of its decoder's hash.
+fn model_name(manifest: &Manifest) -> String {
+    let hash = &manifest.decoder_step.sha256;
+    format!("{} {}", manifest.created_by, hash.get(..DIGITS).unwrap_or(hash))
+}
+
+/// All that a caption and its destinations depend on beside the photo.
+fn settings(cli: &Cli, manifest: &Manifest) -> anyhow::Result<String> {
+    let Cli { model, search, write, output, n_best, tags, min_confidence, .. } = cli;
+    let flags = (&model.views, &model.neighbours, model.no_neighbours, search, n_best, tags);
+    let places = (&write.write, write.existing, &write.prefix, min_confidence, output.format());
+    Ok(format!("{} {flags:?} {places:?}", serde_json::to_string(manifest)?))
 }
 
 /// Says which photos have no line.
-fn report(cli: &Cli, counts: Counts, left_alone: usize) {
+fn report(cli: &Cli, counts: Counts, left_alone: usize, done: usize) {
+    if done > 0 {
+        warn(format_args!(
+            "{} left out: done by an earlier run (--all: again)",
+            count(done, "photo")
+        ));
+    }
     if left_alone > 0 {
         warn(format_args!(
             "{} left alone: a text is there already (--existing {})",

@@ -28,6 +28,7 @@ fn workplace() -> TempDir {
 fn caption(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
     command.current_dir(folder).args(["--model", "model", "photos"]).args(arguments);
+    command.env("XDG_STATE_HOME", folder.join("state"));
     command.output().unwrap()
 }
 
@@ -79,7 +80,7 @@ fn sidecars_are_written_left_alone_and_taken_back() {
         "{sidecar}"
     );
     assert!(sidecar.contains("AltTextAccessibility") && !sidecar.contains("DigitalSourceType"));
-    assert!(said(place, &["--write", "xmp"]).contains("4 photos left alone"));
+    assert!(said(place, &["--write", "xmp", "--all"]).contains("4 photos left alone"));
     assert_eq!(read(place, "more/c.tif.xmp"), sidecar);
 
     // A person edits one.
@@ -131,7 +132,7 @@ fn photos_keep_their_pixels_mode_links_and_on_request_times() {
         assert!(has("AltTextAccessibility") && has("urn:x-showtell"), "{name}");
     }
     assert_eq!(captions(&caption(place, &[])), captions(&plain), "the pixels decide");
-    assert!(said(place, &["--write", "embed"]).contains("4 photos left alone"));
+    assert!(said(place, &["--write", "embed", "--all"]).contains("4 photos left alone"));
     assert!(said(place, &["--write", "embed", "--remove"]).contains("4 of 4 photos"));
     let bytes = fs::read(at("more/d.webp")).unwrap();
     assert!(!bytes.windows(8).any(|found| found == b"showtell"));
@@ -204,6 +205,7 @@ fn kills_leave_old_or_new_photos_and_the_next_run_finishes() {
     for kill in 0..6 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
         command.current_dir(place).args(["--model", "model", "photos", "--write", "embed"]);
+        command.env("XDG_STATE_HOME", place.join("state"));
         let mut run = command.stdout(std::process::Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(120 + 30 * kill));
         run.kill().unwrap();
@@ -220,5 +222,57 @@ fn kills_leave_old_or_new_photos_and_the_next_run_finishes() {
     }
     said(place, &["--write", "embed"]);
     assert_eq!(names(&place.join("photos")), before, "no scratch file stays");
-    assert!(said(place, &["--write", "embed"]).contains("44 photos left alone"));
+    assert!(said(place, &["--write", "embed", "--all"]).contains("44 photos left alone"));
+}
+
+#[test]
+fn a_second_run_looks_at_what_is_new_alone() {
+    let folder = workplace();
+    let place = folder.path();
+    let at = |name: &str| place.join("photos").join(name);
+    assert_eq!(captions(&caption(place, &["--write", "embed,xmp"])).len(), 4);
+    let again = caption(place, &["--write", "embed,xmp"]);
+    assert!(again.stdout.is_empty() && again.status.success());
+    let message = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        message.contains("4 photos left out: done by an earlier run (--all: again)"),
+        "{message}"
+    );
+    assert!(place.join("state/showtell/captions.jsonl").exists());
+
+    // A photo is new, one is another one, one was only copied, one has lost its sidecar.
+    fs::copy(at("a.jpg"), at("e.jpg")).unwrap();
+    RgbImage::from_pixel(50, 40, Rgb([140, 90, 7])).save(at("b.png")).unwrap();
+    fs::remove_file(at("b.png.xmp")).unwrap();
+    fs::copy(at("more/c.tif"), at("copy")).unwrap();
+    fs::rename(at("copy"), at("more/c.tif")).unwrap();
+    fs::remove_file(at("more/d.webp.xmp")).unwrap();
+    let third = caption(place, &["--write", "embed,xmp"]);
+    let files = captions(&third).into_iter().map(|(file, _)| file).collect::<Vec<_>>();
+    assert_eq!(files, ["photos/b.png", "photos/e.jpg", "photos/more/d.webp"]);
+    let message = String::from_utf8(third.stderr).unwrap();
+    assert!(message.contains("2 photos left out"), "{message}");
+    assert_eq!(captions(&caption(place, &["--write", "embed,xmp"])).len(), 0);
+    // Other flags ask for other captions.
+    let other = said(place, &["--write", "embed,xmp", "--existing", "machine"]);
+    assert!(!other.contains("left out"), "{other}");
+}
+
+#[test]
+fn a_ledger_of_a_killed_run_is_read_and_one_without_write_is_named() {
+    let folder = workplace();
+    let place = folder.path();
+    assert_eq!(captions(&caption(place, &["--ledger", "a/done"])).len(), 4);
+    assert_eq!(captions(&caption(place, &[])).len(), 4, "without --write there is none");
+    let ledger = fs::read(place.join("a/done")).unwrap();
+    fs::write(place.join("a/done"), &ledger[..ledger.len() - 30]).unwrap();
+    let output = caption(place, &["--ledger", "a/done"]);
+    assert_eq!(captions(&output).len(), 1, "the one whose line was cut off");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("the ledger a/done: 1 line cannot be read"), "{message}");
+    assert!(captions(&caption(place, &["--ledger", "a/done"])).is_empty());
+    assert_eq!(captions(&caption(place, &["--ledger", "a/done", "--beam", "2"])).len(), 4);
+    fs::create_dir(place.join("b")).unwrap();
+    let refused = String::from_utf8(caption(place, &["--ledger", "b"]).stderr).unwrap();
+    assert!(refused.contains("the ledger b: "), "{refused}");
 }
