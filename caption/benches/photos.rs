@@ -1,8 +1,9 @@
 //! A trained captioner beside its own encoder alone: one photo from bytes to caption, and the `caption`
-//! command on a folder. Uses real photos (see CONTRIBUTING.md) and the trained model that
+//! command on a folder, without and with captions that are written into sidecars and photos, and again when all is done. Uses real photos (see CONTRIBUTING.md) and the trained model that
 //! `SHOWTELL_TEST_MODEL` names, with its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a file of a bench need not survive a kill")]
 
 use std::fs;
 use std::hint::black_box;
@@ -15,12 +16,15 @@ use models::encoder::EncoderOptions;
 use models::preprocess::apply;
 use models::{Captioner, CaptionerOptions, Encoder, Limits, SearchOptions, decode};
 use ndarray::{Array3, Axis, stack};
+use tempfile::TempDir;
 
 const PHOTOS: usize = 60;
 const ROUNDS: usize = 3;
 /// How often the command is given the folder.
 const PASSES: usize = 4;
 const BEAMS: [usize; 3] = [1, 3, 4];
+/// Photos of a second run, which are done.
+const DONE: usize = 10_000;
 /// Photos that the bare encoder is fed with at once, ready made.
 const BATCH: usize = 8;
 
@@ -41,6 +45,8 @@ fn main() {
     let files = tests::files_in(&folder);
     one_photo(&captioner, &mut encoder, &files);
     whole_folder(&model, &path, &mut encoder, &folder, &files);
+    writing(&model, &path, &files);
+    second_run(&files[0]);
 }
 
 fn seconds(work: impl FnOnce()) -> f64 {
@@ -121,4 +127,63 @@ fn whole_folder(
         let ratio = rate(told, seconds) / alone;
         println!("`caption` of {told} photos, its start included, beam {beam} ÷ that: {ratio:.3}");
     }
+}
+
+/// `caption --write` beside `caption`, each on copies of its own.
+fn writing(model: &Path, encoder: &Path, files: &[PathBuf]) {
+    let modes: [(&str, &[&str]); 3] = [
+        ("without --write", &[]),
+        ("with --write xmp", &["--write", "xmp"]),
+        ("with --write embed", &["--write", "embed"]),
+    ];
+    let mut times = modes.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((_, flags), times) in modes.iter().zip(&mut times) {
+            let folder = tempfile::tempdir().unwrap();
+            for (at, file) in files.iter().enumerate() {
+                let path = folder.path().join(format!("{at}.jpg"));
+                fs::write(path, fs::read(file).unwrap()).unwrap();
+            }
+            let mut command = caption(&folder);
+            command.arg("--model").arg(model).arg("--encoder").arg(encoder).args(*flags);
+            times.push(seconds(|| assert!(command.status().unwrap().success())));
+        }
+    }
+    let plain = tests::median(&times[0]);
+    for ((name, _), times) in modes.iter().zip(&times) {
+        let time = tests::median(times);
+        let (rate, ratio) = (files.len() as f64 / time, plain / time);
+        println!(
+            "`caption` of {} photos {name}: {rate:.1} photos/s, ratio {ratio:.3}",
+            files.len()
+        );
+    }
+}
+
+/// `caption --write xmp` on photos that are done, as a small model captions them.
+fn second_run(photo: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tempfile::tempdir().unwrap();
+    tests::small_model::write(model.path());
+    for at in 0..DONE {
+        fs::copy(photo, folder.path().join(format!("{at}.jpg"))).unwrap();
+    }
+    let state = tempfile::tempdir().unwrap();
+    let mut run = || {
+        let mut command = caption(&folder);
+        command.arg("--model").arg(model.path()).args(["--write", "xmp"]);
+        command.env("XDG_STATE_HOME", state.path());
+        seconds(|| assert!(command.status().unwrap().success()))
+    };
+    run();
+    let times = (0..ROUNDS).map(|_| run()).collect::<Vec<_>>();
+    println!("a second run over {DONE} photos that are done: {:.2} s", tests::median(&times));
+}
+
+/// The command on a folder, with a ledger in it.
+fn caption(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
+    command.arg(folder.path()).env("XDG_STATE_HOME", folder.path().join("state"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
