@@ -131,14 +131,14 @@ fn whole_folder(
 
 /// `caption --write` beside `caption`, each on copies of its own.
 fn writing(model: &Path, encoder: &Path, files: &[PathBuf]) {
-    let modes: [(&str, &[&str]); 3] = [
+    let variants: [(&str, &[&str]); 3] = [
         ("without --write", &[]),
         ("with --write xmp", &["--write", "xmp"]),
         ("with --write embed", &["--write", "embed"]),
     ];
-    let mut times = modes.map(|_| Vec::new());
+    let mut times = variants.map(|_| Vec::new());
     for _ in 0..ROUNDS {
-        for ((_, flags), times) in modes.iter().zip(&mut times) {
+        for ((_, flags), times) in variants.iter().zip(&mut times) {
             let folder = tempfile::tempdir().unwrap();
             for (at, file) in files.iter().enumerate() {
                 let path = folder.path().join(format!("{at}.jpg"));
@@ -150,7 +150,7 @@ fn writing(model: &Path, encoder: &Path, files: &[PathBuf]) {
         }
     }
     let plain = tests::median(&times[0]);
-    for ((name, _), times) in modes.iter().zip(&times) {
+    for ((name, _), times) in variants.iter().zip(&times) {
         let time = tests::median(times);
         let (rate, ratio) = (files.len() as f64 / time, plain / time);
         println!(
@@ -169,7 +169,7 @@ fn second_run(photo: &Path) {
         fs::copy(photo, folder.path().join(format!("{at}.jpg"))).unwrap();
     }
     let state = tempfile::tempdir().unwrap();
-    let mut run = || {
+    let run = || {
         let mut command = caption(&folder);
         command.arg("--model").arg(model.path()).args(["--write", "xmp"]);
         command.env("XDG_STATE_HOME", state.path());

@@ -1,6 +1,6 @@
 //! The places that captions are written to beside the output.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +28,8 @@ pub(crate) struct Destinations {
     break_signature: bool,
     /// The model, as it is recorded.
     model: String,
+    /// The files that captions of this run are written to. A photo may be named twice, or reached by a link as well.
+    taken: Mutex<HashSet<PathBuf>>,
     /// `metadata.jsonl` of each named folder, and the captions added since it was written.
     folders: HashMap<PathBuf, Mutex<(ImageFolder, usize)>>,
 }
@@ -64,6 +66,7 @@ impl Destinations {
             keep: Keep { times: *keep_times },
             break_signature: *break_signature,
             model,
+            taken: Mutex::default(),
             folders,
         })
     }
@@ -87,6 +90,12 @@ impl Destinations {
         Ok((self.places.is_empty() || opened.is_wanted()).then_some(opened))
     }
 
+    /// Whether the file that `path` leads to is new in this run.
+    fn take(&self, path: &Path) -> bool {
+        let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        lock(&self.taken).insert(file)
+    }
+
     /// Writes what is not written yet.
     ///
     /// # Errors
@@ -105,6 +114,9 @@ impl Opened<'_> {
         let path = self.photo.path();
         match place {
             Place::Embed => {
+                if !self.destinations.take(path) {
+                    return Ok(());
+                }
                 remove_scratch(path)?;
                 let embedding =
                     self.photo.check().and_then(|()| Ok(Embedding::read(path, MAX_BYTES)?))?;
@@ -117,12 +129,18 @@ impl Opened<'_> {
             }
             Place::Xmp => {
                 let path = sidecar_path(path);
+                if !self.destinations.take(&path) {
+                    return Ok(());
+                }
                 remove_scratch(&path)?;
                 let sidecar = named(&path, Sidecar::read(&path))?;
                 self.sidecar = Some(sidecar).filter(|of| !of.is_left_alone(existing));
             }
             Place::Txt => {
                 let path = text_path(path);
+                if !self.destinations.take(&path) {
+                    return Ok(());
+                }
                 remove_scratch(&path)?;
                 self.text = Some(TextFile::read(&path)?).filter(|of| !of.is_left_alone(existing));
             }

@@ -192,6 +192,18 @@ fn photos_that_cannot_be_written_are_named_and_not_touched() {
     assert!(says(&["--write", "txt", "--remove"]).contains("do not say who wrote a text"));
 }
 
+#[test]
+fn a_photo_that_is_named_twice_or_linked_is_written_once() {
+    let folder = workplace();
+    let place = folder.path();
+    symlink("a.jpg", place.join("photos/link.jpg")).unwrap();
+    let output = caption(place, &["photos/a.jpg", "--write", "embed,txt", "--all"]);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert_eq!(captions(&output).len(), 5, "the link has a text of its own");
+    assert!(error.contains("1 photo left alone"), "{error}");
+}
+
 /// A scratch file that a killed run left is removed.
 #[test]
 fn kills_leave_old_or_new_photos_and_the_next_run_finishes() {

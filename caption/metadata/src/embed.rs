@@ -101,7 +101,7 @@ impl Embedding {
         let xmp = self.xmp.clone().unwrap_or_else(Xmp::new).with(texts)?;
         let iptc = self.embedded.iptc.as_deref();
         let embedded = Embedded {
-            xmp: (!xmp.is_empty()).then(|| xmp.source().as_bytes().to_vec()),
+            xmp: (!xmp.is_empty()).then(|| xmp.to_bytes()),
             description,
             iptc: iptc.map(|iptc| iptc::with_caption(iptc, caption)).transpose()?,
             is_signed: false,

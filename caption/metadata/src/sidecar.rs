@@ -71,7 +71,7 @@ impl Sidecar {
         if xmp.is_empty() {
             self.original.remove()?;
         } else {
-            replace(&self.original, xmp.source().as_bytes(), Keep::default())?;
+            replace(&self.original, &xmp.to_bytes(), Keep::default())?;
         }
         Ok(true)
     }
@@ -82,7 +82,7 @@ impl Sidecar {
             return Ok(());
         }
         let xmp = self.xmp.with(texts)?;
-        replace(&self.original, xmp.source().as_bytes(), Keep::default())
+        replace(&self.original, &xmp.to_bytes(), Keep::default())
     }
 
     fn authors(&self) -> [Author<'_>; 2] {

@@ -139,8 +139,10 @@ impl Results {
         self.counts.failed += 1;
         let advice = next_step(error).map_or_else(String::new, |advice| format!(": {advice}"));
         let error = explain(error);
+        // Some errors name the file themselves.
+        let error = error.strip_prefix(&format!("{file}: ")).unwrap_or(&error);
         warn(format_args!("{}: {error}{advice}", one_line(file)));
-        error
+        error.to_owned()
     }
 
     fn write_captions(&mut self, file: &str, captioned: &Captioned) -> io::Result<()> {

@@ -35,7 +35,7 @@ impl Xmp {
         let growth = source.len().saturating_sub(self.source.len());
         use_up_padding(&mut source, growth);
         let scan = scan::scan(&source)?;
-        Ok(Self { source, scan })
+        Ok(Self { has_bom: self.has_bom, source, scan })
     }
 
     /// Inserts a block at the end of the RDF; returns where.

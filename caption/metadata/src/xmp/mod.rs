@@ -23,6 +23,9 @@ const DC_TERMS: &str = "http://purl.org/dc/terms/";
 /// The namespace of `xml:lang`.
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
+/// The byte-order mark.
+const BOM: &str = "\u{FEFF}";
+
 /// The language of the text for everybody.
 const DEFAULT_LANGUAGE: &str = "x-default";
 
@@ -91,6 +94,8 @@ struct Property {
 /// An XMP packet.
 #[derive(Debug, Clone)]
 pub(crate) struct Xmp {
+    /// Whether a byte-order mark precedes the source.
+    has_bom: bool,
     source: String,
     scan: Scan,
 }
@@ -115,7 +120,7 @@ impl Xmp {
              <?xpacket end=\"w\"?>"
         );
         let scan = scan::scan(&source).unwrap_or_default();
-        Self { source, scan }
+        Self { has_bom: false, source, scan }
     }
 
     /// Reads a packet.
@@ -124,9 +129,10 @@ impl Xmp {
     /// [`Error::Xmp`] if it is not UTF-8, not well-formed, or has no RDF.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
-        let source = str::from_utf8(bytes).map_err(|_| Error::xmp("not UTF-8"))?.to_owned();
+        let text = str::from_utf8(bytes).map_err(|_| Error::xmp("not UTF-8"))?;
+        let source = text.strip_prefix(BOM).unwrap_or(text).to_owned();
         let scan = scan::scan(&source)?;
-        Ok(Self { source, scan })
+        Ok(Self { has_bom: text.starts_with(BOM), source, scan })
     }
 
     /// The texts that are there.
@@ -149,9 +155,10 @@ impl Xmp {
         self.scan.descriptions.is_empty()
     }
 
-    /// The packet itself.
-    pub(crate) fn source(&self) -> &str {
-        &self.source
+    /// The bytes of the packet.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let bom = if self.has_bom { BOM } else { "" };
+        [bom.as_bytes(), self.source.as_bytes()].concat()
     }
 
     /// The text of a property for everybody: that without a language or of the default one, else the first.
