@@ -130,13 +130,13 @@ mod tests {
     #[test]
     fn letters_are_written_in_the_character_set_of_the_records() {
         let utf8 = [b"\x1C\x01\x5A\0\x03\x1B%G", KEYWORD].concat();
-        for text in ["Một con chó.", "Ein Hündchen."] {
+        for text in ["Một con chó.", "A café."] {
             let with = with_caption(&utf8, Some(text)).unwrap();
             assert_eq!(caption(&with).unwrap().unwrap(), text);
         }
-        let latin = with_caption(KEYWORD, Some("Ein Hündchen.")).unwrap();
-        assert!(latin.ends_with(b"Ein H\xFCndchen."));
-        assert_eq!(caption(&latin).unwrap().unwrap(), "Ein Hündchen.");
+        let latin = with_caption(KEYWORD, Some("A café.")).unwrap();
+        assert!(latin.ends_with(b"A caf\xE9."));
+        assert_eq!(caption(&latin).unwrap().unwrap(), "A café.");
         assert!(with_caption(KEYWORD, Some("Một con chó.")).is_err());
         assert!(with_caption(KEYWORD, Some(&"a".repeat(2001))).is_err());
     }
