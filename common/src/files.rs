@@ -1,10 +1,12 @@
 //! Reading of regular files, and atomic replacement of files.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::AtomicWriteFile;
+use serde::{Deserialize, Serialize};
 
 use crate::Size;
 use crate::error::FOLDER;
@@ -37,7 +39,14 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of [`open`], and if it cannot be read or is larger than `limit`.
 pub fn read(path: &Path, limit: Size) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    read_opened(&open(path)?, limit)
+}
+
+/// Reads a file that is open, up to a size of `limit`.
+///
+/// # Errors
+/// If it cannot be read or is larger than `limit`.
+pub fn read_opened(file: &File, limit: Size) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size.min(limit.bytes()) as usize)?;
@@ -49,6 +58,18 @@ pub fn read(path: &Path, limit: Size) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
+}
+
+/// What changes when a file is changed: inode, size in bytes, and the time of modification in seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState(u64, u64, i64, i64);
+
+impl FileState {
+    /// The state of the file with this entry of a folder.
+    #[must_use]
+    pub fn from_metadata(metadata: &Metadata) -> Self {
+        Self(metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+    }
 }
 
 /// Replaces the file at `path` by `bytes`, as a [`Staged`] file does.
@@ -85,7 +106,7 @@ impl Staged {
             fs::create_dir_all(folder)?;
         }
         let is_there = fs::metadata(path);
-        if is_there.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        if is_there.as_ref().is_ok_and(Metadata::is_dir) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         if is_there.is_ok_and(|entry| !entry.is_file()) {

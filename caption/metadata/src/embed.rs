@@ -7,7 +7,7 @@ use img_parts::Bytes;
 
 use crate::container::{self, Embedded};
 use crate::record::{Author, Record};
-use crate::replacement::{Keep, Original, replace};
+use crate::replacement::{Keep, Original};
 use crate::xmp::{Texts, Xmp};
 use crate::{Error, Existing, Result, Text, iptc};
 
@@ -27,7 +27,7 @@ impl Embedding {
     /// Reads the photo at `path`, up to a size of `limit`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if its format has no place for a caption, and others if its
+    /// [`Error::File`] if it cannot be read, [`Error::Format`] if its format has no place for a caption, and others if its
     /// metadata are damaged.
     pub fn read(path: &Path, limit: Size) -> Result<Self> {
         let mut original = Original::read(path, limit)?;
@@ -64,7 +64,8 @@ impl Embedding {
     /// Writes a text: into XMP as description and as alt text, into EXIF, and into IPTC records where there are some.
     ///
     /// # Errors
-    /// Those of [`replace`], [`Error::NoRoom`] if the text does not fit, [`Error::Xmp`] if a change would lose something.
+    /// [`Error::NoRoom`] if the text does not fit, [`Error::Xmp`] if a change would lose something, and others if the file
+    /// cannot be replaced.
     pub fn write(&self, text: &Text, keep: Keep) -> Result<()> {
         let [description, alt_text, exif, iptc] =
             self.authors().map(|author| Some(author.replaced(text.text, text.existing)));
@@ -106,7 +107,8 @@ impl Embedding {
             iptc: iptc.map(|iptc| iptc::with_caption(iptc, caption)).transpose()?,
             is_signed: false,
         };
-        replace(&self.original, &container::write(&self.bytes, &embedded)?, keep)
+        self.original.replace(&container::write(&self.bytes, &embedded)?, keep)?;
+        Ok(())
     }
 
     /// The authors of the description and the alt text in XMP, of the description in EXIF, and of the caption in IPTC.

@@ -1,18 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use common::describe_io;
-
 /// A caption that cannot be read, written or taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("{}: {}", path.display(), describe_io(source))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] common::Error),
     /// The XMP packet cannot be changed without a loss.
     #[error(
         "its XMP cannot be changed: {0}\n  Repair it with the program that wrote it; the file stays as it is."
@@ -82,8 +75,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::Io { path, source }
+        let io = common::Error::io(path);
+        move |source| Self::File(io(source))
     }
 
     pub(crate) fn xmp(problem: impl Into<String>) -> Self {

@@ -161,7 +161,7 @@ impl<'a> Tiff<'a> {
         if !self.is_shared(&entry) {
             self.bytes.to_mut()[entry.value].fill(0);
         }
-        let end = self.directory + 2 + self.entries * ENTRY + 4;
+        let end = self.directory().end;
         self.bytes.to_mut().copy_within(entry.at + ENTRY..end, entry.at);
         self.bytes.to_mut()[end - ENTRY..end].fill(0);
         self.entries -= 1;
@@ -171,9 +171,8 @@ impl<'a> Tiff<'a> {
 
     /// Adds an entry: the directory is written anew at the end.
     fn add(&mut self, tag: u16, kind: u16, value: &[u8]) -> Result<()> {
-        let old = self.directory + 2..self.directory + 2 + self.entries * ENTRY;
-        let before = old.clone().step_by(ENTRY).filter(|&at| self.u16(at) < Some(tag)).count();
-        let mut directory = self.bytes[self.directory..old.end + 4].to_vec();
+        let before = self.offsets().filter(|&at| self.u16(at) < Some(tag)).count();
+        let mut directory = self.bytes[self.directory()].to_vec();
         let at = 2 + before * ENTRY;
         directory.splice(at..at, [0; ENTRY]);
         let place = if value.len() > INLINE { Some(self.append(value)?) } else { None };
@@ -224,6 +223,11 @@ impl<'a> Tiff<'a> {
         entry.map(Some).ok_or(Error::Exif("one of its values lies beyond its end"))
     }
 
+    /// The bytes of the directory: the number of entries, the entries, the offset of the next directory.
+    fn directory(&self) -> Range<usize> {
+        self.directory..self.directory + 2 + self.entries * ENTRY + 4
+    }
+
     /// The offsets of all entries.
     fn offsets(&self) -> impl Iterator<Item = usize> + use<> {
         let first = self.directory + 2;
@@ -245,10 +249,9 @@ impl<'a> Tiff<'a> {
         if value.start == entry.at + 8 {
             return false;
         }
-        let directory = self.directory..self.directory + 2 + self.entries * ENTRY + 4;
         let others = self.offsets().filter(|&at| at != entry.at);
         let others = others.filter_map(|at| Some(self.entry_at(at)?.value));
-        let mut parts = others.chain([0..HEADER, directory]);
+        let mut parts = others.chain([0..HEADER, self.directory()]);
         parts.any(|part| part.start < value.end && value.start < part.end)
     }
 

@@ -8,7 +8,7 @@ use common::Size;
 use serde_json::{Map, Value};
 
 use crate::record::Author;
-use crate::replacement::{Keep, Original, remove_scratch, replace};
+use crate::replacement::{Keep, Original};
 use crate::{Error, Existing, Result};
 
 /// The name of the file.
@@ -35,10 +35,9 @@ impl ImageFolder {
     /// Reads `metadata.jsonl` of a folder, which need not exist yet.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Line`] if a line is not a document with the name of an image.
+    /// [`Error::File`] if it cannot be read, [`Error::Line`] if a line is not a document with the name of an image.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        remove_scratch(&path)?;
         let mut original = Original::read(&path, MAX_BYTES)?;
         let bytes = original.take_bytes().unwrap_or_default();
         let text = String::from_utf8(bytes);
@@ -88,16 +87,14 @@ impl ImageFolder {
     /// Replaces the file, if there are changes.
     ///
     /// # Errors
-    /// Those of [`replace`].
+    /// If it cannot be replaced.
     pub fn save(&mut self) -> Result<()> {
         if !self.is_changed {
             return Ok(());
         }
         let mut text = self.lines.join("\n");
         text.push('\n');
-        replace(&self.original, text.as_bytes(), Keep::default())?;
-        self.original = Original::read(&self.folder.join(FILE), MAX_BYTES)?;
-        self.original.take_bytes();
+        self.original = self.original.replace(text.as_bytes(), Keep::default())?;
         self.is_changed = false;
         Ok(())
     }

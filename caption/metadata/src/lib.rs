@@ -24,7 +24,7 @@ pub use self::embed::Embedding;
 pub use self::error::{Error, Result};
 pub use self::image_folder::ImageFolder;
 pub use self::record::Existing;
-pub use self::replacement::{Keep, Original, remove_scratch, replace};
+pub use self::replacement::Keep;
 pub use self::sidecar::{Sidecar, sidecar_path};
 pub use self::text_file::{TextFile, text_path};
 

@@ -1,11 +1,11 @@
 //! Replacement of a file as a whole, with what its folder entry says about it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
+use common::files::FileState;
 use common::{Size, digest, files};
 
 use crate::{Error, Result};
@@ -19,57 +19,37 @@ pub struct Keep {
 
 /// A file as it was read.
 #[derive(Debug)]
-pub struct Original {
+pub(crate) struct Original {
     /// The file itself, links followed.
     path: PathBuf,
     /// The bytes, if the file exists.
     bytes: Option<Vec<u8>>,
-    /// What says whether it was changed since.
-    state: Option<State>,
-}
-
-/// What changes when a file is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State {
-    inode: (u64, u64),
-    size: u64,
-    modified: Option<SystemTime>,
-}
-
-impl State {
-    fn from_metadata(metadata: &Metadata) -> Self {
-        let inode = (metadata.dev(), metadata.ino());
-        Self { inode, size: metadata.len(), modified: metadata.modified().ok() }
-    }
+    /// The device and the state, which say whether it was changed since.
+    state: Option<(u64, FileState)>,
 }
 
 impl Original {
-    /// Reads the file that `path` leads to, up to a size of `limit`. A file that does not exist is empty.
+    /// Reads the file that `path` leads to, up to a size of `limit`, and removes the scratch file that a killed run left
+    /// beside it. A file that does not exist is empty.
     ///
     /// # Errors
-    /// [`Error::Io`] if it is too large, not a regular file, or cannot be read.
-    pub fn read(path: &Path, limit: Size) -> Result<Self> {
+    /// [`Error::File`] if it is too large, not a regular file, or cannot be read.
+    pub(crate) fn read(path: &Path, limit: Size) -> Result<Self> {
         let target = files::follow_links(path).map_err(Error::io(path))?;
-        let mut file = match files::open(&target) {
+        remove_scratch(&target)?;
+        let file = match files::open(&target) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Self { path: target, bytes: None, state: None });
             }
             file => file.map_err(Error::io(path))?,
         };
-        let state = State::from_metadata(&file.metadata().map_err(Error::io(path))?);
-        if state.size > limit.bytes() {
-            let message = format!("larger than {limit}, the limit of such a file");
-            return Err(Error::io(path)(std::io::Error::new(ErrorKind::FileTooLarge, message)));
-        }
-        let mut bytes = Vec::new();
-        let read = (&mut file).take(limit.bytes()).read_to_end(&mut bytes);
-        read.map_err(Error::io(path))?;
-        Ok(Self { path: target, bytes: Some(bytes), state: Some(state) })
+        let state = Some(state(&file.metadata().map_err(Error::io(path))?));
+        let bytes = files::read_opened(&file, limit).map_err(Error::io(path))?;
+        Ok(Self { path: target, bytes: Some(bytes), state })
     }
 
     /// The bytes of the file, if it exists.
-    #[must_use]
-    pub fn bytes(&self) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
         self.bytes.as_deref()
     }
 
@@ -78,55 +58,58 @@ impl Original {
         self.bytes.take()
     }
 
+    /// Replaces the file by `bytes`; returns it without them, as it is now. It keeps its mode, owner and extended attributes.
+    /// After an error, a kill or a power loss it has either the old or the new content, and beside it lies at most one scratch
+    /// file.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::Changed`] if it was changed since it was read, [`Error::Busy`] if another process
+    /// replaces it, [`Error::Owner`] if the owner would be another one, [`Error::File`] if it cannot be written.
+    pub(crate) fn replace(&self, bytes: &[u8], keep: Keep) -> Result<Self> {
+        let path = &self.path;
+        if self.check()?.is_some_and(|metadata| metadata.permissions().readonly()) {
+            return Err(Error::ReadOnly { path: path.clone() });
+        }
+        let scratch = Scratch::create(path)?;
+        let mut file = &scratch.file;
+        file.set_len(0).and_then(|()| file.write_all(bytes)).map_err(Error::io(path))?;
+        if let Some(metadata) = self.check()? {
+            copy_attributes(path, file, &metadata, keep)?;
+        }
+        file.sync_all().map_err(Error::io(path))?;
+        let state = Some(state(&file.metadata().map_err(Error::io(path))?));
+        self.check()?;
+        scratch.commit(path)?;
+        Ok(Self { path: path.clone(), bytes: None, state })
+    }
+
+    /// Removes the file.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] if it was changed since it was read, [`Error::File`] if it cannot be removed.
+    pub(crate) fn remove(&self) -> Result<()> {
+        self.check()?;
+        fs::remove_file(&self.path).map_err(Error::io(&self.path))
+    }
+
     /// Refuses a file that was changed since it was read.
     fn check(&self) -> Result<Option<Metadata>> {
         let now = match fs::metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             now => Some(now.map_err(Error::io(&self.path))?),
         };
-        let is_same = now.as_ref().map(State::from_metadata) == self.state;
-        if is_same { Ok(now) } else { Err(Error::Changed) }
-    }
-
-    /// Removes the file.
-    ///
-    /// # Errors
-    /// [`Error::Changed`] if it was changed since it was read, [`Error::Io`] if it cannot be removed.
-    pub(crate) fn remove(&self) -> Result<()> {
-        self.check()?;
-        fs::remove_file(&self.path).map_err(Error::io(&self.path))
+        if now.as_ref().map(state) == self.state { Ok(now) } else { Err(Error::Changed) }
     }
 }
 
-/// Replaces a file by `bytes`. It keeps its mode, owner and extended attributes. After an error, a kill or a power loss it
-/// has either the old or the new content, and beside it lies at most one scratch file, which [`remove_scratch`] removes.
-///
-/// # Errors
-/// [`Error::ReadOnly`], [`Error::Changed`] if it was changed since it was read, [`Error::Busy`] if another process replaces
-/// it, [`Error::Owner`] if the owner would be another one, [`Error::Io`] if it cannot be written.
-pub fn replace(original: &Original, bytes: &[u8], keep: Keep) -> Result<()> {
-    let path = &original.path;
-    if original.check()?.is_some_and(|metadata| metadata.permissions().readonly()) {
-        return Err(Error::ReadOnly { path: path.clone() });
-    }
-    let scratch = Scratch::create(path)?;
-    let mut file = &scratch.file;
-    file.set_len(0).and_then(|()| file.write_all(bytes)).map_err(Error::io(path))?;
-    if let Some(metadata) = original.check()? {
-        copy_attributes(path, file, &metadata, keep)?;
-    }
-    file.sync_all().map_err(Error::io(path))?;
-    original.check()?;
-    scratch.commit(path)
+/// The device and the state of a file.
+fn state(metadata: &Metadata) -> (u64, FileState) {
+    (metadata.dev(), FileState::from_metadata(metadata))
 }
 
-/// Removes the scratch file that a killed run left beside a file.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be removed.
-pub fn remove_scratch(path: &Path) -> Result<()> {
-    let path = files::follow_links(path).map_err(Error::io(path))?;
-    let scratch = scratch_path(&path);
+/// Removes the scratch file that a killed run left beside the file at `path`.
+fn remove_scratch(path: &Path) -> Result<()> {
+    let scratch = scratch_path(path);
     let Ok(file) = OpenOptions::new().write(true).open(&scratch) else { return Ok(()) };
     // A run that is not over holds a lock.
     if file.try_lock().is_err() {

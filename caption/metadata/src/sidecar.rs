@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use common::Size;
 
 use crate::record::{Author, Record};
-use crate::replacement::{Keep, Original, replace};
+use crate::replacement::{Keep, Original};
 use crate::xmp::{Texts, Xmp};
 use crate::{Existing, Result, Text};
 
@@ -32,7 +32,7 @@ impl Sidecar {
     /// Reads the sidecar at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if it cannot be read, [`Error::Xmp`](crate::Error::Xmp) if it is damaged.
+    /// [`Error::File`](crate::Error::File) if it cannot be read, [`Error::Xmp`](crate::Error::Xmp) if it is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let original = Original::read(path, MAX_BYTES)?;
         let xmp = original.bytes().map_or_else(|| Ok(Xmp::new()), Xmp::parse)?;
@@ -49,12 +49,16 @@ impl Sidecar {
     /// Writes a text, as description and as alt text. Everything else in the sidecar stays.
     ///
     /// # Errors
-    /// Those of [`replace`], and [`Error::Xmp`](crate::Error::Xmp) if a change would lose something.
+    /// [`Error::Xmp`](crate::Error::Xmp) if a change would lose something, and others if the file cannot be replaced.
     pub fn write(&self, text: &Text) -> Result<()> {
         let [description, alt_text] =
             self.authors().map(|author| Some(author.replaced(text.text, text.existing)));
         let record = Some(Record::new(text.model, text.text));
-        self.save(&Texts { description, alt_text, record })
+        let texts = Texts { description, alt_text, record };
+        if texts != self.texts {
+            self.original.replace(&self.xmp.with(&texts)?.to_bytes(), Keep::default())?;
+        }
+        Ok(())
     }
 
     /// Takes back what Showtell wrote; a sidecar without anything else is removed. Returns whether there was something.
@@ -71,18 +75,9 @@ impl Sidecar {
         if xmp.is_empty() {
             self.original.remove()?;
         } else {
-            replace(&self.original, &xmp.to_bytes(), Keep::default())?;
+            self.original.replace(&xmp.to_bytes(), Keep::default())?;
         }
         Ok(true)
-    }
-
-    /// Replaces the texts, unless they are there already.
-    fn save(&self, texts: &Texts) -> Result<()> {
-        if *texts == self.texts {
-            return Ok(());
-        }
-        let xmp = self.xmp.with(texts)?;
-        replace(&self.original, &xmp.to_bytes(), Keep::default())
     }
 
     fn authors(&self) -> [Author<'_>; 2] {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use common::Size;
 
 use crate::record::Author;
-use crate::replacement::{Keep, Original, replace};
+use crate::replacement::{Keep, Original};
 use crate::{Error, Existing, Result};
 
 /// The most bytes of a text.
@@ -28,10 +28,10 @@ impl TextFile {
     /// Reads the text at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, or is not UTF-8.
+    /// [`Error::File`] if it cannot be read, or is not UTF-8.
     pub fn read(path: &Path) -> Result<Self> {
-        let original = Original::read(path, MAX_BYTES)?;
-        let text = original.bytes().map(|bytes| String::from_utf8(bytes.to_vec())).transpose();
+        let mut original = Original::read(path, MAX_BYTES)?;
+        let text = original.take_bytes().map(String::from_utf8).transpose();
         let text = text.map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
         Ok(Self { original, text })
     }
@@ -45,10 +45,11 @@ impl TextFile {
     /// Writes `caption`, in one line.
     ///
     /// # Errors
-    /// Those of [`replace`].
+    /// If the file cannot be replaced.
     pub fn write(&self, caption: &str, existing: Existing) -> Result<()> {
         let text = format!("{}\n", self.author().replaced(caption, existing));
-        replace(&self.original, text.as_bytes(), Keep::default())
+        self.original.replace(text.as_bytes(), Keep::default())?;
+        Ok(())
     }
 
     fn author(&self) -> Author<'_> {

@@ -9,7 +9,7 @@ use metadata::Error;
 fn every_error_says_what_is_wrong_and_what_to_do() {
     let path = || PathBuf::from("photos/a.jpg");
     let errors = [
-        Error::Io { path: path(), source: io::Error::from_raw_os_error(13) },
+        Error::File(common::Error::io(&path())(io::Error::from_raw_os_error(13))),
         Error::Xmp("it has no RDF".to_owned()),
         Error::Exif("its directory is cut off"),
         Error::Iptc("it is damaged"),
