@@ -8,8 +8,7 @@ use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use common::digest;
 use metadata::{
-    Embedding, Existing, ImageFolder, Keep, Sidecar, Text, TextFile, remove_scratch, sidecar_path,
-    text_path,
+    Embedding, Existing, ImageFolder, Keep, Sidecar, Text, TextFile, sidecar_path, text_path,
 };
 use models::Caption;
 
@@ -117,9 +116,8 @@ impl Opened<'_> {
                 if !self.destinations.take(path) {
                     return Ok(());
                 }
-                remove_scratch(path)?;
-                let embedding =
-                    self.photo.check().and_then(|()| Ok(Embedding::read(path, MAX_BYTES)?))?;
+                self.photo.check()?;
+                let embedding = Embedding::read(path, MAX_BYTES)?;
                 if !embedding.is_left_alone(existing) {
                     if !break_signature {
                         embedding.check_unsigned()?;
@@ -132,7 +130,6 @@ impl Opened<'_> {
                 if !self.destinations.take(&path) {
                     return Ok(());
                 }
-                remove_scratch(&path)?;
                 let sidecar = named(&path, Sidecar::read(&path))?;
                 self.sidecar = Some(sidecar).filter(|of| !of.is_left_alone(existing));
             }
@@ -141,7 +138,6 @@ impl Opened<'_> {
                 if !self.destinations.take(&path) {
                     return Ok(());
                 }
-                remove_scratch(&path)?;
                 self.text = Some(TextFile::read(&path)?).filter(|of| !of.is_left_alone(existing));
             }
             Place::Metadata => {

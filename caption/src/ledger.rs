@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use common::files::FileState;
 use common::program::warn;
 use common::{Size, count, digest, files};
 use metadata::{sidecar_path, text_path};
@@ -18,7 +19,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{Cli, Place};
-use crate::photos::{MAX_BYTES, Photo};
+use crate::photos::Photo;
 
 /// The most bytes of a ledger: some millions of photos.
 const LIMIT: Size = Size::mib(2 << 10);
@@ -44,20 +45,9 @@ struct Entry {
     path: String,
     settings: String,
     /// The states of the photo and of the files beside it that were written.
-    files: Vec<Option<State>>,
+    files: Vec<Option<FileState>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
-}
-
-/// What changes when a file is changed: inode, size in bytes, and the time of modification in seconds and nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct State(u64, u64, i64, i64);
-
-impl State {
-    fn read(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Self(metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
-    }
 }
 
 impl Ledger {
@@ -92,7 +82,11 @@ impl Ledger {
             return false;
         }
         let now = self.states(photo);
-        now == entry.files || (now[1..] == entry.files[1..] && is_same_photo(photo, entry))
+        let has_same_bytes = || {
+            let sha256 = entry.sha256.as_ref();
+            sha256.is_some_and(|of| digest::of_file(photo.path()).is_ok_and(|now| now == *of))
+        };
+        now == entry.files || (now[1..] == entry.files[1..] && has_same_bytes())
     }
 
     /// Remembers that a photo is done; `sha256` is that of its bytes, if they are known.
@@ -108,24 +102,16 @@ impl Ledger {
         written.with_context(|| format!("the ledger {}", self.path.display()))
     }
 
-    fn states(&self, photo: &Photo) -> Vec<Option<State>> {
+    fn states(&self, photo: &Photo) -> Vec<Option<FileState>> {
         let path = photo.path();
         let beside = self.places.iter().filter_map(|place| match place {
             Place::Xmp => Some(sidecar_path(path)),
             Place::Txt => Some(text_path(path)),
             Place::Embed | Place::Metadata => None,
         });
-        [path.to_owned()].into_iter().chain(beside).map(|path| State::read(&path)).collect()
+        let state = |path: PathBuf| fs::metadata(path).ok().map(|of| FileState::from_metadata(&of));
+        [path.to_owned()].into_iter().chain(beside).map(state).collect()
     }
-}
-
-/// Whether the bytes of a photo are those of the entry.
-fn is_same_photo(photo: &Photo, entry: &Entry) -> bool {
-    let read = || files::read(photo.path(), MAX_BYTES).ok();
-    entry
-        .sha256
-        .as_ref()
-        .is_some_and(|sha256| read().is_some_and(|bytes| digest::of_bytes(&bytes) == *sha256))
 }
 
 /// The name of a photo in the ledger. Those whose paths are not UTF-8 have none, and are never done.

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use common::count;
 use common::names::one_line;
 use common::program::{explain, warn};
-use metadata::{Embedding, Keep, Sidecar, remove_scratch, sidecar_path};
+use metadata::{Embedding, Keep, Sidecar, sidecar_path};
 
 use crate::cli::{Cli, Place};
 use crate::destinations::{check, named};
@@ -55,7 +55,6 @@ fn remove(cli: &Cli, photo: &Photo) -> anyhow::Result<bool> {
 }
 
 fn remove_embedded(cli: &Cli, path: &Path) -> anyhow::Result<bool> {
-    remove_scratch(path)?;
     let embedding = Embedding::read(path, MAX_BYTES)?;
     if !cli.write.break_signature {
         embedding.check_unsigned()?;
@@ -64,6 +63,5 @@ fn remove_embedded(cli: &Cli, path: &Path) -> anyhow::Result<bool> {
 }
 
 fn remove_sidecar(path: &Path) -> anyhow::Result<bool> {
-    remove_scratch(path)?;
     named(path, Sidecar::read(path).and_then(|sidecar| sidecar.remove()))
 }

@@ -1,0 +1,185 @@
+//! A run over photos: each is captioned unless it is done, and its caption goes to the output and the destinations.
+
+use anyhow::ensure;
+use common::count;
+use common::program::warn;
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use models::{Manifest, SearchOptions};
+
+use crate::attention;
+use crate::captioning::{Captioned, Captioning, Task};
+use crate::cli::{Cli, Format};
+use crate::destinations::{self, Destinations};
+use crate::ledger::Ledger;
+use crate::parallel;
+use crate::photos::Photo;
+use crate::results::Results;
+use crate::workers::Workers;
+
+/// The digits of a model's hash that are recorded.
+const DIGITS: usize = 12;
+
+/// Where captioned photos are written down, and the number of those that were left alone.
+struct Outputs {
+    results: Results,
+    ledger: Option<Ledger>,
+    left_alone: usize,
+}
+
+impl Outputs {
+    /// Writes down a photo that was captioned, failed, or was left alone.
+    fn add(
+        &mut self,
+        photo: &Photo,
+        captioned: anyhow::Result<Option<Captioned>>,
+    ) -> anyhow::Result<()> {
+        let done = match &captioned {
+            Ok(None) => Some(None),
+            Ok(Some(of)) if of.failure.is_none() => Some(of.sha256.clone()),
+            _ => None,
+        };
+        if let (Some(ledger), Some(sha256)) = (&mut self.ledger, done) {
+            ledger.record(photo, sha256)?;
+        }
+        if let Some(captioned) = captioned.transpose() {
+            return self.results.write(photo, captioned);
+        }
+        self.left_alone += 1;
+        Ok(())
+    }
+}
+
+/// Captions all photos; returns whether all have a caption.
+pub(crate) fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyhow::Result<bool> {
+    ensure!(
+        !cli.output.words || cli.output.format() == Format::Json,
+        "--words: has no effect\n  Add --json, or leave it out."
+    );
+    let manifest = Manifest::load(cli.model.folder())?;
+    let destinations = Destinations::open(cli, model_name(&manifest), &photos)?;
+    let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
+    let given = photos.len();
+    let photos = match &ledger {
+        Some(ledger) if !cli.ledger.all => ledger.keep_new(photos),
+        _ => photos,
+    };
+    let done = given - photos.len();
+    let mut outputs = Outputs { results: Results::open(cli)?, ledger, left_alone: 0 };
+    if !photos.is_empty() {
+        caption_all(cli, search, photos, &destinations, &mut outputs)?;
+    }
+    destinations.finish()?;
+    let counts = outputs.results.finish()?;
+    report(cli, counts.unsure, outputs.left_alone, done);
+    Ok(counts.failed == 0)
+}
+
+/// Captions photos and writes them down.
+fn caption_all(
+    cli: &Cli,
+    search: &SearchOptions,
+    photos: Vec<Photo>,
+    destinations: &Destinations,
+    outputs: &mut Outputs,
+) -> anyhow::Result<()> {
+    let workers = Workers::open(&cli.model, photos.len(), cli.tags)?;
+    check_model(cli, search, &workers)?;
+    let folders = match &cli.attention {
+        Some(root) => attention::folders(root, &photos)?.into_iter().map(Some).collect(),
+        None => vec![None; photos.len()],
+    };
+    let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
+    let captioning = Captioning {
+        search,
+        destinations,
+        thumbnails: cli.output.format() == Format::Html,
+        hashes: outputs.ledger.is_some(),
+        min_confidence: cli.min_confidence.unwrap_or(0.0),
+    };
+    let bar = progress_bar(photos.len());
+    let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
+    parallel::for_each_in_order(
+        &workers.captioners(),
+        &batches,
+        |captioner, batch| captioning.run(captioner, batch),
+        |batch, captioned| {
+            for ((photo, _), captioned) in batch.iter().zip(captioned?) {
+                bar.suspend(|| outputs.add(photo, captioned))?;
+                bar.inc(1);
+            }
+            Ok(())
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The model as it is recorded: the program that exported it, and the beginning of its decoder's hash.
+fn model_name(manifest: &Manifest) -> String {
+    let hash = &manifest.decoder_step.sha256;
+    format!("{} {}", manifest.created_by, hash.get(..DIGITS).unwrap_or(hash))
+}
+
+/// All that a caption and its destinations depend on beside the photo.
+fn settings(cli: &Cli, manifest: &Manifest) -> anyhow::Result<String> {
+    let Cli { model, search, write, output, n_best, tags, min_confidence, .. } = cli;
+    let flags = (&model.views, &model.neighbours, model.no_neighbours, search, n_best, tags);
+    let places = (&write.write, write.existing, &write.prefix, min_confidence, output.format());
+    Ok(format!("{} {flags:?} {places:?}", serde_json::to_string(manifest)?))
+}
+
+/// Says which photos have no line.
+fn report(cli: &Cli, unsure: usize, left_alone: usize, done: usize) {
+    if done > 0 {
+        warn(format_args!(
+            "{} left out: done by an earlier run (--all: again)",
+            count(done, "photo")
+        ));
+    }
+    if left_alone > 0 {
+        warn(format_args!(
+            "{} left alone: a text is there already (--existing {})",
+            count(left_alone, "photo"),
+            destinations::name(cli.write.existing)
+        ));
+    }
+    if let Some(least) = cli.min_confidence.filter(|_| unsure > 0) {
+        warn(format_args!(
+            "{} without a line: the confidence in their captions is below {least}",
+            count(unsure, "photo")
+        ));
+    }
+}
+
+/// Refuses flags that the model cannot follow; a message says where there are no tags.
+fn check_model(cli: &Cli, search: &SearchOptions, workers: &Workers) -> anyhow::Result<()> {
+    if cli.tags && !workers.captioners().iter().all(|captioner| captioner.has_tags()) {
+        warn(
+            "--tags: the encoder has no head (.onnx.head) beside it, so there are no tags\n  \
+             Make the encoder again from its classifier (`encoder fetch`, `adapt` or `convert`); quantize it again after that.",
+        );
+    }
+    if cli.min_confidence.is_some() {
+        for captioner in workers.captioners() {
+            ensure!(
+                captioner.is_calibrated(search),
+                "--min-confidence: the model {} is not calibrated for this search\n  \
+                 Calibrate it (`train calibrate`), or leave out the flags of the search (--views, --beam, …).",
+                cli.model.folder().display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn progress_bar(photos: usize) -> ProgressBar {
+    if photos < 2 {
+        return ProgressBar::hidden();
+    }
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.1}/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} photos  {rate}  {eta} left");
+    let bar = ProgressBar::new(photos as u64);
+    style.map_or(bar.clone(), |style| bar.with_style(style.with_key("rate", rate)))
+}
