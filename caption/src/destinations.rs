@@ -89,6 +89,13 @@ impl Destinations {
         Ok((self.places.is_empty() || opened.is_wanted()).then_some(opened))
     }
 
+    /// Whether `metadata.jsonl` has a text of a photo, if captions are written there.
+    pub(crate) fn has_line(&self, photo: &Photo) -> bool {
+        self.folders.get(photo.root()).is_none_or(|folder| {
+            lock(folder).0.is_left_alone(photo.path(), Existing::Skip).unwrap_or(false)
+        })
+    }
+
     /// Whether the file that `path` leads to is new in this run.
     fn take(&self, path: &Path) -> bool {
         let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

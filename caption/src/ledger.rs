@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use common::files::FileState;
 use common::program::warn;
 use common::{Size, count, digest, files};
@@ -19,10 +19,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{Cli, Place};
+use crate::destinations::Destinations;
 use crate::photos::Photo;
 
 /// The most bytes of a ledger: some millions of photos.
 const LIMIT: Size = Size::mib(2 << 10);
+/// The first bytes of each line.
+const FIRST: &[u8] = b"{\"path\":";
 /// The ledger below the user's folder of states.
 const DEFAULT: &str = "showtell/captions.jsonl";
 /// Lines that are out of date, in addition to as many as there are photos, from which on they are removed.
@@ -71,9 +74,11 @@ impl Ledger {
         Ok(Some(Self { path, file, settings, places, done }))
     }
 
-    /// Keeps the photos that are not done.
-    pub(crate) fn keep_new(&self, photos: Vec<Photo>) -> Vec<Photo> {
-        photos.into_par_iter().filter(|photo| !self.is_done(photo)).collect()
+    /// Keeps the photos that are not done. Lines of `metadata.jsonl` are written later than the ledger, so a photo without
+    /// one that `destinations` need is not done.
+    pub(crate) fn keep_new(&self, photos: Vec<Photo>, destinations: &Destinations) -> Vec<Photo> {
+        let is_done = |photo: &Photo| self.is_done(photo) && destinations.has_line(photo);
+        photos.into_par_iter().filter(|photo| !is_done(photo)).collect()
     }
 
     fn is_done(&self, photo: &Photo) -> bool {
@@ -155,6 +160,10 @@ fn open_file(path: &Path) -> io::Result<File> {
 /// counted and ignored.
 fn read(path: &Path, mut file: &File) -> anyhow::Result<(HashMap<String, Entry>, usize)> {
     let bytes = files::read(path, LIMIT)?;
+    ensure!(
+        bytes.is_empty() || bytes.starts_with(FIRST),
+        "not a ledger\n  Name another file (--ledger FILE)."
+    );
     if bytes.last().is_some_and(|&last| last != b'\n') {
         file.write_all(b"\n")?;
     }

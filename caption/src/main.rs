@@ -3,6 +3,7 @@
 mod attention;
 mod captioning;
 mod cli;
+mod collisions;
 mod destinations;
 mod ledger;
 mod parallel;

@@ -9,6 +9,7 @@ use models::{Manifest, SearchOptions};
 use crate::attention;
 use crate::captioning::{Captioned, Captioning, Task};
 use crate::cli::{Cli, Format};
+use crate::collisions;
 use crate::destinations::{self, Destinations};
 use crate::ledger::Ledger;
 use crate::parallel;
@@ -56,11 +57,12 @@ pub(crate) fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyh
         "--words: has no effect\n  Add --json, or leave it out."
     );
     let manifest = Manifest::load(cli.model.folder())?;
+    collisions::check(cli, &manifest, &photos)?;
     let destinations = Destinations::open(cli, model_name(&manifest), &photos)?;
     let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
     let given = photos.len();
     let photos = match &ledger {
-        Some(ledger) if !cli.ledger.all => ledger.keep_new(photos),
+        Some(ledger) if !cli.ledger.all => ledger.keep_new(photos, &destinations),
         _ => photos,
     };
     let done = given - photos.len();

@@ -288,3 +288,56 @@ fn a_ledger_of_a_killed_run_is_read_and_one_without_write_is_named() {
     let refused = String::from_utf8(caption(place, &["--ledger", "b"]).stderr).unwrap();
     assert!(refused.contains("the ledger b: "), "{refused}");
 }
+
+/// A file that the run reads or writes would be lost.
+#[test]
+fn an_output_or_a_ledger_does_not_replace_another_file_of_the_run() {
+    let folder = workplace();
+    let place = folder.path();
+    fs::write(place.join("photos/a.jpg.xmp"), "mine").unwrap();
+    symlink("photos/b.png", place.join("link")).unwrap();
+    fs::write(place.join("mine"), "my own text").unwrap();
+    let files = ["photos/a.jpg", "link", "photos/a.jpg.xmp", "model/manifest.json"];
+    let content = || files.map(|file| fs::read(place.join(file)).unwrap());
+    let before = content();
+    let refused = |arguments: &[&str]| {
+        let output = caption(place, arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for file in files.iter().copied().chain(["photos/more/c.txt", "photos/metadata.jsonl"]) {
+        for flag in ["--out", "--ledger"] {
+            let error = refused(&[flag, file]);
+            assert!(
+                error.contains(&format!("{flag}: {file} is another file of this run")),
+                "{error}"
+            );
+        }
+    }
+    assert!(refused(&["--out", "one", "--ledger", "./one"]).contains("--ledger: ./one is another"));
+    assert!(refused(&["--ledger", "mine"]).contains("the ledger mine: not a ledger"));
+    assert_eq!(fs::read(place.join("mine")).unwrap(), b"my own text");
+    assert_eq!(content(), before);
+}
+
+/// The ledger may have a photo whose line was not written yet when the run was killed.
+#[test]
+fn a_photo_without_its_line_is_not_done() {
+    let folder = workplace();
+    let place = folder.path();
+    let line = |name: &str| format!("\"file_name\":\"{name}\"");
+    said(place, &["--write", "metadata"]);
+    let whole = read(place, "metadata.jsonl");
+    let kept = whole.lines().take(2).collect::<Vec<_>>().join("\n");
+    fs::write(place.join("photos/metadata.jsonl"), kept).unwrap();
+    let again = said(place, &["--write", "metadata"]);
+    assert!(again.contains("2 photos left out"), "{again}");
+    assert_eq!(read(place, "metadata.jsonl"), whole);
+    let twice = [&whole, whole.lines().next().unwrap()].concat();
+    assert!(whole.contains(&line("a.jpg")));
+    fs::write(place.join("photos/metadata.jsonl"), &twice).unwrap();
+    let output = caption(place, &["--write", "metadata", "--existing", "overwrite"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("metadata.jsonl, line 5: a second line of the same image"), "{error}");
+    assert_eq!(read(place, "metadata.jsonl"), twice);
+}

@@ -50,6 +50,14 @@ pub enum Error {
         /// The line, counted from 1.
         line: u64,
     },
+    /// A line of `metadata.jsonl` is about an image that an earlier line is about.
+    #[error("{}, line {line}: a second line of the same image\n  Remove one of them.", path.display())]
+    Repeated {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+    },
     /// The name of a photo cannot be written as text.
     #[error("{}: its name is not UTF-8, so metadata.jsonl cannot have it\n  Rename it.", path.display())]
     Name {

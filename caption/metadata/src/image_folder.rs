@@ -19,6 +19,12 @@ const MAX_BYTES: Size = Size::mib(1 << 10);
 const NAME: &str = "file_name";
 const TEXT: &str = "text";
 
+/// The path of the captions of a folder of images.
+#[must_use]
+pub fn image_folder_path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
 /// The captions of a folder of images.
 #[derive(Debug)]
 pub struct ImageFolder {
@@ -35,9 +41,10 @@ impl ImageFolder {
     /// Reads `metadata.jsonl` of a folder, which need not exist yet.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be read, [`Error::Line`] if a line is not a document with the name of an image.
+    /// [`Error::File`] if it cannot be read, [`Error::Line`] if a line is not a document with the name of an image,
+    /// [`Error::Repeated`] if it names one that another line names.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE);
+        let path = image_folder_path(folder);
         let mut original = Original::read(&path, MAX_BYTES)?;
         let bytes = original.take_bytes().unwrap_or_default();
         let text = String::from_utf8(bytes);
@@ -51,7 +58,9 @@ impl ImageFolder {
             }
             let (name, text) = parse(line)
                 .ok_or_else(|| Error::Line { path: path.clone(), line: at as u64 + 1 })?;
-            images.insert(name, (at, text));
+            if images.insert(name, (at, text)).is_some() {
+                return Err(Error::Repeated { path, line: at as u64 + 1 });
+            }
         }
         Ok(Self { folder: folder.to_owned(), original, lines, images, is_changed: false })
     }

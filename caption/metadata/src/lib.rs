@@ -22,7 +22,7 @@ mod xmp;
 
 pub use self::embed::Embedding;
 pub use self::error::{Error, Result};
-pub use self::image_folder::ImageFolder;
+pub use self::image_folder::{ImageFolder, image_folder_path};
 pub use self::record::Existing;
 pub use self::replacement::Keep;
 pub use self::sidecar::{Sidecar, sidecar_path};

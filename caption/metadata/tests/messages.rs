@@ -20,6 +20,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         Error::Changed,
         Error::Busy { path: path() },
         Error::Line { path: "photos/metadata.jsonl".into(), line: 3 },
+        Error::Repeated { path: "photos/metadata.jsonl".into(), line: 3 },
         Error::Name { path: path() },
         Error::Owner { path: path() },
         Error::ReadOnly { path: path() },

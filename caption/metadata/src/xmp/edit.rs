@@ -22,9 +22,17 @@ impl Xmp {
         let mut written = self.scan.properties.iter().filter(|property| property.name.is_written());
         if let Some(property) = written.find(|property| !property.is_plain) {
             return Err(Error::xmp(format!(
-                "its property {} has qualifiers that a change would lose",
+                "its property {} has qualifiers or comments that a change would lose",
                 property.name.parts().2
             )));
+        }
+        for name in [Name::Description, Name::AltText] {
+            if self.items(name).filter(|item| is_default(item)).count() > 1 {
+                return Err(Error::xmp(format!(
+                    "its property {} has several texts, of which a change would keep one",
+                    name.parts().2
+                )));
+            }
         }
         let mut source = self.source.clone();
         let insertion = self.insert(&mut source, &self.block(texts));

@@ -176,7 +176,7 @@ impl Xmp {
 }
 
 fn is_default(item: &Item) -> bool {
-    item.language.as_deref().is_none_or(|language| language == DEFAULT_LANGUAGE)
+    item.language.as_deref().is_none_or(|language| language.eq_ignore_ascii_case(DEFAULT_LANGUAGE))
 }
 
 #[cfg(test)]

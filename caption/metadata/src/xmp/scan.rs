@@ -82,6 +82,9 @@ pub(super) fn scan(source: &str) -> Result<Scan> {
             Event::Text(text) => scanner.add(&text.xml10_content()),
             Event::CData(text) => scanner.add(&text.xml10_content()),
             Event::GeneralRef(reference) => scanner.add(&resolve(&reference)?),
+            Event::Comment(_) | Event::PI(_) if scanner.is_in_property() => {
+                scanner.last_is_not_plain();
+            }
             Event::DocType(_) => {
                 return Err(Error::xmp("it has a document type, which XMP forbids"));
             }
@@ -223,6 +226,10 @@ impl<'a> Scanner<'a> {
             property.items.push(Item { language, text: String::new() });
         }
         Ok(())
+    }
+
+    fn is_in_property(&self) -> bool {
+        self.open.contains(&Place::Property)
     }
 
     fn last_is_not_plain(&mut self) {

@@ -131,6 +131,24 @@ fn packets_that_a_change_would_damage_are_refused() {
 }
 
 #[test]
+fn a_property_with_several_texts_or_a_comment_is_not_changed() {
+    let with = |property: &str| {
+        let source = OF_OTHERS.replace("  <dcx:subject", &format!("{property}<dcx:subject"));
+        let xmp = Xmp::parse(source.as_bytes()).unwrap();
+        assert_eq!(xmp.texts().description.unwrap(), "One");
+        xmp.with(&texts(Some("One A dog."), None)).unwrap_err().to_string()
+    };
+    let name = "dcx:description";
+    let open = format!("<{name} xmlns:dcx='http://purl.org/dc/elements/1.1/'>");
+    let bag = format!("{open}<rdf:Bag><rdf:li>One</rdf:li><rdf:li>Two</rdf:li></rdf:Bag></{name}>");
+    assert!(with(&bag).contains("has several texts"), "{}", with(&bag));
+    let twice = format!("{open}One</{name}>{open}Two</{name}>");
+    assert!(with(&twice).contains("has several texts"), "{}", with(&twice));
+    let comment = format!("{open}One<!-- mine --></{name}>");
+    assert!(with(&comment).contains("qualifiers or comments"), "{}", with(&comment));
+}
+
+#[test]
 fn signed_provenance_that_lies_elsewhere_is_found() {
     let with = OF_OTHERS.replace(
         "xmp:Rating='4'",
