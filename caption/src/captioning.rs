@@ -23,6 +23,8 @@ pub(crate) struct Captioned {
     pub(crate) thumbnail: Option<Vec<u8>>,
     /// Why its caption could not be written to a destination.
     pub(crate) failure: Option<anyhow::Error>,
+    /// Whether its caption was written to its destinations.
+    pub(crate) is_written: bool,
     /// The SHA-256 of the photo, as it is now, where a ledger needs it.
     pub(crate) sha256: Option<String>,
 }
@@ -111,11 +113,12 @@ impl Captioning<'_> {
         }
         let thumbnail = self.thumbnails.then(|| captioner.thumbnail(read.bytes(), THUMBNAIL));
         let thumbnail = thumbnail.transpose()?;
-        let mut result = Captioned { description, thumbnail, failure: None, sha256: None };
+        let mut result = Captioned { description, thumbnail, ..Captioned::default() };
         if !result.is_unsure(self.min_confidence)
             && let Some(best) = result.description.captions.first()
         {
             result.failure = read.opened.write(best).err();
+            result.is_written = result.failure.is_none();
         }
         if self.hashes && result.failure.is_none() {
             result.sha256 = read.opened.hash(read.bytes())?;

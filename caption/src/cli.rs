@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use caption_options::{ModelArgs, SearchArgs};
 use clap::{Args, Parser, ValueEnum};
 use metadata::Existing;
@@ -85,14 +85,16 @@ pub(crate) struct WriteArgs {
     /// Write captions to where other programs look for them, separated by commas.
     #[arg(long, value_enum, value_name = "PLACES", value_delimiter = ',')]
     pub(crate) write: Vec<Place>,
-    /// The treatment of photos that have a text already.
+    /// What to do with photos that have a text already.
     #[arg(long, value_enum, default_value_t, value_name = "POLICY", requires = "write")]
     pub(crate) existing: Existing,
     /// Take back what an earlier run wrote to these places, instead of captioning.
-    #[arg(long, requires = "write", conflicts_with_all = ["existing", "prefix"])]
+    #[arg(long, requires = "write", conflicts_with_all = [
+        "existing", "prefix", "n_best", "tags", "OutputArgs", "LedgerArgs", "min_confidence", "attention",
+    ])]
     pub(crate) remove: bool,
-    /// Text before each caption of --write txt, such as a trigger word.
-    #[arg(long, value_name = "TEXT", requires = "write")]
+    /// Text before each caption of --write txt, such as a trigger word with its own space: --prefix 'sks dog, '.
+    #[arg(long, value_name = "TEXT", requires = "write", value_parser = parse_prefix)]
     pub(crate) prefix: Option<String>,
     /// Keep the times of photos that --write embed changes.
     #[arg(long, requires = "write")]
@@ -102,11 +104,11 @@ pub(crate) struct WriteArgs {
     pub(crate) break_signature: bool,
 }
 
-/// Which photos are left out.
+/// Which photos are skipped.
 #[derive(Args)]
 pub(crate) struct LedgerArgs {
-    /// A file that remembers which photos are done: they are left out until they, the model or the flags change [default: with
-    /// --write in the user's folder of states, ~/.local/state/showtell/captions.jsonl; else none].
+    /// A file that remembers which photos are done: they are skipped until they, the model or the flags change [default: with
+    /// --write ~/.local/state/showtell/captions.jsonl; else none].
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
     /// Caption all photos again, also those that are done.
@@ -126,6 +128,14 @@ pub(crate) enum Place {
     Txt,
     /// A line of metadata.jsonl in the named folder, as in image folders of Hugging Face.
     Metadata,
+}
+
+fn parse_prefix(text: &str) -> anyhow::Result<String> {
+    ensure!(
+        !text.contains(char::is_control),
+        "it must not have line ends or other control characters"
+    );
+    Ok(text.to_owned())
 }
 
 fn parse_confidence(text: &str) -> anyhow::Result<f32> {

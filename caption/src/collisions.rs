@@ -1,40 +1,15 @@
 //! Refusal of an output or a ledger that would replace another file of the run.
 
 use std::collections::HashSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use common::files::follow_links;
 use metadata::{image_folder_path, sidecar_path, text_path};
 use models::Manifest;
 use models::bundle::MANIFEST_FILE;
 
 use crate::cli::Cli;
+use crate::identity::Identity;
 use crate::photos::Photo;
-
-/// What makes two paths the same file.
-#[derive(PartialEq, Eq, Hash)]
-enum Identity {
-    /// Device and inode of a file that exists.
-    Inode(u64, u64),
-    /// The path of one that does not, the links of its folder resolved.
-    Path(PathBuf),
-}
-
-impl Identity {
-    fn read(path: &Path) -> Self {
-        if let Ok(metadata) = fs::metadata(path) {
-            return Self::Inode(metadata.dev(), metadata.ino());
-        }
-        let path = follow_links(path).unwrap_or_else(|_| path.to_owned());
-        let absolute = std::path::absolute(&path).unwrap_or(path);
-        let folder = absolute.parent().and_then(|folder| folder.canonicalize().ok());
-        let name = absolute.file_name().unwrap_or_default();
-        Self::Path(folder.map_or_else(|| absolute.clone(), |folder| folder.join(name)))
-    }
-}
 
 /// Refuses `--out` and `--ledger` if they name a file that the run reads or writes, or both the same one.
 ///

@@ -7,12 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use common::digest;
-use metadata::{
-    Embedding, Existing, ImageFolder, Keep, Sidecar, Text, TextFile, sidecar_path, text_path,
-};
+use metadata::{Existing, ImageFolder, Keep, Places, Text, TextFile, sidecar_path, text_path};
 use models::Caption;
 
 use crate::cli::{Cli, Place, WriteArgs};
+use crate::identity::real_path;
 use crate::photos::{MAX_BYTES, Photo};
 
 /// The captions after which `metadata.jsonl` is written again.
@@ -37,8 +36,10 @@ pub(crate) struct Destinations {
 pub(crate) struct Opened<'a> {
     destinations: &'a Destinations,
     photo: &'a Photo,
-    embedding: Option<Embedding>,
-    sidecar: Option<Sidecar>,
+    /// The photo with its metadata, if captions are written into it or into a sidecar.
+    metadata: Option<metadata::Photo>,
+    /// Where they are written to.
+    places: Places,
     text: Option<TextFile>,
     is_in_folder: bool,
 }
@@ -78,14 +79,14 @@ impl Destinations {
         let mut opened = Opened {
             destinations: self,
             photo,
-            embedding: None,
-            sidecar: None,
+            metadata: None,
+            places: Places::default(),
             text: None,
             is_in_folder: false,
         };
-        for place in &self.places {
-            opened.open(*place)?;
-        }
+        opened.open_metadata()?;
+        opened.open_text()?;
+        opened.open_folder()?;
         Ok((self.places.is_empty() || opened.is_wanted()).then_some(opened))
     }
 
@@ -96,10 +97,9 @@ impl Destinations {
         })
     }
 
-    /// Whether the file that `path` leads to is new in this run.
-    fn take(&self, path: &Path) -> bool {
-        let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        lock(&self.taken).insert(file)
+    /// Whether captions are written to a place, and the file at `path` is not another photo's of this run.
+    fn takes(&self, place: Place, path: &Path) -> bool {
+        self.places.contains(&place) && lock(&self.taken).insert(real_path(path))
     }
 
     /// Writes what is not written yet.
@@ -115,57 +115,51 @@ impl Destinations {
 }
 
 impl Opened<'_> {
-    fn open(&mut self, place: Place) -> anyhow::Result<()> {
+    /// Opens the photo itself and its sidecar, if captions are written there and `--existing` does not leave them alone.
+    fn open_metadata(&mut self) -> anyhow::Result<()> {
         let Destinations { existing, break_signature, .. } = *self.destinations;
         let path = self.photo.path();
-        match place {
-            Place::Embed => {
-                if !self.destinations.take(path) {
-                    return Ok(());
-                }
-                self.photo.check()?;
-                let embedding = Embedding::read(path, MAX_BYTES)?;
-                if !embedding.is_left_alone(existing) {
-                    if !break_signature {
-                        embedding.check_unsigned()?;
-                    }
-                    self.embedding = Some(embedding);
-                }
-            }
-            Place::Xmp => {
-                let path = sidecar_path(path);
-                if !self.destinations.take(&path) {
-                    return Ok(());
-                }
-                let sidecar = named(&path, Sidecar::read(&path))?;
-                self.sidecar = Some(sidecar).filter(|of| !of.is_left_alone(existing));
-            }
-            Place::Txt => {
-                let path = text_path(path);
-                if !self.destinations.take(&path) {
-                    return Ok(());
-                }
-                self.text = Some(TextFile::read(&path)?).filter(|of| !of.is_left_alone(existing));
-            }
-            Place::Metadata => {
-                let folder = self.destinations.folders.get(self.photo.root());
-                let folder = folder.map(|folder| lock(folder).0.is_left_alone(path, existing));
-                self.is_in_folder = !folder.transpose()?.unwrap_or(true);
-            }
+        let places = Places {
+            embedded: self.destinations.takes(Place::Embed, path),
+            sidecar: self.destinations.takes(Place::Xmp, &sidecar_path(path)),
+        };
+        if places == Places::default() {
+            return Ok(());
+        }
+        self.photo.check()?;
+        let metadata = metadata::Photo::read(path, MAX_BYTES, places)?;
+        self.places = metadata.places_to_write(existing);
+        if self.places.embedded && !break_signature {
+            metadata.check_unsigned()?;
+        }
+        self.metadata = Some(metadata);
+        Ok(())
+    }
+
+    fn open_text(&mut self) -> anyhow::Result<()> {
+        let path = text_path(self.photo.path());
+        if self.destinations.takes(Place::Txt, &path) {
+            let existing = self.destinations.existing;
+            self.text = Some(TextFile::read(&path)?).filter(|of| !of.is_left_alone(existing));
+        }
+        Ok(())
+    }
+
+    fn open_folder(&mut self) -> anyhow::Result<()> {
+        let Destinations { existing, folders, .. } = self.destinations;
+        if let Some(folder) = folders.get(self.photo.root()) {
+            self.is_in_folder = !lock(folder).0.is_left_alone(self.photo.path(), *existing)?;
         }
         Ok(())
     }
 
     fn is_wanted(&self) -> bool {
-        self.embedding.is_some()
-            || self.sidecar.is_some()
-            || self.text.is_some()
-            || self.is_in_folder
+        self.places != Places::default() || self.text.is_some() || self.is_in_folder
     }
 
     /// The bytes of the photo, if they were read already.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
-        self.embedding.as_ref().map(Embedding::bytes)
+        self.metadata.as_ref().and_then(metadata::Photo::bytes)
     }
 
     /// The SHA-256 of the photo after its caption was written; `bytes` are those that were read.
@@ -176,7 +170,7 @@ impl Opened<'_> {
         if self.photo.is_stdin() {
             return Ok(None);
         }
-        let is_changed = self.embedding.is_some();
+        let is_changed = self.places.embedded;
         let path = self.photo.path();
         Ok(Some(if is_changed { digest::of_file(path)? } else { digest::of_bytes(bytes) }))
     }
@@ -189,12 +183,8 @@ impl Opened<'_> {
         let Destinations { existing, prefix, keep, model, .. } = self.destinations;
         let sentence = caption.sentence();
         let text = Text { text: &sentence, model, existing: *existing };
-        if let Some(embedding) = &self.embedding {
-            embedding.write(&text, *keep)?;
-        }
-        if let Some(sidecar) = &self.sidecar {
-            let path = sidecar_path(self.photo.path());
-            named(&path, sidecar.write(&text))?;
+        if let Some(metadata) = &self.metadata {
+            metadata.write(&text, self.places, *keep)?;
         }
         if let Some(file) = &self.text {
             file.write(&format!("{prefix}{}", caption.text), *existing)?;
@@ -215,16 +205,6 @@ impl Opened<'_> {
 /// A value as the command line names it.
 pub(crate) fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-/// Adds the path of a file to an error about its content.
-pub(crate) fn named<T>(path: &Path, result: metadata::Result<T>) -> anyhow::Result<T> {
-    use metadata::Error::Xmp;
-    let name = |error| match error {
-        Xmp(_) => anyhow::Error::new(error).context(path.display().to_string()),
-        _ => error.into(),
-    };
-    result.map_err(name)
 }
 
 /// Refuses flags without an effect, and photos without a place of their own.

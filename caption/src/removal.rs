@@ -9,7 +9,7 @@ use common::program::{explain, warn};
 use metadata::{Embedding, Keep, Sidecar, sidecar_path};
 
 use crate::cli::{Cli, Place};
-use crate::destinations::{check, named};
+use crate::destinations::check;
 use crate::photos::{MAX_BYTES, Photo};
 
 /// Takes back the texts of Showtell in the named places of all photos; returns whether all could be read and changed.
@@ -33,10 +33,9 @@ pub(crate) fn run(cli: &Cli, photos: &[Photo]) -> anyhow::Result<bool> {
             }
         }
     }
+    let photos = count(photos.len(), "photo");
     warn(format_args!(
-        "{} of {} had a text of Showtell, which is removed",
-        removed,
-        count(photos.len(), "photo")
+        "captions removed from {removed} of {photos}; the others have none of Showtell"
     ));
     Ok(failed == 0)
 }
@@ -63,5 +62,5 @@ fn remove_embedded(cli: &Cli, path: &Path) -> anyhow::Result<bool> {
 }
 
 fn remove_sidecar(path: &Path) -> anyhow::Result<bool> {
-    named(path, Sidecar::read(path).and_then(|sidecar| sidecar.remove()))
+    Ok(Sidecar::read(path)?.remove()?)
 }

@@ -1,6 +1,6 @@
 //! A run over photos: each is captioned unless it is done, and its caption goes to the output and the destinations.
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use common::count;
 use common::program::warn;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -10,21 +10,22 @@ use crate::attention;
 use crate::captioning::{Captioned, Captioning, Task};
 use crate::cli::{Cli, Format};
 use crate::collisions;
-use crate::destinations::{self, Destinations};
+use crate::destinations::Destinations;
 use crate::ledger::Ledger;
 use crate::parallel;
 use crate::photos::Photo;
+use crate::report::Report;
 use crate::results::Results;
 use crate::workers::Workers;
 
 /// The digits of a model's hash that are recorded.
 const DIGITS: usize = 12;
 
-/// Where captioned photos are written down, and the number of those that were left alone.
+/// Where captioned photos are written down, and what is counted meanwhile.
 struct Outputs {
     results: Results,
     ledger: Option<Ledger>,
-    left_alone: usize,
+    report: Report,
 }
 
 impl Outputs {
@@ -43,10 +44,12 @@ impl Outputs {
             ledger.record(photo, sha256)?;
         }
         if let Some(captioned) = captioned.transpose() {
+            self.report.written += usize::from(captioned.as_ref().is_ok_and(|of| of.is_written));
             return self.results.write(photo, captioned);
         }
-        self.left_alone += 1;
-        Ok(())
+        self.report.left_alone += 1;
+        self.report.first_left_alone.get_or_insert_with(|| photo.name());
+        self.results.write_left_alone(photo)
     }
 }
 
@@ -60,20 +63,39 @@ pub(crate) fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyh
     collisions::check(cli, &manifest, &photos)?;
     let destinations = Destinations::open(cli, model_name(&manifest), &photos)?;
     let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
+    ensure!(
+        !cli.ledger.all || ledger.is_some(),
+        "--all: has no effect without a ledger\n  Add --ledger, or leave it out."
+    );
     let given = photos.len();
     let photos = match &ledger {
         Some(ledger) if !cli.ledger.all => ledger.keep_new(photos, &destinations),
         _ => photos,
     };
     let done = given - photos.len();
-    let mut outputs = Outputs { results: Results::open(cli)?, ledger, left_alone: 0 };
+    check_out(cli, done)?;
+    let report = Report { done, ..Report::default() };
+    let mut outputs = Outputs { results: Results::open(cli)?, ledger, report };
     if !photos.is_empty() {
         caption_all(cli, search, photos, &destinations, &mut outputs)?;
     }
     destinations.finish()?;
     let counts = outputs.results.finish()?;
-    report(cli, counts.unsure, outputs.left_alone, done);
+    outputs.report.print(cli, counts.unsure);
     Ok(counts.failed == 0)
+}
+
+/// Refuses to replace the output of an earlier run by one without the photos that are done.
+fn check_out(cli: &Cli, done: usize) -> anyhow::Result<()> {
+    let Some(out) = cli.output.out.as_deref().filter(|out| done > 0 && out.is_file()) else {
+        return Ok(());
+    };
+    bail!(
+        "--out: {} exists, and its replacement would lack {} that an earlier run did\n  \
+         Caption all of them again (--all), or name another file.",
+        out.display(),
+        count(done, "photo")
+    )
 }
 
 /// Captions photos and writes them down.
@@ -128,29 +150,6 @@ fn settings(cli: &Cli, manifest: &Manifest) -> anyhow::Result<String> {
     let flags = (&model.views, &model.neighbours, model.no_neighbours, search, n_best, tags);
     let places = (&write.write, write.existing, &write.prefix, min_confidence, output.format());
     Ok(format!("{} {flags:?} {places:?}", serde_json::to_string(manifest)?))
-}
-
-/// Says which photos have no line.
-fn report(cli: &Cli, unsure: usize, left_alone: usize, done: usize) {
-    if done > 0 {
-        warn(format_args!(
-            "{} left out: done by an earlier run (--all: again)",
-            count(done, "photo")
-        ));
-    }
-    if left_alone > 0 {
-        warn(format_args!(
-            "{} left alone: a text is there already (--existing {})",
-            count(left_alone, "photo"),
-            destinations::name(cli.write.existing)
-        ));
-    }
-    if let Some(least) = cli.min_confidence.filter(|_| unsure > 0) {
-        warn(format_args!(
-            "{} without a line: the confidence in their captions is below {least}",
-            count(unsure, "photo")
-        ));
-    }
 }
 
 /// Refuses flags that the model cannot follow; a message says where there are no tags.

@@ -93,7 +93,7 @@ fn sidecars_are_written_left_alone_and_taken_back() {
     let appended = read(place, "more/c.tif.xmp");
     assert!(appended.contains(">Rex: a. A.<"), "{appended}");
     let back = said(place, &["--write", "xmp", "--remove"]);
-    assert!(back.contains("4 of 4 photos had a text of Showtell"), "{back}");
+    assert!(back.contains("captions removed from 4 of 4 photos"), "{back}");
     let left = read(place, "more/c.tif.xmp");
     assert!(left.contains(">Rex: a.<") && !left.contains("showtell"), "{left}");
     fs::remove_file(place.join("photos/more/c.tif.xmp")).unwrap();
@@ -177,7 +177,7 @@ fn photos_that_cannot_be_written_are_named_and_not_touched() {
         error.contains("photos/e.bmp: only JPEG, PNG, WebP and TIFF files can hold a caption"),
         "{error}"
     );
-    assert!(error.contains("photos/b.png: photos/b.png.xmp: its XMP cannot be changed"), "{error}");
+    assert!(error.starts_with("photos/b.png.xmp: it cannot be changed"), "{error}");
     assert_eq!(captions(&output).len(), 3);
     assert_eq!(read(place, "b.png.xmp"), "<x:xmpmeta");
 
@@ -247,7 +247,7 @@ fn a_second_run_looks_at_what_is_new_alone() {
     assert!(again.stdout.is_empty() && again.status.success());
     let message = String::from_utf8(again.stderr).unwrap();
     assert!(
-        message.contains("4 photos left out: done by an earlier run (--all: again)"),
+        message.contains("4 photos skipped: done by an earlier run (--all: again)"),
         "{message}"
     );
     assert!(place.join("state/showtell/captions.jsonl").exists());
@@ -263,11 +263,11 @@ fn a_second_run_looks_at_what_is_new_alone() {
     let files = captions(&third).into_iter().map(|(file, _)| file).collect::<Vec<_>>();
     assert_eq!(files, ["photos/b.png", "photos/e.jpg", "photos/more/d.webp"]);
     let message = String::from_utf8(third.stderr).unwrap();
-    assert!(message.contains("2 photos left out"), "{message}");
+    assert!(message.contains("2 photos skipped"), "{message}");
     assert_eq!(captions(&caption(place, &["--write", "embed,xmp"])).len(), 0);
     // Other flags ask for other captions.
     let other = said(place, &["--write", "embed,xmp", "--existing", "machine"]);
-    assert!(!other.contains("left out"), "{other}");
+    assert!(!other.contains("skipped"), "{other}");
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn a_photo_without_its_line_is_not_done() {
     let kept = whole.lines().take(2).collect::<Vec<_>>().join("\n");
     fs::write(place.join("photos/metadata.jsonl"), kept).unwrap();
     let again = said(place, &["--write", "metadata"]);
-    assert!(again.contains("2 photos left out"), "{again}");
+    assert!(again.contains("2 photos skipped"), "{again}");
     assert_eq!(read(place, "metadata.jsonl"), whole);
     let twice = [&whole, whole.lines().next().unwrap()].concat();
     assert!(whole.contains(&line("a.jpg")));
@@ -340,4 +340,98 @@ fn a_photo_without_its_line_is_not_done() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("metadata.jsonl, line 5: a second line of the same image"), "{error}");
     assert_eq!(read(place, "metadata.jsonl"), twice);
+}
+
+/// Programs prefer some places to others, so a text of a person in any of them protects the photo, and goes into all.
+#[test]
+fn a_text_of_a_person_in_one_place_counts_in_all() {
+    let folder = workplace();
+    let place = folder.path();
+    let mine = |text: &str| {
+        format!(
+            "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>\
+             <rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/' dc:description='{text}'/>\
+             </rdf:RDF></x:xmpmeta>"
+        )
+    };
+    let sentences = String::from_utf8(caption(place, &["--format", "csv"]).stdout).unwrap();
+    let sentences = sentences.lines().skip(1).map(|row| row.split(',').nth(3).unwrap());
+    let sentences = sentences.collect::<Vec<_>>();
+    fs::write(place.join("photos/a.jpg.xmp"), mine("Rex.")).unwrap();
+    fs::write(place.join("photos/b.xmp"), mine("Max.")).unwrap();
+    let left = caption(place, &["--write", "embed", "--format", "csv"]);
+    let said = String::from_utf8(left.stderr).unwrap();
+    assert!(said.contains("captions of 2 photos written (embed)"), "{said}");
+    assert!(said.contains("2 photos left alone, such as photos/a.jpg: a text is there"), "{said}");
+    let rows = String::from_utf8(left.stdout).unwrap();
+    assert!(rows.contains("photos/b.png,,,,,,left alone: it has a text already"), "{rows}");
+    let again = caption(place, &["--write", "xmp", "--existing", "machine"]);
+    assert!(String::from_utf8(again.stderr).unwrap().contains("2 photos left alone"));
+    assert!(
+        read(place, "more/c.tif.xmp").contains(">A.<"),
+        "a caption in the photo is no obstacle"
+    );
+
+    let append = ["--write", "embed,xmp", "--existing", "append"];
+    assert_eq!(caption(place, &append).status.code(), Some(0));
+    let has = |file: &str, text: &str| {
+        let bytes = fs::read(place.join("photos").join(file)).unwrap();
+        String::from_utf8_lossy(&bytes).matches(text).count()
+    };
+    let both = |at: usize, mine: &str| format!(">{mine} {}<", sentences[at]);
+    assert_eq!(has("a.jpg", &both(0, "Rex.")), 2, "description and alt text");
+    assert_eq!(has("a.jpg", &both(0, "Rex.").replace(['<', '>'], "")), 3, "and EXIF");
+    assert_eq!(has("a.jpg.xmp", &both(0, "Rex.")), 2);
+    assert_eq!(has("b.png", &both(1, "Max.")), 2);
+    assert_eq!(has("b.png.xmp", &both(1, "Max.")), 2);
+    assert_eq!(read(place, "b.xmp"), mine("Max."));
+    let once = fs::read(place.join("photos/a.jpg")).unwrap();
+    assert_eq!(caption(place, &[&append[..], &["--all"]].concat()).status.code(), Some(0));
+    assert_eq!(fs::read(place.join("photos/a.jpg")).unwrap(), once, "it is appended once");
+}
+
+#[test]
+fn an_output_is_not_replaced_by_one_without_the_photos_that_are_done() {
+    let folder = workplace();
+    let place = folder.path();
+    let table = ["--write", "xmp", "--format", "csv", "--out", "table.csv"];
+    said(place, &table);
+    let before = fs::read_to_string(place.join("table.csv")).unwrap();
+    assert_eq!(before.lines().count(), 5);
+    let refused = caption(place, &table);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(error.contains("--out: table.csv exists"), "{error}");
+    assert_eq!(fs::read_to_string(place.join("table.csv")).unwrap(), before);
+    said(place, &[&table[..], &["--all", "--existing", "machine"]].concat());
+    assert_eq!(fs::read_to_string(place.join("table.csv")).unwrap(), before);
+}
+
+/// Neither repeats in a text what is at its end already, nor is a line a second one.
+#[test]
+fn texts_for_training_are_appended_to_once() {
+    let folder = workplace();
+    let place = folder.path();
+    fs::write(place.join("photos/a.txt"), "rex").unwrap();
+    let words = captions(&caption(place, &[]))[0].1.clone();
+    for _ in 0..2 {
+        said(place, &["--write", "txt", "--existing", "append", "--all"]);
+        assert_eq!(read(place, "a.txt"), format!("rex {words}\n"));
+    }
+    for wrong in [&["--prefix", "one\ntwo"][..], &["--remove", "--out", "x"]] {
+        let output = caption(place, &[&["--write", "txt"][..], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+    let all = caption(place, &["--all"]);
+    assert!(String::from_utf8(all.stderr).unwrap().contains("--all: has no effect"));
+}
+
+/// A folder that is reached by a link as well has the same files.
+#[test]
+fn a_folder_and_a_link_to_it_are_one() {
+    let folder = workplace();
+    let place = folder.path();
+    symlink("photos", place.join("album")).unwrap();
+    let written = said(place, &["album", "--write", "xmp,embed"]);
+    assert!(written.contains("captions of"), "{written}");
 }

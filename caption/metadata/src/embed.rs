@@ -9,7 +9,7 @@ use crate::container::{self, Embedded};
 use crate::record::{Author, Record};
 use crate::replacement::{Keep, Original};
 use crate::xmp::{Texts, Xmp};
-use crate::{Error, Existing, Result, Text, iptc};
+use crate::{Error, Result, Text, iptc};
 
 /// A photo with its metadata.
 #[derive(Debug)]
@@ -55,20 +55,15 @@ impl Embedding {
         if self.embedded.is_signed || elsewhere { Err(Error::Signed) } else { Ok(()) }
     }
 
-    /// Whether the treatment leaves its texts as they are.
-    #[must_use]
-    pub fn is_left_alone(&self, existing: Existing) -> bool {
-        self.authors().into_iter().any(|author| author.is_left_alone(existing))
-    }
-
     /// Writes a text: into XMP as description and as alt text, into EXIF, and into IPTC records where there are some.
+    /// `elsewhere` is the text of a person in another place.
     ///
     /// # Errors
     /// [`Error::NoRoom`] if the text does not fit, [`Error::Xmp`] if a change would lose something, and others if the file
     /// cannot be replaced.
-    pub fn write(&self, text: &Text, keep: Keep) -> Result<()> {
-        let [description, alt_text, exif, iptc] =
-            self.authors().map(|author| Some(author.replaced(text.text, text.existing)));
+    pub fn write(&self, text: &Text, elsewhere: Option<&str>, keep: Keep) -> Result<()> {
+        let [description, alt_text, iptc, exif] =
+            self.authors().map(|author| Some(author.replaced(text.text, text.existing, elsewhere)));
         let record = Some(Record::new(text.model, text.text));
         let texts = Texts { description, alt_text, record };
         let iptc = self.embedded.iptc.as_ref().and(iptc);
@@ -85,8 +80,8 @@ impl Embedding {
         if self.texts.record.is_none() {
             return Ok(false);
         }
-        let [description, alt_text, exif, iptc] =
-            self.authors().map(|author| author.restored().map(str::to_owned));
+        let [description, alt_text, iptc, exif] =
+            self.authors().map(|author| author.persons().map(str::to_owned));
         let texts = Texts { description, alt_text, record: None };
         self.save(&texts, exif, iptc.as_deref(), keep)?;
         Ok(true)
@@ -111,11 +106,12 @@ impl Embedding {
         Ok(())
     }
 
-    /// The authors of the description and the alt text in XMP, of the description in EXIF, and of the caption in IPTC.
-    fn authors(&self) -> [Author<'_>; 4] {
+    /// The authors of the description and the alt text in XMP, of the caption in IPTC, and of the description in EXIF: the
+    /// order in which programs prefer them.
+    pub(crate) fn authors(&self) -> [Author<'_>; 4] {
         let record = self.texts.record.as_ref();
         let Texts { description, alt_text, .. } = &self.texts;
-        [description, alt_text, &self.embedded.description, &self.iptc]
+        [description, alt_text, &self.iptc, &self.embedded.description]
             .map(|text| Author::from_text(text.as_deref(), record))
     }
 }

@@ -7,10 +7,16 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] common::Error),
     /// The XMP packet cannot be changed without a loss.
-    #[error(
-        "its XMP cannot be changed: {0}\n  Repair it with the program that wrote it; the file stays as it is."
-    )]
+    #[error("its XMP cannot be changed: {0}\n  Write a sidecar (--write xmp).")]
     Xmp(String),
+    /// A sidecar cannot be changed without a loss.
+    #[error("{}: it cannot be changed: {problem}\n  Save it anew with the program that wrote it, or write into the photo (--write embed).", path.display())]
+    Sidecar {
+        /// The sidecar.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The EXIF block, or a TIFF file, is damaged.
     #[error("its EXIF cannot be changed: {0}\n  Write a sidecar (--write xmp).")]
     Exif(&'static str),
@@ -34,8 +40,11 @@ pub enum Error {
     )]
     Signed,
     /// The file was changed by another program in the meantime.
-    #[error("it was changed in the meantime, and stays as it is\n  Run the command again.")]
-    Changed,
+    #[error("{}: it was changed in the meantime, and stays as it is\n  Run the command again.", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process writes the same file.
     #[error("{}: another run writes it\n  Wait for its end, then run the command again.", path.display())]
     Busy {
@@ -89,6 +98,14 @@ impl Error {
 
     pub(crate) fn xmp(problem: impl Into<String>) -> Self {
         Self::Xmp(problem.into())
+    }
+
+    /// Names the sidecar at `path` in an error of its packet.
+    pub(crate) fn in_sidecar(path: &Path) -> impl FnOnce(Self) -> Self {
+        |error| match error {
+            Self::Xmp(problem) => Self::Sidecar { path: path.to_owned(), problem },
+            error => error,
+        }
     }
 
     pub(crate) fn not_well_formed(error: impl Into<quick_xml::Error>) -> Self {

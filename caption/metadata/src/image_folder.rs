@@ -65,7 +65,7 @@ impl ImageFolder {
         Ok(Self { folder: folder.to_owned(), original, lines, images, is_changed: false })
     }
 
-    /// Whether the treatment leaves the text of the photo at `path` as it is.
+    /// Whether `existing` leaves the text of the photo at `path` as it is.
     ///
     /// # Errors
     /// [`Error::Name`] if its name is not UTF-8.
@@ -73,13 +73,18 @@ impl ImageFolder {
         Ok(self.author(&self.name(path)?).is_left_alone(existing))
     }
 
-    /// Adds the caption of the photo at `path`, or replaces its text. [`save`](Self::save) writes it.
+    /// Adds the caption of the photo at `path`, or replaces its text. It is not appended to a text that ends with it.
+    /// [`save`](Self::save) writes it.
     ///
     /// # Errors
     /// [`Error::Name`] if its name is not UTF-8.
     pub fn set(&mut self, path: &Path, caption: &str, existing: Existing) -> Result<()> {
         let name = self.name(path)?;
-        let text = self.author(&name).replaced(caption, existing);
+        let author = self.author(&name);
+        if author.has_appended(caption, existing) {
+            return Ok(());
+        }
+        let text = author.replaced(caption, existing, None);
         let at = self.images.get(&name).map_or(self.lines.len(), |&(at, _)| at);
         let line = self.lines.get(at).map_or("{}", String::as_str);
         let mut members = serde_json::from_str::<Map<_, _>>(line).unwrap_or_default();

@@ -13,6 +13,7 @@ mod error;
 mod ifd;
 mod image_folder;
 mod iptc;
+mod photo;
 mod photoshop;
 mod record;
 mod replacement;
@@ -23,6 +24,7 @@ mod xmp;
 pub use self::embed::Embedding;
 pub use self::error::{Error, Result};
 pub use self::image_folder::{ImageFolder, image_folder_path};
+pub use self::photo::{Photo, Places};
 pub use self::record::Existing;
 pub use self::replacement::Keep;
 pub use self::sidecar::{Sidecar, sidecar_path};
@@ -35,6 +37,6 @@ pub struct Text<'a> {
     pub text: &'a str,
     /// The model that it is of.
     pub model: &'a str,
-    /// The treatment of texts that are there.
+    /// How texts that are there are handled.
     pub existing: Existing,
 }

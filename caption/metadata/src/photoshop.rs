@@ -28,17 +28,19 @@ pub(crate) fn iptc(resources: &[u8]) -> Result<Option<&[u8]>> {
     Ok(found.map(|resource| resource.value))
 }
 
-/// The resources with other IPTC records, and their digest if there was one.
+/// The resources with other IPTC records, and their digest if there was a right one: a wrong one says that a program changed
+/// the records without the XMP.
 ///
 /// # Errors
 /// [`Error::Iptc`] if the resources are damaged.
 pub(crate) fn with_iptc(resources: &[u8], iptc: &[u8]) -> Result<Vec<u8>> {
     let digest = Md5::digest(iptc);
+    let before = self::iptc(resources)?.map(Md5::digest).unwrap_or_default();
     let mut bytes = Vec::with_capacity(resources.len() + iptc.len());
     for Resource { number, head, value } in parse(resources)? {
         let value = match number {
             IPTC => iptc,
-            IPTC_DIGEST => digest.as_slice(),
+            IPTC_DIGEST if value == before.as_slice() => digest.as_slice(),
             _ => value,
         };
         bytes.extend_from_slice(head);
@@ -98,8 +100,10 @@ mod tests {
 
     #[test]
     fn records_are_replaced_with_their_digest_and_other_resources_stay() {
-        let before = resources(b"one", &[7; 16]);
+        let before = resources(b"one", &Md5::digest(b"one"));
         assert_eq!(iptc(&before).unwrap().unwrap(), b"one");
+        let wrong = with_iptc(&resources(b"one", &[7; 16]), b"four").unwrap();
+        assert_eq!(wrong, resources(b"four", &[7; 16]), "it stays wrong");
         let after = with_iptc(&before, b"four").unwrap();
         assert_eq!(after, resources(b"four", &Md5::digest(b"four")));
         assert_eq!(with_iptc(&after, b"one").unwrap(), resources(b"one", &Md5::digest(b"one")));

@@ -16,17 +16,17 @@ const OF_CAMERAS: [&str; 9] = [
     "SONY DSC",
 ];
 
-/// The treatment of photos that have a text already.
+/// How texts that are there already are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Existing {
     /// Leave a photo with any text as it is.
     #[default]
     Skip,
-    /// Replace what Showtell wrote, and leave a photo with a text of a person as it is.
+    /// Replace what Showtell wrote, and leave a photo with your own text as it is.
     Machine,
-    /// Replace what Showtell wrote, and append to the text of a person.
+    /// Replace what Showtell wrote, and append to your own text.
     Append,
-    /// Replace every text.
+    /// Replace every text, your own as well: it is lost.
     Overwrite,
 }
 
@@ -78,27 +78,41 @@ impl<'a> Author<'a> {
         end.map_or(Self::Person(text), |end| Self::Both(&text[..end]))
     }
 
-    /// Whether the treatment leaves the photo of such a text as it is.
+    /// Whether the place of such a text is left as it is.
     pub(crate) fn is_left_alone(self, existing: Existing) -> bool {
+        self.protects_photo(existing) || (existing == Existing::Skip && self == Self::Showtell)
+    }
+
+    /// Whether all places of a photo with such a text are left as they are.
+    pub(crate) fn protects_photo(self, existing: Existing) -> bool {
         match existing {
-            Existing::Skip => self != Self::Nobody,
+            Existing::Skip => self.persons().is_some(),
             Existing::Machine => matches!(self, Self::Person(_)),
             Existing::Append | Existing::Overwrite => false,
         }
     }
 
-    /// The text in place of this one, once Showtell writes `text`.
-    pub(crate) fn replaced(self, text: &str, existing: Existing) -> String {
-        match self {
-            Self::Both(persons) | Self::Person(persons) if existing != Existing::Overwrite => {
-                format!("{persons} {text}")
-            }
+    /// The text in place of this one, once Showtell writes `text`. `elsewhere` is the text of a person in another place.
+    pub(crate) fn replaced(
+        self,
+        text: &str,
+        existing: Existing,
+        elsewhere: Option<&str>,
+    ) -> String {
+        match self.persons().or(elsewhere) {
+            Some(persons) if existing != Existing::Overwrite => format!("{persons} {text}"),
             _ => text.to_owned(),
         }
     }
 
-    /// The text in place of this one, once Showtell takes back what it wrote.
-    pub(crate) fn restored(self) -> Option<&'a str> {
+    /// Whether `text` is at the end of this one already, which has no record that would say so.
+    pub(crate) fn has_appended(self, text: &str, existing: Existing) -> bool {
+        existing == Existing::Append
+            && self.persons().is_some_and(|persons| persons.ends_with(text))
+    }
+
+    /// The text of a person: what is left once Showtell takes back what it wrote.
+    pub(crate) fn persons(self) -> Option<&'a str> {
         match self {
             Self::Nobody | Self::Showtell => None,
             Self::Both(persons) | Self::Person(persons) => Some(persons),
@@ -141,11 +155,20 @@ mod tests {
         ];
         for (author, expected, restored) in cases {
             for (existing, expected) in Existing::value_variants().iter().zip(expected) {
-                let text =
-                    (!author.is_left_alone(*existing)).then(|| author.replaced(new, *existing));
+                let text = (!author.is_left_alone(*existing))
+                    .then(|| author.replaced(new, *existing, None));
                 assert_eq!(text.as_deref(), expected, "{author:?}, {existing:?}");
             }
-            assert_eq!(author.restored(), restored);
+            assert_eq!(author.persons(), restored);
         }
+    }
+
+    #[test]
+    fn a_text_of_a_person_elsewhere_precedes_the_caption() {
+        let replaced = |author: Author, existing| author.replaced(OURS, existing, Some("Rex."));
+        assert_eq!(replaced(Author::Nobody, Existing::Append), "Rex. A dog runs.");
+        assert_eq!(replaced(Author::Showtell, Existing::Machine), "Rex. A dog runs.");
+        assert_eq!(replaced(Author::Person("Max."), Existing::Append), "Max. A dog runs.");
+        assert_eq!(replaced(Author::Nobody, Existing::Overwrite), OURS);
     }
 }

@@ -98,7 +98,11 @@ impl Original {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             now => Some(now.map_err(Error::io(&self.path))?),
         };
-        if now.as_ref().map(state) == self.state { Ok(now) } else { Err(Error::Changed) }
+        if now.as_ref().map(state) == self.state {
+            Ok(now)
+        } else {
+            Err(Error::Changed { path: self.path.clone() })
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use common::Size;
 use crate::record::{Author, Record};
 use crate::replacement::{Keep, Original};
 use crate::xmp::{Texts, Xmp};
-use crate::{Existing, Result, Text};
+use crate::{Error, Result, Text};
 
 /// The most bytes of a sidecar.
 const MAX_BYTES: Size = Size::mib(64);
@@ -23,6 +23,7 @@ pub fn sidecar_path(photo: &Path) -> PathBuf {
 /// A sidecar, which need not exist yet.
 #[derive(Debug)]
 pub struct Sidecar {
+    path: PathBuf,
     original: Original,
     xmp: Xmp,
     texts: Texts,
@@ -32,31 +33,28 @@ impl Sidecar {
     /// Reads the sidecar at `path`.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) if it cannot be read, [`Error::Xmp`](crate::Error::Xmp) if it is damaged.
+    /// [`Error::File`] if it cannot be read, [`Error::Sidecar`] if it is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let original = Original::read(path, MAX_BYTES)?;
-        let xmp = original.bytes().map_or_else(|| Ok(Xmp::new()), Xmp::parse)?;
+        let bytes = original.bytes().filter(|bytes| !bytes.is_empty());
+        let xmp = bytes.map_or_else(|| Ok(Xmp::new()), Xmp::parse);
+        let xmp = xmp.map_err(Error::in_sidecar(path))?;
         let texts = xmp.texts();
-        Ok(Self { original, xmp, texts })
+        Ok(Self { path: path.to_owned(), original, xmp, texts })
     }
 
-    /// Whether the treatment leaves its texts as they are.
-    #[must_use]
-    pub fn is_left_alone(&self, existing: Existing) -> bool {
-        self.authors().into_iter().any(|author| author.is_left_alone(existing))
-    }
-
-    /// Writes a text, as description and as alt text. Everything else in the sidecar stays.
+    /// Writes a text, as description and as alt text. Everything else in the sidecar stays. `elsewhere` is the text of a
+    /// person in another place.
     ///
     /// # Errors
-    /// [`Error::Xmp`](crate::Error::Xmp) if a change would lose something, and others if the file cannot be replaced.
-    pub fn write(&self, text: &Text) -> Result<()> {
+    /// [`Error::Sidecar`] if a change would lose something, and others if the file cannot be replaced.
+    pub fn write(&self, text: &Text, elsewhere: Option<&str>) -> Result<()> {
         let [description, alt_text] =
-            self.authors().map(|author| Some(author.replaced(text.text, text.existing)));
+            self.authors().map(|author| Some(author.replaced(text.text, text.existing, elsewhere)));
         let record = Some(Record::new(text.model, text.text));
         let texts = Texts { description, alt_text, record };
         if texts != self.texts {
-            self.original.replace(&self.xmp.with(&texts)?.to_bytes(), Keep::default())?;
+            self.original.replace(&self.with(&texts)?.to_bytes(), Keep::default())?;
         }
         Ok(())
     }
@@ -64,14 +62,14 @@ impl Sidecar {
     /// Takes back what Showtell wrote; a sidecar without anything else is removed. Returns whether there was something.
     ///
     /// # Errors
-    /// Those of [`write`](Self::write).
+    /// [`Error::Sidecar`] if a change would lose something, and others if the file cannot be replaced.
     pub fn remove(&self) -> Result<bool> {
         if self.texts.record.is_none() {
             return Ok(false);
         }
         let [description, alt_text] =
-            self.authors().map(|author| author.restored().map(str::to_owned));
-        let xmp = self.xmp.with(&Texts { description, alt_text, record: None })?;
+            self.authors().map(|author| author.persons().map(str::to_owned));
+        let xmp = self.with(&Texts { description, alt_text, record: None })?;
         if xmp.is_empty() {
             self.original.remove()?;
         } else {
@@ -80,7 +78,12 @@ impl Sidecar {
         Ok(true)
     }
 
-    fn authors(&self) -> [Author<'_>; 2] {
+    fn with(&self, texts: &Texts) -> Result<Xmp> {
+        self.xmp.with(texts).map_err(Error::in_sidecar(&self.path))
+    }
+
+    /// The authors of the description and the alt text.
+    pub(crate) fn authors(&self) -> [Author<'_>; 2] {
         let record = self.texts.record.as_ref();
         [&self.texts.description, &self.texts.alt_text]
             .map(|text| Author::from_text(text.as_deref(), record))

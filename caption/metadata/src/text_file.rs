@@ -36,18 +36,22 @@ impl TextFile {
         Ok(Self { original, text })
     }
 
-    /// Whether the treatment leaves it as it is.
+    /// Whether `existing` leaves it as it is.
     #[must_use]
     pub fn is_left_alone(&self, existing: Existing) -> bool {
         self.author().is_left_alone(existing)
     }
 
-    /// Writes `caption`, in one line.
+    /// Writes `caption`, in one line. It is not appended to a text that ends with it.
     ///
     /// # Errors
     /// If the file cannot be replaced.
     pub fn write(&self, caption: &str, existing: Existing) -> Result<()> {
-        let text = format!("{}\n", self.author().replaced(caption, existing));
+        let author = self.author();
+        if author.has_appended(caption, existing) {
+            return Ok(());
+        }
+        let text = format!("{}\n", author.replaced(caption, existing, None));
         self.original.replace(text.as_bytes(), Keep::default())?;
         Ok(())
     }

@@ -59,7 +59,7 @@ fn other_pictures_and_what_follows_the_image_are_found_where_they_were() {
     let (file, size) = with_two_pictures();
     let second = file[size..].to_vec();
     let path = place(&folder, &file);
-    read(&path).unwrap().write(&TEXT, Keep::default()).unwrap();
+    read(&path).unwrap().write(&TEXT, None, Keep::default()).unwrap();
     let after = fs::read(&path).unwrap();
     let index = after.windows(4).position(|part| part == b"MPF\0").unwrap() + 4;
     let number =
@@ -73,7 +73,7 @@ fn other_pictures_and_what_follows_the_image_are_found_where_they_were() {
 
     for format in [ImageFormat::Png, ImageFormat::WebP] {
         let path = place(&folder, &[&encoded(format, 0)[..], b"and a trailer"].concat());
-        read(&path).unwrap().write(&TEXT, Keep::default()).unwrap();
+        read(&path).unwrap().write(&TEXT, None, Keep::default()).unwrap();
         assert!(fs::read(&path).unwrap().ends_with(b"and a trailer"), "{format:?}");
     }
 }
@@ -118,7 +118,7 @@ fn damaged_files_and_other_formats_are_refused_and_not_touched() {
         (b"MM\0+\0\x08".to_vec(), "only JPEG"),
     ] {
         let path = place(&folder, &bytes);
-        let written = read(&path).and_then(|photo| photo.write(&TEXT, Keep::default()));
+        let written = read(&path).and_then(|photo| photo.write(&TEXT, None, Keep::default()));
         let error = written.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -132,17 +132,17 @@ fn a_photo_that_was_changed_or_is_written_by_another_run_is_left_alone() {
     let path = place(&folder, &encoded(ImageFormat::Jpeg, 0));
     let photo = read(&path).unwrap();
     fs::write(&path, encoded(ImageFormat::Png, 9)).unwrap();
-    assert!(matches!(photo.write(&TEXT, Keep::default()), Err(Error::Changed)));
+    assert!(matches!(photo.write(&TEXT, None, Keep::default()), Err(Error::Changed { .. })));
     assert_eq!(fs::read(&path).unwrap(), encoded(ImageFormat::Png, 9));
 
-    read(&path).unwrap().write(&TEXT, Keep::default()).unwrap();
+    read(&path).unwrap().write(&TEXT, None, Keep::default()).unwrap();
     let written = fs::read(&path).unwrap();
-    read(&path).unwrap().write(&TEXT, Keep::default()).unwrap();
+    read(&path).unwrap().write(&TEXT, None, Keep::default()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), written, "the same text is not written again");
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     let other = Text { text: "Two dogs.", existing: Existing::Overwrite, ..TEXT };
-    let refused = read(&path).unwrap().write(&other, Keep::default());
+    let refused = read(&path).unwrap().write(&other, None, Keep::default());
     assert!(matches!(refused, Err(Error::ReadOnly { .. })), "{refused:?}");
     assert_eq!(fs::read(&path).unwrap(), written);
 }

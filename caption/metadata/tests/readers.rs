@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::Size;
-use metadata::{Embedding, Existing, Keep, Sidecar, Text, sidecar_path};
+use metadata::{Embedding, Existing, Keep, Photo, Places, Sidecar, Text, sidecar_path};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -111,8 +111,13 @@ fn compressed(path: &Path) -> Vec<u8> {
     }
 }
 
+fn is_left_alone(path: &Path) -> bool {
+    let places = Places { embedded: true, sidecar: false };
+    Photo::read(path, LIMIT, places).unwrap().places_to_write(Existing::Skip) == Places::default()
+}
+
 fn write(path: &Path) -> metadata::Result<()> {
-    Embedding::read(path, LIMIT)?.write(&TEXT, Keep::default())
+    Embedding::read(path, LIMIT)?.write(&TEXT, None, Keep::default())
 }
 
 /// Splits the tags into those that this crate writes and all others.
@@ -169,9 +174,8 @@ fn every_field_is_read_back_and_no_other_tag_changes() {
         assert_eq!(compressed(path), *image, "{}", path.display());
     }
     for path in &files {
-        let embedding = Embedding::read(path, LIMIT).unwrap();
-        assert!(embedding.is_left_alone(Existing::Skip));
-        assert!(embedding.remove(Keep::default()).unwrap());
+        assert!(is_left_alone(path));
+        assert!(Embedding::read(path, LIMIT).unwrap().remove(Keep::default()).unwrap());
     }
     assert_eq!(read(&exiftool, &files), before);
     for (path, image) in files.iter().zip(&images) {
@@ -206,7 +210,7 @@ fn photos_of_many_cameras_keep_their_maker_notes() {
     let mut refused = Vec::new();
     for (path, original) in files.iter().zip(&originals) {
         let written =
-            Embedding::read(path, LIMIT).and_then(|it| it.write(&overwrite, Keep::default()));
+            Embedding::read(path, LIMIT).and_then(|it| it.write(&overwrite, None, Keep::default()));
         if let Err(error) = written {
             assert_eq!(fs::read(path).unwrap(), *original, "a refused photo is not touched");
             refused.push(format!("{}: {error}", path.file_name().unwrap().display()));
@@ -250,7 +254,7 @@ fn sidecars_of_other_programs_keep_all_they_have() {
     let before = read(&exiftool, &files);
     let bytes = fs::read(&path).unwrap();
     let overwrite = Text { existing: Existing::Overwrite, ..TEXT };
-    Sidecar::read(&path).unwrap().write(&overwrite).unwrap();
+    Sidecar::read(&path).unwrap().write(&overwrite, None).unwrap();
     let after = read(&exiftool, &files);
     assert_eq!(after[0]["XMP-dc:Description"], CAPTION);
     assert_eq!(after[0]["XMP-dc:Description-vi"], "Một con chó");
@@ -262,7 +266,7 @@ fn sidecars_of_other_programs_keep_all_they_have() {
     assert!(Sidecar::read(&path).is_err());
     assert_eq!(fs::read(&path).unwrap(), bytes[..bytes.len() / 2]);
     fs::remove_file(&path).unwrap();
-    Sidecar::read(&path).unwrap().write(&TEXT).unwrap();
+    Sidecar::read(&path).unwrap().write(&TEXT, None).unwrap();
     assert_eq!(read(&exiftool, &files)[0]["XMP-iptcCore:AltTextAccessibility"], CAPTION);
     assert!(Sidecar::read(&path).unwrap().remove().unwrap());
     assert!(!path.exists(), "a sidecar of our own is removed");

@@ -34,7 +34,8 @@ impl Form for Csv {
             let rank = format!("{rank}");
             let confidence = caption.confidence.map(|of| format!("{of:.3}")).unwrap_or_default();
             let (words, sentence) = (&caption.text, &caption.sentence());
-            self.write_row(out, [photo.file, &rank, words, sentence, &confidence, &tags, ""])?;
+            let error = photo.error.unwrap_or_default();
+            self.write_row(out, [photo.file, &rank, words, sentence, &confidence, &tags, error])?;
         }
         Ok(())
     }

@@ -55,6 +55,7 @@ impl Form for Html {
             others => sentences.collect::<Vec<_>>(),
             confidence => photo.confidence,
             percent => photo.confidence.map(|of| format!("{:.0} %", 100.0 * of)),
+            error => photo.error,
             is_unsure => photo.is_unsure,
             unfamiliar => photo.description.unfamiliar,
             tags => photo.description.tags.as_deref().map(text::list),

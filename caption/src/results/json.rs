@@ -24,6 +24,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a [Tag]>,
     captions: Vec<Candidate<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// A caption of a photo.
@@ -62,6 +64,7 @@ impl Form for Json {
             unfamiliar: photo.description.unfamiliar,
             tags: photo.description.tags.as_deref(),
             captions: photo.captions.iter().map(|caption| self.candidate(caption)).collect(),
+            error: photo.error,
         };
         writeln!(out, "{}", serde_json::to_string(&line)?)
     }

@@ -18,12 +18,15 @@ use crate::captioning::Captioned;
 use crate::cli::{Cli, Format};
 use crate::photos::Photo;
 
+/// Why a photo that was left alone has no caption.
+const LEFT_ALONE: &str = "left alone: it has a text already";
+
 /// A form of the output.
 trait Form {
     /// Writes the captions of a photo, the best first; never none.
     fn write(&mut self, out: &mut dyn Write, photo: &Written) -> io::Result<()>;
 
-    /// Writes the error of a photo.
+    /// Writes the error of a photo, or why it was not captioned.
     fn write_error(&mut self, out: &mut dyn Write, file: &str, error: &str) -> io::Result<()>;
 
     /// Writes the end of the output.
@@ -44,6 +47,8 @@ struct Written<'a> {
     is_unsure: bool,
     /// A small JPEG picture, where the form has pictures.
     thumbnail: Option<&'a [u8]>,
+    /// Why the best caption could not be written to its destinations.
+    error: Option<&'a str>,
 }
 
 /// A writer of results. Errors of photos go to standard error as well.
@@ -108,17 +113,24 @@ impl Results {
         let file = photo.name();
         let written = match captioned {
             Ok(captioned) => {
-                if let Some(error) = &captioned.failure {
-                    self.report(&file, error);
-                }
-                self.write_captions(&file, &captioned)
+                let error = captioned.failure.as_ref().map(|error| self.report(&file, error));
+                self.write_captions(&file, &captioned, error.as_deref())
             }
             Err(error) => {
                 let error = self.report(&file, &error);
                 self.form.write_error(&mut self.out, &file, &error)
             }
         };
-        written.and_then(|()| self.out.flush()).context("the output")
+        written.and_then(|()| self.out.flush()).with_context(|| self.out.name())
+    }
+
+    /// Writes a photo that was left alone.
+    ///
+    /// # Errors
+    /// If the output cannot be written.
+    pub(crate) fn write_left_alone(&mut self, photo: &Photo) -> anyhow::Result<()> {
+        let written = self.form.write_error(&mut self.out, &photo.name(), LEFT_ALONE);
+        written.with_context(|| self.out.name())
     }
 
     /// Writes the end of the output, and gives its file its name.
@@ -126,7 +138,8 @@ impl Results {
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn finish(mut self) -> anyhow::Result<Counts> {
-        self.form.finish(&mut self.out).and_then(|()| self.out.flush()).context("the output")?;
+        let finished = self.form.finish(&mut self.out).and_then(|()| self.out.flush());
+        finished.with_context(|| self.out.name())?;
         if let Out::File(path, file) = self.out {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error);
             file.and_then(Staged::commit).map_err(common::Error::io(&path))?;
@@ -139,13 +152,21 @@ impl Results {
         self.counts.failed += 1;
         let advice = next_step(error).map_or_else(String::new, |advice| format!(": {advice}"));
         let error = explain(error);
-        // Some errors name the file themselves.
-        let error = error.strip_prefix(&format!("{file}: ")).unwrap_or(&error);
-        warn(format_args!("{}: {error}{advice}", one_line(file)));
-        error.to_owned()
+        // Some errors name the file, or one beside it, themselves.
+        let name = one_line(file);
+        match error.strip_prefix(file) {
+            Some(rest) => warn(format_args!("{name}{rest}{advice}")),
+            None => warn(format_args!("{name}: {error}{advice}")),
+        }
+        error.strip_prefix(&format!("{file}: ")).unwrap_or(&error).to_owned()
     }
 
-    fn write_captions(&mut self, file: &str, captioned: &Captioned) -> io::Result<()> {
+    fn write_captions(
+        &mut self,
+        file: &str,
+        captioned: &Captioned,
+        error: Option<&str>,
+    ) -> io::Result<()> {
         let Captioned { description, thumbnail, .. } = captioned;
         let captions = &description.captions;
         let captions = &captions[..self.n_best.min(captions.len())];
@@ -153,8 +174,19 @@ impl Results {
         let is_unsure = captioned.is_unsure(self.min_confidence);
         self.counts.unsure += usize::from(is_unsure);
         let thumbnail = thumbnail.as_deref();
-        let photo = Written { file, description, captions, confidence, is_unsure, thumbnail };
+        let photo =
+            Written { file, description, captions, confidence, is_unsure, thumbnail, error };
         self.form.write(&mut self.out, &photo)
+    }
+}
+
+impl Out {
+    /// Its name in messages.
+    fn name(&self) -> String {
+        match self {
+            Self::Stdout(_) => "standard output".to_owned(),
+            Self::File(path, _) => path.display().to_string(),
+        }
     }
 }
 
