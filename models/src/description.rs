@@ -45,7 +45,7 @@ pub struct CaptionedBatch {
 }
 
 /// A caption with its probabilities and attention.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Caption {
     /// The words, joined by spaces.
     pub text: String,
@@ -63,7 +63,6 @@ pub struct Caption {
     pub finished: bool,
     /// The calibrated probability that the best caption is right ([`confidence`](crate::confidence)); none for others, and
     /// for a search that the model was not calibrated for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
     /// Its words.
     pub words: Vec<Word>,
@@ -81,6 +80,33 @@ impl Caption {
         let mut letters = self.text.chars();
         let Some(first) = letters.next() else { return String::new() };
         first.to_uppercase().chain(letters).chain(['.']).collect()
+    }
+}
+
+/// A caption in results for programs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaptionSummary<'a> {
+    text: &'a str,
+    sentence: String,
+    log_probability: f32,
+    score: f32,
+    finished: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<&'a [Word]>,
+}
+
+impl<'a> CaptionSummary<'a> {
+    /// The summary of a caption, with its words if they are wanted.
+    #[must_use]
+    pub fn new(caption: &'a Caption, with_words: bool) -> Self {
+        Self {
+            text: &caption.text,
+            sentence: caption.sentence(),
+            log_probability: caption.log_probability,
+            score: caption.score,
+            finished: caption.finished,
+            words: with_words.then_some(&caption.words[..]),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use bundle::Manifest;
 pub use captioner::{Captioner, CaptionerOptions};
 pub use decode::{ImageError, Limits, decode};
 pub use decoder::OnnxDecoder;
-pub use description::{Caption, CaptionedBatch, CaptionedPhoto, Description, Word};
+pub use description::{Caption, CaptionSummary, CaptionedBatch, CaptionedPhoto, Description, Word};
 pub use device::{Device, DeviceChoice};
 pub use encoder::Encoder;
 pub use error::{Error, Result, RuntimeError};

@@ -46,6 +46,14 @@ pub enum Error {
     /// The body cannot be read.
     #[error("The upload cannot be read: {0}")]
     BadBody(String),
+    /// The query of the address has an unknown or wrong parameter.
+    #[error("The address has a wrong parameter: {0}")]
+    BadQuery(String),
+    /// A photo is given as an address.
+    #[error(
+        "Addresses of photos are not fetched. Send the photo itself, in base64 or as a data URL."
+    )]
+    RemotePhoto,
     /// The body did not arrive in time.
     #[error("The upload took too long.")]
     SlowBody,
@@ -93,11 +101,11 @@ pub enum Error {
     Page(#[from] minijinja::Error),
 }
 
-/// An error in a JSON response.
-#[derive(Debug, Serialize)]
+/// An error in a JSON response. It is an extension of the response as well, for interfaces with another form.
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Problem {
-    code: &'static str,
-    message: String,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
 }
 
 impl Error {
@@ -118,6 +126,8 @@ impl Error {
         match self {
             Self::NoImage
             | Self::BadBody(_)
+            | Self::BadQuery(_)
+            | Self::RemotePhoto
             | Self::BadRequest
             | Self::Image(ImageError::NotAnImage) => StatusCode::BAD_REQUEST,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -152,6 +162,8 @@ impl Error {
             Self::TooManyPhotos { .. } => "too_many_photos",
             Self::ImageNeedsTooMuchMemory { .. } => "image_needs_too_much_memory",
             Self::BadBody(_) => "bad_body",
+            Self::BadQuery(_) => "bad_query",
+            Self::RemotePhoto => "remote_photo",
             Self::SlowBody => "slow_body",
             Self::Image(ImageError::NotAnImage) => "not_an_image",
             Self::Image(ImageError::Unsupported(_)) => "unsupported_image",
@@ -191,8 +203,10 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "error": self.problem() });
+        let problem = self.problem();
+        let body = serde_json::json!({ "error": problem });
         let mut response = (self.status(), Json(body)).into_response();
+        response.extensions_mut().insert(problem);
         if let Some((name, value)) = self.next_step() {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }

@@ -7,9 +7,12 @@ mod access;
 mod api;
 mod backend;
 mod body;
+mod clock;
 mod connection;
 mod error;
 mod form;
+mod interfaces;
+mod json;
 mod listen;
 mod memory;
 mod metrics;
@@ -38,6 +41,7 @@ pub use common::Size;
 pub use error::Error;
 pub use listen::listen;
 
+use interfaces::{hugging_face, ollama, openai, photoprism};
 pub use options::{ApiKey, Options, ParseApiKeyError, ParseSecondsError, Seconds};
 pub use origin::{Origin, OriginError};
 use page::Pages;
@@ -54,12 +58,21 @@ struct Shared {
 }
 
 /// The routes that `openapi.json` describes.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 7] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 16] {
     [
         ("/", get(page::show).post(page::submit)),
         ("/api/caption", post(api::caption)),
         ("/api/captions", post(api::captions)),
         ("/api/openapi.json", get(api::openapi)),
+        ("/api/generate", post(ollama::generate)),
+        ("/api/chat", post(ollama::chat)),
+        ("/api/tags", get(ollama::tags)),
+        ("/api/show", post(ollama::show)),
+        ("/api/version", get(ollama::version)),
+        ("/v1/chat/completions", post(openai::chat)),
+        ("/v1/models", get(openai::models)),
+        ("/hf/image-to-text", post(hugging_face::image_to_text)),
+        ("/api/v1/vision/caption", post(photoprism::caption)),
         ("/metrics", get(metrics::show)),
         ("/health", get(state::health)),
         ("/ready", get(state::ready)),
@@ -92,7 +105,8 @@ pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Rou
         .fold(closed, add)
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::WrongMethod)
-        .layer(CatchPanicLayer::custom(handle_panic));
+        .layer(CatchPanicLayer::custom(handle_panic))
+        .layer(from_fn(interfaces::errors::give_form));
     if !shared.options.cors_origin.is_empty() {
         // For all responses: pages may read errors as well, and preflight requests have no key.
         app = app.layer(origin::cors(&shared.options.cors_origin));

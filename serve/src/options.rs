@@ -11,6 +11,9 @@ use clap::error::ErrorKind;
 use crate::memory::{self, RESPONSE};
 use crate::{Origin, Size};
 
+/// Bytes that a JSON body may have in addition to its photos.
+const JSON_OVERHEAD: u64 = 64 * 1024;
+
 /// A duration, parsed and printed in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seconds(Duration);
@@ -152,7 +155,7 @@ impl Options {
     /// # Errors
     /// An error of the command line if `--memory` is too small for `--max-upload` and `--max-photos`.
     pub fn check(&self) -> Result<(), clap::Error> {
-        let least = 2 * self.max_upload.bytes() + self.response_memory();
+        let least = 2 * self.max_json().bytes() + self.response_memory();
         let share = memory::of_uploads(self.memory).bytes();
         if least <= share {
             return Ok(());
@@ -172,6 +175,13 @@ impl Options {
         let share = memory::of_uploads(self.memory).bytes();
         let fits = share.saturating_sub(self.max_upload.bytes() + self.response_memory());
         Size::new(fits.min(4 * self.max_upload.bytes()))
+    }
+
+    /// Maximum bytes of a JSON body, whose photos in base64 have together at most the bytes of one photo. Some clients escape
+    /// slashes.
+    #[must_use]
+    pub(crate) fn max_json(&self) -> Size {
+        Size::new(self.max_upload.bytes() / 5 * 7 + JSON_OVERHEAD)
     }
 
     /// The number of photos that are decoded at once.
@@ -254,10 +264,10 @@ mod tests {
         let small = parsed(&["--memory", "64MiB"]);
         let problem = small.check().unwrap_err().to_string();
         assert!(
-            problem.contains("--memory 113 MiB") && problem.contains("--max-upload"),
+            problem.contains("--memory 157 MiB") && problem.contains("--max-upload"),
             "{problem}"
         );
-        let enough = parsed(&["--memory", "113 MiB"]);
+        let enough = parsed(&["--memory", "157 MiB"]);
         assert!(enough.check().is_ok());
         assert!(enough.max_total() >= enough.max_upload);
         assert!(parsed(&["--memory=64MiB", "--max-upload=4MB"]).check().is_ok());

@@ -9,11 +9,13 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use futures_util::{Stream, StreamExt as _};
 use multer::{Field, Multipart};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::form::{Consumed, FormStream, MAX_BUFFERED};
+use crate::json::{Parsed, decode_photos};
 use crate::memory::{RESPONSE, Reservation, Share};
-use crate::{Error, Options, Shared};
+use crate::{Error, Options, Shared, Size};
 
 /// Bytes that a form may have in addition to one photo.
 const FORM_OVERHEAD: u64 = 64 * 1024;
@@ -30,17 +32,63 @@ pub(crate) struct Photo {
     pub(crate) upload: Reservation,
 }
 
-/// One photo: the first field `image` of a multipart body, or the whole of any other body.
+/// The names of fields with photos.
+const FIELDS: [&str; 4] = ["image", "images", "file", "files"];
+
+/// One photo: the first field `image` or `file` of a multipart body, `image` of JSON in base64, or the whole of any other
+/// body.
 pub(crate) struct Upload(pub(crate) Photo);
 
-/// Several photos: the fields `image` of a multipart body, or the whole of any other body. A photo that is too large is
-/// an error in the list.
+/// Several photos: the fields `image`, `file`, `images` or `files` of a multipart body, `images` of JSON in base64, or the
+/// whole of any other body. A photo that is too large is an error in the list.
 pub(crate) struct Uploads(pub(crate) Vec<Result<Photo, Error>>);
+
+/// The photos of a JSON body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonPhotos {
+    image: Option<String>,
+    #[serde(default)]
+    images: Vec<String>,
+}
+
+/// Whether a body is JSON, by its `Content-Type`.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = header_text(headers, header::CONTENT_TYPE).trim_start().to_ascii_lowercase();
+    kind.starts_with("application/json")
+}
+
+/// Reads a body of up to `limit` as a whole; returns it with its reserved memory.
+///
+/// # Errors
+/// [`Error::PhotoTooLarge`], [`Error::SlowBody`], [`Error::MemoryFull`], [`Error::NotReady`].
+pub(crate) async fn read_body(
+    request: Request,
+    shared: &Shared,
+    limit: Size,
+) -> Result<(Bytes, [Reservation; 2]), Error> {
+    let reader = Reader { limit, ..Reader::new(&request, shared, Wanted::First) };
+    let body = reader.in_time(request, async |_, body| reader.read_whole(body).await).await?;
+    let Photo { bytes, response, upload } = body;
+    Ok((bytes, [response, upload]))
+}
+
+/// The photos of a JSON body.
+async fn read_json(request: Request, shared: &Shared) -> Result<Vec<Photo>, Error> {
+    let parsed = Parsed::<JsonPhotos>::read(request, shared).await?;
+    let JsonPhotos { image, images } = &parsed.value;
+    let photos = image.iter().chain(images).map(String::as_str).collect::<Vec<_>>();
+    decode_photos(shared, &photos)
+}
 
 impl FromRequest<Arc<Shared>> for Upload {
     type Rejection = Error;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Error> {
+        if is_json(request.headers()) {
+            let photos = read_json(request, shared).await?;
+            return photos.into_iter().next().ok_or(Error::NoImage).map(Self);
+        }
         let photos = Reader::new(&request, shared, Wanted::First).photos(request).await?;
         photos.into_iter().next().ok_or(Error::NoImage)?.map(Self)
     }
@@ -50,6 +98,10 @@ impl FromRequest<Arc<Shared>> for Uploads {
     type Rejection = Error;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Error> {
+        if is_json(request.headers()) {
+            let photos = read_json(request, shared).await?;
+            return Ok(Self(photos.into_iter().map(Ok).collect()));
+        }
         Reader::new(&request, shared, Wanted::All).photos(request).await.map(Self)
     }
 }
@@ -68,6 +120,8 @@ struct Reader<'a> {
     shared: &'a Shared,
     wanted: Wanted,
     is_form: bool,
+    /// The most bytes of a photo, or of a body that is read as a whole.
+    limit: Size,
     /// The declared length of the body in bytes.
     length: Option<u64>,
 }
@@ -77,7 +131,7 @@ impl<'a> Reader<'a> {
         let kind = header_text(request.headers(), header::CONTENT_TYPE);
         let is_form = kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data");
         let length = header_text(request.headers(), header::CONTENT_LENGTH).parse().ok();
-        Self { shared, wanted, is_form, length }
+        Self { shared, wanted, is_form, limit: shared.options.max_upload, length }
     }
 
     fn options(&self) -> &Options {
@@ -90,21 +144,29 @@ impl<'a> Reader<'a> {
 
     /// Reads at least one photo. File names are ignored.
     async fn photos(&self, request: Request) -> Result<Vec<Result<Photo, Error>>, Error> {
-        self.check_admission()?;
-        let headers = request.headers().clone();
-        let body = request.into_body();
-        let read = async {
+        let read = async |headers: HeaderMap, body| {
             if self.is_form {
                 self.read_form(&headers, body).await
             } else {
-                self.read_whole(body).await
+                Ok(vec![Ok(self.read_whole(body).await?)])
             }
         };
-        let photos = timeout(self.options().body_time.into(), read).await;
-        let photos = photos.map_err(|_| Error::SlowBody)??;
+        let photos = self.in_time(request, read).await?;
         let is_empty =
             |photo: &Result<Photo, _>| photo.as_ref().is_ok_and(|photo| photo.bytes.is_empty());
         if photos.iter().all(is_empty) { Err(Error::NoImage) } else { Ok(photos) }
+    }
+
+    /// Reads a body within the time limit, unless it cannot be read completely.
+    async fn in_time<T>(
+        &self,
+        request: Request,
+        read: impl AsyncFnOnce(HeaderMap, Body) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.check_admission()?;
+        let (head, body) = request.into_parts();
+        let read = timeout(self.options().body_time.into(), read(head.headers, body)).await;
+        read.map_err(|_| Error::SlowBody)?
     }
 
     /// Refuses a request that cannot be read completely.
@@ -119,11 +181,15 @@ impl<'a> Reader<'a> {
 
     /// Checks the number of bytes of a body.
     fn check_length(&self, bytes: u64) -> Result<(), Error> {
-        let (photo, total) = (self.options().max_upload, self.options().max_total());
+        let (photo, total) = (self.limit, self.options().max_total());
         if self.wanted == Wanted::First || !self.is_form {
             let overhead = if self.is_form { FORM_OVERHEAD } else { 0 };
             let fits = bytes <= photo.bytes() + overhead;
-            if fits { Ok(()) } else { Err(Error::PhotoTooLarge { limit: photo }) }
+            if fits {
+                Ok(())
+            } else {
+                Err(Error::PhotoTooLarge { limit: self.options().max_upload })
+            }
         } else {
             let fits = bytes <= total.bytes();
             if fits { Ok(()) } else { Err(Error::PhotosTooLarge { limit: total }) }
@@ -140,13 +206,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    async fn read_whole(&self, body: Body) -> Result<Vec<Result<Photo, Error>>, Error> {
+    async fn read_whole(&self, body: Body) -> Result<Photo, Error> {
         let mut photo = Incoming::new(self)?;
         let mut parts = std::pin::pin!(self.parts(body));
         while let Some(part) = parts.next().await {
             photo.add(&part?)?;
         }
-        Ok(vec![Ok(photo.finish())])
+        Ok(photo.finish())
     }
 
     async fn read_form(
@@ -162,7 +228,7 @@ impl<'a> Reader<'a> {
         let mut photos = Vec::new();
         while let Some(mut field) = form.next_field().await? {
             consumed.add_head();
-            if field.name() != Some("image") {
+            if !field.name().is_some_and(|name| FIELDS.contains(&name)) {
                 skip(&mut field, &consumed).await?;
                 continue;
             }
@@ -211,7 +277,7 @@ fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
 /// A photo that is arriving. Memory is reserved before its buffer grows.
 struct Incoming<'a> {
     share: &'a Share,
-    limit: crate::Size,
+    limit: Size,
     /// Maximum bytes that can arrive.
     expected: usize,
     bytes: Vec<u8>,
@@ -221,7 +287,7 @@ struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     fn new(reader: &Reader<'a>) -> Result<Self, Error> {
-        let (share, limit) = (reader.share(), reader.options().max_upload);
+        let (share, limit) = (reader.share(), reader.limit);
         let reserve = |bytes| share.try_reserve(bytes).ok_or(Error::MemoryFull);
         let expected = reader.length.unwrap_or(u64::MAX).min(limit.bytes()) as usize;
         let first = expected.min(FIRST_CAPACITY);

@@ -127,6 +127,13 @@ pub fn python() -> Option<PathBuf> {
     or_skip(environment("python", "SHOWTELL_PYTHON"), "no Python (`make setup PART=python`)")
 }
 
+/// A Python with clients of other servers' interfaces (`make setup PART=clients`), or the one that `SHOWTELL_CLIENTS` names.
+/// `None` if it is missing; the test is [skipped](skip).
+#[must_use]
+pub fn clients() -> Option<PathBuf> {
+    or_skip(environment("clients", "SHOWTELL_CLIENTS"), "no clients (`make setup PART=clients`)")
+}
+
 /// A tool of HDF5 such as `h5repack` (`make setup PART=python`). `None` if it is missing; the test is [skipped](skip).
 #[must_use]
 pub fn hdf5_tool(name: &str) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use models::{Caption, Tag, Word};
+use models::{Caption, CaptionSummary, Tag};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,34 +23,9 @@ struct Line<'a> {
     unfamiliar: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a [Tag]>,
-    captions: Vec<Candidate<'a>>,
+    captions: Vec<CaptionSummary<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
-}
-
-/// A caption of a photo.
-#[derive(Serialize)]
-struct Candidate<'a> {
-    text: &'a str,
-    sentence: String,
-    log_probability: f32,
-    score: f32,
-    finished: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    words: Option<&'a [Word]>,
-}
-
-impl Json {
-    fn candidate<'a>(&self, caption: &'a Caption) -> Candidate<'a> {
-        Candidate {
-            text: &caption.text,
-            sentence: caption.sentence(),
-            log_probability: caption.log_probability,
-            score: caption.score,
-            finished: caption.finished,
-            words: self.words.then_some(&caption.words[..]),
-        }
-    }
 }
 
 impl Form for Json {
@@ -63,7 +38,11 @@ impl Form for Json {
             confidence: photo.confidence,
             unfamiliar: photo.description.unfamiliar,
             tags: photo.description.tags.as_deref(),
-            captions: photo.captions.iter().map(|caption| self.candidate(caption)).collect(),
+            captions: photo
+                .captions
+                .iter()
+                .map(|caption| CaptionSummary::new(caption, self.words))
+                .collect(),
             error: photo.error,
         };
         writeln!(out, "{}", serde_json::to_string(&line)?)

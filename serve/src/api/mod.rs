@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use common::Rect;
-use models::{Caption, Description, Tag};
-use serde::Serialize;
+use models::{Caption, CaptionSummary, Description, Tag};
+use serde::{Deserialize, Serialize};
 
 use crate::backend::{Answer, into_memory};
 use crate::error::Problem;
@@ -19,17 +20,54 @@ use crate::{Error, ModelInfo, Shared};
 
 const OPENAPI: &str = include_str!("openapi.json");
 
+/// The captions of a response, unless the query says otherwise.
+const CAPTIONS: usize = 3;
+/// The widest beam that a query may ask for.
+const MAX_BEAM: usize = 20;
+
+/// The query parameters of our own interface.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CaptionQuery {
+    /// The number of captions of the response, the best first.
+    n: Option<usize>,
+    /// The beam of the search.
+    beam: Option<usize>,
+    /// Whether captions have their words, with probability and attention.
+    #[serde(default)]
+    attention: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for CaptionQuery {
+    type Rejection = Error;
+
+    /// Reads the query before the body, so that a wrong one is refused at once.
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Error> {
+        let query = Query::<Self>::try_from_uri(&head.uri);
+        let Query(query) = query.map_err(|error| Error::BadQuery(error.body_text()))?;
+        let wrong = |problem: String| Err(Error::BadQuery(problem));
+        match query {
+            Self { n: Some(0), .. } => wrong("n must be 1 or more".to_owned()),
+            Self { beam: Some(beam), .. } if !(1..=MAX_BEAM).contains(&beam) => {
+                wrong(format!("beam must be a number from 1 to {MAX_BEAM}"))
+            }
+            query => Ok(query),
+        }
+    }
+}
+
 /// The response about one photo.
 #[derive(Serialize)]
 struct PhotoResponse<'a> {
     caption: &'a str,
+    sentence: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f32>,
     /// Whether nothing like the photo was in the training photos.
     unfamiliar: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a [Tag]>,
-    captions: &'a [Caption],
+    captions: Vec<CaptionSummary<'a>>,
     /// The part of the photo that the attention covers: left, top, width, height, as shares of its sides.
     seen: Rect,
     cached: bool,
@@ -61,14 +99,16 @@ struct PhotosResponse<'a> {
 }
 
 impl<'a> PhotoResponse<'a> {
-    fn new(answer: &'a Answer, model: &'a ModelInfo) -> Self {
+    fn new(answer: &'a Answer, query: &CaptionQuery, model: &'a ModelInfo) -> Self {
         let Description { captions, tags, unfamiliar } = &answer.captions.description;
+        let wanted = captions.iter().take(query.n.unwrap_or(CAPTIONS));
         Self {
             caption: captions.first().map_or("", |best| &best.text),
+            sentence: captions.first().map(Caption::sentence).unwrap_or_default(),
             confidence: captions.first().and_then(|best| best.confidence),
             unfamiliar: *unfamiliar,
             tags: tags.as_deref(),
-            captions,
+            captions: wanted.map(|of| CaptionSummary::new(of, query.attention)).collect(),
             seen: answer.captions.seen,
             cached: answer.is_cached,
             encoder: &model.encoder,
@@ -89,10 +129,11 @@ impl Timings {
 /// `POST /api/caption`.
 pub(crate) async fn caption(
     State(shared): State<Arc<Shared>>,
+    query: CaptionQuery,
     Upload(photo): Upload,
 ) -> Result<Response, Error> {
-    let answer = shared.backend.caption(photo).await?;
-    let body = Json(PhotoResponse::new(&answer, shared.backend.info()));
+    let answer = shared.backend.caption(photo, shared.backend.search(query.beam)).await?;
+    let body = Json(PhotoResponse::new(&answer, &query, shared.backend.info()));
     let response = (AppendHeaders([(SERVER_TIMING, server_timing(&answer))]), body).into_response();
     Ok(hold_until_sent(response, vec![answer.memory]))
 }
@@ -101,14 +142,17 @@ pub(crate) async fn caption(
 /// request is refused.
 pub(crate) async fn captions(
     State(shared): State<Arc<Shared>>,
+    query: CaptionQuery,
     Uploads(photos): Uploads,
 ) -> Result<Response, Error> {
-    let answers = shared.backend.caption_all(photos).await;
+    let answers = shared.backend.caption_all(photos, shared.backend.search(query.beam)).await;
     if answers.iter().all(|answer| matches!(answer, Err(Error::QueueFull))) {
         return Err(Error::QueueFull);
     }
     let result = |answer| match answer {
-        Ok(answer) => PhotoResult::Captioned(PhotoResponse::new(answer, shared.backend.info())),
+        Ok(answer) => {
+            PhotoResult::Captioned(PhotoResponse::new(answer, &query, shared.backend.info()))
+        }
         Err(error) => PhotoResult::Failed { error: Error::problem(error) },
     };
     let results = answers.iter().map(|answer| result(answer.as_ref())).collect();

@@ -1,4 +1,4 @@
-//! The cache of captions, by the SHA-256 of the bytes of photos. It does not contain photos.
+//! The cache of captions, by the SHA-256 of the bytes of photos and of the beam. It does not contain photos.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::{Error, Size};
 
 pub(super) type Key = [u8; 32];
 
-/// The SHA-256 of the bytes of a photo.
-pub(super) fn key(image: &[u8]) -> Key {
-    Sha256::digest(image).into()
+/// The key of a photo that is captioned with this beam.
+pub(super) fn key(image: &[u8], beam: usize) -> Key {
+    Sha256::new_with_prefix(beam.to_le_bytes()).chain_update(image).finalize().into()
 }
 
 /// A cache with limits of entries and of memory. Rarely and least recently used entries are evicted first.
@@ -76,7 +76,7 @@ mod tests {
     }
 
     async fn kept(cache: &Cache, letters: usize) -> usize {
-        let keys = (0..200_u32).map(|at| key(&at.to_le_bytes())).collect::<Vec<_>>();
+        let keys = (0..200_u32).map(|at| key(&at.to_le_bytes(), 4)).collect::<Vec<_>>();
         for key in &keys {
             cache.get_or_insert(key, async { Ok(captions(letters)) }).await.unwrap();
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use models::CaptionedBatch;
 use models::captioner::Prepared;
+use models::{CaptionedBatch, SearchOptions};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::captions::PhotoCaptions;
@@ -16,6 +16,14 @@ use crate::metrics::Metrics;
 use crate::stages::Stages;
 use crate::{Error, Options};
 
+/// The work of the model on a batch.
+pub(super) trait Caption:
+    FnMut(&[Prepared], &SearchOptions) -> models::Result<CaptionedBatch>
+{
+}
+
+impl<F: FnMut(&[Prepared], &SearchOptions) -> models::Result<CaptionedBatch>> Caption for F {}
+
 /// The sender of the result for a photo.
 pub(super) type Reply = oneshot::Sender<Result<(PhotoCaptions, Stages), Error>>;
 
@@ -23,6 +31,7 @@ pub(super) type Reply = oneshot::Sender<Result<(PhotoCaptions, Stages), Error>>;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) photo: Prepared,
+    pub(super) search: SearchOptions,
     /// One of `--queue`.
     pub(super) permit: OwnedSemaphorePermit,
     /// The memory of the photo.
@@ -34,10 +43,10 @@ pub(super) struct Job {
     pub(super) since: Instant,
 }
 
-/// Starts the thread, which calls `caption` with batches of photos. It ends when all senders are dropped, or if `caption`
+/// Starts the thread, which calls `caption` with batches of photos for the same search. It ends when all senders are dropped, or if `caption`
 /// panics: then the channel is closed, and the senders of all jobs are dropped.
 pub(super) fn start(
-    mut caption: impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch> + Send + 'static,
+    mut caption: impl Caption + Send + 'static,
     options: &Options,
     metrics: &Arc<Metrics>,
 ) -> mpsc::Sender<Job> {
@@ -48,9 +57,12 @@ pub(super) fn start(
         while jobs.blocking_recv_many(&mut batch, max_batch) > 0 {
             // Jobs of closed connections are dropped.
             batch.retain(|job| !job.reply.is_closed());
-            if !batch.is_empty() {
-                metrics.record_batch(batch.len());
-                caption_batch(&mut caption, std::mem::take(&mut batch), || jobs.close());
+            while let Some(search) = batch.first().map(|job| job.search) {
+                let (same, others) =
+                    batch.drain(..).partition::<Vec<_>, _>(|job| job.search == search);
+                batch = others;
+                metrics.record_batch(same.len());
+                caption_batch(&mut caption, &search, same, || jobs.close());
             }
         }
     });
@@ -60,22 +72,24 @@ pub(super) fn start(
 /// Captions a batch and sends the results. If `caption` panics, `close` closes the channel before the jobs are dropped, so
 /// that their requests see that the model is gone.
 fn caption_batch(
-    caption: &mut impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch>,
+    caption: &mut impl Caption,
+    search: &SearchOptions,
     jobs: Vec<Job>,
     close: impl FnOnce(),
 ) {
     let start = Instant::now();
     let (mut photos, mut held, mut replies) = (Vec::new(), Vec::new(), Vec::new());
-    for Job { photo, permit, memory, reply, stages, since } in jobs {
+    for Job { photo, permit, memory, reply, stages, since, .. } in jobs {
         let queue = stages.queue + start.duration_since(since);
         replies.push((reply, photo.visible_region(), Stages { queue, ..stages }));
         photos.push(photo);
         held.push((permit, memory));
     }
-    let result = catch_unwind(AssertUnwindSafe(|| caption(&photos))).unwrap_or_else(|panic| {
-        close();
-        resume_unwind(panic)
-    });
+    let result =
+        catch_unwind(AssertUnwindSafe(|| caption(&photos, search))).unwrap_or_else(|panic| {
+            close();
+            resume_unwind(panic)
+        });
     // Permits are free before the replies are sent.
     drop((photos, held));
     match result {

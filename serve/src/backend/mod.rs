@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use futures_util::{StreamExt as _, stream};
 use models::captioner::Prepared;
-use models::{CaptionedBatch, Captioner, SearchOptions};
+use models::{Captioner, SearchOptions};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::task::spawn_blocking;
@@ -27,6 +27,7 @@ use tokio::time::timeout;
 
 use self::cache::{Cache, Key};
 pub(crate) use self::captions::PhotoCaptions;
+use self::engine::Caption;
 use self::work::{Decoders, Work};
 use crate::memory::{self, Memory, Reservation};
 use crate::metrics::Metrics;
@@ -65,7 +66,7 @@ pub(crate) struct Answer {
     pub(crate) memory: Reservation,
 }
 
-/// The treatment of a photo when all permits are taken.
+/// What to do with a photo when all permits are taken.
 #[derive(Debug, Clone, Copy)]
 enum WhenFull {
     /// The photo is refused.
@@ -78,6 +79,8 @@ enum WhenFull {
 #[derive(Debug)]
 pub struct Backend {
     info: ModelInfo,
+    /// The search of requests that do not ask for another beam.
+    search: SearchOptions,
     decoders: Decoders,
     decoder_permits: Arc<Semaphore>,
     queue_permits: Arc<Semaphore>,
@@ -105,15 +108,17 @@ impl Backend {
         captioner.warm_up(1, &search)?;
         let captioner = Arc::new(captioner);
         let model = Arc::clone(&captioner);
-        let caption = move |photos: &[Prepared]| model.caption_all(photos, &search);
-        Ok(Self::with_captioner(name, captioner, caption, options))
+        let caption =
+            move |photos: &[Prepared], search: &SearchOptions| model.caption_all(photos, search);
+        Ok(Self::with_captioner(name, captioner, search, caption, options))
     }
 
     /// Creates a backend whose thread calls `caption`.
     fn with_captioner(
         name: &str,
         captioner: Arc<Captioner>,
-        caption: impl FnMut(&[Prepared]) -> models::Result<CaptionedBatch> + Send + 'static,
+        search: SearchOptions,
+        caption: impl Caption + Send + 'static,
         options: &Options,
     ) -> Self {
         let (metrics, memory) = (Arc::new(Metrics::new()), Arc::new(Memory::new(options.memory)));
@@ -121,6 +126,7 @@ impl Backend {
         let model = engine::start(caption, options, &metrics);
         Self {
             info,
+            search,
             decoders: Decoders { captioner, memory: Arc::clone(&memory), model },
             decoder_permits: Arc::new(Semaphore::new(options.decoders())),
             queue_permits: Arc::new(Semaphore::new(options.queue)),
@@ -154,9 +160,18 @@ impl Backend {
         self.queue_permits.available_permits()
     }
 
+    /// The search with another beam, which keeps all its captions; without one that of the server.
+    pub(crate) fn search(&self, beam: Option<usize>) -> SearchOptions {
+        beam.map_or(self.search, |beam| SearchOptions { beam, n_best: beam, ..self.search })
+    }
+
     /// Captions a photo. Returns at once if the captions are cached or the queue is full.
-    pub(crate) async fn caption(&self, photo: Photo) -> Result<Answer, Error> {
-        self.caption_photo(photo, WhenFull::Refuse).await
+    pub(crate) async fn caption(
+        &self,
+        photo: Photo,
+        search: SearchOptions,
+    ) -> Result<Answer, Error> {
+        self.caption_photo(photo, search, WhenFull::Refuse).await
     }
 
     /// Captions the photos of one request, in their order. At most half of the permits are taken at once, so a request may
@@ -164,18 +179,25 @@ impl Backend {
     pub(crate) async fn caption_all(
         &self,
         photos: Vec<Result<Photo, Error>>,
+        search: SearchOptions,
     ) -> Vec<Result<Answer, Error>> {
         let when_full = if self.free_permits() > 0 { WhenFull::Wait } else { WhenFull::Refuse };
-        let captions =
-            photos.into_iter().map(async |photo| self.caption_photo(photo?, when_full).await);
+        let caption =
+            async |photo: Result<_, _>| self.caption_photo(photo?, search, when_full).await;
+        let captions = photos.into_iter().map(caption);
         stream::iter(captions).buffered(self.permits_per_request).collect().await
     }
 
-    async fn caption_photo(&self, photo: Photo, when_full: WhenFull) -> Result<Answer, Error> {
+    async fn caption_photo(
+        &self,
+        photo: Photo,
+        search: SearchOptions,
+        when_full: WhenFull,
+    ) -> Result<Answer, Error> {
         if !self.is_alive() {
             return Err(Error::NotReady);
         }
-        let (key, photo) = hash(photo).await?;
+        let (key, photo) = hash(photo, search.beam).await?;
         let Photo { bytes, upload, response: memory } = photo;
         if let Some(captions) = self.cache.get(&key) {
             return Ok(self.cached_answer(captions, memory));
@@ -184,7 +206,7 @@ impl Backend {
         let work = async {
             let permit = self.queue_permit(when_full).await?;
             let work = async {
-                let (captions, durations) = self.work(bytes, upload, permit).await?;
+                let (captions, durations) = self.work(bytes, search, upload, permit).await?;
                 stages = Some(durations);
                 Ok(Arc::new(captions))
             };
@@ -220,6 +242,7 @@ impl Backend {
     async fn work(
         &self,
         bytes: Bytes,
+        search: SearchOptions,
         upload: Reservation,
         permit: OwnedSemaphorePermit,
     ) -> Result<(PhotoCaptions, Stages), Error> {
@@ -227,7 +250,7 @@ impl Backend {
         let decoder = Arc::clone(&self.decoder_permits).acquire_owned().await;
         let decoder = decoder.map_err(|_| Error::Server)?;
         let (reply, result) = oneshot::channel();
-        let work = Work { bytes, upload, permit, decoder, reply, since };
+        let work = Work { bytes, search, upload, permit, decoder, reply, since };
         let decoders = self.decoders.clone();
         spawn_blocking(move || decoders.run(work));
         // Without a result the model's thread has ended, or decoding has panicked.
@@ -242,11 +265,11 @@ pub(crate) fn into_memory(answers: Vec<Result<Answer, Error>>) -> Vec<Reservatio
 }
 
 /// Computes the photo's key in the cache.
-async fn hash(photo: Photo) -> Result<(Key, Photo), Error> {
+async fn hash(photo: Photo, beam: usize) -> Result<(Key, Photo), Error> {
     if photo.bytes.len() <= SMALL {
-        return Ok((cache::key(&photo.bytes), photo));
+        return Ok((cache::key(&photo.bytes, beam), photo));
     }
-    let hashed = spawn_blocking(move || (cache::key(&photo.bytes), photo));
+    let hashed = spawn_blocking(move || (cache::key(&photo.bytes, beam), photo));
     hashed.await.map_err(|_| Error::Server)
 }
 

@@ -7,7 +7,7 @@ use ::tests::small_model;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use models::{Caption, CaptionerOptions, Description};
+use models::{Caption, CaptionedBatch, CaptionerOptions, Description};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
@@ -45,11 +45,11 @@ fn captions(photos: &[Prepared]) -> CaptionedBatch {
 /// A backend whose model captions one batch for each message on the channel.
 fn held(options: &Options) -> (Backend, mpsc::Sender<()>) {
     let (go, gone) = mpsc::channel::<()>();
-    let caption = move |photos: &[Prepared]| {
+    let caption = move |photos: &[Prepared], _: &SearchOptions| {
         let _ = gone.recv();
         Ok(captions(photos))
     };
-    (Backend::with_captioner("held", captioner(), caption, options), go)
+    (Backend::with_captioner("held", captioner(), SearchOptions::default(), caption, options), go)
 }
 
 impl Backend {
@@ -97,7 +97,7 @@ async fn running_work_keeps_its_permit_and_memory_when_the_connection_is_closed(
     let (backend, go) = held(&options);
     let tensor = 4 * 3 * (small_model::SIZE * small_model::SIZE) as u64;
     {
-        let mut first = Box::pin(backend.caption(backend.upload(1)));
+        let mut first = Box::pin(backend.caption(backend.upload(1), backend.search(None)));
         let in_model = || backend.reserved() == (1024, tensor.next_multiple_of(1024));
         tokio::select! {
             _ = &mut first => panic!("the model is held"),
@@ -106,14 +106,14 @@ async fn running_work_keeps_its_permit_and_memory_when_the_connection_is_closed(
     }
     // The connection is closed.
     for shade in [2, 3] {
-        let refused = backend.caption(backend.upload(shade)).await;
+        let refused = backend.caption(backend.upload(shade), backend.search(None)).await;
         assert!(matches!(refused, Err(Error::QueueFull)), "{refused:?}");
     }
     assert_eq!(backend.reserved(), (0, tensor.next_multiple_of(1024)));
     go.send(()).unwrap();
     backend.wait_until_idle(&options).await;
     go.send(()).unwrap();
-    assert!(backend.caption(backend.upload(4)).await.is_ok());
+    assert!(backend.caption(backend.upload(4), backend.search(None)).await.is_ok());
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn running_work_keeps_its_permit_when_the_deadline_passes() {
     let deadline = Duration::from_millis(300).into();
     let options = Options { queue: 1, deadline, ..Options::default() };
     let (backend, go) = held(&options);
-    let late = backend.caption(backend.upload(1)).await;
+    let late = backend.caption(backend.upload(1), backend.search(None)).await;
     assert!(matches!(late, Err(Error::Deadline)), "{late:?}");
     assert_eq!(backend.free_permits(), 0);
     drop(go);
@@ -135,7 +135,7 @@ async fn queued_work_is_dropped_with_its_connection() {
     drop(go);
     let decoder = Arc::clone(&backend.decoder_permits).acquire_owned().await.unwrap();
     {
-        let mut waits = Box::pin(backend.caption(backend.upload(1)));
+        let mut waits = Box::pin(backend.caption(backend.upload(1), backend.search(None)));
         tokio::select! {
             _ = &mut waits => panic!("there is no decoder"),
             () = until(|| backend.free_permits() < options.queue) => {}
@@ -148,7 +148,7 @@ async fn queued_work_is_dropped_with_its_connection() {
     let memory =
         backend.memory.decoding.reserve(backend.memory.decoding.total().bytes()).await.unwrap();
     {
-        let mut waits = Box::pin(backend.caption(backend.upload(2)));
+        let mut waits = Box::pin(backend.caption(backend.upload(2), backend.search(None)));
         tokio::select! {
             _ = &mut waits => panic!("there is no memory"),
             () = until(|| backend.decoder_permits.available_permits() == 0) => {}
@@ -165,10 +165,10 @@ async fn photos_of_one_request_wait_for_permits_and_others_do_not() {
     let (backend, go) = held(&options);
     let photos = |from: u8| (from..from + 5).map(|shade| Ok(backend.upload(shade))).collect();
     let (all, refused, ()) = tokio::join!(
-        backend.caption_all(photos(0)),
+        backend.caption_all(photos(0), backend.search(None)),
         async {
             until(|| backend.free_permits() < 2).await;
-            let one = backend.caption(backend.upload(100)).await;
+            let one = backend.caption(backend.upload(100), backend.search(None)).await;
             let none_free = until(|| backend.free_permits() == 0);
             tokio::time::timeout(Duration::from_millis(50), none_free).await.ok();
             one
@@ -201,9 +201,11 @@ async fn ask(app: &Router, request: Request<Body>) -> (StatusCode, String) {
 #[tokio::test]
 async fn a_model_that_panics_ends_the_server() {
     let options = Options::default();
-    let panics =
-        |_: &[Prepared]| -> models::Result<CaptionedBatch> { panic!("the model is broken") };
-    let backend = Backend::with_captioner("broken", captioner(), panics, &options);
+    let panics = |_: &[Prepared], _: &SearchOptions| -> models::Result<CaptionedBatch> {
+        panic!("the model is broken")
+    };
+    let backend =
+        Backend::with_captioner("broken", captioner(), SearchOptions::default(), panics, &options);
     let ended = backend.model_ended();
     let app = app_of(backend, &options);
     let (get, post) = (

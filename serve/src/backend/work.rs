@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Bytes;
-use models::Captioner;
 use models::captioner::Prepared;
+use models::{Captioner, SearchOptions};
 use tokio::runtime::Handle;
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -21,6 +21,7 @@ use crate::{Error, Size};
 /// A photo to decode.
 pub(super) struct Work {
     pub(super) bytes: Bytes,
+    pub(super) search: SearchOptions,
     /// The memory of the bytes.
     pub(super) upload: Reservation,
     /// One of `--queue`.
@@ -54,11 +55,12 @@ impl Decoders {
             return;
         }
         let decoded = self.decode(&mut work);
-        let Work { bytes, upload, permit, decoder, reply, .. } = work;
+        let Work { bytes, search, upload, permit, decoder, reply, .. } = work;
         drop((bytes, upload, decoder));
         match decoded {
             Ok(Some(Decoded { photo, memory, stages })) => {
-                let job = Job { photo, permit, memory, reply, stages, since: Instant::now() };
+                let since = Instant::now();
+                let job = Job { photo, search, permit, memory, reply, stages, since };
                 // Each job has a permit, so the channel is not full. It is closed if the model's thread ended; then the
                 // job is dropped.
                 let _ = self.model.try_send(job);

@@ -157,7 +157,7 @@ pub(crate) async fn submit(
     let (pages, backend) = (&shared.pages, &shared.backend);
     let (status, results, memory) = match photos {
         Ok(Uploads(photos)) => {
-            let answers = backend.caption_all(photos).await;
+            let answers = backend.caption_all(photos, backend.search(None)).await;
             let status = status_of(&answers);
             let views = answers.iter().map(|answer| pages.photo_view(language, answer.as_ref()));
             let views = views.collect::<Vec<_>>();

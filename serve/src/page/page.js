@@ -4,6 +4,8 @@ import { Attention } from "./attention.js";
 import { fill, sentence } from "./caption.js";
 
 const WAITS = 5;
+// All captions of the search, and the attention of their words.
+const ALL = "n=100&attention=true";
 
 const form = document.querySelector("form");
 const captions = document.querySelector("#captions");
@@ -39,7 +41,7 @@ function refusal({ status }, error) {
 // Requests the caption of a photo; waits while the queue is full.
 async function ask(photo, waits = WAITS) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const response = await fetch("api/caption", { method: "POST", body: photo, headers });
+  const response = await fetch(`api/caption?${ALL}`, { method: "POST", body: photo, headers });
   const answer = await response.json().catch(() => undefined);
   if (response.ok && answer?.captions) return answer;
   if (response.status === TOO_MANY_REQUESTS && waits > 0) {

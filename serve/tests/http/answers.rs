@@ -20,7 +20,6 @@ async fn raw_bodies_and_forms_get_the_same_caption() {
     assert_eq!(from_raw["caption"], from_raw["captions"][0]["text"]);
     assert_eq!(from_raw["model"], "small");
     assert_eq!(from_raw["encoder"], "small.onnx");
-    assert_eq!(from_raw["captions"][0]["words"][0]["attention"].as_array().unwrap().len(), 7);
     for part in ["queue", "decode", "encode", "search"] {
         assert!(from_raw["timings_ms"][part].as_f64().unwrap() >= 0.0);
         assert!(timing.contains(&format!("{part};dur=")), "{timing}");

@@ -49,7 +49,9 @@ async fn a_client_that_sends_everything_first_can_read_the_error() {
     let form = "Content-Type: multipart/form-data; boundary=x\r\n";
     for _ in 0..TIMES {
         for (server, line, more, body, status, code) in [
-            (&open, "POST /v1/models", "", &zeros, 404, "not_found"),
+            (&open, "POST /nothing", "", &zeros, 404, "not_found"),
+            (&open, "POST /v1/models", "", &zeros, 405, "wrong_method"),
+            (&locked, "POST /v1/chat/completions", "", &zeros, 401, "no_key"),
             (&open, "PUT /api/caption", "", &zeros, 405, "wrong_method"),
             (&open, "POST /api/caption", "", &zeros, 413, "body_too_large"),
             (&open, "POST /api/captions", form, &too_many(), 413, "too_many_photos"),

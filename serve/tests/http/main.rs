@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod early;
+mod interfaces;
 mod messages;
 mod openapi;
 mod operations;

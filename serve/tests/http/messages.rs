@@ -17,6 +17,8 @@ fn every_error_of_a_request_says_what_to_do() {
         Error::TooManyPhotos { limit: 32 },
         Error::ImageNeedsTooMuchMemory { need: size("2GiB"), share: size("768MiB") },
         Error::BadBody("the form is cut off".to_owned()),
+        Error::BadQuery("n must be 1 or more".to_owned()),
+        Error::RemotePhoto,
         Error::SlowBody,
         Error::Image(ImageError::Truncated),
         Error::NoKey,

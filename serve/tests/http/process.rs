@@ -8,14 +8,14 @@ use serde_json::Value;
 use tests::small_model;
 
 /// A running `serve`, which is killed on drop.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     _model: tempfile::TempDir,
 }
 
 impl Process {
-    fn start(flags: &[&str], log: impl Into<Stdio>) -> Self {
+    pub(crate) fn start(flags: &[&str], log: impl Into<Stdio>) -> Self {
         let model = tempfile::tempdir().unwrap();
         small_model::write(model.path());
         let mut command = serve();

@@ -149,6 +149,11 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
             .body(Body::from(body.to_vec()))
             .unwrap()
     };
+    let of_json = |body: &'static str| {
+        let request =
+            Request::post("/api/caption").header(header::CONTENT_TYPE, "application/json");
+        request.body(Body::from(body)).unwrap()
+    };
     let method = |method: &str, path: &str| {
         Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
     };
@@ -161,6 +166,8 @@ fn bad_requests() -> Vec<(Request<Body>, u16, &'static str)> {
         (raw(b"plain text".to_vec()), 400, "not_an_image"),
         (broken("--frontier\r\nno end"), 400, "bad_body"),
         (broken("no frontier at all"), 400, "bad_body"),
+        (Request::post("/api/caption?m=1").body(Body::from(photo())).unwrap(), 400, "bad_query"),
+        (of_json("{\"image\": \"http://example.org/a.jpg\"}"), 400, "remote_photo"),
         (no_boundary, 400, "bad_body"),
         (raw(qoi), 415, "unsupported_image"),
         (raw(bomb), 413, "too_many_pixels"),

@@ -1,0 +1,148 @@
+//! `OpenAI`'s chat completions: photos as data URLs in `image_url`, the sentence as the content of the answer.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Sentences;
+use crate::clock::now_in_seconds;
+use crate::json::Parsed;
+use crate::memory::hold_until_sent;
+use crate::requests::ID;
+use crate::{Error, Shared};
+
+/// The request of the next message. The photos of the last message that has some are captioned.
+#[derive(Deserialize)]
+struct ChatRequest {
+    model: Option<String>,
+    messages: Vec<Message>,
+    #[serde(default)]
+    stream: bool,
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    content: Option<Content>,
+}
+
+/// The content of a message: a text, or parts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Parts(Vec<Part>),
+    #[expect(dead_code, reason = "texts are ignored")]
+    Text(String),
+}
+
+/// A part of a message. Parts other than photos are ignored.
+#[derive(Deserialize)]
+struct Part {
+    image_url: Option<ImageUrl>,
+}
+
+/// The address of a photo, which some clients send as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ImageUrl {
+    Object { url: String },
+    Text(String),
+}
+
+impl Message {
+    fn photos(&self) -> Vec<&str> {
+        let Some(Content::Parts(parts)) = &self.content else { return Vec::new() };
+        let urls = parts.iter().filter_map(|part| part.image_url.as_ref());
+        urls.map(|(ImageUrl::Object { url } | ImageUrl::Text(url))| url.as_str()).collect()
+    }
+}
+
+/// What all documents of a response share.
+struct Completion<'a> {
+    id: String,
+    created: u64,
+    model: &'a str,
+}
+
+impl Completion<'_> {
+    fn document(&self, object: &str, choices: &Value) -> Value {
+        let Self { id, created, model } = self;
+        json!({ "id": id, "object": object, "created": created, "model": model, "choices": choices })
+    }
+
+    fn whole(&self, text: &str) -> Value {
+        let message = json!({ "role": "assistant", "content": text, "refusal": null });
+        let choice =
+            json!({ "index": 0, "message": message, "logprobs": null, "finish_reason": "stop" });
+        let mut document = self.document("chat.completion", &json!([choice]));
+        document["usage"] = usage();
+        document
+    }
+
+    /// Server-sent events: the text, the end, on request the usage, and the mark of the end.
+    fn events(&self, text: &str, include_usage: bool) -> String {
+        let chunk = |delta: Value, finish_reason: Option<&str>| {
+            let choice = json!({ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason });
+            self.document("chat.completion.chunk", &json!([choice]))
+        };
+        let text = chunk(json!({ "role": "assistant", "content": text }), None);
+        let mut chunks = vec![text, chunk(json!({}), Some("stop"))];
+        if include_usage {
+            let mut last = self.document("chat.completion.chunk", &json!([]));
+            last["usage"] = usage();
+            chunks.push(last);
+        }
+        let data = chunks.iter().map(Value::to_string).chain(["[DONE]".to_owned()]);
+        data.map(|data| ["data: ", &data, "\n\n"].concat()).collect()
+    }
+}
+
+/// Tokens are not counted: a caption is not paid by them.
+fn usage() -> Value {
+    json!({ "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 })
+}
+
+/// `POST /v1/chat/completions`.
+pub(crate) async fn chat(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Error> {
+    let request = Parsed::<ChatRequest>::read(request, &shared).await?;
+    let ChatRequest { model, messages, stream, stream_options } = &request.value;
+    let mut photos = messages.iter().rev().map(Message::photos);
+    let photos = photos.find(|photos| !photos.is_empty()).unwrap_or_default();
+    let sentences = Sentences::caption(&shared, &photos).await?;
+    let id = headers.get(ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let completion = Completion {
+        id: format!("chatcmpl-{id}"),
+        created: now_in_seconds(),
+        model: model.as_deref().unwrap_or(&shared.backend.info().name),
+    };
+    let response = if *stream {
+        let include_usage = stream_options.as_ref().is_some_and(|options| options.include_usage);
+        let events = completion.events(&sentences.text, include_usage);
+        ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response()
+    } else {
+        Json(completion.whole(&sentences.text)).into_response()
+    };
+    Ok(hold_until_sent(response, sentences.into_memory()))
+}
+
+/// `GET /v1/models`: the model.
+pub(crate) async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let name = &shared.backend.info().name;
+    let model = json!({ "id": name, "object": "model", "created": 0, "owned_by": "showtell" });
+    Json(json!({ "object": "list", "data": [model] }))
+}

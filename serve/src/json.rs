@@ -1,0 +1,111 @@
+//! JSON bodies with photos in base64. All photos of a body together may have as many bytes as one photo.
+
+use axum::extract::Request;
+use base64::Engine as _;
+use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::de::DeserializeOwned;
+
+use crate::memory::{RESPONSE, Reservation};
+use crate::upload::{Photo, read_body};
+use crate::{Error, Shared};
+
+/// The beginning of a photo within its own address.
+const DATA: &str = "data:";
+/// The end of the head of such an address.
+const BASE64: &str = ";base64";
+
+/// A JSON body.
+pub(crate) struct Parsed<T> {
+    pub(crate) value: T,
+    /// The memory of its texts.
+    _memory: Reservation,
+}
+
+impl<T: DeserializeOwned> Parsed<T> {
+    /// Reads the body of a request, whatever its `Content-Type` is.
+    ///
+    /// # Errors
+    /// [`Error::PhotoTooLarge`], [`Error::SlowBody`], [`Error::MemoryFull`], or [`Error::BadBody`] if it is not as expected.
+    pub(crate) async fn read(request: Request, shared: &Shared) -> Result<Self, Error> {
+        let (body, _held) = read_body(request, shared, shared.options.max_json()).await?;
+        let share = &shared.backend.memory.uploads;
+        let memory = share.try_reserve(body.len() as u64).ok_or(Error::MemoryFull)?;
+        let value = serde_json::from_slice(&body);
+        let value = value.map_err(|error| Error::BadBody(format!("its JSON: {error}")))?;
+        Ok(Self { value, _memory: memory })
+    }
+}
+
+/// Decodes the photos of a body, each in base64 or as a data URL.
+///
+/// # Errors
+/// [`Error::NoImage`] if there are none, [`Error::TooManyPhotos`], [`Error::RemotePhoto`] for an address,
+/// [`Error::BadBody`] for something else, [`Error::PhotoTooLarge`], [`Error::MemoryFull`].
+pub(crate) fn decode_photos(shared: &Shared, photos: &[&str]) -> Result<Vec<Photo>, Error> {
+    let limit = shared.options.max_photos;
+    if photos.len() > limit {
+        return Err(Error::TooManyPhotos { limit });
+    }
+    let photos = photos.iter().map(|photo| decode(shared, photo)).collect::<Result<Vec<_>, _>>()?;
+    if photos.iter().all(|photo| photo.bytes.is_empty()) { Err(Error::NoImage) } else { Ok(photos) }
+}
+
+/// Decodes a photo. Its memory is reserved before.
+fn decode(shared: &Shared, text: &str) -> Result<Photo, Error> {
+    let encoded = base64_of(text)?;
+    let (share, limit) = (&shared.backend.memory.uploads, shared.options.max_upload);
+    let reserve = |bytes| share.try_reserve(bytes).ok_or(Error::MemoryFull);
+    let upload = reserve(encoded.len().div_ceil(4) as u64 * 3)?;
+    let response = reserve(RESPONSE.bytes())?;
+    let is_url_safe = encoded.contains(['-', '_']);
+    let engine = engine(if is_url_safe { &URL_SAFE } else { &STANDARD });
+    let bytes = if encoded.contains(char::is_whitespace) {
+        engine.decode(encoded.split_whitespace().collect::<String>())
+    } else {
+        engine.decode(encoded)
+    };
+    let bytes = bytes.map_err(|error| Error::BadBody(format!("a photo is not base64: {error}")))?;
+    if bytes.len() as u64 > limit.bytes() {
+        return Err(Error::PhotoTooLarge { limit });
+    }
+    Ok(Photo { bytes: bytes.into(), response, upload })
+}
+
+fn engine(alphabet: &Alphabet) -> GeneralPurpose {
+    let padding = DecodePaddingMode::Indifferent;
+    GeneralPurpose::new(alphabet, GeneralPurposeConfig::new().with_decode_padding_mode(padding))
+}
+
+/// The base64 of a photo: the whole text, or what follows the head of a data URL (RFC 2397).
+fn base64_of(text: &str) -> Result<&str, Error> {
+    let text = text.trim();
+    if let Some((_, rest)) = text
+        .get(..DATA.len())
+        .filter(|start| start.eq_ignore_ascii_case(DATA))
+        .and_then(|_| text.split_once(','))
+    {
+        let head = &text[..text.len() - rest.len() - 1];
+        let is_base64 = head.to_ascii_lowercase().ends_with(BASE64);
+        return is_base64
+            .then_some(rest)
+            .ok_or_else(|| Error::BadBody("a data URL without base64".to_owned()));
+    }
+    if text.contains("://") { Err(Error::RemotePhoto) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_are_base64_or_data_urls_and_never_addresses() {
+        for text in ["YWI=", " YWI=\n", "data:image/jpeg;base64,YWI=", "DATA:;BASE64,YWI="] {
+            assert_eq!(base64_of(text).unwrap(), "YWI=");
+        }
+        assert!(matches!(base64_of("data:text/plain,ab"), Err(Error::BadBody(_))));
+        for address in ["http://example.org/a.jpg", "file:///etc/passwd", "HTTPS://a"] {
+            assert!(matches!(base64_of(address), Err(Error::RemotePhoto)), "{address}");
+        }
+    }
+}
