@@ -114,6 +114,9 @@ pub(crate) struct LedgerArgs {
     /// Caption all photos again, also those that are done.
     #[arg(long)]
     pub(crate) all: bool,
+    /// Then wait for further photos in the folders, until Ctrl-C. A photo is captioned once it has not changed for two seconds.
+    #[arg(long, conflicts_with_all = ["out", "attention", "remove"])]
+    pub(crate) watch: bool,
 }
 
 /// A place that captions are written to.

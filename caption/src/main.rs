@@ -13,6 +13,7 @@ mod removal;
 mod report;
 mod results;
 mod run;
+mod watch;
 mod workers;
 
 use std::process::ExitCode;
@@ -21,16 +22,21 @@ use clap::CommandFactory as _;
 use common::program::CAPTION;
 
 use self::cli::Cli;
+use self::run::Run;
 
 fn main() -> ExitCode {
     CAPTION.run(|cli: Cli| {
         let search = cli.search.options(cli.n_best);
         let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
-        let photos = photos::find(&cli.paths)?;
-        let is_complete = if cli.write.remove {
-            removal::run(&cli, &photos)?
+        let is_complete = if cli.ledger.watch {
+            watch::run(&cli, &search)?
+        } else if cli.write.remove {
+            removal::run(&cli, &photos::find(&cli.paths)?)?
         } else {
-            run::run(&cli, &search, photos)?
+            let photos = photos::find(&cli.paths)?;
+            let mut run = Run::open(&cli, &search, &photos)?;
+            run.caption(photos)?;
+            run.finish()?
         };
         Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })

@@ -57,6 +57,15 @@ pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Photo>> {
     Ok(photos)
 }
 
+/// Lists the images below folders that can be read.
+pub(crate) fn in_folders(folders: &[PathBuf]) -> Vec<Photo> {
+    let in_folder = |path: &PathBuf| {
+        let files = folder::list(path, &[]).files.into_iter();
+        files.map(|file| Photo::new(file, Some(path), None)).collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(in_folder).collect()
+}
+
 impl Photo {
     fn new(path: PathBuf, folder: Option<&PathBuf>, problem: Option<String>) -> Self {
         Self { path, folder: folder.cloned(), problem }

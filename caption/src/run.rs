@@ -21,6 +21,16 @@ use crate::workers::Workers;
 /// The digits of a model's hash that are recorded.
 const DIGITS: usize = 12;
 
+/// A run: the model, and what becomes of captions.
+pub(crate) struct Run<'a> {
+    cli: &'a Cli,
+    search: &'a SearchOptions,
+    manifest: Manifest,
+    /// The captioners, opened for the first photos.
+    workers: Option<Workers>,
+    outputs: Outputs,
+}
+
 /// Where captioned photos are written down, and what is counted meanwhile.
 struct Outputs {
     results: Results,
@@ -53,36 +63,108 @@ impl Outputs {
     }
 }
 
-/// Captions all photos; returns whether all have a caption.
-pub(crate) fn run(cli: &Cli, search: &SearchOptions, photos: Vec<Photo>) -> anyhow::Result<bool> {
-    ensure!(
-        !cli.output.words || cli.output.format() == Format::Json,
-        "--words: has no effect\n  Add --json, or leave it out."
-    );
-    let manifest = Manifest::load(cli.model.folder())?;
-    collisions::check(cli, &manifest, &photos)?;
-    let destinations = Destinations::open(cli, model_name(&manifest), &photos)?;
-    let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
-    ensure!(
-        !cli.ledger.all || ledger.is_some(),
-        "--all: has no effect without a ledger\n  Add --ledger, or leave it out."
-    );
-    let given = photos.len();
-    let photos = match &ledger {
-        Some(ledger) if !cli.ledger.all => ledger.keep_new(photos, &destinations),
-        _ => photos,
-    };
-    let done = given - photos.len();
-    check_out(cli, done)?;
-    let report = Report { done, ..Report::default() };
-    let mut outputs = Outputs { results: Results::open(cli)?, ledger, report };
-    if !photos.is_empty() {
-        caption_all(cli, search, photos, &destinations, &mut outputs)?;
+impl<'a> Run<'a> {
+    /// Opens the model's description, the ledger and the output of a run over photos.
+    ///
+    /// # Errors
+    /// If a flag has no effect, one of them cannot be opened, or would replace another file of the run.
+    pub(crate) fn open(
+        cli: &'a Cli,
+        search: &'a SearchOptions,
+        photos: &[Photo],
+    ) -> anyhow::Result<Self> {
+        ensure!(
+            !cli.output.words || cli.output.format() == Format::Json,
+            "--words: has no effect\n  Add --json, or leave it out."
+        );
+        let manifest = Manifest::load(cli.model.folder())?;
+        collisions::check(cli, &manifest, photos)?;
+        let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
+        ensure!(
+            !cli.ledger.all || ledger.is_some(),
+            "--all: has no effect without a ledger\n  Add --ledger, or leave it out."
+        );
+        let outputs = Outputs { results: Results::open(cli)?, ledger, report: Report::default() };
+        Ok(Self { cli, search, manifest, workers: None, outputs })
     }
-    destinations.finish()?;
-    let counts = outputs.results.finish()?;
-    outputs.report.print(cli, counts.unsure);
-    Ok(counts.failed == 0)
+
+    /// Captions the photos that are not done.
+    ///
+    /// # Errors
+    /// If the model, the output or a file that photos share fails; a photo that fails is reported and counted.
+    pub(crate) fn caption(&mut self, photos: Vec<Photo>) -> anyhow::Result<()> {
+        let destinations = Destinations::open(self.cli, model_name(&self.manifest), &photos)?;
+        let given = photos.len();
+        let photos = match &self.outputs.ledger {
+            Some(ledger) if !self.cli.ledger.all => ledger.keep_new(photos, &destinations),
+            _ => photos,
+        };
+        let done = given - photos.len();
+        check_out(self.cli, done)?;
+        self.outputs.report.done += done;
+        if !photos.is_empty() {
+            self.caption_all(photos, &destinations)?;
+        }
+        destinations.finish()?;
+        Ok(())
+    }
+
+    /// Ends the output and says what there is to say; returns whether all photos have a caption.
+    ///
+    /// # Errors
+    /// If the output cannot be written.
+    pub(crate) fn finish(self) -> anyhow::Result<bool> {
+        let counts = self.outputs.results.finish()?;
+        self.outputs.report.print(self.cli, counts.unsure);
+        Ok(counts.failed == 0)
+    }
+
+    /// Captions photos and writes them down.
+    fn caption_all(
+        &mut self,
+        photos: Vec<Photo>,
+        destinations: &Destinations,
+    ) -> anyhow::Result<()> {
+        let Self { cli, search, workers, outputs, .. } = self;
+        let workers = match workers {
+            Some(workers) => workers,
+            None => workers.insert(open_workers(cli, search, photos.len())?),
+        };
+        let folders = match &cli.attention {
+            Some(root) => attention::folders(root, &photos)?.into_iter().map(Some).collect(),
+            None => vec![None; photos.len()],
+        };
+        let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
+        let captioning = Captioning {
+            search,
+            destinations,
+            thumbnails: cli.output.format() == Format::Html,
+            hashes: outputs.ledger.is_some(),
+            min_confidence: cli.min_confidence.unwrap_or(0.0),
+        };
+        let bar = progress_bar(photos.len());
+        let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
+        parallel::for_each_in_order(
+            &workers.captioners(),
+            &batches,
+            |captioner, batch| captioning.run(captioner, batch),
+            |batch, captioned| {
+                for ((photo, _), captioned) in batch.iter().zip(captioned?) {
+                    bar.suspend(|| outputs.add(photo, captioned))?;
+                    bar.inc(1);
+                }
+                Ok(())
+            },
+        )?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+fn open_workers(cli: &Cli, search: &SearchOptions, photos: usize) -> anyhow::Result<Workers> {
+    let workers = Workers::open(&cli.model, photos, cli.tags)?;
+    check_model(cli, search, &workers)?;
+    Ok(workers)
 }
 
 /// Refuses to replace the output of an earlier run by one without the photos that are done.
@@ -96,46 +178,6 @@ fn check_out(cli: &Cli, done: usize) -> anyhow::Result<()> {
         out.display(),
         count(done, "photo")
     )
-}
-
-/// Captions photos and writes them down.
-fn caption_all(
-    cli: &Cli,
-    search: &SearchOptions,
-    photos: Vec<Photo>,
-    destinations: &Destinations,
-    outputs: &mut Outputs,
-) -> anyhow::Result<()> {
-    let workers = Workers::open(&cli.model, photos.len(), cli.tags)?;
-    check_model(cli, search, &workers)?;
-    let folders = match &cli.attention {
-        Some(root) => attention::folders(root, &photos)?.into_iter().map(Some).collect(),
-        None => vec![None; photos.len()],
-    };
-    let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
-    let captioning = Captioning {
-        search,
-        destinations,
-        thumbnails: cli.output.format() == Format::Html,
-        hashes: outputs.ledger.is_some(),
-        min_confidence: cli.min_confidence.unwrap_or(0.0),
-    };
-    let bar = progress_bar(photos.len());
-    let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
-    parallel::for_each_in_order(
-        &workers.captioners(),
-        &batches,
-        |captioner, batch| captioning.run(captioner, batch),
-        |batch, captioned| {
-            for ((photo, _), captioned) in batch.iter().zip(captioned?) {
-                bar.suspend(|| outputs.add(photo, captioned))?;
-                bar.inc(1);
-            }
-            Ok(())
-        },
-    )?;
-    bar.finish_and_clear();
-    Ok(())
 }
 
 /// The model as it is recorded: the program that exported it, and the beginning of its decoder's hash.

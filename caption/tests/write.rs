@@ -5,8 +5,9 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Output};
-use std::time::{Duration, SystemTime};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
@@ -434,4 +435,33 @@ fn a_folder_and_a_link_to_it_are_one() {
     symlink("photos", place.join("album")).unwrap();
     let written = said(place, &["album", "--write", "xmp,embed"]);
     assert!(written.contains("captions of"), "{written}");
+}
+
+/// Photos that are there and those that arrive get sidecars, until a signal.
+#[test]
+fn photos_that_arrive_in_a_watched_folder_are_captioned() {
+    let folder = workplace();
+    let place = folder.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caption"));
+    command.current_dir(place).args(["--model", "model", "photos", "--watch", "--write", "xmp"]);
+    command.env("XDG_STATE_HOME", place.join("state")).stdout(Stdio::piped());
+    let watching = command.spawn().unwrap();
+    let appears = |name: &str| {
+        let path = place.join("photos").join(name);
+        let since = Instant::now();
+        while !path.exists() {
+            assert!(since.elapsed() < Duration::from_mins(1), "{name}");
+            sleep(Duration::from_millis(50));
+        }
+    };
+    appears("more/d.webp.xmp");
+    fs::write(place.join("photos/broken.jpg"), "no photo").unwrap();
+    fs::copy(place.join("photos/a.jpg"), place.join("photos/new.jpg")).unwrap();
+    appears("new.jpg.xmp");
+    let pid = watching.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = watching.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "one was no photo");
+    assert_eq!(captions(&output).len(), 5);
+    assert!(!place.join("photos/broken.jpg.xmp").exists());
 }

@@ -10,6 +10,7 @@ mod error;
 pub mod files;
 mod grid;
 pub mod head;
+pub mod interrupt;
 pub mod names;
 mod preprocess;
 pub mod program;

@@ -3,7 +3,6 @@
 mod compare;
 mod images;
 mod inspect;
-mod interrupt;
 mod memory;
 mod merge;
 mod options;

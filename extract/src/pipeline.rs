@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use common::interrupt;
 use common::program::explain;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
@@ -14,7 +15,6 @@ use ndarray::{Array4, ArrayView3, Axis, concatenate};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
-use crate::interrupt;
 use crate::memory::Memory;
 use crate::options::Job;
 use crate::progress::Progress;

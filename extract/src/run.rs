@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use common::interrupt;
 use common::names::one_line;
 use common::program::print;
 use data::Captions;
@@ -16,7 +17,6 @@ use serde::Serialize;
 
 use crate::compare::compare;
 use crate::images::{self, Image, Listing, NAMED, Skipped};
-use crate::interrupt;
 use crate::options::{Job, Plan as PlanOptions, Run};
 use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while images are encoded.
+//! Ctrl-C and SIGTERM, which end long work in an orderly way.
 
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,10 @@ const ENDED_AT_ONCE: i32 = 130;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on a signal sets a flag, and a second one ends the process at once.
-pub(crate) fn catch_signals() -> anyhow::Result<()> {
+///
+/// # Errors
+/// If the handler cannot be set.
+pub fn catch_signals() -> anyhow::Result<()> {
     let set = || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             exit(ENDED_AT_ONCE);
@@ -21,6 +24,7 @@ pub(crate) fn catch_signals() -> anyhow::Result<()> {
 }
 
 /// Whether a signal came.
-pub(crate) fn is_interrupted() -> bool {
+#[must_use]
+pub fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
