@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use caption_options::{ModelArgs, SearchArgs};
 use clap::{Args, Parser, ValueEnum};
 use metadata::Existing;
+use models::Style;
 
 /// Caption photos with a trained model.
 #[derive(Parser)]
@@ -25,6 +26,9 @@ pub(crate) struct Cli {
     /// Print the probable classes of each photo as well, by the classifier that the encoder was made of.
     #[arg(long)]
     pub(crate) tags: bool,
+    /// The style of sentences: on a terminal, in CSV, JSON and HTML, and in --write xmp and embed.
+    #[arg(long, value_enum, default_value_t, value_name = "STYLE")]
+    pub(crate) style: Style,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -90,7 +94,7 @@ pub(crate) struct WriteArgs {
     pub(crate) existing: Existing,
     /// Take back what an earlier run wrote to these places, instead of captioning.
     #[arg(long, requires = "write", conflicts_with_all = [
-        "existing", "prefix", "n_best", "tags", "OutputArgs", "LedgerArgs", "min_confidence", "attention",
+        "existing", "prefix", "style", "n_best", "tags", "OutputArgs", "LedgerArgs", "min_confidence", "attention",
     ])]
     pub(crate) remove: bool,
     /// Text before each caption of --write txt, such as a trigger word with its own space: --prefix 'sks dog, '.

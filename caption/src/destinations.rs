@@ -8,7 +8,7 @@ use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use common::digest;
 use metadata::{Existing, ImageFolder, Keep, Places, Text, TextFile, sidecar_path, text_path};
-use models::Caption;
+use models::{Caption, Style};
 
 use crate::cli::{Cli, Place, WriteArgs};
 use crate::identity::real_path;
@@ -22,6 +22,7 @@ pub(crate) struct Destinations {
     places: Vec<Place>,
     existing: Existing,
     prefix: String,
+    style: Style,
     keep: Keep,
     break_signature: bool,
     /// The model, as it is recorded.
@@ -63,6 +64,7 @@ impl Destinations {
             places: write.clone(),
             existing: *existing,
             prefix: prefix.clone().unwrap_or_default(),
+            style: cli.style,
             keep: Keep { times: *keep_times },
             break_signature: *break_signature,
             model,
@@ -180,8 +182,8 @@ impl Opened<'_> {
     /// # Errors
     /// If one cannot be written; those before it were.
     pub(crate) fn write(&self, caption: &Caption) -> anyhow::Result<()> {
-        let Destinations { existing, prefix, keep, model, .. } = self.destinations;
-        let sentence = caption.sentence();
+        let Destinations { existing, prefix, keep, style, model, .. } = self.destinations;
+        let sentence = style.sentence(caption);
         let text = Text { text: &sentence, model, existing: *existing };
         if let Some(metadata) = &self.metadata {
             metadata.write(&text, self.places, *keep)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ndarray::Array2;
 use serde::{Serialize, Serializer};
 
-use crate::Tag;
+use crate::{Style, Tag};
 
 /// What a captioner says of a photo.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,16 +70,9 @@ pub struct Caption {
 
 impl Caption {
     /// The caption as a sentence: with a capital letter and a full stop.
-    ///
-    /// ```
-    /// let caption = models::Caption { text: "a dog runs".to_owned(), ..Default::default() };
-    /// assert_eq!(caption.sentence(), "A dog runs.");
-    /// ```
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut letters = self.text.chars();
-        let Some(first) = letters.next() else { return String::new() };
-        first.to_uppercase().chain(letters).chain(['.']).collect()
+        Style::Plain.sentence(self)
     }
 }
 
@@ -96,12 +89,12 @@ pub struct CaptionSummary<'a> {
 }
 
 impl<'a> CaptionSummary<'a> {
-    /// The summary of a caption, with its words if they are wanted.
+    /// The summary of a caption, with its sentence in a style, and its words if they are wanted.
     #[must_use]
-    pub fn new(caption: &'a Caption, with_words: bool) -> Self {
+    pub fn new(caption: &'a Caption, style: Style, with_words: bool) -> Self {
         Self {
             text: &caption.text,
-            sentence: caption.sentence(),
+            sentence: style.sentence(caption),
             log_probability: caption.log_probability,
             score: caption.score,
             finished: caption.finished,

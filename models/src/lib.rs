@@ -27,6 +27,7 @@ mod overlay;
 pub mod preprocess;
 pub mod runtime;
 pub mod search;
+mod style;
 pub mod view;
 
 pub use bundle::Manifest;
@@ -41,3 +42,4 @@ pub use head::Tag;
 pub use neighbours::{NeighbourChoice, NeighbourData, NeighbourIndex};
 pub use preprocess::Preprocess;
 pub use search::{Decoder, Hypothesis, SearchOptions, search, search_views};
+pub use style::Style;

@@ -4,16 +4,22 @@ use std::io::{self, Write};
 
 use csv::{Terminator, WriterBuilder};
 
+use models::Style;
+
 use super::{Form, Written, text};
 
 const HEAD: [&str; 7] = ["file", "rank", "caption", "sentence", "confidence", "tags", "error"];
 
-#[derive(Default)]
 pub(super) struct Csv {
     has_head: bool,
+    style: Style,
 }
 
 impl Csv {
+    pub(super) fn new(style: Style) -> Self {
+        Self { has_head: false, style }
+    }
+
     /// Writes a row, after the head if it is the first one.
     fn write_row(&mut self, out: &mut dyn Write, row: [&str; 7]) -> io::Result<()> {
         self.finish(out)?;
@@ -33,7 +39,7 @@ impl Form for Csv {
         for (rank, caption) in (1..).zip(photo.captions) {
             let rank = format!("{rank}");
             let confidence = caption.confidence.map(|of| format!("{of:.3}")).unwrap_or_default();
-            let (words, sentence) = (&caption.text, &caption.sentence());
+            let (words, sentence) = (&caption.text, &self.style.sentence(caption));
             let error = photo.error.unwrap_or_default();
             self.write_row(out, [photo.file, &rank, words, sentence, &confidence, &tags, error])?;
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::{Environment, context};
-use models::Caption;
+use models::Style;
 
 use super::{Form, Written, text};
 
@@ -19,15 +19,16 @@ const PARTS: [(&str, &str); 3] = [
 pub(super) struct Html {
     templates: Environment<'static>,
     has_head: bool,
+    style: Style,
 }
 
 impl Html {
-    pub(super) fn new() -> Result<Self, minijinja::Error> {
+    pub(super) fn new(style: Style) -> Result<Self, minijinja::Error> {
         let mut templates = Environment::new();
         for (name, text) in PARTS {
             templates.add_template(name, text)?;
         }
-        Ok(Self { templates, has_head: false })
+        Ok(Self { templates, has_head: false, style })
     }
 
     /// Renders a part of the page, after the head if it is the first one.
@@ -48,7 +49,7 @@ impl Html {
 
 impl Form for Html {
     fn write(&mut self, out: &mut dyn Write, photo: &Written) -> io::Result<()> {
-        let mut sentences = photo.captions.iter().map(Caption::sentence);
+        let mut sentences = photo.captions.iter().map(|caption| self.style.sentence(caption));
         let values = context! {
             file => photo.file,
             sentence => sentences.next(),

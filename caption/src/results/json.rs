@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use models::{Caption, CaptionSummary, Tag};
+use models::{CaptionSummary, Style, Tag};
 use serde::Serialize;
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use super::{Form, Written};
 pub(super) struct Json {
     /// Whether captions have their words, with probability and attention.
     pub(super) words: bool,
+    pub(super) style: Style,
 }
 
 #[derive(Serialize)]
@@ -34,14 +35,14 @@ impl Form for Json {
         let line = Line {
             file: photo.file,
             caption: best.map_or("", |best| &best.text),
-            sentence: best.map(Caption::sentence).unwrap_or_default(),
+            sentence: best.map(|best| self.style.sentence(best)).unwrap_or_default(),
             confidence: photo.confidence,
             unfamiliar: photo.description.unfamiliar,
             tags: photo.description.tags.as_deref(),
             captions: photo
                 .captions
                 .iter()
-                .map(|caption| CaptionSummary::new(caption, self.words))
+                .map(|caption| CaptionSummary::new(caption, self.style, self.words))
                 .collect(),
             error: photo.error,
         };

@@ -91,11 +91,12 @@ impl Results {
                 Out::File(path.to_owned(), io::BufWriter::new(file))
             }
         };
+        let style = cli.style;
         let form: Box<dyn Form> = match cli.output.format() {
-            Format::Text => Box::new(text::Text { sentences: is_terminal }),
-            Format::Csv => Box::new(csv::Csv::default()),
-            Format::Json => Box::new(json::Json { words: cli.output.words }),
-            Format::Html => Box::new(html::Html::new()?),
+            Format::Text => Box::new(text::Text { sentences: is_terminal, style }),
+            Format::Csv => Box::new(csv::Csv::new(style)),
+            Format::Json => Box::new(json::Json { words: cli.output.words, style }),
+            Format::Html => Box::new(html::Html::new(style)?),
         };
         let (n_best, min_confidence) = (cli.n_best.into(), cli.min_confidence.unwrap_or(0.0));
         Ok(Self { form, out, n_best, min_confidence, counts: Counts::default() })

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use common::names::one_line;
-use models::Tag;
+use models::{Style, Tag};
 
 use super::{Form, Written};
 
 pub(super) struct Text {
     /// Whether captions are sentences, for people; else they have the words of the network, for programs.
     pub(super) sentences: bool,
+    pub(super) style: Style,
 }
 
 impl Form for Text {
@@ -21,7 +22,7 @@ impl Form for Text {
         let tags = tags.unwrap_or_default();
         photo.captions.iter().try_for_each(|caption| {
             if self.sentences {
-                writeln!(out, "{file}\t{}{tags}", caption.sentence())
+                writeln!(out, "{file}\t{}{tags}", self.style.sentence(caption))
             } else {
                 writeln!(out, "{file}\t{}{tags}", caption.text)
             }

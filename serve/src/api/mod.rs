@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use common::Rect;
-use models::{Caption, CaptionSummary, Description, Tag};
+use models::{CaptionSummary, Description, Style, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Answer, into_memory};
@@ -36,6 +36,9 @@ pub(crate) struct CaptionQuery {
     /// Whether captions have their words, with probability and attention.
     #[serde(default)]
     attention: bool,
+    /// The style of sentences.
+    #[serde(default)]
+    style: Style,
 }
 
 impl<S: Sync> FromRequestParts<S> for CaptionQuery {
@@ -104,11 +107,13 @@ impl<'a> PhotoResponse<'a> {
         let wanted = captions.iter().take(query.n.unwrap_or(CAPTIONS));
         Self {
             caption: captions.first().map_or("", |best| &best.text),
-            sentence: captions.first().map(Caption::sentence).unwrap_or_default(),
+            sentence: captions.first().map(|best| query.style.sentence(best)).unwrap_or_default(),
             confidence: captions.first().and_then(|best| best.confidence),
             unfamiliar: *unfamiliar,
             tags: tags.as_deref(),
-            captions: wanted.map(|of| CaptionSummary::new(of, query.attention)).collect(),
+            captions: wanted
+                .map(|of| CaptionSummary::new(of, query.style, query.attention))
+                .collect(),
             seen: answer.captions.seen,
             cached: answer.is_cached,
             encoder: &model.encoder,

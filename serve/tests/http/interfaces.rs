@@ -142,7 +142,9 @@ async fn our_own_interface_takes_parameters_and_refuses_unknown_ones() {
     assert_eq!(whole["captions"].as_array().unwrap().len(), 2);
     assert!(whole["captions"][0]["words"][0]["attention"].is_array());
     assert_eq!(whole["cached"], false, "another beam is another search");
-    for wrong in ["?m=1", "?n=0", "?n=x", "?beam=0", "?beam=21", "?attention=2"] {
+    let alt = body_of(asked("?style=alt").await).await;
+    assert!(alt["sentence"].as_str().unwrap().ends_with('.'), "{alt}");
+    for wrong in ["?style=x", "?m=1", "?n=0", "?n=x", "?beam=0", "?beam=21", "?attention=2"] {
         let refused = asked(wrong).await;
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{wrong}");
         assert_eq!(body_of(refused).await["error"]["code"], "bad_query", "{wrong}");
