@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use common::files::FileState;
 use models::{Captioner, Description, SearchOptions};
 
 use crate::attention;
 use crate::destinations::{Destinations, Opened};
-use crate::photos::Photo;
+use crate::photos::{Photo, file_state};
 
 /// The longest side of small pictures in pixels.
 const THUMBNAIL: u32 = 320;
@@ -27,6 +28,8 @@ pub(crate) struct Captioned {
     pub(crate) is_written: bool,
     /// The SHA-256 of the photo, as it is now, where a ledger needs it.
     pub(crate) sha256: Option<String>,
+    /// The state of the photo before it was read, unless the caption was written into it.
+    pub(crate) state: Option<FileState>,
 }
 
 impl Captioned {
@@ -52,6 +55,7 @@ pub(crate) struct Captioning<'a> {
 /// A photo that was read.
 struct ReadPhoto<'a> {
     opened: Opened<'a>,
+    state: Option<FileState>,
     /// Its bytes, unless its destinations have them.
     bytes: Vec<u8>,
 }
@@ -93,9 +97,11 @@ impl Captioning<'_> {
 
     /// Reads a photo, unless it is left as it is.
     fn read<'a>(&'a self, photo: &'a Photo) -> anyhow::Result<Option<ReadPhoto<'a>>> {
+        let state = file_state(photo.path());
         let Some(opened) = self.destinations.open_for(photo)? else { return Ok(None) };
+        let state = state.filter(|_| !opened.is_embedded());
         let bytes = if opened.bytes().is_some() { Vec::new() } else { photo.read()? };
-        Ok(Some(ReadPhoto { opened, bytes }))
+        Ok(Some(ReadPhoto { opened, state, bytes }))
     }
 
     fn finish(
@@ -113,7 +119,8 @@ impl Captioning<'_> {
         }
         let thumbnail = self.thumbnails.then(|| captioner.thumbnail(read.bytes(), THUMBNAIL));
         let thumbnail = thumbnail.transpose()?;
-        let mut result = Captioned { description, thumbnail, ..Captioned::default() };
+        let mut result =
+            Captioned { description, thumbnail, state: read.state, ..Captioned::default() };
         if !result.is_unsure(self.min_confidence)
             && let Some(best) = result.description.captions.first()
         {

@@ -159,6 +159,11 @@ impl Opened<'_> {
         self.places != Places::default() || self.text.is_some() || self.is_in_folder
     }
 
+    /// Whether the caption is written into the photo itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.places.embedded
+    }
+
     /// The bytes of the photo, if they were read already.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         self.metadata.as_ref().and_then(metadata::Photo::bytes)
@@ -172,9 +177,8 @@ impl Opened<'_> {
         if self.photo.is_stdin() {
             return Ok(None);
         }
-        let is_changed = self.places.embedded;
         let path = self.photo.path();
-        Ok(Some(if is_changed { digest::of_file(path)? } else { digest::of_bytes(bytes) }))
+        Ok(Some(if self.is_embedded() { digest::of_file(path)? } else { digest::of_bytes(bytes) }))
     }
 
     /// Writes a caption to all destinations that are not left as they are.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{Cli, Place};
 use crate::destinations::Destinations;
-use crate::photos::Photo;
+use crate::photos::{Photo, file_state};
 
 /// The most bytes of a ledger: some millions of photos.
 const LIMIT: Size = Size::mib(2 << 10);
@@ -94,13 +94,22 @@ impl Ledger {
         now == entry.files || (now[1..] == entry.files[1..] && has_same_bytes())
     }
 
-    /// Remembers that a photo is done; `sha256` is that of its bytes, if they are known.
+    /// Remembers that a photo is done; `sha256` is that of its bytes, and `state` that of the photo as it was read, if they are
+    /// known: a photo that was replaced since is not done.
     ///
     /// # Errors
     /// If the ledger cannot be written.
-    pub(crate) fn record(&mut self, photo: &Photo, sha256: Option<String>) -> anyhow::Result<()> {
+    pub(crate) fn record(
+        &mut self,
+        photo: &Photo,
+        sha256: Option<String>,
+        state: Option<FileState>,
+    ) -> anyhow::Result<()> {
         let Some(path) = key(photo) else { return Ok(()) };
-        let (settings, files) = (self.settings.clone(), self.states(photo));
+        let (settings, mut files) = (self.settings.clone(), self.states(photo));
+        if state.is_some() {
+            files[0] = state;
+        }
         let entry = Entry { path, settings, files, sha256 };
         let line = serde_json::to_string(&entry)? + "\n";
         let written = self.file.write_all(line.as_bytes());
@@ -114,8 +123,7 @@ impl Ledger {
             Place::Txt => Some(text_path(path)),
             Place::Embed | Place::Metadata => None,
         });
-        let state = |path: PathBuf| fs::metadata(path).ok().map(|of| FileState::from_metadata(&of));
-        [path.to_owned()].into_iter().chain(beside).map(state).collect()
+        [path.to_owned()].into_iter().chain(beside).map(|path| file_state(&path)).collect()
     }
 }
 

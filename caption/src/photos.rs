@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use common::files::FileState;
 use common::program::report_skipped_entries;
 use common::{Size, files};
 use models::decode::EXTENSIONS;
@@ -120,6 +121,11 @@ impl Photo {
         let in_folder = self.folder.as_ref().and_then(|folder| self.path.strip_prefix(folder).ok());
         in_folder.unwrap_or_else(|| Path::new(self.path.file_name().unwrap_or(OsStr::new("photo"))))
     }
+}
+
+/// The state of a file, if it exists.
+pub(crate) fn file_state(path: &Path) -> Option<FileState> {
+    std::fs::metadata(path).ok().map(|metadata| FileState::from_metadata(&metadata))
 }
 
 /// Reads all bytes of standard input, up to the most of a photo.

@@ -33,10 +33,10 @@ pub(crate) fn run(cli: &Cli, photos: &[Photo]) -> anyhow::Result<bool> {
             }
         }
     }
+    let others = removed + failed < photos.len();
+    let others = if others { "; the others have none of Showtell" } else { "" };
     let photos = count(photos.len(), "photo");
-    warn(format_args!(
-        "captions removed from {removed} of {photos}; the others have none of Showtell"
-    ));
+    warn(format_args!("captions removed from {removed} of {photos}{others}"));
     Ok(failed == 0)
 }
 

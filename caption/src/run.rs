@@ -46,12 +46,12 @@ impl Outputs {
         captioned: anyhow::Result<Option<Captioned>>,
     ) -> anyhow::Result<()> {
         let done = match &captioned {
-            Ok(None) => Some(None),
-            Ok(Some(of)) if of.failure.is_none() => Some(of.sha256.clone()),
+            Ok(None) => Some((None, None)),
+            Ok(Some(of)) if of.failure.is_none() => Some((of.sha256.clone(), of.state)),
             _ => None,
         };
-        if let (Some(ledger), Some(sha256)) = (&mut self.ledger, done) {
-            ledger.record(photo, sha256)?;
+        if let (Some(ledger), Some((sha256, state))) = (&mut self.ledger, done) {
+            ledger.record(photo, sha256, state)?;
         }
         if let Some(captioned) = captioned.transpose() {
             self.report.written += usize::from(captioned.as_ref().is_ok_and(|of| of.is_written));
@@ -114,8 +114,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// If the output cannot be written.
     pub(crate) fn finish(self) -> anyhow::Result<bool> {
-        let counts = self.outputs.results.finish()?;
-        self.outputs.report.print(self.cli, counts.unsure);
+        let Outputs { results, report, .. } = self.outputs;
+        let counts = results.finish(report.left_alone)?;
+        report.print(self.cli, counts.unsure);
         Ok(counts.failed == 0)
     }
 
@@ -174,7 +175,7 @@ fn check_out(cli: &Cli, done: usize) -> anyhow::Result<()> {
     };
     bail!(
         "--out: {} exists, and its replacement would lack {} that an earlier run did\n  \
-         Caption all of them again (--all), or name another file.",
+         Caption all of them again (--all --existing machine), or name another file.",
         out.display(),
         count(done, "photo")
     )

@@ -1,7 +1,6 @@
 //! Photos that arrive in folders. The folders are listed again and again, which works on every file system.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
@@ -11,8 +10,8 @@ use common::files::FileState;
 use common::interrupt;
 use models::SearchOptions;
 
-use crate::cli::Cli;
-use crate::photos::{self, Photo};
+use crate::cli::{Cli, Place};
+use crate::photos::{self, Photo, file_state};
 use crate::run::Run;
 
 /// The time between two lists of the folders. A photo that is the same in both has been written completely.
@@ -37,9 +36,11 @@ pub(crate) fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
         let mut complete = arrivals.complete(photos::in_folders(&cli.paths));
         while !complete.is_empty() && !interrupt::is_interrupted() {
             let some = complete.drain(..complete.len().min(AT_ONCE)).collect::<Vec<_>>();
-            let paths = some.iter().map(|photo| photo.path().to_owned()).collect();
+            let states =
+                some.iter().map(|photo| (photo.path().to_owned(), file_state(photo.path())));
+            let states = states.collect();
             run.caption(some)?;
-            arrivals.finish(paths);
+            arrivals.finish(states, cli.write.write.contains(&Place::Embed));
         }
         wait();
     }
@@ -66,7 +67,7 @@ impl Arrivals {
         let mut waiting = HashMap::new();
         let is_complete = |photo: &Photo| {
             let path = photo.path();
-            let Some(state) = state(path) else { return false };
+            let Some(state) = file_state(path) else { return false };
             if self.finished.get(path) == Some(&state) {
                 return false;
             }
@@ -79,15 +80,15 @@ impl Arrivals {
         complete
     }
 
-    /// Remembers photos as they are now.
-    fn finish(&mut self, paths: Vec<PathBuf>) {
-        let known = paths.into_iter().filter_map(|path| Some((state(&path)?, path)));
-        self.finished.extend(known.map(|(state, path)| (path, state)));
+    /// Remembers photos as they were before they were captioned, or as they are now if the captions are written into them.
+    fn finish(&mut self, photos: Vec<(PathBuf, Option<FileState>)>, are_embedded: bool) {
+        for (path, before) in photos {
+            let state = if are_embedded { file_state(&path) } else { before };
+            if let Some(state) = state {
+                self.finished.insert(path, state);
+            }
+        }
     }
-}
-
-fn state(path: &std::path::Path) -> Option<FileState> {
-    fs::metadata(path).ok().map(|metadata| FileState::from_metadata(&metadata))
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
             assert_eq!(complete(&mut arrivals), 0, "it grows");
         }
         assert_eq!(complete(&mut arrivals), 1);
-        arrivals.finish(vec![path.clone()]);
+        arrivals.finish(vec![(path.clone(), file_state(&path))], false);
         assert_eq!([complete(&mut arrivals), complete(&mut arrivals)], [0, 0]);
         replace(&path, b"another").unwrap();
         assert_eq!([complete(&mut arrivals), complete(&mut arrivals)], [0, 1]);

@@ -321,6 +321,23 @@ fn an_output_or_a_ledger_does_not_replace_another_file_of_the_run() {
     assert_eq!(content(), before);
 }
 
+/// The sidecar would have the caption of the photo that was there before.
+#[test]
+fn a_photo_that_is_replaced_while_it_is_captioned_is_not_done() {
+    let folder = workplace();
+    let place = folder.path();
+    let write = ["--write", "xmp", "--existing", "machine"];
+    said(place, &write);
+    let ledger = place.join("state/showtell/captions.jsonl");
+    let before = fs::read_to_string(&ledger).unwrap();
+    assert!(said(place, &write).contains("4 photos skipped"));
+    RgbImage::from_pixel(60, 40, Rgb([9, 9, 250])).save(place.join("photos/a.jpg")).unwrap();
+    assert!(said(place, &write).contains("3 photos skipped"));
+    // As a run writes it that read the photo before it was replaced.
+    fs::write(&ledger, before).unwrap();
+    assert!(said(place, &write).contains("3 photos skipped"));
+}
+
 /// The ledger may have a photo whose line was not written yet when the run was killed.
 #[test]
 fn a_photo_without_its_line_is_not_done() {
@@ -403,6 +420,10 @@ fn an_output_is_not_replaced_by_one_without_the_photos_that_are_done() {
     let error = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(error.contains("--out: table.csv exists"), "{error}");
+    assert_eq!(fs::read_to_string(place.join("table.csv")).unwrap(), before);
+    let alone = caption(place, &[&table[..], &["--all"]].concat());
+    let error = String::from_utf8(alone.stderr).unwrap();
+    assert!(error.contains("lack the captions of 4 photos that were left alone"), "{error}");
     assert_eq!(fs::read_to_string(place.join("table.csv")).unwrap(), before);
     said(place, &[&table[..], &["--all", "--existing", "machine"]].concat());
     assert_eq!(fs::read_to_string(place.join("table.csv")).unwrap(), before);

@@ -12,7 +12,7 @@ use crate::Size;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The form or body has no image.
-    #[error("No photo was sent. Choose one first (field `image`).")]
+    #[error("No photo was sent. Choose one first.")]
     NoImage,
     /// A photo is larger than allowed.
     #[error("The photo is larger than {limit}. A smaller copy will do: it is scaled down anyway.")]

@@ -8,8 +8,14 @@ use serde::de::DeserializeOwned;
 
 use crate::memory::{RESPONSE, Reservation};
 use crate::upload::{Photo, read_body};
-use crate::{Error, Shared};
+use crate::{Error, Shared, Size};
 
+/// The most lists, objects and members of a body together. Photos and texts of a chat have far fewer.
+const MAX_PARTS: usize = 10_000;
+/// The memory that a part may take in addition to its text, in bytes.
+const PART: usize = 128;
+/// The memory that the parts of a body may take.
+pub(crate) const PARTS: Size = Size::new((PART * MAX_PARTS) as u64);
 /// The beginning of a photo within its own address.
 const DATA: &str = "data:";
 /// The end of the head of such an address.
@@ -29,8 +35,13 @@ impl<T: DeserializeOwned> Parsed<T> {
     /// [`Error::PhotoTooLarge`], [`Error::SlowBody`], [`Error::MemoryFull`], or [`Error::BadBody`] if it is not as expected.
     pub(crate) async fn read(request: Request, shared: &Shared) -> Result<Self, Error> {
         let (body, _held) = read_body(request, shared, shared.options.max_json()).await?;
+        let parts = body.iter().filter(|byte| b"[{,".contains(byte)).count();
+        if parts > MAX_PARTS {
+            return Err(Error::BadBody(format!("its JSON has more than {MAX_PARTS} parts")));
+        }
         let share = &shared.backend.memory.uploads;
-        let memory = share.try_reserve(body.len() as u64).ok_or(Error::MemoryFull)?;
+        let memory = share.try_reserve((body.len() + PART * parts) as u64);
+        let memory = memory.ok_or(Error::MemoryFull)?;
         let value = serde_json::from_slice(&body);
         let value = value.map_err(|error| Error::BadBody(format!("its JSON: {error}")))?;
         Ok(Self { value, _memory: memory })
@@ -86,7 +97,8 @@ fn base64_of(text: &str) -> Result<&str, Error> {
         .and_then(|_| text.split_once(','))
     {
         let head = &text[..text.len() - rest.len() - 1];
-        let is_base64 = head.to_ascii_lowercase().ends_with(BASE64);
+        let head = head.to_ascii_lowercase().replace(' ', "");
+        let is_base64 = head.ends_with(BASE64);
         return is_base64
             .then_some(rest)
             .ok_or_else(|| Error::BadBody("a data URL without base64".to_owned()));

@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 
+use crate::json::PARTS;
 use crate::memory::{self, RESPONSE};
 use crate::{Origin, Size};
 
@@ -155,7 +156,10 @@ impl Options {
     /// # Errors
     /// An error of the command line if `--memory` is too small for `--max-upload` and `--max-photos`.
     pub fn check(&self) -> Result<(), clap::Error> {
-        let least = 2 * self.max_json().bytes() + self.response_memory();
+        let json = self.max_json().bytes();
+        let copy = json.max(self.max_upload.bytes() + self.response_memory());
+        let of_json = json + copy + PARTS.bytes() + RESPONSE.bytes();
+        let least = of_json.max(2 * self.max_upload.bytes() + self.response_memory());
         let share = memory::of_uploads(self.memory).bytes();
         if least <= share {
             return Ok(());
@@ -181,7 +185,7 @@ impl Options {
     /// slashes.
     #[must_use]
     pub(crate) fn max_json(&self) -> Size {
-        Size::new(self.max_upload.bytes() / 5 * 7 + JSON_OVERHEAD)
+        Size::new(self.max_upload.bytes() / 25 * 34 + JSON_OVERHEAD)
     }
 
     /// The number of photos that are decoded at once.
@@ -264,10 +268,10 @@ mod tests {
         let small = parsed(&["--memory", "64MiB"]);
         let problem = small.check().unwrap_err().to_string();
         assert!(
-            problem.contains("--memory 157 MiB") && problem.contains("--max-upload"),
+            problem.contains("--memory 154 MiB") && problem.contains("--max-upload"),
             "{problem}"
         );
-        let enough = parsed(&["--memory", "157 MiB"]);
+        let enough = parsed(&["--memory", "154 MiB"]);
         assert!(enough.check().is_ok());
         assert!(enough.max_total() >= enough.max_upload);
         assert!(parsed(&["--memory=64MiB", "--max-upload=4MB"]).check().is_ok());

@@ -48,8 +48,7 @@ pub(crate) struct Uploads(pub(crate) Vec<Result<Photo, Error>>);
 #[serde(deny_unknown_fields)]
 struct JsonPhotos {
     image: Option<String>,
-    #[serde(default)]
-    images: Vec<String>,
+    images: Option<Vec<String>>,
 }
 
 /// Whether a body is JSON, by its `Content-Type`.
@@ -77,7 +76,8 @@ pub(crate) async fn read_body(
 async fn read_json(request: Request, shared: &Shared) -> Result<Vec<Photo>, Error> {
     let parsed = Parsed::<JsonPhotos>::read(request, shared).await?;
     let JsonPhotos { image, images } = &parsed.value;
-    let photos = image.iter().chain(images).map(String::as_str).collect::<Vec<_>>();
+    let photos =
+        image.iter().chain(images.iter().flatten()).map(String::as_str).collect::<Vec<_>>();
     decode_photos(shared, &photos)
 }
 

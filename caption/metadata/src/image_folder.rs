@@ -1,7 +1,7 @@
 //! Captions in `metadata.jsonl`, as image folders of Hugging Face have it: a line per image, with its name below the folder
 //! and its text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use common::Size;
@@ -32,8 +32,10 @@ pub struct ImageFolder {
     original: Original,
     /// The lines, without line ends.
     lines: Vec<String>,
-    /// The line of each image and its text.
-    images: HashMap<String, (usize, Option<String>)>,
+    /// The lines of further images, in the order of their names: captions come in no order.
+    added: BTreeMap<String, String>,
+    /// The line of each image, unless it was added, and its text.
+    images: HashMap<String, (Option<usize>, Option<String>)>,
     is_changed: bool,
 }
 
@@ -58,11 +60,12 @@ impl ImageFolder {
             }
             let (name, text) = parse(line)
                 .ok_or_else(|| Error::Line { path: path.clone(), line: at as u64 + 1 })?;
-            if images.insert(name, (at, text)).is_some() {
+            if images.insert(name, (Some(at), text)).is_some() {
                 return Err(Error::Repeated { path, line: at as u64 + 1 });
             }
         }
-        Ok(Self { folder: folder.to_owned(), original, lines, images, is_changed: false })
+        let (folder, added) = (folder.to_owned(), BTreeMap::new());
+        Ok(Self { folder, original, lines, added, images, is_changed: false })
     }
 
     /// Whether `existing` leaves the text of the photo at `path` as it is.
@@ -85,14 +88,17 @@ impl ImageFolder {
             return Ok(());
         }
         let text = author.replaced(caption, existing, None);
-        let at = self.images.get(&name).map_or(self.lines.len(), |&(at, _)| at);
-        let line = self.lines.get(at).map_or("{}", String::as_str);
+        let at = self.images.get(&name).and_then(|&(at, _)| at);
+        let line = at.map_or_else(|| self.added.get(&name), |at| self.lines.get(at));
+        let line = line.map_or("{}", String::as_str);
         let mut members = serde_json::from_str::<Map<_, _>>(line).unwrap_or_default();
         members.insert(NAME.to_owned(), Value::from(name.as_str()));
         members.insert(TEXT.to_owned(), Value::from(text.as_str()));
         let line = Value::Object(members).to_string();
-        self.lines.resize_with(self.lines.len().max(at + 1), String::new);
-        self.lines[at] = line;
+        match at {
+            Some(at) => self.lines[at] = line,
+            None => drop(self.added.insert(name.clone(), line)),
+        }
         self.images.insert(name, (at, Some(text)));
         self.is_changed = true;
         Ok(())
@@ -106,8 +112,8 @@ impl ImageFolder {
         if !self.is_changed {
             return Ok(());
         }
-        let mut text = self.lines.join("\n");
-        text.push('\n');
+        let lines = self.lines.iter().chain(self.added.values());
+        let text = lines.flat_map(|line| [line, "\n"]).collect::<String>();
         self.original = self.original.replace(text.as_bytes(), Keep::default())?;
         self.is_changed = false;
         Ok(())

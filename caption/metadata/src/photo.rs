@@ -71,20 +71,17 @@ impl Photo {
         self.embedding.as_ref().map_or(Ok(()), Embedding::check_unsigned)
     }
 
-    /// Writes a text to `places`, among those that the photo was read for.
+    /// Writes a text to `places`, among those that the photo was read for. A place that fails does not keep it from the other.
     ///
     /// # Errors
     /// Those of [`Embedding::read`], [`Error::NoRoom`](crate::Error::NoRoom) if the text does not fit, and others if a file
     /// cannot be replaced.
     pub fn write(&self, text: &Text, places: Places, keep: Keep) -> Result<()> {
         let elsewhere = self.authors().find_map(Author::persons);
-        if let Some(embedding) = self.embedding.as_ref().filter(|_| places.embedded) {
-            embedding.write(text, elsewhere, keep)?;
-        }
-        if let Some(sidecar) = self.sidecar.as_ref().filter(|_| places.sidecar) {
-            sidecar.write(text, elsewhere)?;
-        }
-        Ok(())
+        let embedding = self.embedding.as_ref().filter(|_| places.embedded);
+        let embedded = embedding.map_or(Ok(()), |of| of.write(text, elsewhere, keep));
+        let sidecar = self.sidecar.as_ref().filter(|_| places.sidecar);
+        embedded.and(sidecar.map_or(Ok(()), |of| of.write(text, elsewhere)))
     }
 
     /// The authors of all texts, in the order in which programs prefer them.

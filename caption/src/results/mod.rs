@@ -8,7 +8,8 @@ mod text;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use common::count;
 use common::files::Staged;
 use common::names::one_line;
 use common::program::{explain, warn};
@@ -137,11 +138,18 @@ impl Results {
     /// Writes the end of the output, and gives its file its name.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub(crate) fn finish(mut self) -> anyhow::Result<Counts> {
+    /// If it cannot be written, or would replace one that may have the captions of photos that were `left_alone`.
+    pub(crate) fn finish(mut self, left_alone: usize) -> anyhow::Result<Counts> {
         let finished = self.form.finish(&mut self.out).and_then(|()| self.out.flush());
         finished.with_context(|| self.out.name())?;
         if let Out::File(path, file) = self.out {
+            ensure!(
+                left_alone == 0 || !path.is_file(),
+                "--out: {} exists and stays, as its replacement would lack the captions of {} that were left alone\n  \
+                 Caption them again (--existing machine), or name another file.",
+                path.display(),
+                count(left_alone, "photo")
+            );
             let file = file.into_inner().map_err(io::IntoInnerError::into_error);
             file.and_then(Staged::commit).map_err(common::Error::io(&path))?;
         }

@@ -47,7 +47,10 @@ impl<S: Sync> FromRequestParts<S> for CaptionQuery {
     /// Reads the query before the body, so that a wrong one is refused at once.
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Error> {
         let query = Query::<Self>::try_from_uri(&head.uri);
-        let Query(query) = query.map_err(|error| Error::BadQuery(error.body_text()))?;
+        let Query(query) = query.map_err(|error| {
+            let text = error.body_text();
+            Error::BadQuery(text.rsplit("string: ").next().unwrap_or(&text).to_owned())
+        })?;
         let wrong = |problem: String| Err(Error::BadQuery(problem));
         match query {
             Self { n: Some(0), .. } => wrong("n must be 1 or more".to_owned()),

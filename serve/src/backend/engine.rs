@@ -43,8 +43,8 @@ pub(super) struct Job {
     pub(super) since: Instant,
 }
 
-/// Starts the thread, which calls `caption` with batches of photos for the same search. It ends when all senders are dropped, or if `caption`
-/// panics: then the channel is closed, and the senders of all jobs are dropped.
+/// Starts the thread, which calls `caption` with batches of photos for the same search. It ends when all senders are
+/// dropped, or if `caption` panics: then the channel is closed, and the senders of all jobs are dropped.
 pub(super) fn start(
     mut caption: impl Caption + Send + 'static,
     options: &Options,

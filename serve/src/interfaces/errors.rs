@@ -22,12 +22,10 @@ enum Interface {
 impl Interface {
     fn from_path(path: &str) -> Self {
         match path {
-            "/api/generate" | "/api/chat" | "/api/tags" | "/api/show" | "/api/version" => {
-                Self::Text
-            }
-            _ if path.starts_with("/hf/") => Self::Text,
-            _ if path.starts_with("/v1/") => Self::OpenAi,
+            "/api/caption" | "/api/captions" | "/api/openapi.json" => Self::Ours,
             _ if path.starts_with("/api/v1/vision/") => Self::PhotoPrism,
+            _ if path.starts_with("/api/") || path.starts_with("/hf/") => Self::Text,
+            _ if path.starts_with("/v1/") => Self::OpenAi,
             _ => Self::Ours,
         }
     }

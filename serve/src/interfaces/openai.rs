@@ -21,50 +21,27 @@ use crate::{Error, Shared};
 struct ChatRequest {
     model: Option<String>,
     messages: Vec<Message>,
-    #[serde(default)]
-    stream: bool,
+    stream: Option<bool>,
     stream_options: Option<StreamOptions>,
 }
 
 #[derive(Deserialize)]
 struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
+    include_usage: Option<bool>,
 }
 
+/// A message. Its content is a text, or parts; everything but photos is ignored.
 #[derive(Deserialize)]
 struct Message {
-    content: Option<Content>,
-}
-
-/// The content of a message: a text, or parts.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Parts(Vec<Part>),
-    #[expect(dead_code, reason = "texts are ignored")]
-    Text(String),
-}
-
-/// A part of a message. Parts other than photos are ignored.
-#[derive(Deserialize)]
-struct Part {
-    image_url: Option<ImageUrl>,
-}
-
-/// The address of a photo, which some clients send as a text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ImageUrl {
-    Object { url: String },
-    Text(String),
+    #[serde(default)]
+    content: Value,
 }
 
 impl Message {
+    /// The addresses of its photos: `image_url.url` of parts, or `image_url` itself, as some clients send it.
     fn photos(&self) -> Vec<&str> {
-        let Some(Content::Parts(parts)) = &self.content else { return Vec::new() };
-        let urls = parts.iter().filter_map(|part| part.image_url.as_ref());
-        urls.map(|(ImageUrl::Object { url } | ImageUrl::Text(url))| url.as_str()).collect()
+        let urls = self.content.as_array().into_iter().flatten().map(|part| &part["image_url"]);
+        urls.filter_map(|url| url.as_str().or_else(|| url["url"].as_str())).collect()
     }
 }
 
@@ -130,8 +107,9 @@ pub(crate) async fn chat(
         created: now_in_seconds(),
         model: model.as_deref().unwrap_or(&shared.backend.info().name),
     };
-    let response = if *stream {
-        let include_usage = stream_options.as_ref().is_some_and(|options| options.include_usage);
+    let response = if stream.unwrap_or_default() {
+        let include_usage = stream_options.as_ref().and_then(|options| options.include_usage);
+        let include_usage = include_usage.unwrap_or_default();
         let events = completion.events(&sentences.text, include_usage);
         ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response()
     } else {

@@ -16,10 +16,8 @@ use crate::{Error, Shared};
 /// The request of a caption; the first photo is captioned.
 #[derive(Deserialize)]
 struct VisionRequest {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    images: Vec<String>,
+    id: Option<String>,
+    images: Option<Vec<String>>,
     /// The address of a photo, which is refused.
     url: Option<String>,
 }
@@ -31,7 +29,7 @@ pub(crate) async fn caption(
 ) -> Result<Response, Error> {
     let request = Parsed::<VisionRequest>::read(request, &shared).await?;
     let VisionRequest { id, images, url } = &request.value;
-    let photo = images.first().or(url.as_ref()).map(String::as_str);
+    let photo = images.iter().flatten().next().or(url.as_ref()).map(String::as_str);
     let sentences = Sentences::caption(&shared, photo.as_slice()).await?;
     let mut caption = json!({ "text": sentences.text, "source": "image" });
     let best = sentences.answers.first().and_then(|of| of.captions.description.captions.first());

@@ -120,9 +120,28 @@ async fn each_interface_has_errors_of_its_own_form() {
             body_of(ask(&app, wrong).await).await["error"].is_string() || path.starts_with("/v1")
         );
     }
+    let many = format!("{{\"images\": [{}\"\"]}}", "\"\",".repeat(12_000));
+    let many = Request::post("/api/generate").body(Body::from(many)).unwrap();
+    assert!(at(ask(&app, many).await, "/error").await.contains("more than 10000 parts"));
     let without =
         ask(&app, post("/api/chat", &json!({ "messages": [{ "content": "hello" }] }))).await;
     assert!(at(without, "/error").await.contains("No photo"));
+}
+
+/// The least memory that the options allow is enough for the largest photo in JSON.
+#[tokio::test]
+async fn the_largest_photo_in_json_fits_into_the_least_memory() {
+    let limits =
+        |mib| Options { memory: Size::mib(mib), max_upload: Size::mib(2), ..Options::default() };
+    let least = (1..200).find(|&mib| limits(mib).check().is_ok()).unwrap();
+    let app = app_with(limits(least));
+    let largest = STANDARD.encode(vec![7; 2 << 20]);
+    for (request, pointer) in requests(&[largest]).into_iter().zip(MESSAGES).take(6) {
+        let path = request.uri().to_string();
+        let response = ask(&app, request).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert!(at(response, pointer).await.contains("not an image"), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -170,6 +189,11 @@ async fn streams_have_the_form_that_clients_read() {
     let part = json!({ "type": "image_url", "image_url": format!("data:;base64,{}", in_base64()) });
     let chat =
         json!({ "messages": [{ "content": [part] }, { "content": "and?" }], "stream": true });
+    let odd = json!({
+        "messages": [{ "content": ["text", { "type": "text" }, chat["messages"][0]["content"][0]] }, { "content": {} }, {}],
+        "stream": null, "stream_options": { "include_usage": null },
+    });
+    assert_eq!(ask(&app, post("/v1/chat/completions", &odd)).await.status(), StatusCode::OK);
     let events = ask(&app, post("/v1/chat/completions", &chat)).await;
     assert_eq!(header_of(&events, "content-type"), "text/event-stream");
     let events = text(events).await;
