@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::DeserializeOwned;
 
 use crate::memory::{RESPONSE, Reservation};
-use crate::upload::{Photo, read_body};
+use crate::reader::{Photo, read_body};
 use crate::{Error, Shared, Size};
 
 /// The most lists, objects and members of a body together. Photos and texts of a chat have far fewer.

@@ -19,6 +19,7 @@ mod metrics;
 mod options;
 mod origin;
 mod page;
+mod reader;
 mod requests;
 mod run;
 mod stages;

@@ -31,8 +31,8 @@ use self::engine::Caption;
 use self::work::{Decoders, Work};
 use crate::memory::{self, Memory, Reservation};
 use crate::metrics::Metrics;
+use crate::reader::Photo;
 use crate::stages::Stages;
-use crate::upload::Photo;
 use crate::{Error, Options};
 
 /// Photos up to this number of bytes are hashed on the async thread, which takes less time than another thread.

@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::Draining;
-use crate::upload::Photo;
+use crate::reader::Photo;
 
 fn captioner() -> Arc<Captioner> {
     let folder = tempfile::tempdir().unwrap();

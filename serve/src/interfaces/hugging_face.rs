@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::json::{Parsed, decode_photos};
 use crate::memory::hold_until_sent;
-use crate::upload::{Upload, is_json};
+use crate::reader::is_json;
+use crate::upload::Upload;
 use crate::{Error, Shared};
 
 /// A photo in base64.
