@@ -39,8 +39,6 @@ pub(crate) struct Opened<'a> {
     photo: &'a Photo,
     /// The photo with its metadata, if captions are written into it or into a sidecar.
     metadata: Option<metadata::Photo>,
-    /// Where they are written to.
-    places: Places,
     text: Option<TextFile>,
     is_in_folder: bool,
 }
@@ -78,14 +76,8 @@ impl Destinations {
     /// # Errors
     /// If one cannot be read or changed.
     pub(crate) fn open_for<'a>(&'a self, photo: &'a Photo) -> anyhow::Result<Option<Opened<'a>>> {
-        let mut opened = Opened {
-            destinations: self,
-            photo,
-            metadata: None,
-            places: Places::default(),
-            text: None,
-            is_in_folder: false,
-        };
+        let mut opened =
+            Opened { destinations: self, photo, metadata: None, text: None, is_in_folder: false };
         opened.open_metadata()?;
         opened.open_text()?;
         opened.open_folder()?;
@@ -129,9 +121,8 @@ impl Opened<'_> {
             return Ok(());
         }
         self.photo.check()?;
-        let metadata = metadata::Photo::read(path, MAX_BYTES, places)?;
-        self.places = metadata.places_to_write(existing);
-        if self.places.embedded && !break_signature {
+        let metadata = metadata::Photo::read(path, MAX_BYTES, places, existing)?;
+        if metadata.places().embedded && !break_signature {
             metadata.check_unsigned()?;
         }
         self.metadata = Some(metadata);
@@ -156,12 +147,17 @@ impl Opened<'_> {
     }
 
     fn is_wanted(&self) -> bool {
-        self.places != Places::default() || self.text.is_some() || self.is_in_folder
+        self.written_places() != Places::default() || self.text.is_some() || self.is_in_folder
     }
 
     /// Whether the caption is written into the photo itself.
     pub(crate) fn is_embedded(&self) -> bool {
-        self.places.embedded
+        self.written_places().embedded
+    }
+
+    /// Where the photo's metadata is written to.
+    fn written_places(&self) -> Places {
+        self.metadata.as_ref().map(metadata::Photo::places).unwrap_or_default()
     }
 
     /// The bytes of the photo, if they were read already.
@@ -190,7 +186,7 @@ impl Opened<'_> {
         let sentence = style.sentence(caption);
         let text = Text { text: &sentence, model, existing: *existing };
         if let Some(metadata) = &self.metadata {
-            metadata.write(&text, self.places, *keep)?;
+            metadata.write(&text, *keep)?;
         }
         if let Some(file) = &self.text {
             file.write(&format!("{prefix}{}", caption.text), *existing)?;

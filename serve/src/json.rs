@@ -1,6 +1,8 @@
 //! JSON bodies with photos in base64. All photos of a body together may have as many bytes as one photo.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
 use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -28,12 +30,11 @@ pub(crate) struct Parsed<T> {
     _memory: Reservation,
 }
 
-impl<T: DeserializeOwned> Parsed<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Parsed<T> {
+    type Rejection = Error;
+
     /// Reads the body of a request, whatever its `Content-Type` is.
-    ///
-    /// # Errors
-    /// [`Error::PhotoTooLarge`], [`Error::SlowBody`], [`Error::MemoryFull`], or [`Error::BadBody`] if it is not as expected.
-    pub(crate) async fn read(request: Request, shared: &Shared) -> Result<Self, Error> {
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Error> {
         let (body, _held) = read_body(request, shared, shared.options.max_json()).await?;
         let parts = body.iter().filter(|byte| b"[{,".contains(byte)).count();
         if parts > MAX_PARTS {
@@ -91,19 +92,19 @@ fn engine(alphabet: &Alphabet) -> GeneralPurpose {
 /// The base64 of a photo: the whole text, or what follows the head of a data URL (RFC 2397).
 fn base64_of(text: &str) -> Result<&str, Error> {
     let text = text.trim();
-    if let Some((_, rest)) = text
-        .get(..DATA.len())
-        .filter(|start| start.eq_ignore_ascii_case(DATA))
-        .and_then(|_| text.split_once(','))
+    match text
+        .split_once(',')
+        .map(|(head, rest)| (head.to_ascii_lowercase().replace(' ', ""), rest))
     {
-        let head = &text[..text.len() - rest.len() - 1];
-        let head = head.to_ascii_lowercase().replace(' ', "");
-        let is_base64 = head.ends_with(BASE64);
-        return is_base64
-            .then_some(rest)
-            .ok_or_else(|| Error::BadBody("a data URL without base64".to_owned()));
+        Some((head, rest)) if head.starts_with(DATA) => {
+            let is_base64 = head.ends_with(BASE64);
+            is_base64
+                .then_some(rest)
+                .ok_or_else(|| Error::BadBody("a data URL without base64".into()))
+        }
+        _ if text.contains("://") => Err(Error::RemotePhoto),
+        _ => Ok(text),
     }
-    if text.contains("://") { Err(Error::RemotePhoto) } else { Ok(text) }
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ struct JsonPhotos {
 }
 
 /// The photos of a JSON body.
-async fn read_json(request: Request, shared: &Shared) -> Result<Vec<Photo>, Error> {
-    let parsed = Parsed::<JsonPhotos>::read(request, shared).await?;
+async fn read_json(request: Request, shared: &Arc<Shared>) -> Result<Vec<Photo>, Error> {
+    let parsed = Parsed::<JsonPhotos>::from_request(request, shared).await?;
     let JsonPhotos { image, images } = &parsed.value;
     let photos =
         image.iter().chain(images.iter().flatten()).map(String::as_str).collect::<Vec<_>>();

@@ -20,8 +20,9 @@ pub struct Places {
 /// A photo with the texts in its file and beside it.
 #[derive(Debug)]
 pub struct Photo {
+    /// Where captions are written to.
     places: Places,
-    /// None if the metadata of the file cannot be read, and captions are not written there.
+    /// None if the file was not needed, or its metadata cannot be read and captions are not written there.
     embedding: Option<Embedding>,
     /// None if it cannot be read, and captions are not written there.
     sidecar: Option<Sidecar>,
@@ -30,37 +31,37 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// Reads the photo at `path`, up to a size of `limit`, and its sidecars.
+    /// Reads the sidecars of the photo at `path`, and its file, up to a size of `limit`, unless they settle that it is left as
+    /// it is. Captions are written to those of `places` that `existing` does not leave as they are: none if a person wrote a
+    /// text that it leaves alone, in whichever place; else those without a text of Showtell that it leaves alone.
     ///
     /// # Errors
     /// Those of [`Embedding::read`] and [`Sidecar::read`], for the places that captions are written to.
-    pub fn read(path: &Path, limit: Size, places: Places) -> Result<Self> {
-        Ok(Self {
+    pub fn read(path: &Path, limit: Size, places: Places, existing: Existing) -> Result<Self> {
+        let mut photo = Self {
             places,
             sidecar: needed_if(places.sidecar, Sidecar::read(&sidecar_path(path)))?,
             other_sidecar: Sidecar::read(&path.with_extension("xmp")).ok(),
-            embedding: needed_if(places.embedded, Embedding::read(path, limit))?,
-        })
+            embedding: None,
+        };
+        photo.leave_alone(existing);
+        if photo.places != Places::default() {
+            photo.embedding = needed_if(places.embedded, Embedding::read(path, limit))?;
+            photo.leave_alone(existing);
+        }
+        Ok(photo)
+    }
+
+    /// Where captions are written to.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        self.places
     }
 
     /// The bytes of the file, if it was read.
     #[must_use]
     pub fn bytes(&self) -> Option<&[u8]> {
         self.embedding.as_ref().map(Embedding::bytes)
-    }
-
-    /// The places that `existing` does not leave as they are: none if a person wrote a text that it leaves alone, in
-    /// whichever place; else those without a text of Showtell that it leaves alone.
-    #[must_use]
-    pub fn places_to_write(&self, existing: Existing) -> Places {
-        if self.authors().any(|author| author.protects_photo(existing)) {
-            return Places::default();
-        }
-        let is_free = |author: Author| !author.is_left_alone(existing);
-        Places {
-            embedded: self.places.embedded && self.embedded_authors().all(is_free),
-            sidecar: self.places.sidecar && authors_of(self.sidecar.as_ref()).all(is_free),
-        }
     }
 
     /// Refuses a photo with signed provenance, which a change would break.
@@ -71,32 +72,38 @@ impl Photo {
         self.embedding.as_ref().map_or(Ok(()), Embedding::check_unsigned)
     }
 
-    /// Writes a text to `places`, among those that the photo was read for. A place that fails does not keep it from the other.
+    /// Writes a text to its places. A place that fails does not keep it from the other.
     ///
     /// # Errors
     /// Those of [`Embedding::read`], [`Error::NoRoom`](crate::Error::NoRoom) if the text does not fit, and others if a file
     /// cannot be replaced.
-    pub fn write(&self, text: &Text, places: Places, keep: Keep) -> Result<()> {
+    pub fn write(&self, text: &Text, keep: Keep) -> Result<()> {
         let elsewhere = self.authors().find_map(Author::persons);
-        let embedding = self.embedding.as_ref().filter(|_| places.embedded);
+        let embedding = self.embedding.as_ref().filter(|_| self.places.embedded);
         let embedded = embedding.map_or(Ok(()), |of| of.write(text, elsewhere, keep));
-        let sidecar = self.sidecar.as_ref().filter(|_| places.sidecar);
+        let sidecar = self.sidecar.as_ref().filter(|_| self.places.sidecar);
         embedded.and(sidecar.map_or(Ok(()), |of| of.write(text, elsewhere)))
+    }
+
+    /// Takes out the places that the texts that were read leave as they are.
+    fn leave_alone(&mut self, existing: Existing) {
+        let is_protected = self.authors().any(|author| author.protects_photo(existing));
+        let is_free = |author: Author| !author.is_left_alone(existing);
+        let embedded = self.embedding.iter().flat_map(Embedding::authors).all(is_free);
+        let sidecar = self.sidecar.iter().flat_map(Sidecar::authors).all(is_free);
+        let Places { embedded: was_embedded, sidecar: was_sidecar } = self.places;
+        self.places = Places {
+            embedded: was_embedded && embedded && !is_protected,
+            sidecar: was_sidecar && sidecar && !is_protected,
+        };
     }
 
     /// The authors of all texts, in the order in which programs prefer them.
     fn authors(&self) -> impl Iterator<Item = Author<'_>> {
         let sidecars = [&self.sidecar, &self.other_sidecar].into_iter().flatten();
-        sidecars.flat_map(Sidecar::authors).chain(self.embedded_authors())
+        let embedded = self.embedding.iter().flat_map(Embedding::authors);
+        sidecars.flat_map(Sidecar::authors).chain(embedded)
     }
-
-    fn embedded_authors(&self) -> impl Iterator<Item = Author<'_>> {
-        self.embedding.iter().flat_map(Embedding::authors)
-    }
-}
-
-fn authors_of(sidecar: Option<&Sidecar>) -> impl Iterator<Item = Author<'_>> {
-    sidecar.into_iter().flat_map(Sidecar::authors)
 }
 
 /// A part that captions are written to, or that is looked at if it can be read.

@@ -113,7 +113,7 @@ fn compressed(path: &Path) -> Vec<u8> {
 
 fn is_left_alone(path: &Path) -> bool {
     let places = Places { embedded: true, sidecar: false };
-    Photo::read(path, LIMIT, places).unwrap().places_to_write(Existing::Skip) == Places::default()
+    Photo::read(path, LIMIT, places, Existing::Skip).unwrap().places() == Places::default()
 }
 
 fn write(path: &Path) -> metadata::Result<()> {

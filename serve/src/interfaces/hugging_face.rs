@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use models::Caption;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::Sentences;
 use crate::json::{Parsed, decode_photos};
 use crate::memory::hold_until_sent;
 use crate::reader::is_json;
@@ -26,15 +26,13 @@ pub(crate) async fn image_to_text(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Response, Error> {
-    let photo = if is_json(request.headers()) {
-        let request = Parsed::<Inputs>::read(request, &shared).await?;
-        decode_photos(&shared, &[&request.value.inputs])?.pop().ok_or(Error::NoImage)?
+    let photos = if is_json(request.headers()) {
+        let request = Parsed::<Inputs>::from_request(request, &shared).await?;
+        decode_photos(&shared, &[&request.value.inputs])?
     } else {
-        Upload::from_request(request, &shared).await?.0
+        vec![Upload::from_request(request, &shared).await?.0]
     };
-    let answer = shared.backend.caption(photo, shared.backend.search(None)).await?;
-    let best = answer.captions.description.captions.first();
-    let text = best.map(Caption::sentence).unwrap_or_default();
-    let response = Json(json!([{ "generated_text": text }])).into_response();
-    Ok(hold_until_sent(response, vec![answer.memory]))
+    let sentences = Sentences::caption(&shared, photos).await?;
+    let response = Json(json!([{ "generated_text": sentences.text }])).into_response();
+    Ok(hold_until_sent(response, sentences.into_memory()))
 }

@@ -13,8 +13,8 @@ pub(crate) mod photoprism;
 use models::Caption;
 
 use crate::backend::{Answer, into_memory};
-use crate::json::decode_photos;
 use crate::memory::Reservation;
+use crate::reader::Photo;
 use crate::{Error, Shared};
 
 /// The captions of a request's photos.
@@ -25,12 +25,11 @@ struct Sentences {
 }
 
 impl Sentences {
-    /// Captions photos, each in base64 or as a data URL.
+    /// Captions photos.
     ///
     /// # Errors
-    /// The first error of a photo; [`Error::NoImage`] without photos.
-    async fn caption(shared: &Shared, photos: &[&str]) -> Result<Self, Error> {
-        let photos = decode_photos(shared, photos)?;
+    /// The first error of a photo.
+    async fn caption(shared: &Shared, photos: Vec<Photo>) -> Result<Self, Error> {
         let photos = photos.into_iter().map(Ok).collect();
         let answers = shared.backend.caption_all(photos, shared.backend.search(None)).await;
         let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;

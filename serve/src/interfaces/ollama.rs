@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::Sentences;
 use crate::clock::now_in_text;
-use crate::json::Parsed;
+use crate::json::{Parsed, decode_photos};
 use crate::memory::hold_until_sent;
 use crate::{Error, ModelInfo, Shared};
 
 /// The request of a text about photos.
 #[derive(Deserialize)]
-struct GenerateRequest {
+pub(crate) struct GenerateRequest {
     model: Option<String>,
     prompt: Option<String>,
     images: Option<Vec<String>>,
@@ -26,7 +26,7 @@ struct GenerateRequest {
 
 /// The request of the next message of a chat. The photos of the last message that has some are captioned.
 #[derive(Deserialize)]
-struct ChatRequest {
+pub(crate) struct ChatRequest {
     model: Option<String>,
     messages: Vec<Message>,
     stream: Option<bool>,
@@ -56,29 +56,27 @@ impl Kind {
 /// `POST /api/generate`. Without a photo and a prompt it answers that the model is loaded, as Ollama does.
 pub(crate) async fn generate(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    request: Parsed<GenerateRequest>,
 ) -> Result<Response, Error> {
-    let request = Parsed::<GenerateRequest>::read(request, &shared).await?;
     let GenerateRequest { model, prompt, images, stream } = &request.value;
     let images = texts(images.as_ref());
     let model = named(model.as_ref(), &shared);
     if images.is_empty() && prompt.as_deref().unwrap_or_default().is_empty() {
         return Ok(Json(line(Kind::Generate, model, "", Some("load"))).into_response());
     }
-    let sentences = Sentences::caption(&shared, &images).await?;
+    let sentences = Sentences::caption(&shared, decode_photos(&shared, &images)?).await?;
     Ok(respond(Kind::Generate, model, sentences, stream.unwrap_or(true)))
 }
 
 /// `POST /api/chat`.
 pub(crate) async fn chat(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    request: Parsed<ChatRequest>,
 ) -> Result<Response, Error> {
-    let request = Parsed::<ChatRequest>::read(request, &shared).await?;
     let ChatRequest { model, messages, stream } = &request.value;
     let mut images = messages.iter().rev().map(|message| texts(message.images.as_ref()));
     let images = images.find(|images| !images.is_empty()).unwrap_or_default();
-    let sentences = Sentences::caption(&shared, &images).await?;
+    let sentences = Sentences::caption(&shared, decode_photos(&shared, &images)?).await?;
     Ok(respond(Kind::Chat, named(model.as_ref(), &shared), sentences, stream.unwrap_or(true)))
 }
 

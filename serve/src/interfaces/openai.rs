@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use super::Sentences;
 use crate::clock::now_in_seconds;
-use crate::json::Parsed;
+use crate::json::{Parsed, decode_photos};
 use crate::memory::hold_until_sent;
 use crate::requests::ID;
 use crate::{Error, Shared};
 
 /// The request of the next message. The photos of the last message that has some are captioned.
 #[derive(Deserialize)]
-struct ChatRequest {
+pub(crate) struct ChatRequest {
     model: Option<String>,
     messages: Vec<Message>,
     stream: Option<bool>,
@@ -94,13 +94,12 @@ fn usage() -> Value {
 pub(crate) async fn chat(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
-    request: Request,
+    request: Parsed<ChatRequest>,
 ) -> Result<Response, Error> {
-    let request = Parsed::<ChatRequest>::read(request, &shared).await?;
     let ChatRequest { model, messages, stream, stream_options } = &request.value;
     let mut photos = messages.iter().rev().map(Message::photos);
     let photos = photos.find(|photos| !photos.is_empty()).unwrap_or_default();
-    let sentences = Sentences::caption(&shared, &photos).await?;
+    let sentences = Sentences::caption(&shared, decode_photos(&shared, &photos)?).await?;
     let id = headers.get(ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     let completion = Completion {
         id: format!("chatcmpl-{id}"),

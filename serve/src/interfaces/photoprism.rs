@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Sentences;
-use crate::json::Parsed;
+use crate::json::{Parsed, decode_photos};
 use crate::memory::hold_until_sent;
 use crate::{Error, Shared};
 
 /// The request of a caption; the first photo is captioned.
 #[derive(Deserialize)]
-struct VisionRequest {
+pub(crate) struct VisionRequest {
     id: Option<String>,
     images: Option<Vec<String>>,
     /// The address of a photo, which is refused.
@@ -25,12 +25,11 @@ struct VisionRequest {
 /// `POST /api/v1/vision/caption`. The confidence is there only where the model is calibrated.
 pub(crate) async fn caption(
     State(shared): State<Arc<Shared>>,
-    request: Request,
+    request: Parsed<VisionRequest>,
 ) -> Result<Response, Error> {
-    let request = Parsed::<VisionRequest>::read(request, &shared).await?;
     let VisionRequest { id, images, url } = &request.value;
     let photo = images.iter().flatten().next().or(url.as_ref()).map(String::as_str);
-    let sentences = Sentences::caption(&shared, photo.as_slice()).await?;
+    let sentences = Sentences::caption(&shared, decode_photos(&shared, photo.as_slice())?).await?;
     let mut caption = json!({ "text": sentences.text, "source": "image" });
     let best = sentences.answers.first().and_then(|of| of.captions.description.captions.first());
     if let Some(confidence) = best.and_then(|best| best.confidence) {
