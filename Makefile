@@ -151,7 +151,7 @@ test:        ## run all tests
 	tests/run.sh $(ARGS)
 
 fuzz:        ## decode RUNS=N damaged images; failures are kept in models/fuzz/finds
-	cd models/fuzz && mkdir -p corpus finds && RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
+	cd models/fuzz && mkdir -p corpus finds && SHOWTELL_LIBHEIF= RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
 		-runs=$(RUNS) -rss_limit_mb=1500 -max_len=65536 -artifact_prefix=finds/ corpus seeds $(ARGS)
 
 bench:       ## compare the parts with each other and with Python programs; BENCH=http, score, … for one

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use caption_options::{ModelArgs, SearchArgs};
 use clap::{Args, Parser, ValueEnum};
+use common::Size;
 use metadata::Existing;
 use models::Style;
 
@@ -13,8 +14,10 @@ use models::Style;
 #[command(name = "caption", version = common::version!())]
 pub(crate) struct Cli {
     /// Photos, folders of photos (with their subfolders), or - for one photo on standard input.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "fill_alt", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) documents: DocumentArgs,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
@@ -39,6 +42,10 @@ pub(crate) struct Cli {
     /// and HTML have all of them.
     #[arg(long, value_name = "X", value_parser = parse_confidence)]
     pub(crate) min_confidence: Option<f32>,
+    /// Maximum memory of photos while they are read and decoded, such as 512MiB or 4GiB: a quarter for the files, the rest for
+    /// decoding. A photo that needs more is not captioned.
+    #[arg(long, default_value_t = Size::mib(2048), value_name = "SIZE")]
+    pub(crate) memory: Size,
     /// A folder for pictures of the attention: one for each word of the best caption.
     #[arg(long, value_name = "DIR")]
     pub(crate) attention: Option<PathBuf>,
@@ -106,6 +113,26 @@ pub(crate) struct WriteArgs {
     /// Let --write embed change photos with signed provenance (C2PA), which breaks their signature.
     #[arg(long, requires = "write")]
     pub(crate) break_signature: bool,
+}
+
+/// Documents whose images get alternative texts.
+#[derive(Args)]
+pub(crate) struct DocumentArgs {
+    /// Fill missing alt attributes of HTML documents, and empty ![]() of Markdown documents, with captions of the local images
+    /// that they name. Print what would change, as a diff.
+    #[arg(long, num_args = 1.., value_name = "FILES", conflicts_with_all = [
+        "paths", "OutputArgs", "WriteArgs", "LedgerArgs", "style", "n_best", "tags", "attention",
+    ])]
+    pub(crate) fill_alt: Vec<PathBuf>,
+    /// Write the changes into the documents.
+    #[arg(long, requires = "fill_alt", conflicts_with = "paths")]
+    pub(crate) apply: bool,
+    /// Fill images with alt="" as well, which declares them decoration.
+    #[arg(long, requires = "fill_alt", conflicts_with = "paths")]
+    pub(crate) empty_too: bool,
+    /// The folder of a site, for images whose path begins with a slash.
+    #[arg(long, value_name = "DIR", requires = "fill_alt", conflicts_with = "paths")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// Which photos are skipped.

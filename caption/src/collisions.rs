@@ -30,6 +30,11 @@ pub(crate) fn check(cli: &Cli, manifest: &Manifest, photos: &[Photo]) -> anyhow:
     }
     for (flag, path) in named {
         ensure!(
+            path.is_file() || path.is_dir() || !path.exists(),
+            "{flag}: {} is not a regular file\n  Name another one.",
+            path.display()
+        );
+        ensure!(
             taken.insert(Identity::read(path)),
             "{flag}: {} is another file of this run, which would be lost\n  Name another one.",
             path.display()

@@ -84,6 +84,11 @@ impl Destinations {
         Ok((self.places.is_empty() || opened.is_wanted()).then_some(opened))
     }
 
+    /// Whether captions are written into photos.
+    pub(crate) fn has_embedded(&self) -> bool {
+        self.places.contains(&Place::Embed)
+    }
+
     /// Whether `metadata.jsonl` has a text of a photo, if captions are written there.
     pub(crate) fn has_line(&self, photo: &Photo) -> bool {
         self.folders.get(photo.root()).is_none_or(|folder| {

@@ -1,10 +1,12 @@
 //! `caption`: captions of photos, on the command line.
 
 mod attention;
+mod budget;
 mod captioning;
 mod cli;
 mod collisions;
 mod destinations;
+mod fill;
 mod identity;
 mod ledger;
 mod parallel;
@@ -28,7 +30,9 @@ fn main() -> ExitCode {
     CAPTION.run(|cli: Cli| {
         let search = cli.search.options(cli.n_best);
         let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
-        let is_complete = if cli.ledger.watch {
+        let is_complete = if !cli.documents.fill_alt.is_empty() {
+            fill::run(&cli, &search)?
+        } else if cli.ledger.watch {
             watch::run(&cli, &search)?
         } else if cli.write.remove {
             removal::run(&cli, &photos::find(&cli.paths)?)?

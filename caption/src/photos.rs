@@ -1,6 +1,7 @@
 //! The photos to caption.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use common::files::FileState;
 use common::program::report_skipped_entries;
 use common::{Size, files};
-use models::decode::EXTENSIONS;
+use models::decode::extensions;
 use models::folder::{self, Problem};
 
 /// The most bytes of a photo.
@@ -43,7 +44,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Photo>> {
         report_skipped_entries(path, &listing.skipped_entries);
         let is_empty = listing.files.is_empty() && listing.problems.is_empty();
         let nothing = is_empty.then(|| {
-            let reason = format!("no photo in it ({})", EXTENSIONS.join(", "));
+            let reason = format!("no photo in it ({})", extensions().join(", "));
             Problem { path: path.clone(), reason }
         });
         let folder = Some(path);
@@ -70,6 +71,11 @@ pub(crate) fn in_folders(folders: &[PathBuf]) -> Vec<Photo> {
 impl Photo {
     fn new(path: PathBuf, folder: Option<&PathBuf>, problem: Option<String>) -> Self {
         Self { path, folder: folder.cloned(), problem }
+    }
+
+    /// A photo in a file that is named by another one.
+    pub(crate) fn from_file(path: PathBuf) -> Self {
+        Self::new(path, None, None)
     }
 
     /// The name of the photo in results.
@@ -101,16 +107,21 @@ impl Photo {
         self.problem.as_ref().map_or(Ok(()), |problem| bail!("{problem}"))
     }
 
-    /// Reads the bytes of the file.
+    /// The bytes of the file, if that is known: 0 for a file that cannot be read.
+    pub(crate) fn length(&self) -> Option<u64> {
+        (!self.is_stdin()).then(|| fs::metadata(&self.path).map_or(0, |metadata| metadata.len()))
+    }
+
+    /// Reads the bytes of the file, `limit` at most.
     ///
     /// # Errors
     /// If it cannot be read, or is too large.
-    pub(crate) fn read(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn read(&self, limit: Size) -> anyhow::Result<Vec<u8>> {
         self.check()?;
         if self.is_stdin() {
-            return read_stdin().context("standard input");
+            return read_stdin(limit).context("standard input");
         }
-        Ok(files::read(&self.path, MAX_BYTES)?)
+        Ok(files::read(&self.path, limit)?)
     }
 
     /// The path of results about it below a folder: its path below the given folder.
@@ -125,16 +136,13 @@ impl Photo {
 
 /// The state of a file, if it exists.
 pub(crate) fn file_state(path: &Path) -> Option<FileState> {
-    std::fs::metadata(path).ok().map(|metadata| FileState::from_metadata(&metadata))
+    fs::metadata(path).ok().map(|metadata| FileState::from_metadata(&metadata))
 }
 
-/// Reads all bytes of standard input, up to the most of a photo.
-fn read_stdin() -> anyhow::Result<Vec<u8>> {
+/// Reads all bytes of standard input, `limit` at most.
+fn read_stdin(limit: Size) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io::stdin().lock().take(MAX_BYTES.bytes() + 1).read_to_end(&mut bytes)?;
-    ensure!(
-        bytes.len() as u64 <= MAX_BYTES.bytes(),
-        "larger than {MAX_BYTES}, the limit of a photo"
-    );
+    io::stdin().lock().take(limit.bytes() + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= limit.bytes(), "larger than {limit}, the limit of a photo");
     Ok(bytes)
 }

@@ -1,25 +1,23 @@
 //! A run over photos: each is captioned unless it is done, and its caption goes to the output and the destinations.
 
-use anyhow::{bail, ensure};
+use std::io;
+
+use anyhow::{anyhow, bail, ensure};
 use common::count;
 use common::program::warn;
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use models::{Manifest, SearchOptions};
 
 use crate::attention;
-use crate::captioning::{Captioned, Captioning, Task};
+use crate::budget::Budget;
+use crate::captioning::{Captioned, Captioning, Task, for_each_captioned};
 use crate::cli::{Cli, Format};
 use crate::collisions;
 use crate::destinations::Destinations;
 use crate::ledger::Ledger;
-use crate::parallel;
 use crate::photos::Photo;
 use crate::report::Report;
 use crate::results::Results;
 use crate::workers::Workers;
-
-/// The digits of a model's hash that are recorded.
-const DIGITS: usize = 12;
 
 /// A run: the model, and what becomes of captions.
 pub(crate) struct Run<'a> {
@@ -93,7 +91,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// If the model, the output or a file that photos share fails; a photo that fails is reported and counted.
     pub(crate) fn caption(&mut self, photos: Vec<Photo>) -> anyhow::Result<()> {
-        let destinations = Destinations::open(self.cli, model_name(&self.manifest), &photos)?;
+        let destinations = Destinations::open(self.cli, self.manifest.record_name(), &photos)?;
         let given = photos.len();
         let photos = match &self.outputs.ledger {
             Some(ledger) if !self.cli.ledger.all => ledger.keep_new(photos, &destinations),
@@ -103,7 +101,8 @@ impl<'a> Run<'a> {
         check_out(self.cli, done)?;
         self.outputs.report.done += done;
         if !photos.is_empty() {
-            self.caption_all(photos, &destinations)?;
+            let captioned = self.caption_all(photos, &destinations);
+            captioned.map_err(|error| explain_end(self.cli, error))?;
         }
         destinations.finish()?;
         Ok(())
@@ -136,33 +135,41 @@ impl<'a> Run<'a> {
             None => vec![None; photos.len()],
         };
         let photos = photos.into_iter().zip(folders).collect::<Vec<Task>>();
+        let budget = Budget::new(cli.memory);
         let captioning = Captioning {
             search,
             destinations,
+            budget: &budget,
             thumbnails: cli.output.format() == Format::Html,
             hashes: outputs.ledger.is_some(),
             min_confidence: cli.min_confidence.unwrap_or(0.0),
         };
-        let bar = progress_bar(photos.len());
-        let batches = photos.chunks(workers.batch()).collect::<Vec<_>>();
-        parallel::for_each_in_order(
-            &workers.captioners(),
-            &batches,
-            |captioner, batch| captioning.run(captioner, batch),
-            |batch, captioned| {
-                for ((photo, _), captioned) in batch.iter().zip(captioned?) {
-                    bar.suspend(|| outputs.add(photo, captioned))?;
-                    bar.inc(1);
-                }
-                Ok(())
-            },
-        )?;
-        bar.finish_and_clear();
-        Ok(())
+        for_each_captioned(workers, &captioning, &photos, |photo, captioned| {
+            outputs.add(photo, captioned)
+        })
     }
 }
 
-fn open_workers(cli: &Cli, search: &SearchOptions, photos: usize) -> anyhow::Result<Workers> {
+/// A closed output ends a run in silence, as with `head`; but not one that writes captions elsewhere, too.
+fn explain_end(cli: &Cli, error: anyhow::Error) -> anyhow::Error {
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if cli.write.write.is_empty() || !error.downcast_ref().is_some_and(is_closed) {
+        return error;
+    }
+    anyhow!(
+        "standard output: closed before all photos were captioned\n  Run the command again; --out FILE needs no reader."
+    )
+}
+
+/// Opens captioners for this number of photos.
+///
+/// # Errors
+/// If the model cannot be opened, or cannot follow a flag.
+pub(crate) fn open_workers(
+    cli: &Cli,
+    search: &SearchOptions,
+    photos: usize,
+) -> anyhow::Result<Workers> {
     let workers = Workers::open(&cli.model, photos, cli.tags)?;
     check_model(cli, search, &workers)?;
     Ok(workers)
@@ -179,12 +186,6 @@ fn check_out(cli: &Cli, done: usize) -> anyhow::Result<()> {
         out.display(),
         count(done, "photo")
     )
-}
-
-/// The model as it is recorded: the program that exported it, and the beginning of its decoder's hash.
-fn model_name(manifest: &Manifest) -> String {
-    let hash = &manifest.decoder_step.sha256;
-    format!("{} {}", manifest.created_by, hash.get(..DIGITS).unwrap_or(hash))
 }
 
 /// All that a caption and its destinations depend on beside the photo.
@@ -215,16 +216,4 @@ fn check_model(cli: &Cli, search: &SearchOptions, workers: &Workers) -> anyhow::
         }
     }
     Ok(())
-}
-
-fn progress_bar(photos: usize) -> ProgressBar {
-    if photos < 2 {
-        return ProgressBar::hidden();
-    }
-    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = write!(out, "{:.1}/s", state.per_sec());
-    };
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} photos  {rate}  {eta} left");
-    let bar = ProgressBar::new(photos as u64);
-    style.map_or(bar.clone(), |style| bar.with_style(style.with_key("rate", rate)))
 }

@@ -3,13 +3,16 @@
 use std::thread;
 
 use caption_options::ModelArgs;
-use models::{Captioner, Device};
+use models::{Captioner, Device, Limits};
 use rayon::prelude::*;
 
 /// The most captioners: each has its own copy of the networks.
 const MAX_CAPTIONERS: usize = 4;
 /// The most photos of a batch: the decoder reads its weights once for all of them.
 const MAX_BATCH: usize = 4;
+
+/// Memory limits a photo, not its number of pixels.
+const LIMITS: Limits = Limits { max_pixels: u64::MAX, heif: true };
 
 /// Captioners, and the size of their batches.
 pub(crate) struct Workers {
@@ -27,10 +30,11 @@ impl Workers {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let several = cores.min(MAX_CAPTIONERS);
         if photos < 2 * several * MAX_BATCH || several == 1 {
-            let captioners = vec![model.open(None, tags)?];
+            let captioners = vec![model.open(None, LIMITS, tags)?];
             return Ok(Self { captioners, batch: photos.div_ceil(2).clamp(1, MAX_BATCH) });
         }
-        let opened = (0..several).into_par_iter().map(|_| model.open(Some(cores / several), tags));
+        let opened =
+            (0..several).into_par_iter().map(|_| model.open(Some(cores / several), LIMITS, tags));
         let mut captioners = opened.collect::<Result<Vec<_>, _>>()?;
         if captioners.iter().any(|captioner| captioner.device() != Device::Cpu) {
             captioners.truncate(1);

@@ -39,14 +39,14 @@ fn unsupported_photos_are_counted_and_metadata_files_ignored() {
     let folder = workplace();
     let at = |name: &str| folder.path().join("photos").join(name);
     let png = fs::read(at("a.png")).unwrap();
-    fs::write(at("b.cr2"), b"raw").unwrap();
+    fs::write(at("b.raf"), b"raw").unwrap();
     fs::write(at("c.jxl"), b"\xFF\x0A").unwrap();
     fs::write(at("d.png_large"), &png).unwrap();
     fs::write(at("more/._a.jpg"), b"\0\x05\x16\x07\0\x02\0\0").unwrap();
     fs::write(at("notes.txt"), b"notes").unwrap();
     let (status, files, error) = caption(folder.path(), &["photos"]);
     assert_eq!((status, files), (Some(0), vec!["photos/a.png".to_owned()]), "{error}");
-    for part in ["(b.cr2)", "JPEG XL is not read; save it as JPEG or PNG (c.jxl)", "(d.png_large)"]
+    for part in ["(b.raf)", "JPEG XL is not read; save it as JPEG or PNG (c.jxl)", "(d.png_large)"]
     {
         assert!(error.contains(part), "no {part} in {error}");
     }

@@ -11,6 +11,7 @@ pub mod files;
 mod grid;
 pub mod head;
 pub mod interrupt;
+pub mod memory;
 pub mod names;
 mod preprocess;
 pub mod program;

@@ -3,7 +3,6 @@
 mod compare;
 mod images;
 mod inspect;
-mod memory;
 mod merge;
 mod options;
 mod pipeline;

@@ -104,7 +104,7 @@ pub(crate) struct Job {
 impl Job {
     /// The limits of an image.
     pub(crate) fn limits(&self) -> Limits {
-        Limits { max_pixels: self.max_pixels }
+        Limits { max_pixels: self.max_pixels, ..Limits::default() }
     }
 
     /// How images are compared with the store.

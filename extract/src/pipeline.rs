@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use common::interrupt;
+use common::memory::Memory;
 use common::program::explain;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use features::{Dtype, Encoded, Source, Stamp, StoreWriter};
@@ -15,7 +16,6 @@ use ndarray::{Array4, ArrayView3, Axis, concatenate};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::images::{Image, Skipped, digest};
-use crate::memory::Memory;
 use crate::options::Job;
 use crate::progress::Progress;
 

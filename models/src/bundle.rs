@@ -83,6 +83,14 @@ fn is_original(views: &[View]) -> bool {
 }
 
 impl Manifest {
+    /// The model as it is recorded with its captions: the program that exported it, and the beginning of its decoder's hash.
+    #[must_use]
+    pub fn record_name(&self) -> String {
+        const DIGITS: usize = 12;
+        let hash = &self.decoder_step.sha256;
+        format!("{} {}", self.created_by, hash.get(..DIGITS).unwrap_or(hash))
+    }
+
     /// Reads the manifest of a model folder.
     ///
     /// # Errors

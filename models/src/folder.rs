@@ -12,7 +12,7 @@ use common::names::one_line;
 use image::ImageFormat;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::decode::{has_image_extension, unread_kind, unread_kind_of_bytes};
+use crate::decode::{has_image_extension, is_read_otherwise, unread_kind, unread_kind_of_bytes};
 
 /// Folders of systems and devices: thumbnails, indexes, deleted files.
 const SYSTEM_FOLDERS: [&str; 15] = [
@@ -120,6 +120,9 @@ fn skipped_entries_for(path: &Path) -> Option<String> {
         return None;
     }
     let bytes = first_bytes(path, FIRST_BYTES);
+    if is_read_otherwise(&bytes) {
+        return Some(MISNAMED.to_owned());
+    }
     let format = image::guess_format(&bytes).ok();
     match (unread_kind_of_bytes(&bytes), by_name, format) {
         (
@@ -139,7 +142,10 @@ fn skipped_entries_for(path: &Path) -> Option<String> {
 /// The reason why a photo of an unsupported format is skipped.
 #[must_use]
 pub fn unread(kind: &str) -> String {
-    format!("{kind} is not read; save it as JPEG or PNG")
+    match kind {
+        "HEIC" | "AVIF" => format!("{kind}: {}", heif::Error::NoLibrary),
+        _ => format!("{kind} is not read; save it as JPEG or PNG"),
+    }
 }
 
 /// Whether a path is in a system folder, such as `__MACOSX`.
@@ -223,7 +229,7 @@ mod tests {
             ("a.JPG", JPEG),
             ("b.tar", b""),
             ("c.Cr3", b"raw"),
-            ("d.heif", b"heif"),
+            ("d.raf", b"raw"),
             ("more/e.JXL", b"jxl"),
             ("f.jpg_large", JPEG),
             ("g", JPEG),
@@ -235,7 +241,11 @@ mod tests {
         assert_eq!(names(folder.path(), &listing), ["a.JPG", "b.tar"]);
         assert_eq!((listing.skipped_entries.count(), listing.problems.len()), (6, 0));
         let message = listing.skipped_entries.to_string();
-        for part in ["c.Cr3", "HEIC is not read; save it as JPEG or PNG (d.heif)", "more/e.JXL"] {
+        for part in [
+            "c.Cr3",
+            "Fujifilm raw photo is not read; save it as JPEG or PNG (d.raf)",
+            "more/e.JXL",
+        ] {
             assert!(message.contains(part), "no {part} in {message}");
         }
         assert!(message.contains("by its content but not by its name"), "{message}");

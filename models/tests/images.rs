@@ -133,12 +133,13 @@ fn huge_images_are_refused_before_they_are_decoded() {
 fn unsupported_formats_are_named() {
     let heic = b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic\0\0\0\x08mdat";
     for (bytes, expected) in [
-        (&heic[..], "HEIC; export it as JPEG"),
+        (&heic[..], "HEIC, which is turned off here; export it as JPEG"),
         (b"\xFF\x0A\0\0", "JPEG XL; export it as JPEG"),
         (b"MM\0\x2B\0\x08\0\0", "BigTIFF; save it as TIFF or JPEG"),
         (b"8BPS\0\x01", "Photoshop document; export it as JPEG"),
     ] {
-        let error = decode(bytes).unwrap_err();
+        let limits = Limits { heif: false, ..Limits::default() };
+        let error = models::decode(bytes, &limits).unwrap_err();
         assert!(matches!(&error, ImageError::Unsupported(kind) if kind == expected), "{error}");
     }
 }
@@ -272,7 +273,7 @@ fn strips_of_a_tiff_end_within_it() {
 
 #[test]
 fn no_limit_overflows() {
-    let limits = Limits { max_pixels: u64::MAX };
+    let limits = Limits { max_pixels: u64::MAX, ..Limits::default() };
     let mut tiff = encoded(&DynamicImage::from(drawing()), ImageFormat::Tiff);
     for tag in [256, 257] {
         let at = tiff_entry(&tiff, tag);

@@ -142,11 +142,12 @@ fn long_strips_take_what_is_stated() {
 
 #[test]
 fn what_is_refused_has_no_need() {
-    let limits = Limits { max_pixels: 99 };
+    let limits = Limits { max_pixels: 99, ..Limits::default() };
     for format in [ImageFormat::Png, ImageFormat::Gif, ImageFormat::Jpeg, ImageFormat::Tiff] {
         let bytes = encoded(&RgbImage::new(10, 10).into(), format);
         assert!(
-            memory(&bytes, &Limits { max_pixels: 100 }, &[View::Original]).is_ok(),
+            memory(&bytes, &Limits { max_pixels: 100, ..Limits::default() }, &[View::Original])
+                .is_ok(),
             "{format:?}"
         );
         for refused in [

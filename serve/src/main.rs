@@ -78,7 +78,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     })?;
     let draining = Draining::default();
     let stop = stop(draining.clone(), cli.options.drain_time)?;
-    let captioner = cli.model.open(None, true)?;
+    let captioner = cli.model.open(None, cli.options.limits(), true)?;
     let name = model_name(cli.model.folder());
     tracing::info!(
         "model {name} with {} on {} (requested: {})",

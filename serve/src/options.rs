@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
+use models::Limits;
+use models::decode::MAX_PIXELS;
 
 use crate::json::PARTS;
 use crate::memory::{self, RESPONSE};
@@ -65,6 +67,8 @@ impl fmt::Display for Seconds {
 const DEFAULT: Options = Options {
     memory: Size::mib(384),
     decoders: None,
+    max_pixels: MAX_PIXELS,
+    heif: false,
     max_upload: Size::mib(10),
     max_photos: 16,
     max_batch: 8,
@@ -95,6 +99,14 @@ pub struct Options {
     #[arg(long, value_name = "N",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub decoders: Option<usize>,
+    /// Maximum number of pixels of a photo (413).
+    #[arg(long, default_value_t = DEFAULT.max_pixels, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pixels: u64,
+    /// Accept HEIC and AVIF photos, which the system's libheif decodes (Debian: libheif1). Its memory counts as far as a
+    /// photo's header tells it: leave it off where photos come from strangers.
+    #[arg(long)]
+    pub heif: bool,
     /// The largest photo in bytes (413). All photos of one request may have four times as much.
     #[arg(long, default_value = "10MiB", value_name = "SIZE")]
     pub max_upload: Size,
@@ -151,6 +163,12 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The limits of a photo's image.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels, heif: self.heif }
+    }
+
     /// Checks that the limits are compatible.
     ///
     /// # Errors

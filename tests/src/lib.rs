@@ -15,6 +15,7 @@ use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Reports that the calling test, or a part of it, is skipped. `make test` prints the number of skipped tests, which the
 /// test harness cannot count.
@@ -160,6 +161,45 @@ pub fn metadata_reader(name: &str) -> Option<PathBuf> {
 pub fn camera_samples() -> Option<PathBuf> {
     let folder = Some(native().join("exiftool"));
     or_skip(folder.filter(|path| path.exists()), "no sample photos (`make setup PART=clients`)")
+}
+
+/// The HEIC (or, with the flag `-A`, AVIF) file that `heif-enc` makes of a picture (`make setup PART=clients`). `None` if the
+/// program is missing; the test is [skipped](skip).
+///
+/// # Panics
+/// If the program fails.
+#[must_use]
+pub fn encode_heif(picture: &Path, flags: &[&str]) -> Option<Vec<u8>> {
+    let missing = "no heif-enc of libheif (`make setup PART=clients` installs it)";
+    let program = or_skip(program("heif-enc"), missing)?;
+    let out = picture.with_extension("heif-enc");
+    let status = Command::new(program).args(flags).arg("-o").args([&out, picture]).output();
+    let status = status.expect("heif-enc starts");
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    Some(std::fs::read(out).expect("heif-enc writes the file"))
+}
+
+/// A raw photo of the kind DNG with a JPEG preview; without one if `jpeg` is empty. It has no sensor values.
+#[must_use]
+pub fn raw_photo(jpeg: &[u8]) -> Vec<u8> {
+    const DNG_VERSION: u16 = 50_706;
+    let start = 8 + 2 + 3 * 12 + 4;
+    let entries = [(513, start), (514, jpeg.len() as u32), (DNG_VERSION, 0x0104)];
+    let mut bytes = b"II*\0\x08\0\0\0\x03\0".to_vec();
+    for (tag, value) in entries {
+        bytes.extend(u16::to_le_bytes(tag));
+        bytes.extend(b"\x04\0\x01\0\0\0");
+        bytes.extend(u32::to_le_bytes(value));
+    }
+    bytes.extend([0; 4]);
+    bytes.extend(jpeg);
+    bytes
+}
+
+/// Node.js (`make setup PART=browser`). `None` if it is missing; the test is [skipped](skip).
+#[must_use]
+pub fn node() -> Option<PathBuf> {
+    or_skip(program("node"), "no Node.js (`make setup PART=browser` installs it)")
 }
 
 /// haproxy (`make setup PART=balancer`). `None` if it is missing; the test is [skipped](skip).

@@ -55,6 +55,14 @@ impl Embedding {
         if self.embedded.is_signed || elsewhere { Err(Error::Signed) } else { Ok(()) }
     }
 
+    /// Refuses a raw photo, which stays as the camera wrote it.
+    ///
+    /// # Errors
+    /// [`Error::Raw`].
+    pub(crate) fn check_not_raw(&self) -> Result<()> {
+        if self.embedded.is_raw { Err(Error::Raw) } else { Ok(()) }
+    }
+
     /// Writes a text: into XMP as description and as alt text, into EXIF, and into IPTC records where there are some.
     /// `elsewhere` is the text of a person in another place.
     ///
@@ -101,6 +109,7 @@ impl Embedding {
             description,
             iptc: iptc.map(|iptc| iptc::with_caption(iptc, caption)).transpose()?,
             is_signed: false,
+            is_raw: false,
         };
         self.original.replace(&container::write(&self.bytes, &embedded)?, keep)?;
         Ok(())

@@ -31,6 +31,9 @@ pub enum Error {
         "only JPEG, PNG, WebP and TIFF files can hold a caption\n  Write a sidecar (--write xmp)."
     )]
     Format,
+    /// The file is a raw photo.
+    #[error("a raw photo stays as the camera wrote it\n  Write a sidecar (--write xmp).")]
+    Raw,
     /// A segment of a JPEG file cannot be as large.
     #[error("its metadata have no room for a caption\n  Write a sidecar (--write xmp).")]
     NoRoom,

@@ -95,6 +95,19 @@ impl<'a> Tiff<'a> {
         Ok(self.value(tag)?.map(text))
     }
 
+    /// The only number of a value of 16 or 32 bits.
+    ///
+    /// # Errors
+    /// Those of [`value`](Self::value).
+    pub(crate) fn only_number(&self, tag: u16) -> Result<Option<u32>> {
+        let value = self.entry(tag)?.map(|entry| entry.value);
+        Ok(value.and_then(|value| match value.len() {
+            2 => self.u16(value.start).map(u32::from),
+            4 => self.u32(value.start),
+            _ => None,
+        }))
+    }
+
     /// Whether the directory has entries.
     pub(crate) fn has_entries(&self) -> bool {
         self.entries > 0

@@ -36,7 +36,8 @@ impl Photo {
     /// text that it leaves alone, in whichever place; else those without a text of Showtell that it leaves alone.
     ///
     /// # Errors
-    /// Those of [`Embedding::read`] and [`Sidecar::read`], for the places that captions are written to.
+    /// Those of [`Embedding::read`] and [`Sidecar::read`], for the places that captions are written to, and
+    /// [`Error::Raw`](crate::Error::Raw).
     pub fn read(path: &Path, limit: Size, places: Places, existing: Existing) -> Result<Self> {
         let mut photo = Self {
             places,
@@ -48,6 +49,9 @@ impl Photo {
         if photo.places != Places::default() {
             photo.embedding = needed_if(places.embedded, Embedding::read(path, limit))?;
             photo.leave_alone(existing);
+            if let (true, Some(embedding)) = (photo.places.embedded, &photo.embedding) {
+                embedding.check_not_raw()?;
+            }
         }
         Ok(photo)
     }

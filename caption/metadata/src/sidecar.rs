@@ -43,6 +43,17 @@ impl Sidecar {
         Ok(Self { path: path.to_owned(), original, xmp, texts })
     }
 
+    /// The bytes of a new sidecar with a text, as description and as alt text. `model` is recorded as its author; without one
+    /// it counts as your own.
+    ///
+    /// # Errors
+    /// [`Error::Xmp`] if the text has characters that XML does not allow.
+    pub fn create(text: &str, model: Option<&str>) -> Result<Vec<u8>> {
+        let record = model.map(|model| Record::new(model, text));
+        let [description, alt_text] = [Some(text.to_owned()), Some(text.to_owned())];
+        Ok(Xmp::new().with(&Texts { description, alt_text, record })?.to_bytes())
+    }
+
     /// Writes a text, as description and as alt text. Everything else in the sidecar stays. `elsewhere` is the text of a
     /// person in another place.
     ///

@@ -15,6 +15,7 @@ fn every_error_says_what_is_wrong_and_what_to_do() {
         Error::Iptc("it is damaged"),
         Error::Damaged("several segments of the same metadata".to_owned()),
         Error::Format,
+        Error::Raw,
         Error::NoRoom,
         Error::Signed,
         Error::Changed { path: path() },

@@ -6,7 +6,6 @@ use clap::Args;
 use clap::error::ErrorKind;
 use common::View;
 use models::bundle::MANIFEST_FILE;
-use models::decode::MAX_PIXELS;
 use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, NeighbourChoice, SearchOptions};
 
 /// The default run folder of `train fit`.
@@ -38,19 +37,20 @@ pub struct ModelArgs {
     /// Rank captions by the network alone.
     #[arg(long)]
     pub no_neighbours: bool,
-    /// The most pixels of a photo.
-    #[arg(long, default_value_t = MAX_PIXELS, value_name = "N",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_pixels: u64,
 }
 
 impl ModelArgs {
-    /// Opens the model, with `threads` for its networks, or one per core. With `tags` photos get tags, if the encoder has a
-    /// head.
+    /// Opens the model for photos within `limits`, with `threads` for its networks, or one per core. With `tags` photos get
+    /// tags, if the encoder has a head.
     ///
     /// # Errors
     /// If the model folder is incomplete or damaged, the encoder is another one, or the device is missing.
-    pub fn open(&self, threads: Option<usize>, tags: bool) -> models::Result<Captioner> {
+    pub fn open(
+        &self,
+        threads: Option<usize>,
+        limits: Limits,
+        tags: bool,
+    ) -> models::Result<Captioner> {
         let options = CaptionerOptions {
             encoder: self.encoder.clone(),
             device: self.device,
@@ -58,7 +58,7 @@ impl ModelArgs {
             views: (!self.views.is_empty()).then(|| self.views.clone()),
             neighbours: self.neighbour_choice(),
             tags,
-            limits: Limits { max_pixels: self.max_pixels },
+            limits,
         };
         Captioner::open(self.folder(), &options)
     }

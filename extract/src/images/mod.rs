@@ -17,7 +17,7 @@ use common::SkippedEntries;
 use common::names::{normal, note_on_folders, one_line};
 use data::Captions;
 use features::{MAX_NAME_BYTES, Shard, Source, Stamp};
-use models::decode::{EXTENSIONS, has_image_extension, unread_kind};
+use models::decode::{extensions, has_image_extension, unread_kind};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -224,7 +224,12 @@ pub(crate) fn list(source: &Path, shard: Option<Shard>) -> anyhow::Result<Listin
     }
     listing.sort();
     if listing.images.is_empty() && shard.is_none() {
-        bail!("{}: no image in it ({}){}", source.display(), EXTENSIONS.join(", "), rest(&listing));
+        bail!(
+            "{}: no image in it ({}){}",
+            source.display(),
+            extensions().join(", "),
+            rest(&listing)
+        );
     }
     Ok(listing)
 }

@@ -43,7 +43,7 @@ pub(crate) struct Quantize {
 /// Calibrates the encoder on photos and writes its quantized form.
 pub(crate) fn quantize(options: &Quantize) -> anyhow::Result<()> {
     let photos = training_photos(&options.captions, options.count.into())?;
-    let limits = Limits { max_pixels: options.max_pixels };
+    let limits = Limits { max_pixels: options.max_pixels, ..Limits::default() };
     let mut calibration = Calibration::open(&options.encoder)?;
     for photo in &photos {
         let path = options.images.join(photo);

@@ -1,9 +1,12 @@
-//! The first directory of a TIFF file, whose end may be missing.
+//! The directories of a TIFF file, whose end may be missing.
 
 /// Maximum number of values of an entry that the decoder reads.
 const MAX_VALUES: u32 = 1 << 18;
 
-/// Entries of the first directory of a TIFF.
+/// Maximum number of directories below a directory.
+const MAX_BELOW: u32 = 16;
+
+/// Entries of a directory of a TIFF.
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     big_endian: bool,
@@ -21,18 +24,33 @@ pub(super) struct Entry {
 }
 
 impl<'a> Directory<'a> {
-    /// Finds the directory. `None` if `bytes` are not a TIFF.
+    /// Finds the first directory. `None` if `bytes` are not a TIFF.
     pub(super) fn first(bytes: &'a [u8]) -> Option<Self> {
         let big_endian = match bytes.get(..4)? {
             b"II*\0" => false,
             b"MM\0*" => true,
             _ => return None,
         };
-        let mut directory = Self { bytes, big_endian, start: 0, count: 0 };
-        let start = usize::try_from(directory.long(4)?).ok()?;
-        directory.count = directory.short(start)?.into();
-        directory.start = start + 2;
-        Some(directory)
+        let head = Self { bytes, big_endian, start: 0, count: 0 };
+        head.at(head.long(4)?)
+    }
+
+    /// The directory at an offset of the same file.
+    pub(super) fn at(&self, offset: u32) -> Option<Self> {
+        let offset = usize::try_from(offset).ok()?;
+        Some(Self { count: self.short(offset)?.into(), start: offset + 2, ..*self })
+    }
+
+    /// The offsets of the next directory and of those below this one.
+    pub(super) fn others(&self) -> Vec<u32> {
+        const SUB_DIRECTORIES: u16 = 330;
+        let next = self.long(self.start + 12 * self.count).filter(|&next| next != 0);
+        let entry = self.entry(SUB_DIRECTORIES);
+        let below = entry.into_iter().flat_map(|entry| {
+            let below = (0..entry.count.min(MAX_BELOW)).map(move |at| self.value(entry, at));
+            below.map_while(|offset| offset)
+        });
+        next.into_iter().chain(below).collect()
     }
 
     /// Whether every entry that the decoder reads has a reasonable number of values.
@@ -47,13 +65,24 @@ impl<'a> Directory<'a> {
 
     /// The first value of an entry of 16- or 32-bit numbers.
     pub(super) fn number(&self, tag: u16) -> Option<u32> {
-        let entry = self.entry(tag)?;
+        self.value(self.entry(tag)?, 0)
+    }
+
+    /// The only value of an entry of 16- or 32-bit numbers.
+    pub(super) fn only_number(&self, tag: u16) -> Option<u32> {
+        let entry = self.entry(tag).filter(|entry| entry.count == 1)?;
+        self.value(entry, 0)
+    }
+
+    /// A value of an entry of 16- or 32-bit numbers.
+    fn value(&self, entry: Entry, at: u32) -> Option<u32> {
         let bytes = if entry.kind == 3 { 2 } else { 4 };
-        let offset = if entry.count.checked_mul(bytes)? > 4 {
+        let start = if entry.count.checked_mul(bytes)? > 4 {
             usize::try_from(self.long(entry.offset)?).ok()?
         } else {
             entry.offset
         };
+        let offset = start.checked_add(usize::try_from(at.checked_mul(bytes)?).ok()?)?;
         if entry.kind == 3 { self.short(offset).map(u32::from) } else { self.long(offset) }
     }
 

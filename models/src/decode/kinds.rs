@@ -1,16 +1,45 @@
-//! Image formats that are not supported, recognised by their bytes or by their file extension.
+//! Image formats that the image crate does not decode, recognised by their bytes or by their file extension.
 
 use std::path::Path;
 
 use super::directory::Directory;
 
-/// An image format that is not supported.
+/// An image format that the image crate does not decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kind {
-    name: &'static str,
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) reading: Reading,
     advice: &'static str,
     /// File extensions.
     extensions: &'static [&'static str],
+}
+
+/// How a format is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It is not.
+    Never,
+    /// By libheif.
+    Libheif,
+    /// By its JPEG preview.
+    Preview,
+}
+
+impl Kind {
+    /// Whether files of the format are read here.
+    fn is_read(&self) -> bool {
+        match self.reading {
+            Reading::Never => false,
+            Reading::Libheif => heif::is_available(),
+            Reading::Preview => true,
+        }
+    }
+
+    /// The reason why it is not read, and the next step.
+    pub(super) fn refusal(&self, reason: &str) -> String {
+        let Self { name, advice, .. } = self;
+        format!("{name}{reason}; {advice}")
+    }
 }
 
 const AS_JPEG: &str = "export it as JPEG";
@@ -22,33 +51,40 @@ const fn kind(
     advice: &'static str,
     extensions: &'static [&'static str],
 ) -> Kind {
-    Kind { name, advice, extensions }
+    Kind { name, reading: Reading::Never, advice, extensions }
 }
 
-const HEIC: Kind = kind("HEIC", AS_JPEG, &["heic", "heif", "hif", "heics", "heifs"]);
-const AVIF: Kind = kind("AVIF", AS_JPEG, &["avif", "avifs"]);
+const fn raw(name: &'static str, extensions: &'static [&'static str]) -> Kind {
+    Kind { reading: Reading::Preview, ..kind(name, DEVELOP, extensions) }
+}
+
+const fn by_libheif(name: &'static str, extensions: &'static [&'static str]) -> Kind {
+    Kind { reading: Reading::Libheif, ..kind(name, AS_JPEG, extensions) }
+}
+
+const HEIC: Kind = by_libheif("HEIC", &["heic", "heif", "hif", "heics", "heifs"]);
+const AVIF: Kind = by_libheif("AVIF", &["avif", "avifs"]);
 const JPEG_XL: Kind = kind("JPEG XL", AS_JPEG, &["jxl"]);
 const JPEG_2000: Kind =
     kind("JPEG 2000", AS_JPEG, &["jp2", "j2k", "jpf", "jpx", "jpm", "j2c", "jpc"]);
 const JPEG_XR: Kind = kind("JPEG XR", AS_JPEG, &["jxr", "hdp", "wdp"]);
 const JPEG_LS: Kind = kind("JPEG-LS", AS_JPEG, &["jls"]);
 const BIG_TIFF: Kind = kind("BigTIFF", "save it as TIFF or JPEG", &["btf", "tf8"]);
-const DNG: Kind = kind("DNG raw photo", DEVELOP, &["dng"]);
-const CANON: Kind = kind("Canon raw photo", DEVELOP, &["cr2", "cr3", "crw"]);
-const NIKON: Kind = kind("Nikon raw photo", DEVELOP, &["nef", "nrw"]);
-const SONY: Kind = kind("Sony raw photo", DEVELOP, &["arw", "sr2", "srf"]);
+const DNG: Kind = raw("DNG raw photo", &["dng"]);
+const CANON: Kind = raw("Canon raw photo", &["cr2"]);
+const CANON_OTHER: Kind = kind("Canon raw photo", DEVELOP, &["cr3", "crw"]);
+const NIKON: Kind = raw("Nikon raw photo", &["nef", "nrw"]);
+const SONY: Kind = raw("Sony raw photo", &["arw", "sr2", "srf"]);
 const OLYMPUS: Kind = kind("Olympus raw photo", DEVELOP, &["orf", "ori"]);
 const PANASONIC: Kind = kind("Panasonic or Leica raw photo", DEVELOP, &["rw2", "rwl"]);
 const FUJIFILM: Kind = kind("Fujifilm raw photo", DEVELOP, &["raf"]);
-const PENTAX: Kind = kind("Pentax raw photo", DEVELOP, &["pef"]);
-const SAMSUNG: Kind = kind("Samsung raw photo", DEVELOP, &["srw"]);
+const PENTAX: Kind = raw("Pentax raw photo", &["pef"]);
+const SAMSUNG: Kind = raw("Samsung raw photo", &["srw"]);
 const SIGMA: Kind = kind("Sigma raw photo", DEVELOP, &["x3f"]);
 const MINOLTA: Kind = kind("Minolta raw photo", DEVELOP, &["mrw"]);
-const RAW: Kind = kind(
-    "raw photo",
-    DEVELOP,
-    &["3fr", "fff", "iiq", "mef", "mos", "erf", "dcr", "kdc", "raw", "gpr"],
-);
+const RAW: Kind =
+    raw("raw photo", &["3fr", "fff", "iiq", "mef", "mos", "erf", "dcr", "kdc", "gpr"]);
+const RAW_OTHER: Kind = kind("raw photo", DEVELOP, &["raw"]);
 const PHOTOSHOP: Kind = kind("Photoshop document", AS_JPEG, &["psd", "psb"]);
 const GIMP: Kind = kind("GIMP document", AS_JPEG, &["xcf"]);
 const PDF: Kind = kind("PDF document", "export its pages as PNG", &["pdf"]);
@@ -67,10 +103,42 @@ const DICOM: Kind = kind("DICOM image", DRAW, &["dcm"]);
 const VIDEO: Kind = kind("video", "save one of its pictures as JPEG", &[]);
 
 /// Formats by file extension.
-const KINDS: [Kind; 33] = [
-    HEIC, AVIF, JPEG_XL, JPEG_2000, JPEG_XR, JPEG_LS, BIG_TIFF, DNG, CANON, NIKON, SONY, OLYMPUS,
-    PANASONIC, FUJIFILM, PENTAX, SAMSUNG, SIGMA, MINOLTA, RAW, PHOTOSHOP, GIMP, PDF, POSTSCRIPT,
-    SVG, ICON, EXR, RADIANCE, NETPBM, TARGA, DDS, QOI, MNG, DICOM,
+const KINDS: [Kind; 35] = [
+    HEIC,
+    AVIF,
+    JPEG_XL,
+    JPEG_2000,
+    JPEG_XR,
+    JPEG_LS,
+    BIG_TIFF,
+    DNG,
+    CANON,
+    CANON_OTHER,
+    NIKON,
+    SONY,
+    OLYMPUS,
+    PANASONIC,
+    FUJIFILM,
+    PENTAX,
+    SAMSUNG,
+    SIGMA,
+    MINOLTA,
+    RAW,
+    RAW_OTHER,
+    PHOTOSHOP,
+    GIMP,
+    PDF,
+    POSTSCRIPT,
+    SVG,
+    ICON,
+    EXR,
+    RADIANCE,
+    NETPBM,
+    TARGA,
+    DDS,
+    QOI,
+    MNG,
+    DICOM,
 ];
 
 /// Magic bytes of formats.
@@ -90,7 +158,7 @@ const BEGINNINGS: &[(&[u8], Kind)] = &[
     (b"FUJIFILMCCD-RAW", FUJIFILM),
     (b"FOVb", SIGMA),
     (b"\0MRM", MINOLTA),
-    (b"II\x1A\0\0\0HEAPCCDR", CANON),
+    (b"II\x1A\0\0\0HEAPCCDR", CANON_OTHER),
     (b"8BPS", PHOTOSHOP),
     (b"gimp xcf", GIMP),
     (b"%PDF-", PDF),
@@ -110,28 +178,43 @@ const BEGINNINGS: &[(&[u8], Kind)] = &[
     (b"\x1A\x45\xDF\xA3", VIDEO),
 ];
 
-/// The unsupported image format of a file by its extension: `Some("HEIC")` for `IMG_1.HEIC`. `None` for supported
-/// formats and for other files.
+/// The image format that is not read of a file by its extension: `Some("JPEG XL")` for `a.jxl`, and `Some("HEIC")` for
+/// `IMG_1.HEIC` where libheif is missing. `None` for formats that are read, and for other files.
 #[must_use]
 pub fn unread_kind(path: &Path) -> Option<&'static str> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    let kind = KINDS.iter().find(|kind| kind.extensions.contains(&extension.as_str()))?;
-    Some(kind.name)
+    by_extension(path).filter(|kind| !kind.is_read()).map(|kind| kind.name)
 }
 
-/// The unsupported image format of a file by its bytes, of which the first 64 KiB are enough. `None` for supported
-/// formats and for other files.
+/// The image format that is not read of a file by its bytes, of which the first 64 KiB are enough. `None` for formats that
+/// are read, and for other files.
 #[must_use]
 pub(crate) fn unread_kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
-    of_bytes(bytes).map(|kind| kind.name)
+    of_bytes(bytes).filter(|kind| !kind.is_read()).map(|kind| kind.name)
 }
 
-/// The unsupported image format of a file and the next step.
-pub(super) fn refusal(bytes: &[u8]) -> Option<String> {
-    of_bytes(bytes).map(|Kind { name, advice, .. }| format!("{name}; {advice}"))
+/// Whether the bytes are of a format that libheif or a preview makes readable here.
+#[must_use]
+pub(crate) fn is_read_otherwise(bytes: &[u8]) -> bool {
+    of_bytes(bytes).is_some_and(|kind| kind.is_read())
 }
 
-fn of_bytes(bytes: &[u8]) -> Option<Kind> {
+/// Whether a file has the extension of a format that libheif or a preview makes readable here.
+pub(super) fn has_readable_extension(path: &Path) -> bool {
+    by_extension(path).is_some_and(|kind| kind.is_read())
+}
+
+/// The extensions of formats that libheif or a preview makes readable here.
+pub(super) fn readable_extensions() -> impl Iterator<Item = &'static str> {
+    KINDS.into_iter().filter(Kind::is_read).flat_map(|kind| kind.extensions).copied()
+}
+
+fn by_extension(path: &Path) -> Option<Kind> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    KINDS.into_iter().find(|kind| kind.extensions.contains(&extension.as_str()))
+}
+
+/// The format of a file that the image crate does not decode.
+pub(super) fn of_bytes(bytes: &[u8]) -> Option<Kind> {
     let begins = BEGINNINGS.iter().find(|(beginning, _)| bytes.starts_with(beginning));
     begins
         .map(|(_, kind)| *kind)
@@ -155,7 +238,7 @@ fn of_media_file(bytes: &[u8]) -> Option<Kind> {
     if any(&[b"avif", b"avis"]) {
         Some(AVIF)
     } else if any(&[b"crx "]) {
-        Some(CANON)
+        Some(CANON_OTHER)
     } else if any(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
         Some(HEIC)
     } else if any(&[b"jp2 ", b"jpx "]) {
@@ -242,7 +325,7 @@ mod tests {
             (b"P6\n2 2\n255\n".to_vec(), "Netpbm image"),
             (b"%PDF-1.7".to_vec(), "PDF document"),
         ] {
-            assert_eq!(unread_kind_of_bytes(&bytes), Some(expected));
+            assert_eq!(of_bytes(&bytes).map(|kind| kind.name), Some(expected));
         }
         for bytes in [&b""[..], b"P7", b"<html><svg/></html>", b"GIF89a", b"\xFF\xD8\xFF\xE0"] {
             assert_eq!(unread_kind_of_bytes(bytes), None);
@@ -275,16 +358,18 @@ mod tests {
             (&[(262, 32_803)], b"Some other maker\0", "raw photo"),
             (&[(50_706, 1)], b"Google\0", "DNG raw photo"),
         ] {
-            assert_eq!(unread_kind_of_bytes(&tiff(numbers, make)), Some(expected));
+            let kind = of_bytes(&tiff(numbers, make)).unwrap();
+            assert_eq!((kind.name, kind.reading), (expected, Reading::Preview));
         }
         assert_eq!(unread_kind_of_bytes(&tiff(&[(254, 0), (262, 2)], b"NIKON scanner\0")), None);
     }
 
     #[test]
     fn names_tell_the_kind() {
-        assert_eq!(unread_kind(Path::new("a/IMG_1.HEIC")), Some("HEIC"));
-        assert_eq!(unread_kind(Path::new("DSC.nef")), Some("Nikon raw photo"));
-        for name in ["a.jpg", "a.JFIF", "notes.txt", "heic", ".heic"] {
+        let heic = unread_kind(Path::new("a/IMG_1.HEIC"));
+        assert_eq!(heic, (!heif::is_available()).then_some("HEIC"));
+        assert_eq!(unread_kind(Path::new("DSC.rw2")), Some("Panasonic or Leica raw photo"));
+        for name in ["a.jpg", "a.JFIF", "DSC.nef", "notes.txt", "heic", ".heic"] {
             assert_eq!(unread_kind(Path::new(name)), None, "{name}");
         }
         for kind in KINDS {

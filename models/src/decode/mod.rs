@@ -7,6 +7,7 @@ mod jpeg;
 mod kinds;
 mod opened;
 mod png;
+mod preview;
 mod rgb;
 mod tiff;
 mod vp8l;
@@ -20,7 +21,7 @@ use image::ImageError as Cause;
 pub use image::RgbImage;
 
 pub use self::kinds::unread_kind;
-pub(crate) use self::kinds::unread_kind_of_bytes;
+pub(crate) use self::kinds::{is_read_otherwise, unread_kind_of_bytes};
 use self::opened::Opened;
 use crate::Preprocess;
 
@@ -30,15 +31,22 @@ pub const MAX_PIXELS: u64 = 50_000_000;
 /// The largest limit, so that numbers of bytes do not overflow.
 const LARGEST_LIMIT: u64 = 1 << 40;
 
-/// The file extensions of images.
-pub const EXTENSIONS: [&str; 11] =
+/// The file extensions of images that are always read.
+const EXTENSIONS: [&str; 11] =
     ["apng", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
-/// Whether a file has the extension of an image.
+/// The file extensions of images that are read: those of HEIC and AVIF are among them where libheif is installed.
+#[must_use]
+pub fn extensions() -> Vec<&'static str> {
+    EXTENSIONS.into_iter().chain(kinds::readable_extensions()).collect()
+}
+
+/// Whether a file has the extension of an image that is read.
 #[must_use]
 pub fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
+    let is_usual = |extension: &str| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str());
+    extension.is_some_and(is_usual) || kinds::has_readable_extension(path)
 }
 
 /// Reasons why an image cannot be used.
@@ -73,11 +81,13 @@ pub enum ImageError {
 pub struct Limits {
     /// Maximum number of pixels of an image.
     pub max_pixels: u64,
+    /// Whether HEIC and AVIF are decoded, by the system's libheif. Its memory is bounded for sound files alone.
+    pub heif: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_pixels: MAX_PIXELS }
+        Self { max_pixels: MAX_PIXELS, heif: true }
     }
 }
 
@@ -95,8 +105,8 @@ impl Limits {
 }
 
 /// Decodes an image: its EXIF orientation is applied, transparency is blended with white, and grey, palette, 16-bit and
-/// CMYK are converted to 8-bit RGB. Of an animation the first frame is decoded. A panic in a decoder is an error of that
-/// image.
+/// CMYK are converted to 8-bit RGB. Of an animation the first frame is decoded, of a raw photo a JPEG preview. A panic in a
+/// decoder is an error of that image.
 ///
 /// # Errors
 /// Each variant of [`ImageError`].
@@ -150,6 +160,15 @@ impl From<Cause> for ImageError {
                 Self::Truncated
             }
             error => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<heif::Error> for ImageError {
+    fn from(error: heif::Error) -> Self {
+        match error {
+            heif::Error::Damaged(message) => Self::Damaged(message),
+            other => Self::Unsupported(other.to_string()),
         }
     }
 }

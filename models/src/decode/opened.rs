@@ -3,10 +3,12 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::gif::Gif;
+use super::kinds::{Kind, Reading};
 use super::png::Png;
+use super::preview::{self, Preview};
 use super::tiff::Tiff;
 use super::{ImageError, Limits, entropy, jpeg, kinds, rgb, webp};
 use common::View;
@@ -35,12 +37,13 @@ enum Codec<'a> {
     Whole(Box<dyn ImageDecoder + 'a>),
     /// A JPEG that only lacks its end marker.
     Endless(&'a [u8]),
+    Heif(heif::Image<'a>),
 }
 
 impl<'a> Opened<'a> {
     pub(super) fn new(bytes: &'a [u8], limits: Limits) -> Result<Self, ImageError> {
-        if let Some(kind) = kinds::refusal(bytes) {
-            return Err(ImageError::Unsupported(kind));
+        if let Some(kind) = kinds::of_bytes(bytes) {
+            return Self::special(kind, bytes, limits);
         }
         let format = image::guess_format(bytes).map_err(|_| ImageError::NotAnImage)?;
         match format {
@@ -50,6 +53,39 @@ impl<'a> Opened<'a> {
             ImageFormat::Jpeg => Self::jpeg(bytes, limits),
             _ => Self::whole(bytes, format, limits),
         }
+    }
+
+    /// Opens an image of a format that the image crate does not decode.
+    fn special(kind: Kind, bytes: &'a [u8], limits: Limits) -> Result<Self, ImageError> {
+        let refused = |reason: &str| Err(ImageError::Unsupported(kind.refusal(reason)));
+        match kind.reading {
+            Reading::Never => refused(""),
+            Reading::Libheif if !limits.heif => refused(", which is turned off here"),
+            Reading::Libheif => match heif::Image::open(bytes) {
+                Ok(image) => Self::heif(image, bytes, limits),
+                Err(error @ heif::Error::Damaged(_)) => Err(ImageError::Damaged(error.to_string())),
+                Err(error) => refused(&format!(": {error}")),
+            },
+            Reading::Preview => match preview::find(bytes) {
+                Some(preview) => Self::preview(preview, limits),
+                None => refused(" without a JPEG preview"),
+            },
+        }
+    }
+
+    fn preview(preview: Preview<'a>, limits: Limits) -> Result<Self, ImageError> {
+        let opened = Self::jpeg(preview.jpeg, limits)?;
+        Ok(Self { orientation: preview.orientation.unwrap_or(opened.orientation), ..opened })
+    }
+
+    /// Opens an image that libheif decodes, and turns upright itself.
+    fn heif(image: heif::Image<'a>, bytes: &[u8], limits: Limits) -> Result<Self, ImageError> {
+        let [width, height] = image.size();
+        limits.check([width, height])?;
+        let pixels = u64::from(width) * u64::from(height);
+        let overhead = pixels * heif::bytes_per_pixel(image.has_alpha()) + bytes.len() as u64;
+        let orientation = Orientation::NoTransforms;
+        Ok(Self { width, height, orientation, overhead, codec: Codec::Heif(image) })
     }
 
     fn png(png: Png<'a>, limits: Limits) -> Result<Self, ImageError> {
@@ -154,6 +190,7 @@ impl<'a> Opened<'a> {
                 let ended = [jpeg, &jpeg::END].concat();
                 whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, bytes)?
             }
+            Codec::Heif(image) => heif_pixels(image, [width, height])?,
         };
         let problem = || ImageError::Damaged("its decoder returned too few pixels".to_owned());
         let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
@@ -176,6 +213,21 @@ fn whole(
     rgb::in_place(&mut buffer, pixels, color).ok_or_else(unknown)?;
     buffer.truncate(3 * pixels);
     Ok(buffer)
+}
+
+/// Decodes an image with libheif, whose size may differ from that in its header.
+fn heif_pixels(image: heif::Image, stated: [u32; 2]) -> Result<Vec<u8>, ImageError> {
+    let heif::Pixels { size, has_alpha, mut samples } = image.decode()?;
+    if size != stated {
+        return Err(ImageError::Damaged("its size differs from its header".to_owned()));
+    }
+    if has_alpha {
+        let pixels = samples.len() / 4;
+        let unknown = || ImageError::Unsupported("transparent pixels".to_owned());
+        rgb::in_place(&mut samples, pixels, ColorType::Rgba8).ok_or_else(unknown)?;
+        samples.truncate(3 * pixels);
+    }
+    Ok(samples)
 }
 
 /// Whether width and height are exchanged, which needs a copy of the pixels.

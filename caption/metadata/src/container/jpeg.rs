@@ -42,6 +42,7 @@ pub(super) fn read(bytes: Bytes) -> Result<Embedded> {
         description: description(exif)?,
         iptc: iptc.map(<[u8]>::to_vec),
         is_signed: segments.iter().any(is_c2pa),
+        is_raw: false,
     })
 }
 

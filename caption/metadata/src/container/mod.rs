@@ -24,6 +24,8 @@ pub(crate) struct Embedded {
     pub(crate) iptc: Option<Vec<u8>>,
     /// Whether the image carries signed provenance (C2PA), which any change breaks. It is not written.
     pub(crate) is_signed: bool,
+    /// Whether it is a raw photo, which is not written.
+    pub(crate) is_raw: bool,
 }
 
 /// A kind of file.

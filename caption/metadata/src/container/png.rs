@@ -23,6 +23,7 @@ pub(super) fn read(bytes: Bytes) -> Result<Embedded> {
         description: description(exif.as_deref())?,
         iptc: None,
         is_signed: png.chunk_by_type(C2PA).is_some(),
+        is_raw: false,
     })
 }
 

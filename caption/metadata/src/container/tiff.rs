@@ -11,6 +11,21 @@ const IPTC: u16 = 33_723;
 /// The tag of signed provenance (C2PA 2.1).
 const C2PA: u16 = 0xCD41;
 
+/// Whether a TIFF file is a raw photo, such as a DNG: its first directory is a thumbnail with the photo below it, or has the
+/// values of a sensor.
+fn is_raw(bytes: &[u8], tiff: &Tiff) -> Result<bool> {
+    const SUBFILE_TYPE: u16 = 254;
+    const PHOTOMETRIC: u16 = 262;
+    const SUB_DIRECTORIES: u16 = 330;
+    const DNG_VERSION: u16 = 50_706;
+    let is_small = tiff.only_number(SUBFILE_TYPE)?.is_some_and(|kind| kind & 1 == 1);
+    let is_sensor = matches!(tiff.only_number(PHOTOMETRIC)?, Some(32_803 | 34_892));
+    Ok(bytes.get(8..10) == Some(b"CR")
+        || tiff.value(DNG_VERSION)?.is_some()
+        || is_sensor
+        || (is_small && tiff.value(SUB_DIRECTORIES)?.is_some()))
+}
+
 pub(super) fn read(bytes: &[u8]) -> Result<Embedded> {
     let tiff = Tiff::parse(bytes)?;
     Ok(Embedded {
@@ -18,6 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Embedded> {
         description: tiff.text(IMAGE_DESCRIPTION)?,
         iptc: tiff.value(IPTC)?.map(<[u8]>::to_vec),
         is_signed: tiff.value(C2PA)?.is_some(),
+        is_raw: is_raw(bytes, &tiff)?,
     })
 }
 

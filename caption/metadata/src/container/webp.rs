@@ -21,6 +21,7 @@ pub(super) fn read(bytes: Bytes) -> Result<Embedded> {
         description: description(exif.as_deref())?,
         iptc: None,
         is_signed: webp.has_chunk(C2PA),
+        is_raw: false,
     })
 }
 

@@ -1,13 +1,13 @@
-//! The memory budget (`--memory`) of photos while they are read and decoded.
+//! A budget of memory, such as that of photos while they are read and decoded (`--memory`).
 //!
-//! A photo reserves the size of its file and the memory that decoding needs according to its header, before either is
-//! allocated. Requests are granted in the order of their arrival, so a large photo is not overtaken by small ones.
+//! Bytes are reserved before they are allocated. Requests are granted in the order of their arrival, so a large photo is not
+//! overtaken by small ones.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A budget of bytes.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub struct Memory {
     all: u64,
     state: Mutex<State>,
     freed: Condvar,
@@ -23,20 +23,22 @@ struct State {
 
 /// Reserved bytes, released on drop.
 #[derive(Debug)]
-pub(crate) struct Reservation<'a> {
+pub struct Reservation<'a> {
     memory: &'a Memory,
     bytes: u64,
 }
 
 impl Memory {
-    pub(crate) fn new(bytes: u64) -> Self {
+    /// A budget of `bytes`.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
         let state = Mutex::new(State { free: bytes, next: 0, turn: 0 });
         Self { all: bytes, state, freed: Condvar::new() }
     }
 
     /// Waits until `bytes` are free and reserves them; `None` if the budget is smaller. The caller must not hold other
     /// bytes of the budget.
-    pub(crate) fn take(&self, bytes: u64) -> Option<Reservation<'_>> {
+    pub fn take(&self, bytes: u64) -> Option<Reservation<'_>> {
         if bytes > self.all {
             return None;
         }
@@ -52,6 +54,18 @@ impl Memory {
         Some(Reservation { memory: self, bytes })
     }
 
+    /// Reserves `bytes` if they are free now and no request waits. The caller may hold other bytes of the budget.
+    pub fn take_now(&self, bytes: u64) -> Option<Reservation<'_>> {
+        let mut reservation = Reservation { memory: self, bytes: 0 };
+        reservation.grow(bytes).then_some(reservation)
+    }
+
+    /// All bytes of the budget, reserved or not.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.all
+    }
+
     /// Locks the state. No code that can panic runs while it is locked.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -60,7 +74,7 @@ impl Memory {
 
 impl Reservation<'_> {
     /// Reserves more, up to `bytes` in all, if they are free now and no request waits.
-    pub(crate) fn grow(&mut self, bytes: u64) -> bool {
+    pub fn grow(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let mut state = self.memory.state();
         let is_free = state.turn == state.next && state.free >= more;
@@ -118,6 +132,9 @@ mod tests {
         assert_eq!(done.into_inner(), 16 * 50);
         assert!(most.into_inner() <= ALL);
         assert!(memory.take(ALL + 1).is_none());
-        assert!(memory.take(ALL).is_some());
+        let all = memory.take(ALL).unwrap();
+        assert!(memory.take_now(1).is_none() && memory.take_now(0).is_some());
+        drop(all);
+        assert!(memory.take_now(ALL).is_some());
     }
 }
