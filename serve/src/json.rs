@@ -1,11 +1,13 @@
 //! JSON bodies with photos in base64. All photos of a body together may have as many bytes as one photo.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
 use crate::memory::{RESPONSE, Reservation};
@@ -75,7 +77,7 @@ fn decode(shared: &Shared, text: &str) -> Result<Photo, Error> {
     let bytes = if encoded.contains(char::is_whitespace) {
         engine.decode(encoded.split_whitespace().collect::<String>())
     } else {
-        engine.decode(encoded)
+        engine.decode(encoded.as_bytes())
     };
     let bytes = bytes.map_err(|error| Error::BadBody(format!("a photo is not base64: {error}")))?;
     if bytes.len() as u64 > limit.bytes() {
@@ -90,7 +92,7 @@ fn engine(alphabet: &Alphabet) -> GeneralPurpose {
 }
 
 /// The base64 of a photo: the whole text, or what follows the head of a data URL (RFC 2397).
-fn base64_of(text: &str) -> Result<&str, Error> {
+fn base64_of(text: &str) -> Result<Cow<'_, str>, Error> {
     let text = text.trim();
     match text
         .split_once(',')
@@ -98,12 +100,14 @@ fn base64_of(text: &str) -> Result<&str, Error> {
     {
         Some((head, rest)) if head.starts_with(DATA) => {
             let is_base64 = head.ends_with(BASE64);
-            is_base64
-                .then_some(rest)
-                .ok_or_else(|| Error::BadBody("a data URL without base64".into()))
+            if !is_base64 {
+                return Err(Error::BadBody("a data URL without base64".into()));
+            }
+            let decoded = percent_decode_str(rest).decode_utf8();
+            decoded.map_err(|_| Error::BadBody("a data URL that is not text".into()))
         }
         _ if text.contains("://") => Err(Error::RemotePhoto),
-        _ => Ok(text),
+        _ => Ok(text.into()),
     }
 }
 
@@ -113,7 +117,13 @@ mod tests {
 
     #[test]
     fn photos_are_base64_or_data_urls_and_never_addresses() {
-        for text in ["YWI=", " YWI=\n", "data:image/jpeg;base64,YWI=", "DATA:;BASE64,YWI="] {
+        for text in [
+            "YWI=",
+            " YWI=\n",
+            "data:image/jpeg;base64,YWI=",
+            "DATA:;BASE64,YWI=",
+            "data:;base64,YWI%3D",
+        ] {
             assert_eq!(base64_of(text).unwrap(), "YWI=");
         }
         assert!(matches!(base64_of("data:text/plain,ab"), Err(Error::BadBody(_))));

@@ -22,6 +22,7 @@ mod page;
 mod reader;
 mod requests;
 mod run;
+mod sidecars;
 mod stages;
 mod state;
 mod upload;
@@ -59,19 +60,22 @@ struct Shared {
 }
 
 /// The routes that `openapi.json` describes.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 16] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 19] {
     [
         ("/", get(page::show).post(page::submit)),
         ("/api/caption", post(api::caption)),
         ("/api/captions", post(api::captions)),
+        ("/api/sidecars", post(sidecars::zip)),
         ("/api/openapi.json", get(api::openapi)),
         ("/api/generate", post(ollama::generate)),
         ("/api/chat", post(ollama::chat)),
         ("/api/tags", get(ollama::tags)),
+        ("/api/ps", get(ollama::running)),
         ("/api/show", post(ollama::show)),
         ("/api/version", get(ollama::version)),
         ("/v1/chat/completions", post(openai::chat)),
         ("/v1/models", get(openai::models)),
+        ("/v1/models/{name}", get(openai::named_model)),
         ("/hf/image-to-text", post(hugging_face::image_to_text)),
         ("/api/v1/vision/caption", post(photoprism::caption)),
         ("/metrics", get(metrics::show)),

@@ -98,7 +98,13 @@ impl<'a> Reader<'a> {
             if self.is_form {
                 self.read_form(&headers, body).await
             } else {
-                Ok(vec![Ok(self.read_whole(body).await?)])
+                let photo = self.read_whole(body).await?;
+                // curl sends JSON as a form, unless it is told otherwise.
+                if photo.bytes.first() == Some(&b'{') {
+                    let hint = "JSON needs the header Content-Type: application/json";
+                    return Err(Error::BadBody(hint.to_owned()));
+                }
+                Ok(vec![Ok(photo)])
             }
         };
         let photos = self.in_time(request, read).await?;

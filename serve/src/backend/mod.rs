@@ -43,6 +43,8 @@ const SMALL: usize = 64 * 1024;
 pub struct ModelInfo {
     /// The model's name.
     pub name: String,
+    /// The model as it is recorded with captions in files.
+    pub record_name: String,
     /// The kind of decoder.
     pub network: String,
     /// The encoder's file name.
@@ -279,6 +281,7 @@ impl ModelInfo {
         let scores = manifest.scores.iter().map(|(name, score)| (name.clone(), 100.0 * score));
         Self {
             name: name.to_owned(),
+            record_name: manifest.record_name(),
             network: manifest.network.clone(),
             encoder: captioner.encoder_name().to_owned(),
             scores: scores.collect(),

@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
+use super::photoprism::VisionId;
 use crate::error::Problem;
 
 /// The interface that an address belongs to.
@@ -22,7 +23,7 @@ enum Interface {
 impl Interface {
     fn from_path(path: &str) -> Self {
         match path {
-            "/api/caption" | "/api/captions" | "/api/openapi.json" => Self::Ours,
+            "/api/caption" | "/api/captions" | "/api/sidecars" | "/api/openapi.json" => Self::Ours,
             _ if path.starts_with("/api/v1/vision/") => Self::PhotoPrism,
             _ if path.starts_with("/api/") || path.starts_with("/hf/") => Self::Text,
             _ if path.starts_with("/v1/") => Self::OpenAi,
@@ -30,7 +31,7 @@ impl Interface {
         }
     }
 
-    fn body(self, status: StatusCode, problem: &Problem) -> Value {
+    fn body(self, status: StatusCode, problem: &Problem, id: &str) -> Value {
         let Problem { code, message } = problem;
         match self {
             Self::Ours => json!({ "error": problem }),
@@ -38,7 +39,7 @@ impl Interface {
             Self::OpenAi => json!({
                 "error": { "message": message, "type": kind(status), "param": null, "code": code }
             }),
-            Self::PhotoPrism => json!({ "id": "", "code": status.as_u16(), "error": message }),
+            Self::PhotoPrism => json!({ "id": id, "code": status.as_u16(), "error": message }),
         }
     }
 }
@@ -61,7 +62,8 @@ pub(crate) async fn give_form(request: Request, next: Next) -> Response {
         return response;
     }
     let Some(problem) = response.extensions().get::<Problem>() else { return response };
-    let body = Json(interface.body(response.status(), problem)).into_response().into_body();
+    let id = response.extensions().get::<VisionId>().map_or("", |VisionId(id)| id);
+    let body = Json(interface.body(response.status(), problem, id)).into_response().into_body();
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(head, body)

@@ -37,6 +37,9 @@ struct Message {
     images: Option<Vec<String>>,
 }
 
+/// The time at which the model is unloaded.
+const FOREVER: &str = "9999-12-31T23:59:59Z";
+
 /// The kind of a response: the member with its text.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -86,6 +89,16 @@ pub(crate) async fn tags(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let model = json!({
         "name": info.name, "model": info.name, "modified_at": now_in_text(), "size": 0, "digest": "",
         "details": details(info),
+    });
+    Json(json!({ "models": [model] }))
+}
+
+/// `GET /api/ps`: the model, which is loaded all the time.
+pub(crate) async fn running(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let info = shared.backend.info();
+    let model = json!({
+        "name": info.name, "model": info.name, "size": 0, "size_vram": 0, "digest": "",
+        "expires_at": FOREVER, "details": details(info),
     });
     Json(json!({ "models": [model] }))
 }

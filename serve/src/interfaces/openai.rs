@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -119,7 +119,14 @@ pub(crate) async fn chat(
 
 /// `GET /v1/models`: the model.
 pub(crate) async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let name = &shared.backend.info().name;
-    let model = json!({ "id": name, "object": "model", "created": 0, "owned_by": "showtell" });
-    Json(json!({ "object": "list", "data": [model] }))
+    Json(json!({ "object": "list", "data": [model(&shared.backend.info().name)] }))
+}
+
+/// `GET /v1/models/{name}`: the model, whatever name is asked for.
+pub(crate) async fn named_model(Path(name): Path<String>) -> Json<Value> {
+    Json(model(&name))
+}
+
+fn model(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "showtell" })
 }

@@ -22,14 +22,27 @@ pub(crate) struct VisionRequest {
     url: Option<String>,
 }
 
+/// The `id` of a request, which its error has as well.
+#[derive(Debug, Clone)]
+pub(crate) struct VisionId(pub(crate) String);
+
 /// `POST /api/v1/vision/caption`. The confidence is there only where the model is calibrated.
 pub(crate) async fn caption(
     State(shared): State<Arc<Shared>>,
     request: Parsed<VisionRequest>,
-) -> Result<Response, Error> {
-    let VisionRequest { id, images, url } = &request.value;
+) -> Response {
+    let id = request.value.id.as_ref();
+    answer(&shared, &request.value).await.unwrap_or_else(|error| {
+        let mut response = error.into_response();
+        response.extensions_mut().insert(VisionId(id.cloned().unwrap_or_default()));
+        response
+    })
+}
+
+async fn answer(shared: &Shared, request: &VisionRequest) -> Result<Response, Error> {
+    let VisionRequest { id, images, url } = request;
     let photo = images.iter().flatten().next().or(url.as_ref()).map(String::as_str);
-    let sentences = Sentences::caption(&shared, decode_photos(&shared, photo.as_slice())?).await?;
+    let sentences = Sentences::caption(shared, decode_photos(shared, photo.as_slice())?).await?;
     let mut caption = json!({ "text": sentences.text, "source": "image" });
     let best = sentences.answers.first().and_then(|of| of.captions.description.captions.first());
     if let Some(confidence) = best.and_then(|best| best.confidence) {

@@ -104,7 +104,7 @@ async fn the_page_shows_captions_without_the_photo() {
     assert_eq!(both.status(), StatusCode::OK);
     let both = text(both).await;
     let at = |text: &str| both.find(text).unwrap_or_else(|| panic!("{text} is not in {both}"));
-    let order = [at("Photo 1<"), at("role=\"alert\""), at("Photo 2<"), at("<p class=\"caption\">")];
+    let order = [at("Photo 1<"), at("role=\"alert\""), at("Photo 2<"), at("class=\"caption\">")];
     assert!(order.is_sorted(), "{order:?}");
     assert!(both.contains("<title>This file is not a photo. · Showtell</title>"), "{both}");
 }
@@ -188,12 +188,32 @@ async fn the_files_of_the_page_are_served() {
     let labelled = page.split("<button").filter(|button| button.contains(label));
     assert!(labelled.eq(page.split("<button").filter(|button| button.contains("rocket.jpg"))));
     let parts = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
-    for part in parts {
+    let mut parts = parts.map(str::to_owned).collect::<Vec<_>>();
+    let mut at = 0;
+    while let Some(part) = parts.get(at).cloned() {
         let response = ask(&app, get(&format!("/assets/{part}"))).await;
         assert_eq!(response.status(), StatusCode::OK, "{part}");
-        assert!(!header_of(&response, "content-type").is_empty());
+        let kind = header_of(&response, "content-type").to_owned();
+        assert!(!kind.is_empty());
+        if kind.starts_with("text/javascript") {
+            let module = text(response).await;
+            let imported = module.split(" from \"./").skip(1);
+            let imported = imported.map(|rest| rest.split('"').next().unwrap().to_owned());
+            parts.extend(imported.filter(|name| !parts.contains(name)).collect::<Vec<_>>());
+        }
+        at += 1;
     }
+    assert!(parts.iter().any(|part| part == "attention.js"), "{parts:?}");
     assert_eq!(ask(&app, get("/assets/..%2Fpage.html")).await.status(), StatusCode::NOT_FOUND);
+}
+
+/// A text that a module asks for is in the page, and is not empty.
+#[tokio::test]
+async fn the_texts_of_the_modules_are_on_the_page() {
+    let page = text(ask(&app(), get("/")).await).await;
+    let texts = page.split("<p data-key=\"").skip(1).collect::<Vec<_>>();
+    assert!(texts.len() > 20, "{page}");
+    assert!(texts.iter().all(|text| !text.contains("\"></p>")), "{texts:?}");
 }
 
 /// All addresses of the page are relative, so it works below a path of a proxy.

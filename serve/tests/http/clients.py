@@ -1,9 +1,13 @@
-"""Clients of other servers' interfaces caption a photo: clients.py ADDRESS PHOTO SENTENCE."""
+"""Clients of other servers' interfaces caption a photo: clients.py ADDRESS PHOTO SENTENCE.
+
+Without a sentence they are refused by a server whose queue has one permit.
+"""
 
 import base64
 import sys
 import urllib.request
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import ollama
@@ -11,7 +15,7 @@ import openai
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-address, path, sentence = sys.argv[1:]
+address, path, sentence = (sys.argv[1:] + [None])[:3]
 address = address.rstrip("/")
 photo = open(path, "rb").read()
 url = "data:image/png;base64," + base64.b64encode(photo).decode()
@@ -93,7 +97,30 @@ def check_photoprism():
     assert answer["result"]["caption"] == {"text": sentence, "source": "image"}, answer
 
 
-check_openai()
-check_ollama()
-check_hugging_face()
-check_photoprism()
+def check_full_queue():
+    part = ollama.Client(host=address)
+    openai_client = openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0)
+    hugging_face = InferenceClient(model=f"{address}/hf/image-to-text")
+    calls = {
+        openai.RateLimitError: lambda: openai_client.chat.completions.create(model="any", messages=messages(url)),
+        ollama.ResponseError: lambda: part.generate("any", "x", images=[photo]),
+        HfHubHTTPError: lambda: hugging_face.image_to_text(photo),
+    }
+    for kind, call in calls.items():
+        with ThreadPoolExecutor(16) as pool:
+            errors = [answer.exception() for answer in [pool.submit(call) for _ in range(16)]]
+        refusals = [error for error in errors if error]
+        assert refusals and len(refusals) < 16, errors
+        for error in refusals:
+            status = getattr(error, "status_code", None) or error.response.status_code
+            assert isinstance(error, kind) and status == 429, error
+            assert "Try again in a second" in str(error) or "Try again in a second" in error.response.text, error
+
+
+if sentence is None:
+    check_full_queue()
+else:
+    check_openai()
+    check_ollama()
+    check_hugging_face()
+    check_photoprism()

@@ -1,6 +1,8 @@
 //! Interfaces of other servers, by their requests and by their clients.
 
-use std::process::Command;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -8,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use serve::{Options, Size};
-use tests::clients;
+use tests::{clients, node};
 
 use crate::process::Process;
 use crate::{app, app_with, ask, form, header_of, json as body_of, photo, png, raw, text};
@@ -200,24 +202,74 @@ async fn streams_have_the_form_that_clients_read() {
     assert!(events.starts_with("data: {") && events.ends_with("data: [DONE]\n\n"), "{events}");
 }
 
+/// Runs a program on a script that talks to the server; returns what it prints.
+fn run(program: &Path, arguments: &[&OsStr]) -> String {
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove("HTTP_PROXY").env_remove("http_proxy").env("NO_PROXY", "*");
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A photo in a folder of its own.
+fn photo_file() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.png");
+    common::files::replace(&path, &photo()).unwrap();
+    (folder, path)
+}
+
+/// The sentence of the photo by the server's own interface.
+fn sentence(server: &Process, key: &str) -> String {
+    let request = ureq::post(format!("{}api/caption", server.address));
+    let request = request.header("authorization", format!("Bearer {key}"));
+    let answer = request.send(&photo()[..]).unwrap().body_mut().read_to_string().unwrap();
+    let answer = serde_json::from_str::<Value>(&answer).unwrap();
+    answer["sentence"].as_str().unwrap().to_owned()
+}
+
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/clients.py");
+
 /// `openai`, `ollama` and `huggingface_hub` caption a photo, streaming and not, and understand errors.
 #[test]
 fn clients_in_python_caption_a_photo() {
     let Some(python) = clients() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("photo.png");
-    common::files::replace(&path, &photo()).unwrap();
-    let server = Process::start(&["--api-key", "s3cret"], std::process::Stdio::null());
-    let own = ureq::post(format!("{}api/caption", server.address))
-        .header("authorization", "Bearer s3cret")
-        .send(&photo()[..]);
-    let own = own.unwrap().body_mut().read_to_string().unwrap();
-    let own = serde_json::from_str::<Value>(&own).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/clients.py");
-    let mut command = Command::new(python);
-    command.arg(script).arg(&server.address).arg(&path).arg(own["sentence"].as_str().unwrap());
-    command.env_remove("HTTP_PROXY").env_remove("http_proxy").env("NO_PROXY", "*");
-    let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{error}");
+    let (_folder, path) = photo_file();
+    let server = Process::start(&["--api-key", "s3cret"], Stdio::null());
+    let sentence = sentence(&server, "s3cret");
+    run(&python, &[CLIENTS.as_ref(), server.address.as_ref(), path.as_ref(), sentence.as_ref()]);
+}
+
+#[test]
+fn clients_in_python_understand_a_full_queue() {
+    let Some(python) = clients() else { return };
+    let (_folder, path) = photo_file();
+    let server = Process::start(&["--queue", "1", "--cache", "0"], Stdio::null());
+    run(&python, &[CLIENTS.as_ref(), server.address.as_ref(), path.as_ref()]);
+}
+
+/// The examples of docs/api.md print the sentence.
+#[test]
+fn examples_of_the_documentation_caption_a_photo() {
+    let (Some(python), Some(node)) = (clients(), node()) else { return };
+    let (folder, path) = photo_file();
+    let server = Process::start(&[], Stdio::null());
+    let sentence = sentence(&server, "");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/api.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, page) = page.split_once("## Interfaces of other servers").unwrap();
+    for (program, language, file, lines) in
+        [(python, "```python\n", "example.py", 3), (node, "```js\n", "example.mjs", 1)]
+    {
+        let (_, example) = page.split_once(language).unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let example =
+            example.replace("http://127.0.0.1:5000", server.address.trim_end_matches('/'));
+        let script = folder.path().join(file);
+        let example = example.replace("photo.jpg", path.to_str().unwrap());
+        common::files::replace(&script, example.as_bytes()).unwrap();
+        let printed = run(&program, &[script.as_ref()]);
+        assert_eq!(printed, format!("{sentence}\n").repeat(lines), "{file}");
+    }
 }

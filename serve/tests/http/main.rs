@@ -4,6 +4,7 @@
 mod access;
 mod answers;
 mod early;
+mod formats;
 mod interfaces;
 mod messages;
 mod openapi;
@@ -32,7 +33,8 @@ fn app_with(options: Options) -> Router {
 fn drained_app(options: Options, draining: Draining) -> Router {
     let folder = tempfile::tempdir().unwrap();
     small_model::write(folder.path());
-    let with_tags = CaptionerOptions { tags: true, ..CaptionerOptions::default() };
+    let limits = options.limits();
+    let with_tags = CaptionerOptions { tags: true, limits, ..CaptionerOptions::default() };
     let captioner = Captioner::open(folder.path(), &with_tags).unwrap();
     let search = SearchOptions { n_best: 3, ..SearchOptions::default() };
     let backend = Backend::start("small", captioner, search, &options).unwrap();
