@@ -13,12 +13,25 @@ const JPEG: &str = "image/jpeg";
 
 const SVG: &str = "image/svg+xml";
 
-const ASSETS: [(&str, &str, &[u8]); 10] = [
+const ASSETS: [(&str, &str, &[u8]); 23] = [
     ("icon.svg", SVG, include_bytes!("icon.svg")),
     ("style.css", CSS, include_bytes!("style.css")),
-    ("page.js", JAVASCRIPT, include_bytes!("page.js")),
-    ("caption.js", JAVASCRIPT, include_bytes!("caption.js")),
     ("attention.js", JAVASCRIPT, include_bytes!("attention.js")),
+    ("caption.js", JAVASCRIPT, include_bytes!("caption.js")),
+    ("cards.js", JAVASCRIPT, include_bytes!("cards.js")),
+    ("csv.js", JAVASCRIPT, include_bytes!("csv.js")),
+    ("downloads.js", JAVASCRIPT, include_bytes!("downloads.js")),
+    ("editor.js", JAVASCRIPT, include_bytes!("editor.js")),
+    ("elements.js", JAVASCRIPT, include_bytes!("elements.js")),
+    ("gallery.js", JAVASCRIPT, include_bytes!("gallery.js")),
+    ("page.js", JAVASCRIPT, include_bytes!("page.js")),
+    ("photos.js", JAVASCRIPT, include_bytes!("photos.js")),
+    ("server.js", JAVASCRIPT, include_bytes!("server.js")),
+    ("table.js", JAVASCRIPT, include_bytes!("table.js")),
+    ("texts.js", JAVASCRIPT, include_bytes!("texts.js")),
+    ("thumbnail.js", JAVASCRIPT, include_bytes!("thumbnail.js")),
+    ("toolbar.js", JAVASCRIPT, include_bytes!("toolbar.js")),
+    ("webpage.js", JAVASCRIPT, include_bytes!("webpage.js")),
     ("bird.jpg", JPEG, include_bytes!("samples/bird.jpg")),
     ("balloon.jpg", JPEG, include_bytes!("samples/balloon.jpg")),
     ("photographer.jpg", JPEG, include_bytes!("samples/photographer.jpg")),

@@ -1,7 +1,8 @@
-// A caption as a row of words. A word that is hovered, tapped, or reached with the arrow keys shows its attention.
+// A caption as words. A word that is hovered, tapped, or reached with the arrow keys shows its attention. Screen readers
+// read the words as one sentence.
 
 // The texts of a sentence's words, with a capital letter and a full stop.
-export function sentence(words) {
+function wordsOfSentence(words) {
   const texts = words.map((word) => word.text);
   if (texts.length === 0) return [];
   texts[0] = texts[0].charAt(0).toLocaleUpperCase() + texts[0].slice(1);
@@ -9,38 +10,42 @@ export function sentence(words) {
   return texts;
 }
 
-// Fills `element` with the words. `show` is called with the selected word, or undefined.
-export function fill(element, words, label, show) {
-  const buttons = sentence(words).map((text, at) => {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "word", textContent: text });
-    button.tabIndex = at === 0 ? 0 : -1;
-    return button;
-  });
-  element.replaceChildren(...buttons.flatMap((button) => [button, " "]));
-  element.role = "group";
-  element.ariaLabel = label;
+function makeSpan(text) {
+  return Object.assign(document.createElement("span"), { className: "word", textContent: text });
+}
+
+// Makes an element with the words. `show` is called with the selected word, or undefined.
+export function makeWords(words, show) {
+  const spans = wordsOfSentence(words).map(makeSpan);
+  const element = Object.assign(document.createElement("span"), { className: "words", tabIndex: 0 });
+  element.append(...spans.flatMap((span, at) => (at === 0 ? [span] : [" ", span])));
   const select = (at) => {
-    buttons.forEach((button, other) => button.toggleAttribute("data-selected", other === at));
+    spans.forEach((span, other) => span.toggleAttribute("data-selected", other === at));
     show(words[at]);
   };
-  const focused = () => buttons.indexOf(document.activeElement);
+  listen(element, spans, select);
+  return element;
+}
+
+function listen(element, spans, select) {
+  const last = spans.length - 1;
+  // The word that the keyboard has reached.
+  let current = 0;
+  element.addEventListener("focus", () => select(current));
+  element.addEventListener("blur", () => select(-1));
   element.addEventListener("pointerover", (event) => {
-    const at = buttons.indexOf(event.target);
+    const at = spans.indexOf(event.target);
     if (at >= 0) select(at);
   });
-  element.addEventListener("pointerleave", () => select(focused()));
-  element.addEventListener("focusin", () => select(focused()));
-  element.addEventListener("focusout", () => select(-1));
+  element.addEventListener("pointerdown", (event) => (current = Math.max(0, spans.indexOf(event.target))));
+  element.addEventListener("pointerleave", () => select(element === document.activeElement ? current : -1));
   element.addEventListener("keydown", (event) => {
-    const at = focused();
-    const last = buttons.length - 1;
-    const next = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: last }[event.key];
-    if (event.key === "Escape") document.activeElement.blur();
+    const steps = { ArrowRight: current + 1, ArrowDown: current + 1, ArrowLeft: current - 1, ArrowUp: current - 1 };
+    const next = { ...steps, Home: 0, End: last }[event.key];
+    if (event.key === "Escape") element.blur();
     if (next === undefined) return;
     event.preventDefault();
-    const button = buttons[Math.min(last, Math.max(0, next))];
-    buttons.forEach((other) => (other.tabIndex = other === button ? 0 : -1));
-    button.focus();
+    current = Math.min(last, Math.max(0, next));
+    select(current);
   });
 }

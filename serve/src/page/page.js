@@ -1,205 +1,70 @@
 // The page with JavaScript: photos are sent when they are chosen, and captions appear without a new page.
 
-import { Attention } from "./attention.js";
-import { fill, sentence } from "./caption.js";
-
-const WAITS = 5;
-// All captions of the search, and the attention of their words.
-const ALL = "n=100&attention=true";
+import { Gallery } from "./gallery.js";
+import { Album, Photo } from "./photos.js";
+import { requestSample } from "./server.js";
+import { announce, text } from "./texts.js";
+import { progressOf, Toolbar } from "./toolbar.js";
 
 const form = document.querySelector("form");
 const captions = document.querySelector("#captions");
-const announcement = document.querySelector("#announcement");
-const template = document.querySelector("#result").content;
-const errors = document.querySelector("#errors").content;
-const texts = captions.dataset;
 
-const PAYLOAD_TOO_LARGE = 413;
-const TOO_MANY_REQUESTS = 429;
-// Statuses after which another try may succeed.
-const PASSING = [408, TOO_MANY_REQUESTS, 500, 502, 503, 504];
+const album = new Album({ onchange: (photo) => gallery.update(photo), onstate: report });
+const gallery = new Gallery(album);
+const toolbar = new Toolbar(album, gallery, clear);
 
-// The reason why there is no caption, and whether another try may succeed.
-class Refusal extends Error {
-  constructor(message, again) {
-    super(message);
-    this.again = again;
-  }
+function report(photo) {
+  toolbar.update();
+  announceState(photo);
 }
 
-// The error of a response without a caption. A response that is not from this server is from a proxy.
-function refusal({ status }, error) {
-  const again = PASSING.includes(status);
-  if (error?.code) {
-    const known = errors.querySelector(`[data-code="${CSS.escape(error.code)}"]`);
-    return new Refusal(known?.textContent ?? error.message, again);
-  }
-  if (status === PAYLOAD_TOO_LARGE) return new Refusal(texts.refusedOnTheWay, false);
-  return new Refusal(texts.elsewhere.replace("{status}", status), again);
+// Announces the caption of a photo that was chosen alone; of several, the first problem and the end.
+function announceState(photo) {
+  const isAlone = album.batch.length === 1;
+  const isFirstProblem = photo.isFailed && album.batch.filter((other) => other.isFailed).length === 1;
+  if (isAlone && photo.state === "working") announce(text("working"));
+  else if (isAlone && photo.isCaptioned) announce(photo.caption);
+  else if (isFirstProblem) announce(`${photo.name}: ${photo.problem}`);
+  if (!isAlone && photo.isSettled && album.isSettled) announce(text("all_done", { progress: progressOf(album) }));
 }
 
-// Requests the caption of a photo; waits while the queue is full.
-async function ask(photo, waits = WAITS) {
-  const headers = { "Content-Type": "application/octet-stream" };
-  const response = await fetch(`api/caption?${ALL}`, { method: "POST", body: photo, headers });
-  const answer = await response.json().catch(() => undefined);
-  if (response.ok && answer?.captions) return answer;
-  if (response.status === TOO_MANY_REQUESTS && waits > 0) {
-    const seconds = Number(response.headers.get("Retry-After")) || 1;
-    await new Promise((done) => setTimeout(done, 1000 * seconds));
-    return ask(photo, waits - 1);
-  }
-  throw refusal(response, answer?.error);
+function add(photos) {
+  if (photos.length === 0) return;
+  const isFirst = album.photos.length === 0;
+  album.add(photos);
+  gallery.refresh();
+  toolbar.reset();
+  toolbar.update();
+  const target = isFirst ? captions : gallery.elementOf(photos[0]);
+  target.scrollIntoView({ block: isFirst ? "nearest" : "start" });
 }
 
-const percent = (options) => new Intl.NumberFormat(document.documentElement.lang, { style: "percent", ...options });
-const format = percent({ maximumSignificantDigits: 2 });
-const shareFormat = percent({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
-
-function showWords(article, answer) {
-  const attention = new Attention(article.querySelector("canvas"), answer.seen);
-  const about = article.querySelector(".about-word");
-  about.hidden = false;
-  article.querySelector(".words-hint").hidden = false;
-  fill(article.querySelector(".caption"), answer.captions[0].words, texts.words, (word) => {
-    about.textContent = word ? `${word.text}: ${texts.probability} ${format.format(word.probability)}` : "";
-    if (word) attention.show(word.attention);
-    else attention.hide();
-  });
+function clear() {
+  if (album.photos.some((photo) => photo.isEdited) && !confirm(text("confirm_clear"))) return;
+  album.clear();
+  gallery.refresh();
+  toolbar.reset();
+  toolbar.update();
+  announce(text("cleared"));
+  form.querySelector("#image").focus();
 }
 
-// The probable classes by the classifier that the encoder was made of.
-function showTags(article, tags) {
-  const element = article.querySelector(".tags");
-  element.querySelector("span").textContent = tags.map((tag) => `${tag.name} ${format.format(tag.probability)}`).join(", ");
-  element.hidden = tags.length === 0;
-}
-
-// The captions with their weights, the softmax of their scores, as on the page without JavaScript.
-function showWeighed(article, captions) {
-  const [best] = captions;
-  const alike = captions.filter((caption) => caption.finished === best.finished);
-  const weights = alike.map((caption) => Math.exp(caption.score - best.score));
-  const all = weights.reduce((sum, weight) => sum + weight);
-  const items = alike.map((caption, at) => {
-    const [item, text, share] = ["li", "span", "data"].map((name) => document.createElement(name));
-    text.textContent = sentence(caption.words).join(" ");
-    share.value = weights[at] / all;
-    share.textContent = shareFormat.format(share.value);
-    item.append(text, " ", share);
-    return item;
-  });
-  article.querySelector("ol").replaceChildren(...items);
-  article.querySelector(".weighed").hidden = false;
-}
-
-function offer(article, answer, text) {
-  const file = (kind, content) => URL.createObjectURL(new Blob([content], { type: kind }));
-  article.querySelector(".text-file").href = file("text/plain", `${text}\n`);
-  article.querySelector(".json-file").href = file("application/json", JSON.stringify(answer, null, 2));
-  const copy = article.querySelector(".copy");
-  // The clipboard is available only to encrypted pages and those of this machine.
-  copy.hidden = !navigator.clipboard;
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
-    announcement.textContent = texts.copied;
-    copy.textContent = texts.copied;
-  });
-  article.querySelector(".actions").hidden = false;
-}
-
-function showAnswer(article, answer) {
-  const text = sentence(answer.captions[0].words).join(" ");
-  showWords(article, answer);
-  article.querySelector(".unsure").hidden = !(answer.confidence < Number(texts.unsureBelow));
-  article.querySelector(".unfamiliar").hidden = !answer.unfamiliar;
-  showTags(article, answer.tags ?? []);
-  showWeighed(article, answer.captions);
-  offer(article, answer, text);
-  announcement.textContent = text;
-}
-
-// Adds an article for the photo above the others, until its caption arrives.
-function begin(name) {
-  const article = template.querySelector("article").cloneNode(true);
-  const file = article.querySelector(".file");
-  file.textContent = name;
-  file.hidden = !name;
-  captions.prepend(article);
-  return article;
-}
-
-// Shows the photo, if the browser supports its format.
-function preview(article, photo) {
-  const image = article.querySelector("img");
-  image.addEventListener("error", () => {
-    article.querySelector(".photo").hidden = true;
-    article.classList.add("unseen");
-  });
-  image.src = URL.createObjectURL(photo);
-}
-
-function state(article, text, isProblem = false) {
-  const element = article.querySelector(".state");
-  element.textContent = text;
-  element.hidden = text === "";
-  element.classList.toggle("problem", isProblem);
-  const name = article.querySelector(".file").textContent;
-  announcement.textContent = isProblem && name ? `${name}: ${text}` : text;
-}
-
-// Captions the photo that `load` returns, and offers another try if that may help.
-async function show(name, load) {
-  const article = begin(name);
-  const again = article.querySelector(".again");
-  const run = async () => {
-    again.hidden = true;
-    article.ariaBusy = "true";
-    state(article, texts.working);
-    try {
-      const photo = await load();
-      if (!article.querySelector("img").hasAttribute("src")) preview(article, photo);
-      const answer = await ask(photo);
-      state(article, "");
-      article.classList.add("captioned");
-      showAnswer(article, answer);
-    } catch (error) {
-      const isRefusal = error instanceof Refusal;
-      if (!isRefusal) console.error(error);
-      state(article, isRefusal ? error.message : texts.unreachable, true);
-      again.hidden = isRefusal && !error.again;
-    }
-    article.ariaBusy = "false";
-  };
-  again.querySelector("button").addEventListener("click", run);
-  await run();
-}
-
-function take(files) {
-  const photos = [...files];
-  photos.forEach((photo) => show(photo.name, () => photo));
-  if (photos.length > 0) captions.scrollIntoView({ block: "nearest" });
-}
-
-async function fetchSample(address) {
-  const response = await fetch(address);
-  if (!response.ok) throw refusal(response);
-  return response.blob();
-}
-
-function takeChosen(event) {
-  take(event.target.files);
-  event.target.value = "";
-}
+const addFiles = (files) => add([...files].map((file) => new Photo(file.name, () => file)));
 
 document.documentElement.classList.add("scripted");
 for (const element of document.querySelectorAll(".samples, .invite, .camera")) element.hidden = false;
-for (const input of form.querySelectorAll("input")) input.addEventListener("change", takeChosen);
-for (const button of document.querySelectorAll("[data-sample]")) {
-  const name = button.querySelector("img").alt;
-  button.addEventListener("click", () => show(name, () => fetchSample(button.dataset.sample)));
+for (const input of form.querySelectorAll("input")) {
+  input.addEventListener("change", () => {
+    addFiles(input.files);
+    input.value = "";
+  });
 }
-document.addEventListener("paste", (event) => take(event.clipboardData.files));
+for (const button of document.querySelectorAll("[data-sample]")) {
+  const address = button.dataset.sample;
+  const name = address.replace(/.*\//, "");
+  button.addEventListener("click", () => add([new Photo(name, (signal) => requestSample(address, signal))]));
+}
+document.addEventListener("paste", (event) => addFiles(event.clipboardData.files));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   form.classList.add("dropping");
@@ -208,5 +73,5 @@ document.addEventListener("dragleave", () => form.classList.remove("dropping"));
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   form.classList.remove("dropping");
-  take(event.dataTransfer.files);
+  addFiles(event.dataTransfer.files);
 });

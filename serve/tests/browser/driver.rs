@@ -137,6 +137,42 @@ impl Browser {
         input.send_keys(path).await.unwrap();
     }
 
+    /// Clicks the first element of a selector.
+    pub(crate) async fn click(&self, selector: &str) {
+        self.client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    /// The number of elements of a selector.
+    pub(crate) async fn count(&self, selector: &str) -> u64 {
+        let elements = self.client.find_all(Locator::Css(selector)).await.unwrap();
+        elements.len() as u64
+    }
+
+    /// Whether the focused element matches a selector.
+    pub(crate) async fn is_active(&self, selector: &str) -> bool {
+        let script = "return document.activeElement.matches(arguments[0])";
+        self.client.execute(script, vec![selector.into()]).await.unwrap() == Value::Bool(true)
+    }
+
+    /// Types text into the focused element.
+    pub(crate) async fn type_text(&self, text: &str) {
+        self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Waits until the text of an element begins with `start`.
+    pub(crate) async fn until_text(&self, selector: &str, start: &str) {
+        let mut found = Value::Null;
+        for _ in 0..300 {
+            let script = "return document.querySelector(arguments[0])?.textContent";
+            found = self.client.execute(script, vec![selector.into()]).await.unwrap();
+            if found.as_str().is_some_and(|text| text.starts_with(start)) {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{selector} is {found}, not {start}");
+    }
+
     /// Runs JavaScript; returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
