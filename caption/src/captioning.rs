@@ -112,11 +112,11 @@ impl Captioning<'_> {
         captioner: &Captioner,
         batch: &[Task],
     ) -> anyhow::Result<Vec<anyhow::Result<Option<Captioned>>>> {
-        let mut captioned = Vec::new();
-        while let rest @ [_, ..] = &batch[captioned.len()..] {
-            captioned.extend(self.run_part(captioner, rest)?);
+        let mut results = Vec::new();
+        while let rest @ [_, ..] = &batch[results.len()..] {
+            results.extend(self.run_part(captioner, rest)?);
         }
-        Ok(captioned)
+        Ok(results)
     }
 
     /// Captions the first photos of a batch: those whose files fit into memory together, and at least one.

@@ -1,6 +1,5 @@
 //! The memory that libheif takes is what is stated, or less.
 #![expect(clippy::unwrap_used, reason = "a failed test panics")]
-#![expect(clippy::print_stdout, reason = "a test prints what it measured")]
 
 use std::path::Path;
 use std::process::Command;
