@@ -220,9 +220,11 @@ fn next_step(error: &anyhow::Error) -> Option<&'static str> {
     let models::Error::Image(error) = error.downcast_ref()? else { return None };
     Some(match error {
         ImageError::NotAnImage => "use JPEG or PNG",
+        // Its text has advice for its kind.
+        ImageError::Unsupported(kind) if kind.contains("; ") => return None,
         ImageError::Unsupported(_) => "save it as JPEG or PNG",
         ImageError::Truncated => "copy it again from where it came from",
-        ImageError::TooLarge { .. } => "scale it down, or raise --max-pixels",
+        ImageError::TooLarge { .. } => "scale it down",
         ImageError::Damaged(_) => "copy it again, or save it anew as JPEG or PNG",
     })
 }
