@@ -53,12 +53,12 @@ impl Budget {
     }
 
     fn too_large(&self, work: &str, bytes: u64, part: u64) -> String {
-        let enough = Size::mib(bytes.div_ceil(part).saturating_mul(ALL_PARTS).div_ceil(1 << 20));
-        // One word, for the command line.
-        let enough = enough.to_string().replace(' ', "");
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let enough = mib(bytes.div_ceil(part).saturating_mul(ALL_PARTS));
+        let available = Size::new(self.given.bytes() / ALL_PARTS * part);
         format!(
-            "{work} takes {}, more than its part of --memory {}: give --memory {enough}",
-            Size::mib(bytes.div_ceil(1 << 20)),
+            "{work} takes {} MiB, and --memory {} leaves {available} for that: give --memory {enough}MiB",
+            mib(bytes),
             self.given
         )
     }
@@ -73,7 +73,7 @@ mod tests {
         let budget = Budget::new(Size::mib(4));
         let error = budget.wait_for_decoding((3 << 20) + 1).unwrap_err().to_string();
         let advised =
-            "decoding it takes 4 MiB, more than its part of --memory 4 MiB: give --memory 5MiB";
+            "decoding it takes 4 MiB, and --memory 4 MiB leaves 3 MiB for that: give --memory 5MiB";
         assert_eq!(error, advised);
         assert!(Budget::new(Size::mib(5)).wait_for_decoding((3 << 20) + 1).is_ok());
         assert!(budget.wait_for_file((1 << 20) + 1).is_err());

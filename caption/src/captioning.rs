@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use common::Size;
 use common::files::FileState;
 use common::memory::Reservation;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -32,6 +33,8 @@ pub(crate) struct Captioned {
     pub(crate) failure: Option<anyhow::Error>,
     /// Whether its caption was written to its destinations.
     pub(crate) is_written: bool,
+    /// Whether it was written to the sidecar alone, as the format of the photo cannot hold it.
+    pub(crate) is_sidecar_alone: bool,
     /// The SHA-256 of the photo, as it is now, where a ledger needs it.
     pub(crate) sha256: Option<String>,
     /// The state of the photo before it was read, unless the caption was written into it.
@@ -129,7 +132,8 @@ impl Captioning<'_> {
         let mut held = Vec::new();
         let mut photos = Vec::new();
         for (photo, _) in batch {
-            let reserved = match self.reserve(photo, held.is_empty()) {
+            let length = photo.length().unwrap_or(self.budget.largest_file().bytes());
+            let reserved = match self.reserve(length, held.is_empty()) {
                 Ok(Some(reserved)) => reserved,
                 Ok(None) => break,
                 Err(error) => {
@@ -137,7 +141,7 @@ impl Captioning<'_> {
                     continue;
                 }
             };
-            photos.push(self.read(photo).and_then(|read| {
+            photos.push(self.read(photo, Size::new(length)).and_then(|read| {
                 let Some(read) = read else { return Ok(None) };
                 prepared.push(self.prepare(captioner, &read)?);
                 held.push(reserved);
@@ -153,24 +157,23 @@ impl Captioning<'_> {
         Ok(batch.iter().zip(photos).map(finish).collect())
     }
 
-    /// Reserves the memory of a photo's file. `None` if the thread may not wait for it, as it holds other files.
-    fn reserve(&self, photo: &Photo, may_wait: bool) -> anyhow::Result<Option<Reservation<'_>>> {
+    /// Reserves the memory of a file of `length` bytes. `None` if the thread may not wait for it, as it holds other files.
+    fn reserve(&self, length: u64, may_wait: bool) -> anyhow::Result<Option<Reservation<'_>>> {
         // A photo with a caption in it is a copy.
         let copies = if self.destinations.has_embedded() { 2 } else { 1 };
-        let bytes =
-            photo.length().map_or(self.budget.largest_file().bytes(), |length| length * copies);
+        let bytes = length.saturating_mul(copies);
         match self.budget.take_file(bytes) {
             None if may_wait => self.budget.wait_for_file(bytes).map(Some),
             taken => Ok(taken),
         }
     }
 
-    /// Reads a photo, unless it is left as it is.
-    fn read<'a>(&'a self, photo: &'a Photo) -> anyhow::Result<Option<ReadPhoto<'a>>> {
+    /// Reads a photo of at most `limit`, unless it is left as it is.
+    fn read<'a>(&'a self, photo: &'a Photo, limit: Size) -> anyhow::Result<Option<ReadPhoto<'a>>> {
+        let limit = limit.min(MAX_BYTES);
         let state = file_state(photo.path());
-        let Some(opened) = self.destinations.open_for(photo)? else { return Ok(None) };
+        let Some(opened) = self.destinations.open_for(photo, limit)? else { return Ok(None) };
         let state = state.filter(|_| !opened.is_embedded());
-        let limit = MAX_BYTES.min(self.budget.largest_file());
         let bytes = if opened.bytes().is_some() { Vec::new() } else { photo.read(limit)? };
         Ok(Some(ReadPhoto { opened, state, bytes }))
     }
@@ -216,6 +219,7 @@ impl Captioning<'_> {
         {
             result.failure = read.opened.write(best).err();
             result.is_written = result.failure.is_none();
+            result.is_sidecar_alone = result.is_written && read.opened.is_sidecar_alone();
         }
         if self.hashes && result.failure.is_none() {
             result.sha256 = read.opened.hash(read.bytes())?;

@@ -43,7 +43,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "X", value_parser = parse_confidence)]
     pub(crate) min_confidence: Option<f32>,
     /// Maximum memory of photos while they are read and decoded, such as 512MiB or 4GiB: a quarter for the files, the rest for
-    /// decoding. A photo that needs more is not captioned.
+    /// decoding. A photo that needs more is not captioned. HEIC and AVIF count by their headers, which are right in sound files.
     #[arg(long, default_value_t = Size::mib(2048), value_name = "SIZE")]
     pub(crate) memory: Size,
     /// A folder for pictures of the attention: one for each word of the best caption.
@@ -121,17 +121,17 @@ pub(crate) struct DocumentArgs {
     /// Fill missing alt attributes of HTML documents, and empty ![]() of Markdown documents, with captions of the local images
     /// that they name. Print what would change, as a diff.
     #[arg(long, num_args = 1.., value_name = "FILES", conflicts_with_all = [
-        "paths", "OutputArgs", "WriteArgs", "LedgerArgs", "style", "n_best", "tags", "attention",
+        "paths", "format", "json", "words", "out", "write", "ledger", "all", "watch", "style", "n_best", "tags", "attention",
     ])]
     pub(crate) fill_alt: Vec<PathBuf>,
     /// Write the changes into the documents.
-    #[arg(long, requires = "fill_alt", conflicts_with = "paths")]
+    #[arg(long, requires = "fill_alt")]
     pub(crate) apply: bool,
     /// Fill images with alt="" as well, which declares them decoration.
-    #[arg(long, requires = "fill_alt", conflicts_with = "paths")]
+    #[arg(long, requires = "fill_alt")]
     pub(crate) empty_too: bool,
     /// The folder of a site, for images whose path begins with a slash.
-    #[arg(long, value_name = "DIR", requires = "fill_alt", conflicts_with = "paths")]
+    #[arg(long, value_name = "DIR", requires = "fill_alt")]
     pub(crate) root: Option<PathBuf>,
 }
 

@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{bail, ensure};
 use clap::ValueEnum;
-use common::digest;
+use common::{Size, digest};
 use metadata::{Existing, ImageFolder, Keep, Places, Text, TextFile, sidecar_path, text_path};
 use models::{Caption, Style};
 
 use crate::cli::{Cli, Place, WriteArgs};
 use crate::identity::real_path;
-use crate::photos::{MAX_BYTES, Photo};
+use crate::photos::Photo;
 
 /// The captions after which `metadata.jsonl` is written again.
 const SAVED_AFTER: usize = 1000;
@@ -71,14 +71,18 @@ impl Destinations {
         })
     }
 
-    /// Opens the destinations of a photo; none if there are some, and all are left as they are.
+    /// Opens the destinations of a photo of at most `limit`; none if there are some, and all are left as they are.
     ///
     /// # Errors
     /// If one cannot be read or changed.
-    pub(crate) fn open_for<'a>(&'a self, photo: &'a Photo) -> anyhow::Result<Option<Opened<'a>>> {
+    pub(crate) fn open_for<'a>(
+        &'a self,
+        photo: &'a Photo,
+        limit: Size,
+    ) -> anyhow::Result<Option<Opened<'a>>> {
         let mut opened =
             Opened { destinations: self, photo, metadata: None, text: None, is_in_folder: false };
-        opened.open_metadata()?;
+        opened.open_metadata(limit)?;
         opened.open_text()?;
         opened.open_folder()?;
         Ok((self.places.is_empty() || opened.is_wanted()).then_some(opened))
@@ -115,7 +119,7 @@ impl Destinations {
 
 impl Opened<'_> {
     /// Opens the photo itself and its sidecar, if captions are written there and `--existing` does not leave them alone.
-    fn open_metadata(&mut self) -> anyhow::Result<()> {
+    fn open_metadata(&mut self, limit: Size) -> anyhow::Result<()> {
         let Destinations { existing, break_signature, .. } = *self.destinations;
         let path = self.photo.path();
         let places = Places {
@@ -126,7 +130,7 @@ impl Opened<'_> {
             return Ok(());
         }
         self.photo.check()?;
-        let metadata = metadata::Photo::read(path, MAX_BYTES, places, existing)?;
+        let metadata = metadata::Photo::read(path, limit, places, existing)?;
         if metadata.places().embedded && !break_signature {
             metadata.check_unsigned()?;
         }
@@ -158,6 +162,11 @@ impl Opened<'_> {
     /// Whether the caption is written into the photo itself.
     pub(crate) fn is_embedded(&self) -> bool {
         self.written_places().embedded
+    }
+
+    /// Whether the caption was to be written into the photo, too, whose format cannot hold it.
+    pub(crate) fn is_sidecar_alone(&self) -> bool {
+        self.metadata.as_ref().is_some_and(metadata::Photo::is_sidecar_alone)
     }
 
     /// Where the photo's metadata is written to.

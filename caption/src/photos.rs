@@ -107,9 +107,13 @@ impl Photo {
         self.problem.as_ref().map_or(Ok(()), |problem| bail!("{problem}"))
     }
 
-    /// The bytes of the file, if that is known: 0 for a file that cannot be read.
+    /// The bytes of the file, 0 if it cannot be read. `None` for standard input and pipes.
     pub(crate) fn length(&self) -> Option<u64> {
-        (!self.is_stdin()).then(|| fs::metadata(&self.path).map_or(0, |metadata| metadata.len()))
+        match fs::metadata(&self.path) {
+            Ok(metadata) if metadata.is_file() => Some(metadata.len()),
+            Err(_) if !self.is_stdin() => Some(0),
+            _ => None,
+        }
     }
 
     /// Reads the bytes of the file, `limit` at most.

@@ -43,18 +43,21 @@ pub(crate) fn run(cli: &Cli, photos: &[Photo]) -> anyhow::Result<bool> {
 /// Takes back the texts of one photo; returns whether there were some.
 fn remove(cli: &Cli, photo: &Photo) -> anyhow::Result<bool> {
     photo.check()?;
-    let mut was_there = false;
-    for place in &cli.write.write {
-        was_there |= match place {
-            Place::Embed => remove_embedded(cli, photo.path())?,
-            _ => remove_sidecar(&sidecar_path(photo.path()))?,
-        };
-    }
-    Ok(was_there)
+    let removed = cli.write.write.iter().map(|place| match place {
+        Place::Embed => remove_embedded(cli, photo.path()),
+        _ => remove_sidecar(&sidecar_path(photo.path())),
+    });
+    // A place that fails does not keep the others from being cleared.
+    let removed = removed.collect::<Vec<_>>();
+    removed.into_iter().try_fold(false, |was_there, removed| Ok(was_there | removed?))
 }
 
 fn remove_embedded(cli: &Cli, path: &Path) -> anyhow::Result<bool> {
-    let embedding = Embedding::read(path, MAX_BYTES)?;
+    let embedding = match Embedding::read(path, MAX_BYTES) {
+        // Such a photo was never written.
+        Err(metadata::Error::Format) => return Ok(false),
+        read => read?,
+    };
     if !cli.write.break_signature {
         embedding.check_unsigned()?;
     }

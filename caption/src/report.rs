@@ -14,6 +14,8 @@ pub(crate) struct Report {
     pub(crate) done: usize,
     /// Those whose captions were written to their destinations.
     pub(crate) written: usize,
+    /// Those of them whose captions were written to the sidecar alone, as their formats cannot hold them.
+    pub(crate) sidecar_alone: usize,
     /// Those that were left alone.
     pub(crate) left_alone: usize,
     /// The first one of these.
@@ -26,6 +28,12 @@ impl Report {
         let places = cli.write.write.iter().copied().map(name).collect::<Vec<_>>().join(", ");
         if self.written > 0 && !places.is_empty() {
             warn(format_args!("captions of {} written ({places})", photos(self.written)));
+        }
+        if self.sidecar_alone > 0 {
+            warn(format_args!(
+                "{} of them in the sidecar alone: raw photos, HEIC and others are not changed",
+                self.sidecar_alone
+            ));
         }
         if let Some(first) = &self.first_left_alone {
             warn(format_args!(

@@ -10,7 +10,7 @@ use models::{Manifest, SearchOptions};
 use crate::attention;
 use crate::budget::Budget;
 use crate::captioning::{Captioned, Captioning, Task, for_each_captioned};
-use crate::cli::{Cli, Format};
+use crate::cli::{Cli, DocumentArgs, Format};
 use crate::collisions;
 use crate::destinations::Destinations;
 use crate::ledger::Ledger;
@@ -52,7 +52,10 @@ impl Outputs {
             ledger.record(photo, sha256, state)?;
         }
         if let Some(captioned) = captioned.transpose() {
-            self.report.written += usize::from(captioned.as_ref().is_ok_and(|of| of.is_written));
+            if let Ok(of) = &captioned {
+                self.report.written += usize::from(of.is_written);
+                self.report.sidecar_alone += usize::from(of.is_sidecar_alone);
+            }
             return self.results.write(photo, captioned);
         }
         self.report.left_alone += 1;
@@ -75,6 +78,7 @@ impl<'a> Run<'a> {
             !cli.output.words || cli.output.format() == Format::Json,
             "--words: has no effect\n  Add --json, or leave it out."
         );
+        check_documents(&cli.documents)?;
         let manifest = Manifest::load(cli.model.folder())?;
         collisions::check(cli, &manifest, photos)?;
         let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
@@ -147,6 +151,16 @@ impl<'a> Run<'a> {
         for_each_captioned(workers, &captioning, &photos, |photo, captioned| {
             outputs.add(photo, captioned)
         })
+    }
+}
+
+/// Refuses flags of `--fill-alt` without it.
+fn check_documents(arguments: &DocumentArgs) -> anyhow::Result<()> {
+    let DocumentArgs { apply, empty_too, root, .. } = arguments;
+    let flags = [("--apply", *apply), ("--empty-too", *empty_too), ("--root", root.is_some())];
+    match flags.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => bail!("{flag}: has no effect without --fill-alt\n  Leave it out."),
+        None => Ok(()),
     }
 }
 

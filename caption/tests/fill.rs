@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -53,11 +54,11 @@ fn a_dry_run_shows_what_would_change_and_changes_nothing() {
     let said = text(&output.stderr);
     for part in [
         "site/index.html:3:13: img/c.png: not filled: in a link or button, whose name the text would be",
-        "https://example.org/d.png: not filled: an address; only local files are captioned",
+        "https://example.org/d.png: not filled: not a local file",
         "/img/c.png: not filled: a path from the root of the site: name it (--root)",
         "gone.png: not filled: site/gone.png is not a file",
         "site/a.md:4:2: img/c.png: not filled: in a link",
-        "2 of 7 images without a text filled (a dry run: --apply writes them); 1 with alt=\"\" count as decoration",
+        "2 of 7 missing texts filled (a dry run: --apply writes them); 1 with alt=\"\" count as decoration",
     ] {
         assert!(said.contains(part), "no {part} in {said}");
     }
@@ -107,8 +108,28 @@ fn documents_that_cannot_be_read_do_not_stop_the_others() {
     ] {
         assert!(said.contains(part), "no {part} in {said}");
     }
-    assert!(said.contains("1 of 2 images without a text filled"), "{said}");
-    for wrong in [&["a.png", "--fill-alt", "a.html"][..], &["--apply", "a.png"], &[]] {
+    assert!(said.contains("1 of 2 missing texts filled"), "{said}");
+    let again = ["--fill-alt", "site/index.html", "./site/index.html", "--apply"];
+    let output = caption(folder.path(), &again);
+    assert!(output.status.success(), "a document that is named twice: {}", text(&output.stderr));
+    let locked = folder.path().join("locked.html");
+    fs::write(&locked, "<img src=site/img/c.png>").unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o444)).unwrap();
+    let output = caption(folder.path(), &["--fill-alt", "locked.html", "--apply"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("locked.html: it is read-only") && said.contains("0 of 1 "), "{said}");
+    for wrong in [&["a.png", "--fill-alt", "a.html"][..], &["--apply"], &[]] {
         assert_eq!(caption(folder.path(), wrong).status.code(), Some(2), "{wrong:?}");
     }
+    let output = caption(folder.path(), &["--apply", "site/img/c.png"]);
+    assert!(text(&output.stderr).contains("--apply: has no effect without --fill-alt"));
+}
+
+#[test]
+fn control_characters_of_documents_do_not_reach_the_terminal() {
+    let folder = workplace();
+    fs::write(folder.path().join("a.md"), "![](%1b[31mx.png)\n").unwrap();
+    let output = caption(folder.path(), &["--fill-alt", "a.md"]);
+    assert!(!text(&output.stderr).contains('\u{1b}'), "{}", text(&output.stderr));
 }

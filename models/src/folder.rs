@@ -142,8 +142,8 @@ fn skipped_entries_for(path: &Path) -> Option<String> {
 /// The reason why a photo of an unsupported format is skipped.
 #[must_use]
 pub fn unread(kind: &str) -> String {
-    match kind {
-        "HEIC" | "AVIF" => format!("{kind}: {}", heif::Error::NoLibrary),
+    match heif::check() {
+        Err(error) if ["HEIC", "AVIF"].contains(&kind) => format!("{kind}: {error}"),
         _ => format!("{kind} is not read; save it as JPEG or PNG"),
     }
 }

@@ -1,7 +1,4 @@
-//! Raw photos of cameras, with previews that ExifTool writes into them.
-#![expect(clippy::unwrap_used, reason = "a failed test panics")]
-#![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
-
+//! Raw photos of cameras, with previews that `ExifTool` writes into them.
 use std::fs;
 use std::process::Command;
 

@@ -38,7 +38,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Parsed<T> {
     /// Reads the body of a request, whatever its `Content-Type` is.
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Error> {
         let (body, _held) = read_body(request, shared, shared.options.max_json()).await?;
-        let parts = body.iter().filter(|byte| b"[{,".contains(byte)).count();
+        let parts = count_parts(&body);
         if parts > MAX_PARTS {
             return Err(Error::BadBody(format!("its JSON has more than {MAX_PARTS} parts")));
         }
@@ -49,6 +49,21 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Parsed<T> {
         let value = value.map_err(|error| Error::BadBody(format!("its JSON: {error}")))?;
         Ok(Self { value, _memory: memory })
     }
+}
+
+/// The lists, objects and members of JSON: its brackets and commas outside texts.
+fn count_parts(json: &[u8]) -> usize {
+    let (mut parts, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' | b',' if !is_text => parts += 1,
+            _ => {}
+        }
+    }
+    parts
 }
 
 /// Decodes the photos of a body, each in base64 or as a data URL.
@@ -72,9 +87,12 @@ fn decode(shared: &Shared, text: &str) -> Result<Photo, Error> {
     let reserve = |bytes| share.try_reserve(bytes).ok_or(Error::MemoryFull);
     let upload = reserve(encoded.len().div_ceil(4) as u64 * 3)?;
     let response = reserve(RESPONSE.bytes())?;
+    let has_space = encoded.contains(char::is_whitespace);
+    let is_copied = has_space || matches!(encoded, Cow::Owned(_));
+    let _copy = if is_copied { Some(reserve(encoded.len() as u64)?) } else { None };
     let is_url_safe = encoded.contains(['-', '_']);
     let engine = engine(if is_url_safe { &URL_SAFE } else { &STANDARD });
-    let bytes = if encoded.contains(char::is_whitespace) {
+    let bytes = if has_space {
         engine.decode(encoded.split_whitespace().collect::<String>())
     } else {
         engine.decode(encoded.as_bytes())
@@ -114,6 +132,13 @@ fn base64_of(text: &str) -> Result<Cow<'_, str>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_counted_outside_texts() {
+        assert_eq!(count_parts(br#"{"a": "[,\", {", "b": [1, 2]}"#), 4);
+        assert_eq!(count_parts(br#""\\", {}"#), 2);
+        assert_eq!(count_parts(b""), 0);
+    }
 
     #[test]
     fn photos_are_base64_or_data_urls_and_never_addresses() {

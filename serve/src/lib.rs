@@ -35,6 +35,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
@@ -57,6 +58,8 @@ struct Shared {
     pages: Pages,
     options: Options,
     draining: Draining,
+    /// One archive is made at a time: photos come first.
+    archives: Semaphore,
 }
 
 /// The routes that `openapi.json` describes.
@@ -95,7 +98,8 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
 /// [`Error::Page`] if the template or the texts of the page are invalid.
 pub fn app(backend: Backend, options: Options, draining: Draining) -> Result<Router, Error> {
     let pages = Pages::new(&options)?;
-    let shared = Arc::new(Shared { backend, pages, options, draining });
+    let shared =
+        Arc::new(Shared { backend, pages, options, draining, archives: Semaphore::new(1) });
     let is_open = |path: &str| path == "/health" || path == "/ready";
     let (open, closed): (Vec<_>, Vec<_>) =
         routes().into_iter().partition(|(path, _)| is_open(path));

@@ -1,6 +1,6 @@
 //! XMP sidecars of captions, as one ZIP archive. Captions may have been edited; photos are not needed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 
@@ -22,8 +22,10 @@ use crate::{Error, Shared};
 const FIXED: usize = 2048;
 /// How often a sidecar may have a caption, which may be longer once its characters are escaped.
 const COPIES: usize = 12;
-/// The most bytes of a file's name.
-const MAX_NAME: usize = 200;
+/// The most bytes of a caption.
+const MAX_CAPTION: usize = 10_000;
+/// The most bytes of a photo's name, so that its sidecar's name is one of a file.
+const MAX_NAME: usize = 255 - ".xmp".len();
 /// The name of a photo without one.
 const UNNAMED: &str = "photo";
 
@@ -50,7 +52,11 @@ pub(crate) async fn zip(
     State(shared): State<Arc<Shared>>,
     request: Parsed<SidecarsRequest>,
 ) -> Result<Response, Error> {
+    let _permit = shared.archives.try_acquire().map_err(|_| Error::QueueFull)?;
     let photos = &request.value.photos;
+    if photos.iter().any(|photo| photo.caption.len() > MAX_CAPTION) {
+        return Err(Error::BadBody(format!("a caption is longer than {MAX_CAPTION} bytes")));
+    }
     let texts = photos.iter().map(|photo| photo.caption.len() * COPIES + 2 * photo.name.len());
     let bytes = FIXED * (photos.len() + 1) + texts.sum::<usize>();
     let memory = shared.backend.memory.uploads.try_reserve(bytes as u64);
@@ -67,7 +73,7 @@ pub(crate) async fn zip(
 
 /// The archive with a sidecar for each photo, named as its photo with `.xmp` at the end.
 fn archive(photos: &[CaptionedPhoto], model: &str) -> Result<Bytes, Error> {
-    let mut names = HashSet::new();
+    let mut names = Names::default();
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     let failed = |error: &dyn std::error::Error| {
@@ -76,11 +82,9 @@ fn archive(photos: &[CaptionedPhoto], model: &str) -> Result<Bytes, Error> {
     };
     for photo in photos {
         let model = (!photo.edited).then_some(model);
-        // XML does not allow control characters.
-        let caption = photo.caption.split(char::is_control).collect::<Vec<_>>().join(" ");
-        let sidecar = Sidecar::create(&caption, model);
+        let sidecar = Sidecar::create(&photo.caption, model);
         let sidecar = sidecar.map_err(|error| Error::BadBody(format!("a caption: {error}")))?;
-        let name = unique(&file_name(&photo.name), &mut names);
+        let name = names.take(&file_name(&photo.name));
         zip.start_file(format!("{name}.xmp"), options).map_err(|error| failed(&error))?;
         zip.write_all(&sidecar).map_err(|error| failed(&error))?;
     }
@@ -88,26 +92,54 @@ fn archive(photos: &[CaptionedPhoto], model: &str) -> Result<Bytes, Error> {
     Ok(archive.into_inner().into())
 }
 
-/// A file name without folders and control characters, so that the archive is unpacked in one folder.
+/// A file name without folders and characters that a system does not allow, so that the archive is unpacked in one folder.
 fn file_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain = last.chars().map(|of| if of.is_control() || of == ':' { '_' } else { of });
-    let mut plain = plain.collect::<String>();
-    plain.truncate(plain.floor_char_boundary(MAX_NAME));
-    match plain.trim_matches('.').trim() {
-        "" => UNNAMED.to_owned(),
-        _ => plain,
+    let is_allowed = |of: char| !of.is_control() && !r#"<>:"|?*"#.contains(of);
+    let plain = last.chars().map(|of| if is_allowed(of) { of } else { '_' }).collect::<String>();
+    let plain = plain.trim_end_matches(['.', ' ']);
+    if plain.trim_matches(['.', ' ']).is_empty() {
+        UNNAMED.to_owned()
+    } else {
+        shortened(plain, "")
     }
 }
 
-/// The name, with a number before its extension if another photo has it.
-fn unique(name: &str, names: &mut HashSet<String>) -> String {
-    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    let dot = if extension.is_empty() { "" } else { "." };
-    let numbered = (2..).map(|number| format!("{stem} ({number}){dot}{extension}"));
-    let mut free = std::iter::once(name.to_owned()).chain(numbered);
-    // Windows does not tell capital letters from small ones.
-    free.find(|name| names.insert(name.to_lowercase())).unwrap_or_default()
+/// The name with `addition` before its extension, and its stem shortened so that it is not too long.
+fn shortened(name: &str, addition: &str) -> String {
+    let (stem, extension) = match name.rsplit_once('.') {
+        Some((stem, extension)) if extension.len() < MAX_NAME / 4 => {
+            (stem, format!(".{extension}"))
+        }
+        _ => (name, String::new()),
+    };
+    let room = MAX_NAME - extension.len() - addition.len();
+    format!("{}{addition}{extension}", &stem[..stem.floor_char_boundary(room)])
+}
+
+/// The names in an archive. Windows does not tell capital letters from small ones.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    /// The last number of each name that was given more than once.
+    numbers: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The name, with a number before its extension if another photo has it.
+    fn take(&mut self, name: &str) -> String {
+        if self.taken.insert(name.to_lowercase()) {
+            return name.to_owned();
+        }
+        loop {
+            let number = self.numbers.entry(name.to_lowercase()).or_insert(1);
+            *number += 1;
+            let numbered = shortened(name, &format!(" ({number})"));
+            if self.taken.insert(numbered.to_lowercase()) {
+                return numbered;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,21 +152,22 @@ mod tests {
             ("a.jpg", "a.jpg"),
             ("../../etc/passwd", "passwd"),
             ("C:\\photos\\b.png", "b.png"),
-            ("a\nb:c.jpg", "a_b_c.jpg"),
+            ("a\nb:c.jpg. ", "a_b_c.jpg"),
             ("..", UNNAMED),
             ("folder/", UNNAMED),
             ("", UNNAMED),
         ] {
             assert_eq!(file_name(name), expected);
         }
-        assert_eq!(file_name(&"é".repeat(300)).len(), MAX_NAME);
+        let long = file_name(&("é".repeat(300) + ".jpg"));
+        assert!(long.ends_with("é.jpg") && (MAX_NAME - 1..=MAX_NAME).contains(&long.len()));
     }
 
     #[test]
     fn names_are_unique() {
-        let mut names = HashSet::new();
+        let mut names = Names::default();
         let given = ["a.jpg", "A.JPG", "a.jpg", "b", "b", "a (2).jpg"];
-        let found = given.map(|name| unique(name, &mut names));
+        let found = given.map(|name| names.take(name));
         assert_eq!(found, ["a.jpg", "A (2).JPG", "a (3).jpg", "b", "b (2)", "a (2) (2).jpg"]);
     }
 }

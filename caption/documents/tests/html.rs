@@ -174,6 +174,9 @@ fn an_image_in_a_link_is_not_filled() {
         "<button type=button><img src=a></button>",
         "<a href=x><p>open<img src=a alt=''>",
         "<a id=y><a href=x><img src=a>",
+        "<details><summary><img src=a></summary></details>",
+        "<div role=button><div>b</div><img src=a></div>",
+        "<span role='LINK'><img src=a>",
     ] {
         assert_eq!(obstacle(html), Some(Obstacle::Link), "{html}");
     }
@@ -184,6 +187,9 @@ fn an_image_in_a_link_is_not_filled() {
         "<a href=x>b<a name=y><img src=a>",
         "<button>b</button></a><img src=a>",
         "<abbr><img src=a></abbr>",
+        "<div role=button><div>b</div></div><img src=a>",
+        "<input role=button><img src=a>",
+        "<div role=list><img src=a></div>",
     ] {
         assert_eq!(obstacle(html), None, "{html}");
     }

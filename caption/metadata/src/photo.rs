@@ -6,7 +6,7 @@ use std::path::Path;
 use common::Size;
 
 use crate::record::Author;
-use crate::{Embedding, Existing, Keep, Result, Sidecar, Text, sidecar_path};
+use crate::{Embedding, Error, Existing, Keep, Result, Sidecar, Text, sidecar_path};
 
 /// The places that captions are written to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Photo {
     embedding: Option<Embedding>,
     /// None if it cannot be read, and captions are not written there.
     sidecar: Option<Sidecar>,
+    /// Whether captions were to be written to the file as well, whose format cannot hold them.
+    is_sidecar_alone: bool,
     /// The sidecar as other programs name it, without the ending of the photo.
     other_sidecar: Option<Sidecar>,
 }
@@ -44,16 +46,38 @@ impl Photo {
             sidecar: needed_if(places.sidecar, Sidecar::read(&sidecar_path(path)))?,
             other_sidecar: Sidecar::read(&path.with_extension("xmp")).ok(),
             embedding: None,
+            is_sidecar_alone: false,
         };
         photo.leave_alone(existing);
         if photo.places != Places::default() {
-            photo.embedding = needed_if(places.embedded, Embedding::read(path, limit))?;
+            photo.read_file(path, limit)?;
             photo.leave_alone(existing);
-            if let (true, Some(embedding)) = (photo.places.embedded, &photo.embedding) {
-                embedding.check_not_raw()?;
-            }
         }
         Ok(photo)
+    }
+
+    /// Reads the file. If its format cannot hold captions, they are written to the sidecar alone, if at all.
+    fn read_file(&mut self, path: &Path, limit: Size) -> Result<()> {
+        let read = Embedding::read(path, limit);
+        let can_hold = match &read {
+            Ok(embedding) => embedding.check_not_raw(),
+            Err(Error::Format) => Err(Error::Format),
+            Err(_) => Ok(()),
+        };
+        if self.places.embedded && self.places.sidecar && can_hold.is_err() {
+            self.places.embedded = false;
+            self.is_sidecar_alone = true;
+        } else if self.places.embedded {
+            can_hold?;
+        }
+        self.embedding = needed_if(self.places.embedded, read)?;
+        Ok(())
+    }
+
+    /// Whether captions were to be written to the file as well, whose format cannot hold them.
+    #[must_use]
+    pub fn is_sidecar_alone(&self) -> bool {
+        self.is_sidecar_alone
     }
 
     /// Where captions are written to.

@@ -44,11 +44,14 @@ impl Sidecar {
     }
 
     /// The bytes of a new sidecar with a text, as description and as alt text. `model` is recorded as its author; without one
-    /// it counts as your own.
+    /// it counts as your own. Characters that XML does not allow become spaces.
     ///
     /// # Errors
-    /// [`Error::Xmp`] if the text has characters that XML does not allow.
+    /// [`Error::Xmp`] if the sidecar cannot be made.
     pub fn create(text: &str, model: Option<&str>) -> Result<Vec<u8>> {
+        let is_forbidden = |of: char| of.is_control() || matches!(of, '\u{FFFE}' | '\u{FFFF}');
+        let text = text.split(is_forbidden).collect::<Vec<_>>().join(" ");
+        let text = text.as_str();
         let record = model.map(|model| Record::new(model, text));
         let [description, alt_text] = [Some(text.to_owned()), Some(text.to_owned())];
         Ok(Xmp::new().with(&Texts { description, alt_text, record })?.to_bytes())

@@ -51,9 +51,9 @@ impl<'a> Image<'a> {
     /// Reads the header of a file.
     ///
     /// # Errors
-    /// [`Error::NoLibrary`]; [`Error::Damaged`] if the file has no image that libheif can find.
+    /// Those of [`check`](crate::check); [`Error::Damaged`] if the file has no image that libheif can find.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
-        let library = library().ok_or(Error::NoLibrary)?;
+        let library = library()?;
         // SAFETY: no argument; the result is checked.
         let context = unsafe { (library.new_context)() };
         let mut image = Self { library, context, handle: ptr::null(), file: PhantomData };

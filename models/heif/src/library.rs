@@ -1,9 +1,11 @@
 //! The functions of libheif that are used, as its header `heif.h` declares them.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{OsStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library as Shared, RTLD_LOCAL, RTLD_NOW};
+
+use crate::{Error, Result};
 
 /// The environment variable with the path of the library. An empty value turns it off.
 const VARIABLE: &str = "SHOWTELL_LIBHEIF";
@@ -85,25 +87,33 @@ functions! {
     plane: b"heif_image_get_plane_readonly\0" fn(*const Decoded, c_int, *mut c_int) -> *const u8;
 }
 
-/// The library, which is loaded once and stays. `None` if it is missing.
-pub(crate) fn library() -> Option<&'static Library> {
-    static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
-    LIBRARY.get_or_init(load).as_ref()
+/// The library, which is loaded once and stays.
+///
+/// # Errors
+/// [`Error::NoLibrary`], [`Error::TurnedOff`], [`Error::Unusable`].
+pub(crate) fn library() -> Result<&'static Library> {
+    static LIBRARY: OnceLock<Result<Library>> = OnceLock::new();
+    LIBRARY.get_or_init(find).as_ref().map_err(Clone::clone)
 }
 
-/// Whether libheif was found.
-#[must_use]
-pub fn is_available() -> bool {
-    library().is_some()
+/// Checks that libheif is there.
+///
+/// # Errors
+/// [`Error::NoLibrary`], [`Error::TurnedOff`], [`Error::Unusable`].
+pub fn check() -> Result<()> {
+    library().map(drop)
+}
+
+fn find() -> Result<Library> {
+    match std::env::var_os(VARIABLE) {
+        None => load(NAME.as_ref()).ok_or(Error::NoLibrary),
+        Some(path) if path.is_empty() => Err(Error::TurnedOff),
+        Some(path) => load(&path).ok_or_else(|| Error::Unusable { path: path.into() }),
+    }
 }
 
 #[expect(unsafe_code, reason = "a library is loaded")]
-fn load() -> Option<Library> {
-    let given = std::env::var_os(VARIABLE);
-    if given.as_ref().is_some_and(|path| path.is_empty()) {
-        return None;
-    }
-    let name = given.unwrap_or_else(|| NAME.into());
+fn load(name: &OsStr) -> Option<Library> {
     // SAFETY: the constructors of libheif register its decoders and need nothing of this process.
     let shared = unsafe { Shared::open(Some(name), RTLD_NOW | RTLD_LOCAL) }.ok()?;
     let library = Library::find(&shared)?;

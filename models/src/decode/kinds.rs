@@ -30,7 +30,7 @@ impl Kind {
     fn is_read(&self) -> bool {
         match self.reading {
             Reading::Never => false,
-            Reading::Libheif => heif::is_available(),
+            Reading::Libheif => heif::check().is_ok(),
             Reading::Preview => true,
         }
     }
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn names_tell_the_kind() {
         let heic = unread_kind(Path::new("a/IMG_1.HEIC"));
-        assert_eq!(heic, (!heif::is_available()).then_some("HEIC"));
+        assert_eq!(heic, heif::check().is_err().then_some("HEIC"));
         assert_eq!(unread_kind(Path::new("DSC.rw2")), Some("Panasonic or Leica raw photo"));
         for name in ["a.jpg", "a.JFIF", "DSC.nef", "notes.txt", "heic", ".heic"] {
             assert_eq!(unread_kind(Path::new(name)), None, "{name}");

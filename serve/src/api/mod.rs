@@ -7,9 +7,10 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use clap::ValueEnum as _;
 use common::Rect;
 use models::{CaptionSummary, Description, Style, Tag};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::backend::{Answer, into_memory};
 use crate::error::Problem;
@@ -22,22 +23,21 @@ const OPENAPI: &str = include_str!("openapi.json");
 
 /// The captions of a response, unless the query says otherwise.
 const CAPTIONS: usize = 3;
+/// The most letters of an unknown parameter that its error repeats.
+const MAX_NAME: usize = 40;
 /// The widest beam that a query may ask for.
 const MAX_BEAM: usize = 20;
 
 /// The query parameters of our own interface.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub(crate) struct CaptionQuery {
     /// The number of captions of the response, the best first.
     n: Option<usize>,
     /// The beam of the search.
     beam: Option<usize>,
     /// Whether captions have their words, with probability and attention.
-    #[serde(default)]
     attention: bool,
     /// The style of sentences.
-    #[serde(default)]
     style: Style,
 }
 
@@ -46,19 +46,41 @@ impl<S: Sync> FromRequestParts<S> for CaptionQuery {
 
     /// Reads the query before the body, so that a wrong one is refused at once.
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Error> {
-        let query = Query::<Self>::try_from_uri(&head.uri);
-        let Query(query) = query.map_err(|error| {
-            let text = error.body_text();
-            Error::BadQuery(text.rsplit("string: ").next().unwrap_or(&text).to_owned())
-        })?;
-        let wrong = |problem: String| Err(Error::BadQuery(problem));
-        match query {
-            Self { n: Some(0), .. } => wrong("n must be 1 or more".to_owned()),
-            Self { beam: Some(beam), .. } if !(1..=MAX_BEAM).contains(&beam) => {
-                wrong(format!("beam must be a number from 1 to {MAX_BEAM}"))
-            }
-            query => Ok(query),
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&head.uri);
+        let Query(pairs) = pairs.map_err(|_| Error::BadQuery("not NAME=VALUE".to_owned()))?;
+        let mut query = Self::default();
+        for (name, value) in &pairs {
+            query.set(name, value).map_err(Error::BadQuery)?;
         }
+        Ok(query)
+    }
+}
+
+impl CaptionQuery {
+    /// Sets a parameter.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let number = |most: usize, range: &str| {
+            let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+            number.map(Some).ok_or_else(|| format!("{name} must be a number {range}"))
+        };
+        match name {
+            "n" => self.n = number(usize::MAX, "from 1 on")?,
+            "beam" => self.beam = number(MAX_BEAM, &format!("from 1 to {MAX_BEAM}"))?,
+            "attention" => {
+                let is_wanted = value.parse();
+                self.attention =
+                    is_wanted.map_err(|_| "attention must be true or false".to_owned())?;
+            }
+            "style" => {
+                let style = Style::from_str(value, false);
+                self.style = style.map_err(|_| "style must be plain or alt".to_owned())?;
+            }
+            _ => {
+                let name = name.chars().take(MAX_NAME).collect::<String>();
+                return Err(format!("{name} is unknown; n, beam, attention and style are known"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
@@ -123,8 +124,11 @@ pub(crate) async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
 }
 
 /// `GET /v1/models/{name}`: the model, whatever name is asked for.
-pub(crate) async fn named_model(Path(name): Path<String>) -> Json<Value> {
-    Json(model(&name))
+pub(crate) async fn named_model(
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Error> {
+    let Path(name) = name.map_err(|_| Error::NotFound)?;
+    Ok(Json(model(&name)))
 }
 
 fn model(name: &str) -> Value {

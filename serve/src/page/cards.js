@@ -41,6 +41,8 @@ export class Card {
     click(".again button", () => retry(this.#photo));
     click(".edit", () => this.#setEditing(true));
     click(".done", () => this.#setEditing(false));
+    // The text area keeps the focus until the click: without it the button could move away in between.
+    this.#find(".done").addEventListener("pointerdown", (event) => event.preventDefault());
     click(".copy", () => this.#copy());
     click(".text-file", () => this.#saveText());
     click(".json-file", () => this.#saveJson());
@@ -79,7 +81,7 @@ export class Card {
 
   // An edited caption is plain text: the network has no attention for it.
   #showCaption() {
-    const { caption, answer, isEdited } = this.#photo;
+    const { caption, answer, candidate, isEdited } = this.#photo;
     const element = this.#find(".caption");
     setLanguage(element, this.#photo);
     this.#attention?.hide();
@@ -89,7 +91,7 @@ export class Card {
       return;
     }
     this.#attention ??= new Attention(this.#find("canvas"), answer.seen);
-    element.replaceChildren(makeWords(answer.captions[0].words, (word) => this.#showWord(word)));
+    element.replaceChildren(makeWords(candidate.words, (word) => this.#showWord(word)));
   }
 
   #showWord(word) {
@@ -110,7 +112,12 @@ export class Card {
   #showWeighed() {
     const list = this.#find("ol");
     if (list.children.length === 0) list.append(...this.#makeAlternatives());
-    for (const button of list.querySelectorAll("button")) button.ariaPressed = String(button.value === this.#photo.caption);
+    for (const button of list.querySelectorAll("button")) {
+      const isChosen = button.value === this.#photo.caption;
+      button.ariaPressed = String(isChosen);
+      button.textContent = text(isChosen ? "in_use" : "use");
+      button.ariaLabel = `${button.textContent}: ${button.value}`;
+    }
   }
 
   // The captions with their weights, the softmax of their scores, as on the page without JavaScript.
@@ -120,16 +127,16 @@ export class Card {
     const alike = captions.filter((caption) => caption.finished === best.finished);
     const weights = alike.map((caption) => Math.exp(caption.score - best.score));
     const all = weights.reduce((sum, weight) => sum + weight);
-    return alike.map((caption, at) => this.#makeAlternative(caption.sentence, weights[at] / all));
+    return alike.map((caption, at) => this.#makeAlternative(captions.indexOf(caption), weights[at] / all));
   }
 
-  #makeAlternative(sentence, weight) {
+  #makeAlternative(place, weight) {
+    const { sentence } = this.#photo.answer.captions[place];
     const [item, label, weighed, button] = ["li", "span", "data", "button"].map((name) => document.createElement(name));
     Object.assign(label, { textContent: sentence, lang: "en" });
     Object.assign(weighed, { value: weight, textContent: share.format(weight) });
-    Object.assign(button, { type: "button", className: "use", value: sentence, textContent: text("use") });
-    button.ariaLabel = `${text("use")}: ${sentence}`;
-    button.addEventListener("click", () => this.#photo.edit(sentence));
+    Object.assign(button, { type: "button", className: "use", value: sentence });
+    button.addEventListener("click", () => this.#photo.choose(place));
     item.append(label, " ", weighed, " ", button);
     return item;
   }
@@ -156,10 +163,11 @@ export class Card {
     save(`${stem(this.#photo.name)}.txt`, "text/plain", `${this.#photo.caption}\n`);
   }
 
-  // An edited caption replaces the best one; the captions of the program remain.
+  // The caption that is shown replaces the best one; the candidates remain, the chosen one first.
   #saveJson() {
-    const { answer, caption, isEdited, name } = this.#photo;
-    const edited = isEdited ? { caption, sentence: caption, confidence: undefined } : {};
-    save(`${stem(name)}.json`, "application/json", JSON.stringify({ ...answer, ...edited }, null, 2));
+    const { answer, candidate, candidates, caption, confidence, isEdited, name } = this.#photo;
+    const words = isEdited ? caption : candidate.text;
+    const shown = { caption: words, sentence: caption, confidence, captions: candidates };
+    save(`${stem(name)}.json`, "application/json", JSON.stringify({ ...answer, ...shown }, null, 2));
   }
 }

@@ -10,11 +10,12 @@ const guard = (cell) => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell);
 const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 const row = (cells) => cells.map((cell) => quote(guard(String(cell)))).join(",") + END;
 
-function rowsOf({ name, problem, answer, edited, confidence, isFailed }) {
+function rowsOf(photo) {
+  const { name, problem, answer, edited, confidence, isFailed } = photo;
   if (isFailed) return row([name, "", "", "", "", "", problem]);
   const tags = listTags(answer.tags);
   const ofBest = confidence === undefined ? "" : confidence.toFixed(3);
-  const rows = answer.captions.map(({ text, sentence }, at) => {
+  const rows = photo.candidates.map(({ text, sentence }, at) => {
     const words = at === 0 && edited !== undefined ? [edited, edited] : [text, sentence];
     return row([name, at + 1, ...words, at === 0 ? ofBest : "", tags, ""]);
   });

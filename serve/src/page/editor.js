@@ -3,6 +3,12 @@
 import { setLanguage } from "./elements.js";
 
 export function connectEditor(area, photo) {
+  // A caption is one line.
+  area.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    area.value = photo.caption;
+  });
   area.addEventListener("input", () => photo.edit(area.value));
   // Line breaks become spaces, and an empty text the best caption.
   area.addEventListener("change", () => (area.value = photo.caption));

@@ -80,6 +80,7 @@ impl Translations {
         let limits = [
             ("{max_upload}", options.max_upload.to_string()),
             ("{max_photos}", options.max_photos.to_string()),
+            ("{more_formats}", if options.heif { ", HEIC, AVIF" } else { "" }.to_owned()),
         ];
         let parse = |json: &str| {
             let json = limits

@@ -64,6 +64,10 @@ for (const button of document.querySelectorAll("[data-sample]")) {
   const name = address.replace(/.*\//, "");
   button.addEventListener("click", () => add([new Photo(name, (signal) => requestSample(address, signal))]));
 }
+// Edited captions are lost with the page.
+addEventListener("beforeunload", (event) => {
+  if (album.photos.some((photo) => photo.isEdited)) event.preventDefault();
+});
 document.addEventListener("paste", (event) => addFiles(event.clipboardData.files));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();

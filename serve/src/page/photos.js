@@ -15,7 +15,9 @@ export class Photo {
   // The reason why there is no caption, and whether another try may succeed.
   problem;
   canRetry = false;
-  // The caption that replaces the best one.
+  // The candidate that is the caption: its place, the best one unless the user chose another.
+  chosen = 0;
+  // The user's own text in its place.
   edited;
   // Object URLs of the photo and of a small copy of it, and the copy.
   url;
@@ -52,22 +54,39 @@ export class Photo {
 
   // The caption that is shown, copied and downloaded; undefined before there is one.
   get caption() {
-    return this.edited ?? this.answer?.captions[0].sentence;
+    return this.edited ?? this.candidate?.sentence;
   }
 
-  // The calibrated probability that the caption is right. That of an edited caption is unknown.
+  get candidate() {
+    return this.answer?.captions[this.chosen];
+  }
+
+  // The candidates, the chosen one first.
+  get candidates() {
+    const others = this.answer.captions.filter((caption) => caption !== this.candidate);
+    return [this.candidate, ...others];
+  }
+
+  // The calibrated probability that the caption is right, which is known for the best candidate.
   get confidence() {
-    return this.isEdited ? undefined : this.answer?.confidence;
+    return this.isEdited || this.chosen > 0 ? undefined : this.answer?.confidence;
   }
 
   get isUnsure() {
     return this.confidence < UNSURE_BELOW;
   }
 
-  // Replaces the caption. Without words the best caption returns.
+  // Makes a candidate the caption.
+  choose(at) {
+    this.chosen = at;
+    this.edited = undefined;
+    this.onchange();
+  }
+
+  // Replaces the caption. Without words that of the model returns.
   edit(text) {
     const caption = text.trim().replace(/\s+/g, " ");
-    const isNew = caption !== "" && caption !== this.answer.captions[0].sentence;
+    const isNew = caption !== "" && caption !== this.candidate.sentence;
     this.edited = isNew ? caption : undefined;
     this.onchange();
   }

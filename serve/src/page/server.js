@@ -35,17 +35,21 @@ export function explain(error) {
   return { message: text("unreachable"), canRetry: true };
 }
 
-// Requests the captions of a photo; waits while the queue is full.
-export async function requestCaptions(photo, signal, waits = WAITS) {
+// Posts a request; waits while the server is busy.
+async function post(address, request, waits = WAITS) {
+  const response = await fetch(address, { method: "POST", ...request });
+  if (response.status !== TOO_MANY_REQUESTS || waits === 0) return response;
+  const seconds = Number(response.headers.get("Retry-After")) || 1;
+  await new Promise((done) => setTimeout(done, 1000 * seconds));
+  return post(address, request, waits - 1);
+}
+
+// Requests the captions of a photo.
+export async function requestCaptions(photo, signal) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const response = await fetch(`api/caption?${ALL}`, { method: "POST", body: photo, headers, signal });
+  const response = await post(`api/caption?${ALL}`, { body: photo, headers, signal });
   const answer = await readJson(response);
   if (response.ok && answer?.captions) return answer;
-  if (response.status === TOO_MANY_REQUESTS && waits > 0) {
-    const seconds = Number(response.headers.get("Retry-After")) || 1;
-    await new Promise((done) => setTimeout(done, 1000 * seconds));
-    return requestCaptions(photo, signal, waits - 1);
-  }
   const isOfProxy = response.status === PAYLOAD_TOO_LARGE && !answer?.error?.code;
   throw isOfProxy ? new Refusal(text("refused_on_the_way"), false) : refusal(response, answer?.error);
 }
@@ -61,7 +65,7 @@ export async function requestSample(address, signal) {
 // Requests a ZIP archive with a sidecar for each photo.
 export async function requestSidecars(photos) {
   const headers = { "Content-Type": "application/json" };
-  const response = await fetch("api/sidecars", { method: "POST", body: JSON.stringify({ photos }), headers });
+  const response = await post("api/sidecars", { body: JSON.stringify({ photos }), headers });
   const isArchive = response.headers.get("Content-Type")?.startsWith("application/zip");
   if (response.ok && isArchive) return response.blob();
   throw refusal(response, (await readJson(response))?.error);

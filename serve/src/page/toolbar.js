@@ -8,6 +8,8 @@ import { text } from "./texts.js";
 import { asWebPage } from "./webpage.js";
 
 const TITLE = "Showtell";
+// More are several archives, as the server limits a request.
+const MOST_SIDECARS = 2000;
 
 const toolbar = document.querySelector(".toolbar");
 const find = (selector) => toolbar.querySelector(selector);
@@ -69,6 +71,10 @@ export class Toolbar {
 
   async #copy() {
     const { photos, captioned } = this.#album;
+    if (captioned.length === 0) {
+      say(text("nothing_yet"));
+      return;
+    }
     await copy(captioned.map(line).join(""));
     say([text("copied"), leftOut(photos.length - captioned.length)].join(". ").trim());
   }
@@ -86,8 +92,11 @@ export class Toolbar {
       return;
     }
     try {
-      const archive = await requestSidecars(captioned.map(sidecar));
-      save("sidecars.zip", archive.type, archive);
+      for (let start = 0; start < captioned.length; start += MOST_SIDECARS) {
+        const archive = await requestSidecars(captioned.slice(start, start + MOST_SIDECARS).map(sidecar));
+        const part = captioned.length > MOST_SIDECARS ? `-${1 + start / MOST_SIDECARS}` : "";
+        save(`sidecars${part}.zip`, archive.type, archive);
+      }
       say(leftOut(photos.length - captioned.length));
     } catch (error) {
       say(explain(error).message);

@@ -201,7 +201,10 @@ async fn a_caption_is_edited_in_its_card() {
     browser.click("li:nth-child(2) .use").await;
     assert_eq!(browser.text(".caption").await, other);
     let name = "return document.querySelector('.use[aria-pressed=true]').ariaLabel";
-    assert_eq!(browser.run(name).await, format!("Use this one: {other}"));
+    assert_eq!(browser.run(name).await, format!("In use: {other}"));
+    // The network's own candidate has its words, and is not an edit.
+    browser.text(".word").await;
+    assert_eq!(browser.count(".edited:not([hidden])").await, 0);
     browser.click("li:first-child .use").await;
     browser.text(".word").await;
     assert_eq!(browser.text(".caption").await, best);

@@ -71,7 +71,7 @@ async fn many_photos_are_captioned_in_their_order() {
     assert_eq!(browser.run(shown).await, json!(names));
     let most = browser.run("return most").await.as_u64().unwrap();
     assert!((2..=4).contains(&most), "{most} requests at a time");
-    let said = ["notes.txt: This file is not a photo.", "Ready: 23 of 24 captioned, 1 failed."];
+    let said = ["notes.txt: This file is not a photo.", "Finished: 23 of 24 captioned, 1 failed."];
     assert_eq!(browser.run("return said").await, json!(said));
     let follow = "return titles.length > 2 && titles.every((title) => /^([0-9]+[/]24 · )?Showtell$/.test(title))";
     assert_eq!(browser.run(follow).await, true);

@@ -63,12 +63,15 @@ fn obstacle(tag: &Tag) -> Option<Obstacle> {
 }
 
 fn is_decoration(tag: &Tag) -> bool {
-    let is_any = |name, words: &[&str]| {
-        let value = tag.value(name).unwrap_or_default();
-        let first = value.split_ascii_whitespace().next().unwrap_or_default();
-        words.iter().any(|word| first.eq_ignore_ascii_case(word))
-    };
-    is_any("aria-hidden", &["true"]) || is_any("role", &["presentation", "none"])
+    first_word_is(tag, "aria-hidden", &["true"])
+        || first_word_is(tag, "role", &["presentation", "none"])
+}
+
+/// Whether the first word of an attribute is one of these.
+fn first_word_is(tag: &Tag, name: &str, words: &[&str]) -> bool {
+    let value = tag.value(name).unwrap_or_default();
+    let first = value.split_ascii_whitespace().next().unwrap_or_default();
+    words.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
 /// Whether a framework sets `alt` by an attribute: `:alt`, `v-bind:alt`, `[alt]`, `[attr.alt]`.
@@ -79,20 +82,40 @@ fn is_bound_alt(name: &[u8]) -> bool {
     inner.strip_suffix(b"alt").is_some_and(is_bound)
 }
 
+/// Elements without an end tag.
+const VOID: [&[u8]; 13] = [
+    b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta",
+    b"source", b"track", b"wbr",
+];
+
 /// The links and buttons that are open, and the bytes of those that were closed.
 #[derive(Debug, Default)]
 struct OpenLinks {
     link: Option<usize>,
     button: Option<usize>,
+    summary: Option<usize>,
+    /// An element that has the role of a link or a button.
+    by_role: Option<Control>,
     closed: Vec<Range<usize>>,
 }
 
+/// An element with a role, which may have others of the same name in it.
+#[derive(Debug)]
+struct Control {
+    name: Vec<u8>,
+    start: usize,
+    /// The number of open elements of that name, itself included.
+    depth: usize,
+}
+
 impl OpenLinks {
-    /// Reads the next tag. A start tag of the same name closes an element, as neither can be in itself.
+    /// Reads the next tag. A start tag of the same name closes an `<a>`, `<button>` or `<summary>`, as none can be in itself.
     fn read(&mut self, tag: &Tag) {
+        self.read_role(tag);
         let (open, is_link) = match tag.name.as_slice() {
             b"a" => (&mut self.link, is_link(tag)),
             b"button" => (&mut self.button, true),
+            b"summary" => (&mut self.summary, true),
             _ => return,
         };
         if let Some(start) = open.take() {
@@ -103,9 +126,31 @@ impl OpenLinks {
         }
     }
 
+    /// Follows an element with the role of a link or a button to its end.
+    fn read_role(&mut self, tag: &Tag) {
+        if tag.is_closed || VOID.contains(&tag.name.as_slice()) {
+            return;
+        }
+        match &mut self.by_role {
+            Some(control) if control.name == tag.name => {
+                control.depth = if tag.is_end { control.depth - 1 } else { control.depth + 1 };
+                if control.depth == 0 {
+                    self.closed.push(control.start..tag.range.start.max(control.start));
+                    self.by_role = None;
+                }
+            }
+            None if !tag.is_end && first_word_is(tag, "role", &["button", "link"]) => {
+                let (name, start) = (tag.name.clone(), tag.range.end);
+                self.by_role = Some(Control { name, start, depth: 1 });
+            }
+            _ => {}
+        }
+    }
+
     /// The bytes of all, where those that are open reach to the end.
     fn finish(mut self, end: usize) -> Vec<Range<usize>> {
-        let open = [self.link, self.button];
+        let by_role = self.by_role.map(|control| control.start);
+        let open = [self.link, self.button, self.summary, by_role];
         self.closed.extend(open.into_iter().flatten().map(|start| start..end.max(start)));
         self.closed
     }
