@@ -59,7 +59,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
@@ -68,7 +68,7 @@ help:        ## list the targets
 	echo
 	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), peers (benches); GPU=1 for CUDA
+setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), dist (tools of make dist), peers (benches); GPU=1 for CUDA
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER) from NAME=… in models/encoders.toml, CLASSIFIER=FILE.onnx, or WEIGHTS=FILE (.pth, .safetensors)
@@ -171,12 +171,15 @@ audit:       ## check licences, sources and advisories of the dependencies
 	tools/setup.sh audit
 	tools/audit.sh
 
-install:     ## install the programs in $(PREFIX)/bin as showtell-serve and so on, and ONNX Runtime in $(PREFIX)/lib
+install:     ## install the programs in $(PREFIX)/bin (showtell, showtell-serve, …), with ONNX Runtime, the bundled model, manual pages and completions
 	tools/setup.sh
+	tools/setup.sh encoder
 	cargo build --profile dist --workspace --bins
-	install -d $(call quote,$(PREFIX)/bin) $(call quote,$(PREFIX)/lib)
-	for program in $(PROGRAMS); do install "$${CARGO_TARGET_DIR:-target}/dist/$$program" $(call quote,$(PREFIX)/bin)/showtell-$$program; done
-	install --mode 644 "$$SHOWTELL_NATIVE"/onnxruntime/onnxruntime/capi/libonnxruntime.so.* $(call quote,$(PREFIX)/lib)
+	tools/install.sh "$${CARGO_TARGET_DIR:-target}/dist" $(call quote,$(PREFIX)) $(PROGRAMS)
+
+dist:        ## build the archive for captioning in dist/, for glibc 2.28 or newer
+	tools/setup.sh onnxruntime encoder dist
+	tools/dist.sh
 
 clean:       ## remove build outputs; data, stores, models and native parts stay
 	cargo clean

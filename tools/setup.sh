@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
 # Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
-# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [peers]
+# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [dist] [peers]
 # SHOWTELL_GPU=1 selects the CUDA builds. A part that exists is not fetched again; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and not changed.
 set -euo pipefail
@@ -229,6 +229,17 @@ audit() {
     rm -rf "$native/audit/target"
 }
 
+# The compiler of make dist, and cargo-cyclonedx, which writes its bills of materials.
+dist() {
+    local version=0.5.9
+    install zig "cargo-zigbuild 0.24.1 with zig 0.17.1" "By hand: install cargo-zigbuild and zig" zig
+    [ -x "$native/dist/bin/cargo-cyclonedx" ] && return
+    say "dist: building cargo-cyclonedx $version with cargo (a few minutes)"
+    (cd / && cargo install --quiet --debug --locked --root "$native/dist" --target-dir "$native/dist/target" "cargo-cyclonedx@$version") ||
+        fail "dist: cargo could not build cargo-cyclonedx" "By hand: install cargo-cyclonedx so that it is on the PATH"
+    rm -rf "$native/dist/target"
+}
+
 # Packages of the programs in benches/peers; a whole PyTorch, so only on request.
 peers() {
     environment peers SHOWTELL_PEERS "6 GB"
@@ -245,7 +256,7 @@ fi
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, peers for benches" ;;
+        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | dist | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, dist for make dist, peers for benches" ;;
     esac
 done

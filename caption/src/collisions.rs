@@ -47,7 +47,7 @@ fn files_of_model(cli: &Cli, manifest: &Manifest) -> impl Iterator<Item = Identi
     let folder = cli.model.folder();
     let parts = [&manifest.vocabulary, &manifest.decoder_init, &manifest.decoder_step];
     let parts = parts.into_iter().chain(&manifest.neighbours).map(|part| folder.join(&part.file));
-    let encoder = manifest.find_encoder(folder, cli.model.encoder.as_deref()).ok();
+    let encoder = manifest.find_encoder(&folder, cli.model.encoder.as_deref()).ok();
     let others = cli.model.neighbours.clone().into_iter().chain(encoder);
     let all = parts.chain(others).chain([folder.join(MANIFEST_FILE)]);
     all.map(|path| Identity::read(&path)).collect::<Vec<_>>().into_iter()

@@ -27,7 +27,7 @@ use self::cli::Cli;
 use self::run::Run;
 
 fn main() -> ExitCode {
-    CAPTION.run(|cli: Cli| {
+    CAPTION.with_native(models::runtime::native_versions).run(|cli: Cli| {
         let search = cli.search.options(cli.n_best);
         let search = search.unwrap_or_else(|wrong| wrong.format(&mut Cli::command()).exit());
         let is_complete = if !cli.documents.fill_alt.is_empty() {

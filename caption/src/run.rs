@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
             "--words: has no effect\n  Add --json, or leave it out."
         );
         check_documents(&cli.documents)?;
-        let manifest = Manifest::load(cli.model.folder())?;
+        let manifest = Manifest::load(&cli.model.folder())?;
         collisions::check(cli, &manifest, photos)?;
         let ledger = Ledger::open(cli, &settings(cli, &manifest)?)?;
         ensure!(

@@ -8,6 +8,7 @@ mod count;
 pub mod digest;
 mod error;
 pub mod files;
+mod generate;
 mod grid;
 pub mod head;
 pub mod interrupt;

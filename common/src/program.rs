@@ -12,41 +12,58 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Command, Parser};
 use serde_json::json;
 
-use crate::{SkippedEntries, describe_io};
+use crate::{SkippedEntries, describe_io, generate};
 
 /// A program and the prefix of its environment variables: each option `--some-option` may be given as the variable
 /// `PREFIX_SOME_OPTION`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Program {
     prefix: &'static str,
     /// Whether standard error is one JSON document per line when it is not a terminal.
     json_lines: bool,
+    /// The native libraries that it uses, a line each.
+    native: fn() -> Vec<String>,
 }
 
 /// `captions`.
-pub const CAPTIONS: Program = Program { prefix: "SHOWTELL_CAPTIONS_", json_lines: false };
+pub const CAPTIONS: Program = Program::new("SHOWTELL_CAPTIONS_");
 /// `encoder`.
-pub const ENCODER: Program = Program { prefix: "SHOWTELL_ENCODER_", json_lines: false };
+pub const ENCODER: Program = Program::new("SHOWTELL_ENCODER_");
 /// `convert`.
-pub const CONVERT: Program = Program { prefix: "SHOWTELL_CONVERT_", json_lines: false };
+pub const CONVERT: Program = Program::new("SHOWTELL_CONVERT_");
 /// `extract`.
-pub const EXTRACT: Program = Program { prefix: "SHOWTELL_EXTRACT_", json_lines: true };
+pub const EXTRACT: Program =
+    Program { json_lines: true, ..Program::new("SHOWTELL_EXTRACT_") };
 /// `train`.
-pub const TRAIN: Program = Program { prefix: "SHOWTELL_TRAIN_", json_lines: false };
+pub const TRAIN: Program = Program::new("SHOWTELL_TRAIN_");
 /// `serve`.
-pub const SERVE: Program = Program { prefix: "SHOWTELL_SERVE_", json_lines: false };
+pub const SERVE: Program = Program::new("SHOWTELL_SERVE_");
 /// `caption`.
-pub const CAPTION: Program = Program { prefix: "SHOWTELL_CAPTION_", json_lines: false };
+pub const CAPTION: Program = Program::new("SHOWTELL_CAPTION_");
 
 /// The prefix of all variables before each program had its own.
 const OLD_PREFIX: &str = "SHOWTELL_";
 
 impl Program {
+    const fn new(prefix: &'static str) -> Self {
+        Self { prefix, json_lines: false, native: Vec::new }
+    }
+
+    /// The program with the native libraries that `--version` names.
+    #[must_use]
+    pub const fn with_native(self, native: fn() -> Vec<String>) -> Self {
+        Self { native, ..self }
+    }
+
     /// Parses the command line and the environment, runs `work`, and returns the exit status: that of `work`, or 1
     /// after an error, which is printed. A closed output, as with `head`, is not an error. The status of a wrong
     /// command line or variable is 2.
     pub fn run<C: Parser>(self, work: impl FnOnce(C) -> anyhow::Result<ExitCode>) -> ExitCode {
         let command = self.with_variables(C::command());
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next().is_some_and(|first| first == generate::FLAG) {
+            return self.ended(generate::generate(command, arguments).map(|()| ExitCode::SUCCESS));
+        }
         let parsed = self
             .check_variables(&command, variable_names())
             .and_then(|unknown| {
@@ -60,7 +77,12 @@ impl Program {
             Ok(cli) => cli,
             Err(error) => return self.print_message(&error.format(&mut C::command())),
         };
-        match work(cli) {
+        self.ended(work(cli))
+    }
+
+    /// The exit status of a program that has ended; an error is printed.
+    fn ended(self, result: anyhow::Result<ExitCode>) -> ExitCode {
+        match result {
             Ok(status) => status,
             Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
@@ -91,7 +113,13 @@ impl Program {
             self.report("error", text.strip_prefix("error: ").unwrap_or(&text).trim_end());
             return status;
         }
-        match message.print().and_then(|()| io::stdout().flush()) {
+        let native = if message.kind() == ErrorKind::DisplayVersion { (self.native)() } else { Vec::new() };
+        let printed = message.print().and_then(|()| {
+            let mut out = io::stdout().lock();
+            native.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+            out.flush()
+        });
+        match printed {
             Err(error) if !message.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
                 self.report("error", &format!("standard output: {}", describe_io(&error)));
                 ExitCode::FAILURE

@@ -19,6 +19,13 @@ use serde_json::json;
 
 use crate::options::{Cli, Command};
 
+/// The native libraries, for `--version`.
+fn native_versions() -> Vec<String> {
+    let mut versions = models::runtime::native_versions();
+    versions.push(features::native_version());
+    versions
+}
+
 fn main() -> ExitCode {
     if !stderr().is_terminal() {
         // A panic costs one image; its message is a JSON line like all others.
@@ -26,7 +33,7 @@ fn main() -> ExitCode {
             warn(json!({ "event": "warning", "message": panic.to_string() }));
         }));
     }
-    EXTRACT.run(|cli: Cli| {
+    EXTRACT.with_native(native_versions).run(|cli: Cli| {
         match cli.command {
             None => run::run(&cli.run)?,
             Some(Command::Run(options)) => run::run(&options)?,

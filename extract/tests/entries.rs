@@ -41,8 +41,8 @@ fn photo(workplace: &Workplace, number: u8) -> Vec<u8> {
 fn a_folder_with_all_kinds_of_entries() {
     let workplace = Workplace::new(4);
     let at = |name: &str| workplace.path(&format!("Images/{name}"));
-    fs::write(at("IMG_1.HEIC"), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").unwrap();
-    fs::write(at("DSC_2.NEF"), b"raw").unwrap();
+    fs::write(at("IMG_1.JXL"), b"\xFF\x0A").unwrap();
+    fs::write(at("DSC_2.RAF"), b"raw").unwrap();
     fs::write(at("._000.png"), APPLE_DOUBLE).unwrap();
     fs::write(at("broken.tar"), [b'x'; 2048]).unwrap();
     fs::write(at("more.tar.gz"), b"\x1f\x8b").unwrap();
@@ -62,8 +62,8 @@ fn a_folder_with_all_kinds_of_entries() {
     assert_stderr(
         &outcome,
         &[
-            "Images: 1 skipped: HEIC is not read; save it as JPEG or PNG (IMG_1.HEIC)",
-            "(DSC_2.NEF)",
+            "Images: 1 skipped: JPEG XL is not read; save it as JPEG or PNG (IMG_1.JXL)",
+            "(DSC_2.RAF)",
             "a compressed archive is not read; unpack it, or pack the photos as .tar (more.tar.gz)",
             "skipped: broken.tar: ",
             "skipped: link.tar: a link to gone.tar, which is not there",
@@ -81,7 +81,7 @@ fn a_folder_with_all_kinds_of_entries() {
         "s.h5",
     ]);
     assert_eq!(planned.status, 0, "{}", planned.stderr);
-    assert_stderr(&planned, &["(IMG_1.HEIC)", "skipped: broken.tar: "]);
+    assert_stderr(&planned, &["(IMG_1.JXL)", "skipped: broken.tar: "]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn links_and_names_in_archives() {
     add("one/a.png", &photo(&workplace, 1));
     add("one/._a.png", APPLE_DOUBLE);
     add("__MACOSX/one/b.png", APPLE_DOUBLE);
-    add("one/c.heic", b"heic");
+    add("one/c.jxl", b"jxl");
     add(DECOMPOSED, &photo(&workplace, 2));
     let long = format!("{}/d.png", "long folder".repeat(20));
     add(&long, &photo(&workplace, 2));
@@ -129,7 +129,7 @@ fn links_and_names_in_archives() {
     assert_stderr(
         &outcome,
         &[
-            "a.tar: 1 skipped: HEIC is not read",
+            "a.tar: 1 skipped: JPEG XL is not read",
             "two/gone.png: a link to two/nowhere.png, which is not there",
             "two/out.png: a link out of the archive",
             "two/root.png: a link out of the archive",

@@ -27,6 +27,13 @@ mod verify;
 mod version2;
 mod writer;
 
+/// The version of the HDF5 library, which is part of the program.
+#[must_use]
+pub fn native_version() -> String {
+    let (major, minor, patch) = hdf5::library_version();
+    format!("HDF5: {major}.{minor}.{patch}")
+}
+
 pub use block::MAX_NAME_BYTES;
 pub use common::{GridShape, Preprocess, View};
 pub use encoded::Encoded;

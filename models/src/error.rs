@@ -130,7 +130,7 @@ pub enum Error {
     },
     /// A folder has no manifest.
     #[error(
-        "{}: not found: no model in this folder\n  Train one (`make train`) or export it (`train export`).",
+        "{}: not found: no model in this folder\n  Name another one (--model DIR), train one (`make train`), or export it (`train export`).",
         path.display()
     )]
     NoModel {

@@ -34,6 +34,15 @@ fn load() -> Result<Environment, RuntimeError> {
     Ok(builder.with_telemetry(false).with_global_thread_pool(pool).build()?)
 }
 
+/// The native libraries of this crate as they are found, a line each, for `--version`.
+#[must_use]
+pub fn native_versions() -> Vec<String> {
+    let file = locate().ok().map(|path| path.canonicalize().unwrap_or(path));
+    let runtime = file.map_or("not found".to_owned(), |path| path.display().to_string());
+    let heif = heif::version().unwrap_or_else(|| "not installed".to_owned());
+    vec![format!("ONNX Runtime: {runtime}"), format!("libheif: {heif}")]
+}
+
 /// Finds the library: at `ORT_DYLIB_PATH`, in the folder of the program, or where `make setup` installed it.
 fn locate() -> Result<PathBuf, RuntimeError> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
@@ -42,11 +51,12 @@ fn locate() -> Result<PathBuf, RuntimeError> {
     let program = std::env::current_exe().ok();
     let own = program.as_deref().and_then(Path::parent).map(Path::to_path_buf);
     let native = std::env::var_os("SHOWTELL_NATIVE").map(PathBuf::from);
+    let at_build = Some(env!("SHOWTELL_NATIVE_AT_BUILD")).filter(|native| !native.is_empty());
     let folders = own
         .iter()
         .flat_map(|folder| [folder.clone(), folder.join("../lib")])
         .chain(native.map(|native| native.join(WHEEL)))
-        .chain([Path::new(env!("SHOWTELL_NATIVE_AT_BUILD")).join(WHEEL)])
+        .chain(at_build.map(|native| Path::new(native).join(WHEEL)))
         .collect::<Vec<_>>();
     let library = folders.iter().find_map(|folder| library_in(folder));
     library.ok_or(RuntimeError::NotFound { folders })

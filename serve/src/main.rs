@@ -51,7 +51,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    SERVE.run(|cli: Cli| {
+    SERVE.with_native(models::runtime::native_versions).run(|cli: Cli| {
         // All captions of the beam: the page also shows the others.
         let search = cli.search.options(cli.search.beam);
         let search = search.unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
@@ -79,7 +79,7 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     let draining = Draining::default();
     let stop = stop(draining.clone(), cli.options.drain_time)?;
     let captioner = cli.model.open(None, cli.options.limits(), true)?;
-    let name = model_name(cli.model.folder());
+    let name = model_name(&cli.model.folder());
     tracing::info!(
         "model {name} with {} on {} (requested: {})",
         captioner.encoder_name(),

@@ -21,6 +21,16 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
     }
 }
 
+/// The native libraries of this crate, a line each, for `--version`. libtorch does not say its version, but its folder does.
+#[must_use]
+pub fn native_versions() -> Vec<String> {
+    const LIBRARY: &str = "libtorch_cpu.so";
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let path = maps.lines().find(|line| line.ends_with(LIBRARY)).and_then(|line| line.find('/').map(|at| &line[at..]));
+    let torch = format!("libtorch: {}", path.unwrap_or("not loaded"));
+    vec![torch, features::native_version()]
+}
+
 /// Loads the CUDA part of libtorch, which registers itself. The linker leaves it out because no
 /// symbol of it is used. Without it CUDA is not available.
 #[expect(unsafe_code, reason = "a library is loaded")]

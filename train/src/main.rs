@@ -11,7 +11,7 @@ use crate::commands::{calibrate, evaluate, export, neighbours, report, training}
 use crate::options::{Cli, Command};
 
 fn main() -> ExitCode {
-    TRAIN.run(|cli: Cli| {
+    TRAIN.with_native(train::device::native_versions).run(|cli: Cli| {
         match cli.command {
             Command::Fit(options) => training::fit(&options),
             Command::Refine(options) => training::refine(&options),

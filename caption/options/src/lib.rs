@@ -10,14 +10,16 @@ use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, NeighbourChoice,
 
 /// The default run folder of `train fit`.
 const TRAINED: &str = "models/flickr8k";
-/// The model that is part of Showtell.
+/// The model that is part of Showtell, in its checkout.
 const SHIPPED: &str = "models/showtell";
+/// The same where Showtell is installed, from the folder of its programs.
+const INSTALLED: &str = "../share/showtell/models/showtell";
 
 /// The model and its device.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model folder, as written by `train` [default: models/flickr8k; if that does not exist, models/showtell, which
-    /// is part of Showtell].
+    /// The model folder, as written by `train` [default: models/flickr8k, or else models/showtell, which is part of
+    /// Showtell, in this folder or where Showtell is installed].
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// The encoder [default: searched in the model folder, then in its parent folder].
@@ -60,7 +62,7 @@ impl ModelArgs {
             tags,
             limits,
         };
-        Captioner::open(self.folder(), &options)
+        Captioner::open(&self.folder(), &options)
     }
 
     fn neighbour_choice(&self) -> NeighbourChoice {
@@ -73,10 +75,16 @@ impl ModelArgs {
 
     /// The model folder: `--model`, or one of the defaults.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        let default =
-            || if Path::new(TRAINED).join(MANIFEST_FILE).exists() { TRAINED } else { SHIPPED };
-        self.model.as_deref().unwrap_or_else(|| Path::new(default()))
+    pub fn folder(&self) -> PathBuf {
+        if let Some(model) = &self.model {
+            return model.clone();
+        }
+        let program = std::env::current_exe().ok();
+        let installed = program.as_deref().and_then(Path::parent).map(|of| of.join(INSTALLED));
+        let folders = [Some(TRAINED.into()), Some(SHIPPED.into()), installed];
+        let mut found = folders.into_iter().flatten();
+        let found = found.find(|folder: &PathBuf| folder.join(MANIFEST_FILE).exists());
+        found.unwrap_or_else(|| SHIPPED.into())
     }
 }
 

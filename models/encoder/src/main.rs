@@ -65,7 +65,7 @@ struct Convert {
 }
 
 fn main() -> ExitCode {
-    ENCODER.run(|cli: Cli| {
+    ENCODER.with_native(models::runtime::native_versions).run(|cli: Cli| {
         match cli {
             Cli::Fetch(options) => fetch::fetch(&options),
             Cli::List(options) => fetch::list(&options),

@@ -12,4 +12,4 @@ mod library;
 
 pub use self::error::{Error, Result};
 pub use self::image::{Image, Pixels, bytes_per_pixel};
-pub use self::library::check;
+pub use self::library::{check, version};

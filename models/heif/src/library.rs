@@ -1,6 +1,6 @@
 //! The functions of libheif that are used, as its header `heif.h` declares them.
 
-use std::ffi::{OsStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library as Shared, RTLD_LOCAL, RTLD_NOW};
@@ -85,6 +85,7 @@ functions! {
     height: b"heif_image_get_height\0" fn(*const Decoded, c_int) -> c_int;
     /// The samples of a channel, and the bytes of a row.
     plane: b"heif_image_get_plane_readonly\0" fn(*const Decoded, c_int, *mut c_int) -> *const u8;
+    version: b"heif_get_version\0" fn() -> *const c_char;
 }
 
 /// The library, which is loaded once and stays.
@@ -110,6 +111,16 @@ fn find() -> Result<Library> {
         Some(path) if path.is_empty() => Err(Error::TurnedOff),
         Some(path) => load(&path).ok_or_else(|| Error::Unusable { path: path.into() }),
     }
+}
+
+/// The version of libheif, if it was found.
+#[must_use]
+#[expect(unsafe_code, reason = "a text of a C library is read")]
+pub fn version() -> Option<String> {
+    let library = library().ok()?;
+    // SAFETY: the text is a constant of the library, which stays loaded.
+    let version = unsafe { CStr::from_ptr((library.version)()) };
+    Some(version.to_string_lossy().into_owned())
 }
 
 #[expect(unsafe_code, reason = "a library is loaded")]

@@ -1,0 +1,82 @@
+//! Scripts that complete commands and flags in a shell: those of all programs, and one that passes on to them.
+
+use clap::ValueEnum;
+
+use crate::programs::{Program, installed};
+
+/// A shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Fish,
+    Zsh,
+}
+
+impl Shell {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Fish => "fish",
+            Self::Zsh => "zsh",
+        }
+    }
+}
+
+/// Prints the script of a shell.
+///
+/// # Errors
+/// If a program fails, or the script cannot be printed.
+pub(crate) fn print(shell: Shell) -> anyhow::Result<()> {
+    let programs = installed()?;
+    for program in &programs {
+        common::program::print(program.generate(&[shell.name()])?)?;
+    }
+    common::program::print(front(shell, &programs))
+}
+
+/// The script of this command itself.
+fn front(shell: Shell, programs: &[Program]) -> String {
+    let names = programs.iter().map(|program| program.name).collect::<Vec<_>>().join(" ");
+    match shell {
+        Shell::Bash => format!(
+            r#"_showtell() {{
+    if [ "$COMP_CWORD" -le 1 ]; then
+        COMPREPLY=($(compgen -W "{names} completions man --help --version" -- "${{COMP_WORDS[1]}}"))
+        return
+    fi
+    local complete="_showtell__${{COMP_WORDS[1]}}"
+    COMP_WORDS=("showtell-${{COMP_WORDS[1]}}" "${{COMP_WORDS[@]:2}}")
+    COMP_CWORD=$((COMP_CWORD - 1))
+    if declare -F "$complete" >/dev/null; then
+        "$complete" "${{COMP_WORDS[0]}}" "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD - 1]}}"
+    fi
+}}
+complete -F _showtell -o bashdefault -o default showtell"#
+        ),
+        Shell::Zsh => format!(
+            r#"_showtell() {{
+    if (( CURRENT == 2 )); then
+        compadd {names} completions man --help --version
+        return
+    fi
+    local complete="_showtell-${{words[2]}}"
+    words=("showtell-${{words[2]}}" "${{(@)words[3,-1]}}")
+    (( CURRENT -= 1 ))
+    (( $+functions[$complete] )) && "$complete"
+}}
+compdef _showtell showtell"#
+        ),
+        Shell::Fish => {
+            let first = format!(
+                "complete -c showtell -n __fish_use_subcommand -f -a '{names} completions man'\n"
+            );
+            let passed = programs.iter().map(|Program { name, .. }| {
+                format!(
+                    "complete -c showtell -n '__fish_seen_subcommand_from {name}' \
+                     -a '(complete -C \"showtell-{name} \"(commandline -ct))'\n"
+                )
+            });
+            std::iter::once(first).chain(passed).collect()
+        }
+    }
+}
