@@ -32,8 +32,7 @@ pub const ENCODER: Program = Program::new("SHOWTELL_ENCODER_");
 /// `convert`.
 pub const CONVERT: Program = Program::new("SHOWTELL_CONVERT_");
 /// `extract`.
-pub const EXTRACT: Program =
-    Program { json_lines: true, ..Program::new("SHOWTELL_EXTRACT_") };
+pub const EXTRACT: Program = Program { json_lines: true, ..Program::new("SHOWTELL_EXTRACT_") };
 /// `train`.
 pub const TRAIN: Program = Program::new("SHOWTELL_TRAIN_");
 /// `serve`.
@@ -113,7 +112,8 @@ impl Program {
             self.report("error", text.strip_prefix("error: ").unwrap_or(&text).trim_end());
             return status;
         }
-        let native = if message.kind() == ErrorKind::DisplayVersion { (self.native)() } else { Vec::new() };
+        let native =
+            if message.kind() == ErrorKind::DisplayVersion { (self.native)() } else { Vec::new() };
         let printed = message.print().and_then(|()| {
             let mut out = io::stdout().lock();
             native.iter().try_for_each(|line| writeln!(out, "{line}"))?;

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use common::program::{explain, warn};
 
@@ -65,15 +66,12 @@ struct Rest {
 }
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().task {
-        Task::Caption(rest) => run("caption", rest),
-        Task::Serve(rest) => run("serve", rest),
-        Task::Captions(rest) => run("captions", rest),
-        Task::Encoder(rest) => run("encoder", rest),
-        Task::Extract(rest) => run("extract", rest),
-        Task::Train(rest) => run("train", rest),
-        Task::Completions { shell } => completions::print(shell),
-        Task::Man { folder } => programs::write_manuals(&folder),
+    let ended = match Cli::try_parse() {
+        Ok(cli) => perform(cli.task),
+        Err(version) if version.kind() == ErrorKind::DisplayVersion => {
+            programs::print_versions(&version)
+        }
+        Err(error) => error.exit(),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,12 +82,23 @@ fn main() -> ExitCode {
     }
 }
 
+fn perform(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Caption(rest) => run("caption", rest),
+        Task::Serve(rest) => run("serve", rest),
+        Task::Captions(rest) => run("captions", rest),
+        Task::Encoder(rest) => run("encoder", rest),
+        Task::Extract(rest) => run("extract", rest),
+        Task::Train(rest) => run("train", rest),
+        Task::Completions { shell } => completions::print(shell),
+        Task::Man { folder } => programs::write_manuals(&folder),
+    }
+}
+
 /// Replaces this process by a program.
 fn run(name: &'static str, rest: Rest) -> anyhow::Result<()> {
     let program = Program::find(name)?;
-    let error: io::Error = Command::new(&program.path)
-        .arg0(format!("showtell {name}"))
-        .args(rest.arguments)
-        .exec();
+    let error: io::Error =
+        Command::new(&program.path).arg0(format!("showtell {name}")).args(rest.arguments).exec();
     Err(common::Error::io(&program.path)(error).into())
 }

@@ -1,9 +1,11 @@
 //! The programs beside this one.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
+use common::program::print;
 
 /// The names of all programs.
 const NAMES: [&str; 6] = ["caption", "serve", "captions", "encoder", "extract", "train"];
@@ -60,6 +62,24 @@ impl Program {
 pub(crate) fn installed() -> anyhow::Result<Vec<Program>> {
     let folder = own_folder()?;
     Ok(NAMES.into_iter().filter_map(|name| Program::find_in(&folder, name)).collect())
+}
+
+/// Prints the version of this command, and those of the installed programs with their native libraries, each once.
+///
+/// # Errors
+/// If it cannot be printed.
+pub(crate) fn print_versions(own: impl Display) -> anyhow::Result<()> {
+    let mut printed = vec![own.to_string().trim_end().to_owned()];
+    for program in installed()? {
+        let output = Command::new(&program.path).arg("--version").output();
+        let output = output.map_err(common::Error::io(&program.path))?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            if !printed.iter().any(|other| other == line) {
+                printed.push(line.to_owned());
+            }
+        }
+    }
+    print(printed.join("\n"))
 }
 
 /// Writes the manual pages of the installed programs.

@@ -51,7 +51,11 @@ fn missing_programs_and_wrong_names_are_errors() {
     let output = run(&front, &["captoin"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("'caption'"), "{}", text(&output.stderr));
-    assert!(text(&run(&front, &["--version"]).stdout).starts_with("showtell "));
+    let versions = text(&run(&front, &["--version"]).stdout);
+    assert!(
+        versions.starts_with("showtell ") && versions.contains("\nran:--version\n"),
+        "{versions}"
+    );
 }
 
 #[test]

@@ -26,7 +26,10 @@ pub fn choose(choice: DeviceChoice) -> Result<Device> {
 pub fn native_versions() -> Vec<String> {
     const LIBRARY: &str = "libtorch_cpu.so";
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let path = maps.lines().find(|line| line.ends_with(LIBRARY)).and_then(|line| line.find('/').map(|at| &line[at..]));
+    let path = maps
+        .lines()
+        .find(|line| line.ends_with(LIBRARY))
+        .and_then(|line| line.find('/').map(|at| &line[at..]));
     let torch = format!("libtorch: {}", path.unwrap_or("not loaded"));
     vec![torch, features::native_version()]
 }
