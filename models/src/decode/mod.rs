@@ -164,15 +164,6 @@ impl From<Cause> for ImageError {
     }
 }
 
-impl From<heif::Error> for ImageError {
-    fn from(error: heif::Error) -> Self {
-        match error {
-            heif::Error::Damaged(message) => Self::Damaged(message),
-            other => Self::Unsupported(other.to_string()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,7 +37,7 @@ enum Codec<'a> {
     Whole(Box<dyn ImageDecoder + 'a>),
     /// A JPEG that only lacks its end marker.
     Endless(&'a [u8]),
-    Heif(heif::Image<'a>),
+    Heif(Kind, heif::Image<'a>),
 }
 
 impl<'a> Opened<'a> {
@@ -62,9 +62,8 @@ impl<'a> Opened<'a> {
             Reading::Never => refused(""),
             Reading::Libheif if !limits.heif => refused(", which is turned off here"),
             Reading::Libheif => match heif::Image::open(bytes) {
-                Ok(image) => Self::heif(image, bytes, limits),
-                Err(error @ heif::Error::Damaged(_)) => Err(ImageError::Damaged(error.to_string())),
-                Err(error) => refused(&format!(": {error}")),
+                Ok(image) => Self::heif(kind, image, bytes, limits),
+                Err(error) => Err(heif_error(kind, error)),
             },
             Reading::Preview => match preview::find(bytes) {
                 Some(preview) => Self::preview(preview, limits),
@@ -79,13 +78,18 @@ impl<'a> Opened<'a> {
     }
 
     /// Opens an image that libheif decodes, and turns upright itself.
-    fn heif(image: heif::Image<'a>, bytes: &[u8], limits: Limits) -> Result<Self, ImageError> {
+    fn heif(
+        kind: Kind,
+        image: heif::Image<'a>,
+        bytes: &[u8],
+        limits: Limits,
+    ) -> Result<Self, ImageError> {
         let [width, height] = image.size();
         limits.check([width, height])?;
         let pixels = u64::from(width) * u64::from(height);
         let overhead = pixels * heif::bytes_per_pixel(image.has_alpha()) + bytes.len() as u64;
         let orientation = Orientation::NoTransforms;
-        Ok(Self { width, height, orientation, overhead, codec: Codec::Heif(image) })
+        Ok(Self { width, height, orientation, overhead, codec: Codec::Heif(kind, image) })
     }
 
     fn png(png: Png<'a>, limits: Limits) -> Result<Self, ImageError> {
@@ -190,7 +194,7 @@ impl<'a> Opened<'a> {
                 let ended = [jpeg, &jpeg::END].concat();
                 whole(decoder(&ended, ImageFormat::Jpeg)?, pixels, bytes)?
             }
-            Codec::Heif(image) => heif_pixels(image, [width, height])?,
+            Codec::Heif(kind, image) => heif_pixels(kind, image, [width, height])?,
         };
         let problem = || ImageError::Damaged("its decoder returned too few pixels".to_owned());
         let image = RgbImage::from_raw(width, height, buffer).ok_or_else(problem)?;
@@ -216,8 +220,9 @@ fn whole(
 }
 
 /// Decodes an image with libheif, whose size may differ from that in its header.
-fn heif_pixels(image: heif::Image, stated: [u32; 2]) -> Result<Vec<u8>, ImageError> {
-    let heif::Pixels { size, has_alpha, mut samples } = image.decode()?;
+fn heif_pixels(kind: Kind, image: heif::Image, stated: [u32; 2]) -> Result<Vec<u8>, ImageError> {
+    let decoded = image.decode().map_err(|error| heif_error(kind, error))?;
+    let heif::Pixels { size, has_alpha, mut samples } = decoded;
     if size != stated {
         return Err(ImageError::Damaged("its size differs from its header".to_owned()));
     }
@@ -228,6 +233,14 @@ fn heif_pixels(image: heif::Image, stated: [u32; 2]) -> Result<Vec<u8>, ImageErr
         samples.truncate(3 * pixels);
     }
     Ok(samples)
+}
+
+/// The error of libheif, which names the format.
+fn heif_error(kind: Kind, error: heif::Error) -> ImageError {
+    match error {
+        heif::Error::Damaged(message) => ImageError::Damaged(format!("{}: {message}", kind.name)),
+        error => ImageError::Unsupported(kind.refusal(&format!(": {error}"))),
+    }
 }
 
 /// Whether width and height are exchanged, which needs a copy of the pixels.
