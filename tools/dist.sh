@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the archive for captioning: programs for glibc 2.28 or newer, ONNX Runtime, the bundled model and its encoder,
-# manual pages, completions, licences. Two builds of one revision give the same bytes.
+# manual pages, completions, licences. Paths of this machine, times and the order of files stay out of it.
 # Usage: tools/dist.sh [FOLDER]      (no argument: dist)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
