@@ -22,7 +22,8 @@ bills() {
     git archive HEAD | tar --extract --directory "$copy"
     (cd "$copy" && cargo cyclonedx --quiet --format json --target "$target" --override-filename bill)
     for program in showtell caption serve data/captions models/encoder; do
-        install --mode 644 "$copy/$program/bill.json" "$1/$(basename "$program").cdx.json"
+        # References are paths in the copy.
+        sed "s#$copy#/showtell#g" "$copy/$program/bill.json" >"$1/$(basename "$program").cdx.json"
     done
     rm -rf "$copy"
 }
