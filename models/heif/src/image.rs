@@ -151,8 +151,9 @@ impl DecodedImage {
             return Err(problem());
         }
         // SAFETY: the plane has `height` rows of `stride` bytes, of which the last may lack those after its pixels.
-        let samples = unsafe { std::slice::from_raw_parts(plane, stride * (height - 1) + row) };
-        let samples = samples.chunks(stride).flat_map(|line| &line[..row]).copied().collect();
+        let lines = unsafe { std::slice::from_raw_parts(plane, stride * (height - 1) + row) };
+        let mut samples = Vec::with_capacity(row * height);
+        lines.chunks(stride).for_each(|line| samples.extend_from_slice(&line[..row]));
         Ok(([width as u32, height as u32], samples))
     }
 }
