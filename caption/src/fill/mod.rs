@@ -11,7 +11,7 @@ use common::program::{explain, warn};
 use documents::{Alt, Document};
 use models::{SearchOptions, Style};
 
-use self::source::{Source, Texts, is_wanted, shown};
+use self::source::{Filled, Source, Texts, is_wanted, shown};
 use crate::budget::Budget;
 use crate::captioning::{Captioned, Captioning, for_each_captioned};
 use crate::cli::{Cli, DocumentArgs};
@@ -36,27 +36,30 @@ pub(crate) fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     let mut counts = [0, 0];
     for (source, document) in &documents {
         let filled = source.fill(arguments, document, &texts);
-        let [added, missing] = filled.counts;
-        let is_written = if added == 0 {
-            true
-        } else if arguments.apply {
-            let written = source.write(&filled);
-            let said = written.as_ref().map(|()| count(added, "text"));
-            match said {
-                Ok(texts) => warn(format_args!("{}: {texts} filled", shown(&source.path))),
-                Err(error) => warn(explain(error)),
-            }
-            written.is_ok()
-        } else {
+        let [mut added, mut missing] = filled.counts;
+        if added > 0 && !arguments.apply {
             source.print_changes(&filled)?;
-            true
-        };
-        failed += usize::from(!is_written);
-        let added = if is_written { added } else { 0 };
-        counts = [counts[0] + added, counts[1] + filled.counts[0] - added + missing];
+        } else if added > 0 && !write(source, &filled) {
+            failed += 1;
+            (added, missing) = (0, added + missing);
+        }
+        counts = [counts[0] + added, counts[1] + missing];
     }
     print_counts(arguments, counts, &documents);
     Ok(failed == 0)
+}
+
+/// Writes a document with its texts, and says so, or why not; returns whether it was written.
+fn write(source: &Source, filled: &Filled) -> bool {
+    let [added, _] = filled.counts;
+    match source.write(filled) {
+        Ok(()) => warn(format_args!("{}: {} filled", shown(&source.path), count(added, "text"))),
+        Err(error) => {
+            warn(explain(&error));
+            return false;
+        }
+    }
+    true
 }
 
 /// Reads documents, each once: one may be named twice, or reached by a link as well. Returns the number of those that cannot be
