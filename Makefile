@@ -59,7 +59,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist wheel clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
@@ -180,6 +180,10 @@ install:     ## install the programs in $(PREFIX)/bin (showtell, showtell-serve,
 dist:        ## build the archive for captioning in dist/, for glibc 2.28 or newer
 	tools/setup.sh onnxruntime encoder dist
 	tools/dist.sh
+
+wheel:       ## build the wheel of the Python package in dist/, for Python 3.9 or newer and glibc 2.28 or newer
+	tools/setup.sh onnxruntime encoder cmake dist
+	tools/wheel.sh
 
 clean:       ## remove build outputs; data, stores, models and native parts stay
 	cargo clean

@@ -7,8 +7,8 @@ SHOWTELL_SKIPPED=$(mktemp)
 export SHOWTELL_SKIPPED
 trap 'rm -f "$SHOWTELL_SKIPPED"' EXIT
 
-# Tests run programs of other packages.
-cargo build --workspace --bins --tests
+# Tests run programs of other packages, and load the Python module.
+cargo build --workspace --lib --bins --tests
 status=0
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace "$@" || status=$?

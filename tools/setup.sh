@@ -229,10 +229,10 @@ audit() {
     rm -rf "$native/audit/target"
 }
 
-# The compiler of make dist, and cargo-cyclonedx, which writes its bills of materials.
+# The compiler of make dist and make wheel, maturin, and cargo-cyclonedx, which writes bills of materials.
 dist() {
     local version=0.5.9
-    install zig "cargo-zigbuild 0.24.1 with zig 0.17.1" "By hand: install cargo-zigbuild and zig" zig
+    install zig "cargo-zigbuild 0.24.1, zig 0.17.1 and maturin 1.16.0" "By hand: install cargo-zigbuild, zig and maturin" zig
     [ -x "$native/dist/bin/cargo-cyclonedx" ] && return
     say "dist: building cargo-cyclonedx $version with cargo (a few minutes)"
     (cd / && cargo install --quiet --debug --locked --root "$native/dist" --target-dir "$native/dist/target" "cargo-cyclonedx@$version") ||

@@ -30,11 +30,36 @@ pub type Hypotheses = BTreeMap<String, String>;
 /// Those of [`text::read`], and [`Error::Pairs`] with all problems of the file.
 pub fn read_references(path: &Path) -> Result<(References, SkippedEntries)> {
     let mut skipped_entries = SkippedEntries::default();
-    let references =
-        read_each(path, "a JSON object with a list of captions for each id", |id, value| {
-            captions(id, value, &mut skipped_entries)
-        })?;
+    let expected = "a JSON object with a list of captions for each id";
+    let references = parse_each(path, read_entries(path, expected)?, |id, value: Value| {
+        with_words(id, captions(value)?, &mut skipped_entries)
+    })?;
     Ok((references, skipped_entries))
+}
+
+/// Checks reference captions that are in memory. Empty captions are skipped. `name` stands for a file in messages.
+///
+/// # Errors
+/// [`Error::Pairs`] with all problems.
+pub fn check_references(
+    captions: impl IntoIterator<Item = (String, Vec<String>)>,
+    name: &Path,
+) -> Result<(References, SkippedEntries)> {
+    let mut skipped_entries = SkippedEntries::default();
+    let references =
+        parse_each(name, captions, |id, captions| with_words(id, captions, &mut skipped_entries))?;
+    Ok((references, skipped_entries))
+}
+
+/// Checks captions to score that are in memory. A caption may be empty. `name` stands for a file in messages.
+///
+/// # Errors
+/// [`Error::Pairs`] with all problems.
+pub fn check_hypotheses(
+    captions: impl IntoIterator<Item = (String, String)>,
+    name: &Path,
+) -> Result<Hypotheses> {
+    parse_each(name, captions, |_, caption| Ok(caption))
 }
 
 /// Reads `{"<id>": "caption", …}`. A caption may be empty.
@@ -42,20 +67,19 @@ pub fn read_references(path: &Path) -> Result<(References, SkippedEntries)> {
 /// # Errors
 /// Those of [`text::read`], and [`Error::Pairs`] with all problems of the file.
 pub fn read_hypotheses(path: &Path) -> Result<Hypotheses> {
-    read_each(path, "a JSON object with a caption for each id", |_, value| match value {
-        Value::String(caption) => Ok(caption),
-        _ => Err("caption is not a string"),
-    })
+    let entries = read_entries(path, "a JSON object with a caption for each id")?;
+    parse_each(path, entries, |_, value| text_of(value))
 }
 
-fn read_each<T>(
+/// Parses the value of each id.
+fn parse_each<V, T>(
     path: &Path,
-    expected: &'static str,
-    mut parse: impl FnMut(&str, Value) -> Result<T, &'static str>,
+    entries: impl IntoIterator<Item = (String, V)>,
+    mut parse: impl FnMut(&str, V) -> Result<T, &'static str>,
 ) -> Result<BTreeMap<String, T>> {
     let mut problems = Problems::default();
     let mut read = BTreeMap::new();
-    for (written, value) in read_entries(path, expected)? {
+    for (written, value) in entries {
         let id = normal(&written).into_owned();
         match (parse(&id, value), read.get(&id)) {
             (_, Some((before, _))) if *before == written => {
@@ -67,6 +91,12 @@ fn read_each<T>(
                 read.insert(id, (written, parsed));
             }
         }
+    }
+    if read.is_empty() && problems.0.is_empty() {
+        return Err(Error::Pairs {
+            path: path.to_path_buf(),
+            problems: vec!["no id in it".to_owned()],
+        });
     }
     problems.or(path, read.into_iter().map(|(id, (_, parsed))| (id, parsed)).collect())
 }
@@ -105,25 +135,32 @@ pub fn empty_captions<'a>(ids: impl IntoIterator<Item = &'a str>, items: &[Item]
     items.filter(|(_, item)| item.hypothesis.is_empty()).map(|(id, _)| id).collect()
 }
 
-fn captions(
+fn captions(value: Value) -> Result<Vec<String>, &'static str> {
+    let Value::Array(values) = value else { return Err("not a list of captions") };
+    values.into_iter().map(text_of).collect()
+}
+
+fn text_of(value: Value) -> Result<String, &'static str> {
+    let Value::String(caption) = value else { return Err("caption is not a string") };
+    Ok(caption)
+}
+
+/// The captions of an image that have words.
+fn with_words(
     id: &str,
-    value: Value,
+    mut captions: Vec<String>,
     skipped_entries: &mut SkippedEntries,
 ) -> Result<Vec<String>, &'static str> {
-    let Value::Array(values) = value else { return Err("not a list of captions") };
-    if values.is_empty() {
+    if captions.is_empty() {
         return Err("no reference: the list is empty");
     }
-    let mut captions = Vec::with_capacity(values.len());
-    for value in values {
-        match value {
-            Value::String(caption) if is_wordless(&caption) => {
-                skipped_entries.add("empty caption", id);
-            }
-            Value::String(caption) => captions.push(caption),
-            _ => return Err("caption is not a string"),
+    captions.retain(|caption| {
+        let is_empty = is_wordless(caption);
+        if is_empty {
+            skipped_entries.add("empty caption", id);
         }
-    }
+        !is_empty
+    });
     if captions.is_empty() { Err("no reference: all are empty") } else { Ok(captions) }
 }
 
@@ -160,7 +197,7 @@ fn read_entries(path: &Path, expected: &'static str) -> Result<Vec<(String, Valu
     let entries =
         text::entries(&mut reader, expected).map_err(|error| problem(error.to_string()))?;
     reader.end().map_err(|error| problem(error.to_string()))?;
-    if entries.is_empty() { Err(problem("no id in it".to_owned())) } else { Ok(entries) }
+    Ok(entries)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use image::codecs::jpeg::JpegEncoder;
 use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView4, Axis, concatenate, s};
 
 use crate::confidence::{CalibratedSearch, Calibration};
-use crate::decode::{Limits, memory_for};
+use crate::decode::{Limits, RgbImage, memory_for};
 use crate::encoder::{EncoderOptions, cells_last};
 use crate::overlay::{Overlay, scaled_down};
 use crate::preprocess::visible_region;
@@ -191,11 +191,19 @@ impl Captioner {
     /// # Errors
     /// [`Error::Image`] if the image cannot be used.
     pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared> {
-        let image = decode(bytes, &self.limits)?;
+        self.prepare_pixels(&decode(bytes, &self.limits)?)
+    }
+
+    /// Prepares an upright image that is decoded already.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the image has no pixels, more than the limit, or cannot be resized.
+    pub fn prepare_pixels(&self, image: &RgbImage) -> Result<Prepared> {
+        self.limits.check([image.width(), image.height()])?;
         let visible_region = visible_region(&self.preprocess, image.width(), image.height());
         let mut tensors = self.black_tensors();
         for (&view, tensor) in self.views.iter().zip(tensors.outer_iter_mut()) {
-            view::apply(view, &image, &self.preprocess, tensor)?;
+            view::apply(view, image, &self.preprocess, tensor)?;
         }
         Ok(Prepared { tensors, visible_region })
     }

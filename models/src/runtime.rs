@@ -17,6 +17,16 @@ use crate::{Device, DeviceChoice, Error, Result};
 const WHEEL: &str = "onnxruntime/onnxruntime/capi";
 const LIBRARY: &str = "libonnxruntime.so";
 
+/// The library that a program chose.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Chooses the library of ONNX Runtime, unless `ORT_DYLIB_PATH` names one. It holds for the whole process: a second choice, and
+/// one after the library was loaded, changes nothing.
+pub fn choose_library(path: PathBuf) {
+    // A second choice is left out, as documented.
+    let _ = CHOSEN.set(path);
+}
+
 /// The one environment of the process.
 ///
 /// # Errors
@@ -43,10 +53,12 @@ pub fn native_versions() -> Vec<String> {
     vec![format!("ONNX Runtime: {runtime}"), format!("libheif: {heif}")]
 }
 
-/// Finds the library: at `ORT_DYLIB_PATH`, in the folder of the program, or where `make setup` installed it.
+/// Finds the library: at `ORT_DYLIB_PATH`, where the program [chose](choose_library) it, in the folder of the program, or where
+/// `make setup` installed it.
 fn locate() -> Result<PathBuf, RuntimeError> {
-    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        return Ok(path.into());
+    let variable = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty());
+    if let Some(path) = variable.map(PathBuf::from).or_else(|| CHOSEN.get().cloned()) {
+        return Ok(path);
     }
     let program = std::env::current_exe().ok();
     let own = program.as_deref().and_then(Path::parent).map(Path::to_path_buf);

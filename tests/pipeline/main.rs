@@ -9,6 +9,7 @@ mod help;
 mod makefile;
 mod messages;
 mod programs;
+mod python_package;
 mod scenes;
 mod shipped;
 mod tables;

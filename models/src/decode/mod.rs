@@ -92,7 +92,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn check(self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
+    pub(crate) fn check(self, [width, height]: [u32; 2]) -> Result<(), ImageError> {
         let max_pixels = self.max_pixels.min(LARGEST_LIMIT);
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::Damaged("it has no pixels".to_owned())),

@@ -1,0 +1,5 @@
+"""`python -m showtell` is the command `showtell`."""
+
+from ._command import main
+
+main()
