@@ -59,12 +59,12 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist wheel clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
 help:        ## list the targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 	echo
 	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
@@ -178,8 +178,12 @@ install:     ## install the programs in $(PREFIX)/bin (showtell, showtell-serve,
 	tools/install.sh "$${CARGO_TARGET_DIR:-target}/dist" $(call quote,$(PREFIX)) $(PROGRAMS)
 
 dist:        ## build the archive for captioning in dist/, for glibc 2.28 or newer
-	tools/setup.sh onnxruntime encoder dist
+	tools/setup.sh onnxruntime cmake encoder dist
 	tools/dist.sh
+
+dist-training: ## build the archive for training in dist/, for glibc 2.31 or newer; as root, with debootstrap
+	tools/setup.sh onnxruntime libtorch cmake encoder dist
+	tools/dist-training.sh
 
 wheel:       ## build the wheel of the Python package in dist/, for Python 3.9 or newer and glibc 2.28 or newer
 	tools/setup.sh onnxruntime encoder cmake dist

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Builds that run on other machines, with glibc 2.28 or newer: settings and functions of tools/dist.sh and tools/wheel.sh, which
+# Builds that run on other machines: settings and functions of tools/dist.sh, tools/dist-training.sh and tools/wheel.sh, which
 # source this file. Paths of this machine, times and the order of files stay out of the results.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit
@@ -9,16 +9,14 @@ glibc=2.28
 target=x86_64-unknown-linux-gnu
 epoch=$(git log -1 --format=%ct)
 cargo=${CARGO_HOME:-$HOME/.cargo}
-# The programs for captioning, and the one that fills feature stores, which the Python package has as well.
 captioning=(caption serve captions encoder)
 
-# The paths of this machine stay out of the programs: the source's, the crates', and that of the native parts.
 export RUSTFLAGS="--remap-path-prefix=$root=/showtell --remap-path-prefix=$cargo=/cargo"
 export SHOWTELL_DIST=1 SOURCE_DATE_EPOCH=$epoch CARGO_ZIGBUILD_ZIG_PATH=$native/zig/ziglang/zig
 export PATH=$native/zig/bin:$native/dist/bin:$native/bin:$PATH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/archive
 built=$CARGO_TARGET_DIR/$target/dist
 
-# build_portable: builds the programs, all in one set, so that both packages have the same.
+# build_portable: builds all programs but train, in one set, so that all archives have the same.
 build_portable() {
     local program
     local -a bins=()
@@ -27,21 +25,40 @@ build_portable() {
     cargo zigbuild --profile dist --locked --target "$target.$glibc" "${bins[@]}"
 }
 
-# newest_glibc FILE...: the newest symbol version of glibc that the files need.
-newest_glibc() {
-    local file
-    for file in "$@"; do objdump -T "$file"; done | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1
+# write_bills FOLDER CRATE...: writes the bill of materials of each crate there (CycloneDX). The tool writes beside each
+# Cargo.toml, so it works on a copy.
+write_bills() {
+    local folder=$1 copy crate
+    shift
+    copy=$(mktemp -d)
+    git archive HEAD | tar --extract --directory "$copy"
+    (cd "$copy" && cargo cyclonedx --quiet --format json --target "$target" --override-filename bill)
+    for crate in "$@"; do
+        # References are paths in the copy.
+        sed "s#$copy#/showtell#g" "$copy/$crate/bill.json" >"$folder/$(basename "$crate").cdx.json"
+    done
+    rm -rf "$copy"
 }
 
-# check_portable FOLDER FILE...: refuses paths of this machine in a folder, and files that need a newer glibc.
+# check_portable FOLDER GLIBC: refuses paths of this machine in an installation, and programs that need a newer glibc.
 check_portable() {
-    local folder=$1 newest
-    shift
-    newest=$(newest_glibc "$@")
-    [ "$(printf '%s\n' "GLIBC_$glibc" "$newest" | sort -V | tail -n 1)" = "GLIBC_$glibc" ] ||
-        { echo "the programs need $newest, not $glibc" >&2; return 1; }
+    local folder=$1 oldest=$2 newest program
+    newest=$(for program in "$folder"/bin/*; do objdump -T "$program"; done | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
+    echo "$folder: its programs need $newest" >&2
+    [ "$(printf '%s\n' "GLIBC_$oldest" "$newest" | sort -V | tail -n 1)" = "GLIBC_$oldest" ] ||
+        { echo "that is newer than $oldest" >&2; return 1; }
     if grep -rlF -e "$root" -e "$native" -e "$cargo/" "$folder" >&2; then
         echo "these files have paths of this machine" >&2
         return 1
     fi
+}
+
+# pack FOLDER NAME ARCHIVE: packs FOLDER/NAME, and writes the SHA-256 of the archive beside it.
+pack() {
+    local folder=$1 name=$2 archive=$3
+    mkdir -p "$(dirname "$archive")"
+    tar --directory "$folder" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" --mode=u+rwX,go+rX,go-w \
+        --create "$name" | gzip --no-name --best >"$archive"
+    (cd "$(dirname "$archive")" && sha256sum "$(basename "$archive")" >"$(basename "$archive").sha256")
+    echo "$archive: $(stat --format=%s "$archive") bytes"
 }

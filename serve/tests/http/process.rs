@@ -53,8 +53,10 @@ impl Drop for Process {
     }
 }
 
-fn serve() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
+/// The server of this build, or the one that `SHOWTELL_TEST_SERVE` names, such as that of an installed package.
+pub(crate) fn serve() -> Command {
+    let program = std::env::var_os("SHOWTELL_TEST_SERVE");
+    let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_serve").into()));
     command.env_remove("NO_COLOR");
     command
 }

@@ -1,7 +1,6 @@
 //! Connections: slow ones, too many of them, and shutdown.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::process::serve;
 use crate::{app_with, photo, png};
 
 /// A server on a free port.
@@ -145,10 +145,7 @@ async fn shutdown_does_not_wait_for_endless_requests() {
 fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let output = Command::new(env!("CARGO_BIN_EXE_serve"))
-        .args(["--model", "nowhere", "--port", &port])
-        .output()
-        .unwrap();
+    let output = serve().args(["--model", "nowhere", "--port", &port]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(error.contains(&port) && error.contains("--port"), "{error}");
@@ -172,10 +169,7 @@ fn invalid_limits_are_refused() {
         ["--api-key", ""],
         ["--api-key", "two words"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_serve"))
-            .arg(format!("{flag}={value}"))
-            .output()
-            .unwrap();
+        let output = serve().arg(format!("{flag}={value}")).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{flag} {value}: {error}");
         assert!(error.contains(flag), "{error}");
