@@ -58,7 +58,7 @@ off "v/bin/showtell --version; v/bin/pip list"
 
 # The package's own tests, with packages that they alone need.
 mkdir -p "$home/showtell" "$home/shared"
-(cd "$root" && cp -r --parents python/tests examples serve/src/page/samples "$home/showtell/")
+(cd "$root" && cp -r --parents python/tests python/README.md docs/python.md examples serve/src/page/samples "$home/showtell/")
 if [ -d "$shared" ]; then mount --bind -o ro "$shared" "$home/shared"; else rmdir "$home/shared"; fi
 on "v/bin/pip --quiet install pytest pillow h5py"
 off "PATH=\$PWD/v/bin:\$PATH v/bin/python -m pytest -q -p no:cacheprovider showtell/python/tests"

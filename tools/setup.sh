@@ -173,8 +173,8 @@ balancer() {
 }
 
 # ExifTool and exiv2, which read the metadata that `caption --write` writes, and ExifTool's sample photos of many cameras from
-# its source package; libheif, with the program that makes HEIC and AVIF files; packages in Python that are clients of other
-# servers' interfaces.
+# its source package; libheif, with the program that makes HEIC and AVIF files; fish, for its completions; packages in Python
+# that are clients of other servers' interfaces.
 clients() {
     local samples=$native/exiftool
     environment clients SHOWTELL_CLIENTS "90 MB"
@@ -182,6 +182,7 @@ clients() {
         debian clients libimage-exiftool-perl exiv2
     fi
     command -v heif-enc >/dev/null || debian clients libheif1 libheif-examples
+    command -v fish >/dev/null || debian clients fish
     [ -d "$samples" ] && return
     say "clients: fetching the sample photos of ExifTool from Debian"
     local staging

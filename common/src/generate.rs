@@ -28,11 +28,21 @@ pub(crate) fn generate(
     let shell = kind.to_str().and_then(|kind| kind.parse::<Shell>().ok());
     let Some(shell) = shell else { bail!("{}: not a shell", kind.display()) };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command.name(name.clone()), name, &mut script);
+    clap_complete::generate(shell, &mut command.name(name.clone()), name.clone(), &mut script);
+    if shell == Shell::Bash {
+        // Half of the script takes the hyphen in the name for a subcommand.
+        let parts = name.split('-').collect::<Vec<_>>();
+        let text = String::from_utf8(script).context("the script")?;
+        script = text.replace(&parts.join("__subcmd__"), &parts.join("__")).into_bytes();
+    }
     io::stdout().lock().write_all(&script).context("standard output")
 }
 
-fn write_manual(command: Command, folder: &Path) -> anyhow::Result<()> {
+/// Writes the manual pages of a command and of its subcommands into a folder.
+///
+/// # Errors
+/// If one cannot be written.
+pub fn write_manual(command: Command, folder: &Path) -> anyhow::Result<()> {
     // Each page is small, and is written again with the next version.
     clap_mangen::generate_to(command, folder).map_err(crate::Error::io(folder))?;
     Ok(())

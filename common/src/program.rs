@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Command, Parser};
 use serde_json::json;
 
+pub use crate::generate::write_manual;
 use crate::{SkippedEntries, describe_io, generate};
 
 /// A program and the prefix of its environment variables: each option `--some-option` may be given as the variable

@@ -38,7 +38,8 @@ pub enum Style {
     /// The words of the network.
     #[default]
     Plain,
-    /// An alt text: at most 125 characters, neutral words for people, and no "photo of".
+    // Without quotes: clap's script for fish does not escape them.
+    /// An alt text: at most 125 characters, neutral words for people, and no words such as photo of.
     Alt,
 }
 

@@ -44,6 +44,7 @@ fn front(shell: Shell, programs: &[Program]) -> String {
         COMPREPLY=($(compgen -W "{names} completions man --help --version" -- "${{COMP_WORDS[1]}}"))
         return
     fi
+    [ "${{COMP_WORDS[1]}}" != completions ] || COMPREPLY=($(compgen -W "bash fish zsh" -- "${{COMP_WORDS[COMP_CWORD]}}"))
     local complete="_showtell__${{COMP_WORDS[1]}}"
     COMP_WORDS=("showtell-${{COMP_WORDS[1]}}" "${{COMP_WORDS[@]:2}}")
     COMP_CWORD=$((COMP_CWORD - 1))
@@ -59,6 +60,7 @@ complete -F _showtell -o bashdefault -o default showtell"#
         compadd {names} completions man --help --version
         return
     fi
+    [[ ${{words[2]}} != completions ]] || compadd bash fish zsh
     local complete="_showtell-${{words[2]}}"
     words=("showtell-${{words[2]}}" "${{(@)words[3,-1]}}")
     (( CURRENT -= 1 ))
@@ -68,12 +70,14 @@ compdef _showtell showtell"#
         ),
         Shell::Fish => {
             let first = format!(
-                "complete -c showtell -n __fish_use_subcommand -f -a '{names} completions man'\n"
+                "complete -c showtell -n __fish_use_subcommand -f -a '{names} completions man'\n\
+                 complete -c showtell -n '__fish_seen_subcommand_from completions' -f -a 'bash fish zsh'\n"
             );
+            // The program is asked with the words of the line, of which the last one is not complete.
             let passed = programs.iter().map(|Program { name, .. }| {
                 format!(
-                    "complete -c showtell -n '__fish_seen_subcommand_from {name}' \
-                     -a '(complete -C \"showtell-{name} \"(commandline -ct))'\n"
+                    "complete -c showtell -f -n 'test (commandline -opc)[2] = {name}' -a '(complete -C (string join -- \" \" \
+                     showtell-{name} (string escape -- (commandline -opc)[3..-1]) (commandline -ct)))'\n"
                 )
             });
             std::iter::once(first).chain(passed).collect()

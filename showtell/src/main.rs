@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use common::program::{explain, warn};
 
 use self::completions::Shell;
@@ -91,7 +91,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Extract(rest) => run("extract", rest),
         Task::Train(rest) => run("train", rest),
         Task::Completions { shell } => completions::print(shell),
-        Task::Man { folder } => programs::write_manuals(&folder),
+        Task::Man { folder } => programs::write_manuals(Cli::command(), &folder),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use common::program::print;
+use common::program::{print, write_manual};
 
 /// The names of all programs.
 const NAMES: [&str; 6] = ["caption", "serve", "captions", "encoder", "extract", "train"];
@@ -82,13 +82,15 @@ pub(crate) fn print_versions(own: impl Display) -> anyhow::Result<()> {
     print(printed.join("\n"))
 }
 
-/// Writes the manual pages of the installed programs.
+/// Writes the manual pages of this command and of the installed programs.
 ///
 /// # Errors
 /// If the folder cannot be made, or a page cannot be written.
-pub(crate) fn write_manuals(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn write_manuals(own: clap::Command, folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).map_err(common::Error::io(folder))?;
     let path = folder.to_str().with_context(|| format!("{}: not UTF-8", folder.display()))?;
+    // Its pages of the programs, which say less, are replaced by theirs.
+    write_manual(own, folder)?;
     installed()?.iter().try_for_each(|program| program.generate(&["man", path]).map(drop))
 }
 

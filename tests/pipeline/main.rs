@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 mod cluster;
+mod completions;
 mod help;
 mod makefile;
 mod messages;

@@ -141,6 +141,12 @@ pub fn hdf5_tool(name: &str) -> Option<PathBuf> {
     or_skip(program(name), "no HDF5 tools (`make setup PART=python` installs them)")
 }
 
+/// A shell (`make setup PART=clients` installs fish). `None` if it is missing; the test is [skipped](skip).
+#[must_use]
+pub fn shell(name: &str) -> Option<PathBuf> {
+    or_skip(program(name), &format!("no {name} (`make setup PART=clients` installs it)"))
+}
+
 /// Chromium and its driver (`make setup PART=browser`). `None` if one is missing; the test is [skipped](skip).
 #[must_use]
 pub fn browser() -> Option<[PathBuf; 2]> {
