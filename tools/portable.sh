@@ -12,6 +12,7 @@ cargo=${CARGO_HOME:-$HOME/.cargo}
 captioning=(caption serve captions encoder)
 
 export RUSTFLAGS="--remap-path-prefix=$root=/showtell --remap-path-prefix=$cargo=/cargo"
+export CFLAGS="-ffile-prefix-map=$cargo=/cargo" CXXFLAGS="-ffile-prefix-map=$cargo=/cargo"
 export SHOWTELL_DIST=1 SOURCE_DATE_EPOCH=$epoch CARGO_ZIGBUILD_ZIG_PATH=$native/zig/ziglang/zig
 export PATH=$native/zig/bin:$native/dist/bin:$native/bin:$PATH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/archive
 built=$CARGO_TARGET_DIR/$target/dist
