@@ -8,13 +8,18 @@ version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Carg
 glibc=2.28
 target=x86_64-unknown-linux-gnu
 epoch=$(git log -1 --format=%ct)
-cargo=${CARGO_HOME:-$HOME/.cargo}
 captioning=(caption serve captions encoder)
 
-export RUSTFLAGS="--remap-path-prefix=$root=/showtell --remap-path-prefix=$cargo=/cargo"
-export CFLAGS="-ffile-prefix-map=$cargo=/cargo" CXXFLAGS="-ffile-prefix-map=$cargo=/cargo"
+# Sources of C name themselves in programs, and HDF5 its settings and folders, so all is built at the same paths on every machine.
+area=/var/tmp/showtell
+mkdir -p -m 700 "$area/cargo"
+[ -O "$area" ] || { echo "$area: belongs to another user: remove it" >&2; exit 1; }
+cargo=${CARGO_HOME:-$HOME/.cargo}
+ln -sfn "$cargo/registry" "$area/cargo/registry"
+export CARGO_HOME=$area/cargo CARGO_TARGET_DIR=$area/target CARGO_ZIGBUILD_CACHE_DIR=$area/zigbuild
+export RUSTFLAGS="--remap-path-prefix=$root=/showtell"
 export SHOWTELL_DIST=1 SOURCE_DATE_EPOCH=$epoch CARGO_ZIGBUILD_ZIG_PATH=$native/zig/ziglang/zig
-export PATH=$native/zig/bin:$native/dist/bin:$native/bin:$PATH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/archive
+export PATH=$native/zig/bin:$native/dist/bin:$native/bin:$PATH
 built=$CARGO_TARGET_DIR/$target/dist
 
 # build_portable: builds all programs but train, in one set, so that all archives have the same.
@@ -48,7 +53,7 @@ check_portable() {
     echo "$folder: its programs need $newest" >&2
     [ "$(printf '%s\n' "GLIBC_$oldest" "$newest" | sort -V | tail -n 1)" = "GLIBC_$oldest" ] ||
         { echo "that is newer than $oldest" >&2; return 1; }
-    if grep -rlF -e "$root" -e "$native" -e "$cargo/" "$folder" >&2; then
+    if grep -rlF -e "$root" -e "$native" -e "$cargo/" -e "$HOME/" "$folder" >&2; then
         echo "these files have paths of this machine" >&2
         return 1
     fi

@@ -7,6 +7,7 @@
 mod cluster;
 mod completions;
 mod help;
+mod links;
 mod makefile;
 mod messages;
 mod programs;
