@@ -12,7 +12,7 @@ captioning=(caption serve captions encoder)
 
 # Sources of C name themselves in programs, and HDF5 its settings and folders, so all is built at the same paths on every machine.
 area=/var/tmp/showtell
-mkdir -p -m 700 "$area/cargo"
+(umask 077 && mkdir -p "$area/cargo")
 [ -O "$area" ] || { echo "$area: belongs to another user: remove it" >&2; exit 1; }
 cargo=${CARGO_HOME:-$HOME/.cargo}
 ln -sfn "$cargo/registry" "$area/cargo/registry"
