@@ -59,7 +59,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel docs clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
@@ -68,7 +68,7 @@ help:        ## list the targets
 	echo
 	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), dist (tools of make dist), peers (benches); GPU=1 for CUDA
+setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), dist (tools of make dist and make wheel), docs (tools of make docs), peers (benches); GPU=1 for CUDA
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER) from NAME=… in models/encoders.toml, CLASSIFIER=FILE.onnx, or WEIGHTS=FILE (.pth, .safetensors)
@@ -188,6 +188,10 @@ dist-training: ## build the archive for training in dist/, for glibc 2.31 or new
 wheel:       ## build the wheel of the Python package in dist/, for Python 3.9 or newer and glibc 2.28 or newer
 	tools/setup.sh onnxruntime encoder cmake dist
 	tools/wheel.sh
+
+docs:        ## build the site of the documentation in dist/site
+	tools/setup.sh libtorch cmake docs
+	tools/docs.sh
 
 clean:       ## remove build outputs; data, stores, models and native parts stay
 	cargo clean

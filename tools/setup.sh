@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
 # Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
-# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [dist] [peers]
+# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [dist] [docs] [peers]
 # SHOWTELL_GPU=1 selects the CUDA builds. A part that exists is not fetched again; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and not changed.
 set -euo pipefail
@@ -216,29 +216,33 @@ lint() {
     fi
 }
 
-# cargo-deny, for `make audit`.
-audit() {
-    local version=0.20.2
-    if command -v cargo-deny >/dev/null || [ -x "$native/audit/bin/cargo-deny" ]; then
-        say "audit: cargo-deny exists already"
+# crate PART NAME VERSION PROGRAM: builds a program from crates.io into $native/PART, without optimisation and without the
+# settings of this workspace.
+crate() {
+    local part=$1 name=$2 version=$3 program=$4
+    if [ -x "$native/$part/bin/$program" ]; then
+        say "$part: $program exists already"
         return
     fi
-    say "audit: building cargo-deny $version with cargo (a few minutes)"
-    # Built without optimisation, and without the settings of this workspace.
-    (cd / && cargo install --quiet --debug --locked --root "$native/audit" --target-dir "$native/audit/target" "cargo-deny@$version") ||
-        fail "audit: cargo could not build cargo-deny" "By hand: install cargo-deny so that it is on the PATH"
-    rm -rf "$native/audit/target"
+    say "$part: building $name $version with cargo (a few minutes)"
+    (cd / && cargo install --quiet --debug --locked --root "$native/$part" --target-dir "$native/$part/target" "$name@$version") ||
+        fail "$part: cargo could not build $name" "By hand: cargo install --root $native/$part $name@$version"
+    rm -rf "$native/$part/target"
 }
+
+# cargo-deny, for `make audit`.
+audit() { command -v cargo-deny >/dev/null || crate audit cargo-deny 0.20.2 cargo-deny; }
 
 # The compiler of make dist and make wheel, maturin, and cargo-cyclonedx, which writes bills of materials.
 dist() {
-    local version=0.5.9
     install zig "cargo-zigbuild 0.24.1, zig 0.17.1 and maturin 1.16.0" "By hand: install cargo-zigbuild, zig and maturin" zig
-    [ -x "$native/dist/bin/cargo-cyclonedx" ] && return
-    say "dist: building cargo-cyclonedx $version with cargo (a few minutes)"
-    (cd / && cargo install --quiet --debug --locked --root "$native/dist" --target-dir "$native/dist/target" "cargo-cyclonedx@$version") ||
-        fail "dist: cargo could not build cargo-cyclonedx" "By hand: install cargo-cyclonedx so that it is on the PATH"
-    rm -rf "$native/dist/target"
+    crate dist cargo-cyclonedx 0.5.9 cargo-cyclonedx
+}
+
+# mdBook and pdoc, for `make docs`.
+docs() {
+    crate docs mdbook 0.5.4 mdbook
+    environment pdoc SHOWTELL_PDOC "30 MB"
 }
 
 # Packages of the programs in benches/peers; a whole PyTorch, so only on request.
@@ -257,7 +261,7 @@ fi
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | dist | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, dist for make dist, peers for benches" ;;
+        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | dist | docs | peers) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, dist for make dist and make wheel, docs for make docs, peers for benches" ;;
     esac
 done
