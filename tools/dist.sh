@@ -12,7 +12,7 @@ trap 'rm -rf "$staged"' EXIT
 
 build_portable
 tools/install.sh "$built" "$staged/$name" "${captioning[@]}"
-install --mode 644 README.md "$staged/$name/"
+install --mode 644 tools/archive.md "$staged/$name/README.md"
 write_bills "$staged/$name/share/doc/showtell" showtell caption serve data/captions models/encoder
 check_portable "$staged/$name" "$glibc"
 pack "$staged" "$name" "$out/$name.tar.gz"

@@ -6,7 +6,9 @@ use clap::Args;
 use clap::error::ErrorKind;
 use common::View;
 use models::bundle::MANIFEST_FILE;
-use models::{Captioner, CaptionerOptions, DeviceChoice, Limits, NeighbourChoice, SearchOptions};
+use models::{
+    Captioner, CaptionerOptions, DeviceChoice, Limits, Manifest, NeighbourChoice, SearchOptions,
+};
 
 /// The default run folder of `train fit`.
 const TRAINED: &str = "models/flickr8k";
@@ -73,18 +75,25 @@ impl ModelArgs {
         }
     }
 
-    /// The model folder: `--model`, or one of the defaults.
+    /// The model folder: `--model`, or one of the defaults. A checkout may lack the encoder of its model, which an installation
+    /// has.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
-        if let Some(model) = &self.model {
-            return model.clone();
-        }
-        let program = std::env::current_exe().ok();
-        let installed = program.as_deref().and_then(Path::parent).map(|of| of.join(INSTALLED));
-        let folders = [Some(TRAINED.into()), Some(SHIPPED.into()), installed];
-        let mut found = folders.into_iter().flatten();
-        let found = found.find(|folder: &PathBuf| folder.join(MANIFEST_FILE).exists());
-        found.unwrap_or_else(|| SHIPPED.into())
+        let is_model = |folder: &PathBuf| folder.join(MANIFEST_FILE).exists();
+        let is_complete = |folder: &PathBuf| {
+            let encoder = self.encoder.as_deref();
+            Manifest::load(folder).is_ok_and(|of| of.find_encoder(folder, encoder).is_ok())
+        };
+        let installed = || {
+            let program = std::env::current_exe().ok()?;
+            Some(program.parent()?.join(INSTALLED)).filter(is_model)
+        };
+        let chosen = self.model.clone();
+        chosen
+            .or_else(|| Some(PathBuf::from(TRAINED)).filter(is_model))
+            .or_else(|| Some(PathBuf::from(SHIPPED)).filter(is_complete))
+            .or_else(installed)
+            .unwrap_or_else(|| SHIPPED.into())
     }
 }
 
