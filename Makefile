@@ -59,7 +59,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel docs clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel readme docs clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
@@ -188,6 +188,9 @@ dist-training: ## build the archive for training in dist/, for glibc 2.31 or new
 wheel:       ## build the wheel of the Python package in dist/, for Python 3.9 or newer and glibc 2.28 or newer
 	tools/setup.sh onnxruntime encoder cmake dist
 	tools/wheel.sh
+
+readme:      ## run every command of README.md in a clone, on small data; it builds all packages
+	tests/readme.sh
 
 docs:        ## build the site of the documentation in dist/site
 	tools/setup.sh libtorch cmake docs
