@@ -63,9 +63,10 @@ struct Shared {
 }
 
 /// The routes that `openapi.json` describes.
-fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 19] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Shared>>); 20] {
     [
         ("/", get(page::show).post(page::submit)),
+        ("/docs", get(page::reference)),
         ("/api/caption", post(api::caption)),
         ("/api/captions", post(api::captions)),
         ("/api/sidecars", post(sidecars::zip)),

@@ -19,7 +19,8 @@ use crate::stages::Stages;
 use crate::upload::{Upload, Uploads};
 use crate::{Error, ModelInfo, Shared};
 
-const OPENAPI: &str = include_str!("openapi.json");
+/// The `OpenAPI` document.
+pub(crate) const OPENAPI: &str = include_str!("openapi.json");
 
 /// The captions of a response, unless the query says otherwise.
 const CAPTIONS: usize = 3;

@@ -13,9 +13,11 @@ const JPEG: &str = "image/jpeg";
 
 const SVG: &str = "image/svg+xml";
 
-const ASSETS: [(&str, &str, &[u8]); 23] = [
+const ASSETS: [(&str, &str, &[u8]); 25] = [
     ("icon.svg", SVG, include_bytes!("icon.svg")),
+    ("reference.css", CSS, include_bytes!("reference.css")),
     ("style.css", CSS, include_bytes!("style.css")),
+    ("about.js", JAVASCRIPT, include_bytes!("about.js")),
     ("attention.js", JAVASCRIPT, include_bytes!("attention.js")),
     ("caption.js", JAVASCRIPT, include_bytes!("caption.js")),
     ("cards.js", JAVASCRIPT, include_bytes!("cards.js")),

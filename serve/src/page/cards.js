@@ -59,6 +59,7 @@ export class Card {
   #updatePicture() {
     const image = this.#find("img");
     image.alt = this.#photo.caption ?? this.#photo.name;
+    if (this.#photo.isCaptioned) setLanguage(image, this.#photo);
     if (this.#photo.url && !image.hasAttribute("src")) image.src = this.#photo.url;
   }
 

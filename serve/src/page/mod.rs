@@ -2,14 +2,16 @@
 
 mod assets;
 mod language;
+mod reference;
 mod weights;
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse, Response};
 use minijinja::Environment;
 use minijinja::value::Serde;
 use models::{Caption, Description};
@@ -25,11 +27,15 @@ use crate::{Error, ModelInfo, Options, Shared};
 
 const TEMPLATE: &str = "page.html";
 
-/// The page's template and its texts.
+/// The page's template and its texts, and the reference of the API.
 #[derive(Debug)]
 pub(crate) struct Pages {
     templates: Environment<'static>,
     texts: Translations,
+    /// Whether requests need a key.
+    needs_key: bool,
+    /// The rendered reference.
+    reference: Bytes,
 }
 
 /// The confidence below which the page says that it is not sure.
@@ -46,6 +52,7 @@ struct View<'a> {
     model: &'a ModelInfo,
     /// Scores by name, in the number format of the language.
     scores: Vec<(&'a str, String)>,
+    needs_key: bool,
 }
 
 #[derive(Serialize)]
@@ -87,7 +94,9 @@ impl Pages {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let mut templates = Environment::new();
         templates.add_template(TEMPLATE, include_str!("page.html"))?;
-        Ok(Self { templates, texts: Translations::new(options)? })
+        let texts = Translations::new(options)?;
+        let reference = reference::render(&mut templates, texts.get(Language::En))?.into();
+        Ok(Self { templates, texts, needs_key: options.api_key.is_some(), reference })
     }
 
     fn render(
@@ -104,7 +113,8 @@ impl Pages {
             .map(|(name, score)| (name.as_str(), language.decimal(&format!("{score:.1}"))))
             .collect();
         let languages = languages.into();
-        let view = View { language, languages, t, results, unsure_below: UNSURE, model, scores };
+        let (unsure_below, needs_key) = (UNSURE, self.needs_key);
+        let view = View { language, languages, t, results, unsure_below, model, scores, needs_key };
         let page = self.templates.get_template(TEMPLATE)?.render(Serde(&view))?;
         let headers =
             [(header::CONTENT_LANGUAGE, language.code()), (header::VARY, "Accept-Language")];
@@ -144,6 +154,11 @@ pub(crate) async fn show(
 ) -> Result<Response, Error> {
     let language = language(query, &headers);
     shared.pages.render(shared.backend.info(), language, &[])
+}
+
+/// `GET /docs`: the reference of the API, in English.
+pub(crate) async fn reference(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    ([(header::CONTENT_LANGUAGE, "en")], Html(shared.pages.reference.clone()))
 }
 
 /// `POST /`: the form, for browsers without JavaScript.

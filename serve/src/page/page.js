@@ -1,5 +1,6 @@
 // The page with JavaScript: photos are sent when they are chosen, and captions appear without a new page.
 
+import { completeAbout } from "./about.js";
 import { Gallery } from "./gallery.js";
 import { Album, Photo } from "./photos.js";
 import { requestSample } from "./server.js";
@@ -23,7 +24,7 @@ function announceState(photo) {
   const isAlone = album.batch.length === 1;
   const isFirstProblem = photo.isFailed && album.batch.filter((other) => other.isFailed).length === 1;
   if (isAlone && photo.state === "working") announce(text("working"));
-  else if (isAlone && photo.isCaptioned) announce(photo.caption);
+  else if (isAlone && photo.isCaptioned) announce(photo.caption, "en");
   else if (isFirstProblem) announce(`${photo.name}: ${photo.problem}`);
   if (!isAlone && photo.isSettled && album.isSettled) announce(text("all_done", { progress: progressOf(album) }));
 }
@@ -53,6 +54,7 @@ const addFiles = (files) => add([...files].map((file) => new Photo(file.name, ()
 
 document.documentElement.classList.add("scripted");
 for (const element of document.querySelectorAll(".samples, .invite, .camera")) element.hidden = false;
+completeAbout();
 for (const input of form.querySelectorAll("input")) {
   input.addEventListener("change", () => {
     addFiles(input.files);

@@ -1,7 +1,7 @@
 // A photo as a row of the table: small, with its caption in a text area.
 
 import { connectEditor, updateEditor } from "./editor.js";
-import { showState } from "./elements.js";
+import { setLanguage, showState } from "./elements.js";
 import { text, wholePercent } from "./texts.js";
 
 export class Row {
@@ -35,8 +35,9 @@ export class Row {
 
   #updatePicture() {
     const image = this.#find("img");
-    const { thumbnailUrl, caption, name } = this.#photo;
+    const { thumbnailUrl, caption, name, isCaptioned } = this.#photo;
     image.alt = caption ?? name;
+    if (isCaptioned) setLanguage(image, this.#photo);
     image.hidden = !thumbnailUrl;
     if (thumbnailUrl && !image.hasAttribute("src")) image.src = thumbnailUrl;
   }

@@ -21,7 +21,7 @@ export const probability = percent({ maximumSignificantDigits: 2 });
 export const wholePercent = percent({ maximumFractionDigits: 0 });
 export const share = percent({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-// Screen readers read this aloud. It is used sparingly.
-export function announce(message) {
-  document.querySelector("#announcement").textContent = message;
+// Screen readers read this aloud, in the language of the message. It is used sparingly.
+export function announce(message, lang = document.documentElement.lang) {
+  Object.assign(document.querySelector("#announcement"), { lang, textContent: message });
 }

@@ -53,7 +53,7 @@ async fn tab_along(browser: &Browser, stops: &[&str]) {
 }
 
 /// Presses the tab key until an element is focused.
-async fn tab_to(browser: &Browser, selector: &str) {
+pub(crate) async fn tab_to(browser: &Browser, selector: &str) {
     for _ in 0..60 {
         browser.press(Key::Tab).await;
         if browser.is_active(selector).await {
@@ -95,7 +95,7 @@ async fn many_photos_work_with_the_keyboard() {
 }
 
 /// The windows of the tests of accessibility, with their names.
-fn windows() -> impl Iterator<Item = (String, Window)> {
+pub(crate) fn windows() -> impl Iterator<Item = (String, Window)> {
     [("desktop", DESKTOP), ("phone", PHONE)].into_iter().flat_map(|(name, window)| {
         [("light", false), ("dark", true)]
             .map(|(scheme, dark)| (format!("{name}-{scheme}"), Window { dark, ..window }))
@@ -146,13 +146,13 @@ const SMALL_TARGETS: &str = "
         .filter((target) => Math.min(target.offsetWidth, target.offsetHeight) < 24).map((target) => target.outerHTML)";
 
 /// Asserts that nothing scrolls sideways.
-async fn assert_fits(browser: &Browser, name: &str) {
+pub(crate) async fn assert_fits(browser: &Browser, name: &str) {
     let fits = "return document.documentElement.scrollWidth <= innerWidth";
     assert_eq!(browser.run(fits).await, true, "{name} scrolls sideways");
 }
 
 /// The serious findings of axe-core, by rule and element.
-async fn serious(browser: &Browser, axe: &str) -> Value {
+pub(crate) async fn serious(browser: &Browser, axe: &str) -> Value {
     browser.run(axe).await;
     let script = "
         const done = arguments[0];

@@ -129,6 +129,14 @@ async fn the_page_works_below_a_path_of_a_proxy() {
     browser.until(pictures).await;
     let address = browser.client.current_url().await.unwrap();
     assert_eq!(address.as_str(), format!("{below}?language=vi"));
+    let example = browser.run("return document.querySelector('.about code').textContent").await;
+    assert!(example.as_str().unwrap().contains(&format!("{below}api/caption")), "{example}");
+    browser.click("summary").await;
+    browser.click(".about a").await;
+    browser.text("body.reference h1").await;
+    let styled = "return getComputedStyle(document.body).getPropertyValue('--paper') !== ''";
+    browser.until(styled).await;
+    assert_eq!(browser.client.current_url().await.unwrap().as_str(), format!("{below}docs"));
     browser.close().await;
 }
 

@@ -21,7 +21,7 @@ async fn requests_without_the_key_are_refused() {
     for path in ["/health", "/ready"] {
         assert_eq!(ask(&app, get(path)).await.status(), StatusCode::OK, "{path}");
     }
-    for path in ["/", "/assets/page.js", "/metrics", "/api/openapi.json"] {
+    for path in ["/", "/docs", "/assets/page.js", "/metrics", "/api/openapi.json"] {
         let refused = ask(&app, get(path)).await;
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert!(header_of(&refused, "www-authenticate").starts_with("Basic"));

@@ -36,7 +36,7 @@ async fn tags_are_the_probable_classes() {
     assert!(tags[0]["probability"].as_f64().unwrap() > 0.5, "{tags:?}");
     assert_eq!(answer["unfamiliar"], false);
     let page = text(ask(&app, form("/", &[("image", &photo())])).await).await;
-    assert!(page.contains("Probably shows: red "), "{page}");
+    assert!(page.contains("Probably shows: <span lang=\"en\">red "), "{page}");
 }
 
 #[tokio::test]

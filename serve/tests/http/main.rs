@@ -10,6 +10,7 @@ mod messages;
 mod openapi;
 mod operations;
 mod process;
+mod reference;
 mod refusals;
 mod sockets;
 
