@@ -1,11 +1,12 @@
 //! The captioner.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use common::View;
 use models::{CaptionerOptions, DeviceChoice, Limits, NeighbourChoice, SearchOptions};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rayon::prelude::*;
@@ -20,6 +21,21 @@ const PARTS: &str = "showtell._parts";
 const BATCH: usize = 8;
 /// The largest beam, and the most words of a caption.
 const MOST: usize = 100;
+
+/// The process that started the threads of the networks. A process that is forked from it has none of them.
+static PROCESS: OnceLock<u32> = OnceLock::new();
+
+/// Refuses to wait for threads that a fork has left behind.
+fn check_process() -> PyResult<()> {
+    let this = std::process::id();
+    if *PROCESS.get_or_init(|| this) == this {
+        return Ok(());
+    }
+    Err(PyRuntimeError::new_err(
+        "Captioner: a process was forked after the first one was made, and has none of its threads\n  \
+         Make captioners in the workers alone, or start them by multiprocessing.get_context(\"spawn\").",
+    ))
+}
 
 // The signature that Python shows has the number.
 const _: () = assert!(models::decode::MAX_PIXELS == 50_000_000);
@@ -58,6 +74,7 @@ impl Captioner {
         neighbours: Neighbours,
         max_pixels: u64,
     ) -> PyResult<Self> {
+        check_process()?;
         if threads == Some(0) {
             return Err(PyValueError::new_err("threads: 0 is not at least 1"));
         }
@@ -108,6 +125,7 @@ impl Captioner {
         max_length: usize,
         errors: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
+        check_process()?;
         let py = image.py();
         let search = search_options([beam, n_best, min_length, max_length])?;
         let returns = returns_errors(errors)?;

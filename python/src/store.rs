@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use features::Dtype;
-use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use ndarray::{Array3, Array4, ArrayViewMut3};
 use numpy::{PyArray3, PyArray4, ToPyArray as _};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyTuple};
-use rayon::prelude::*;
 
 use crate::errors::of_store;
 
@@ -92,7 +91,8 @@ impl FeatureStore {
         let [views, cells, channels] = self.shape();
         let grids = py.detach(|| {
             let mut grids = Array4::zeros([rows.len(), views, cells, channels]);
-            let each = grids.axis_iter_mut(Axis(0)).collect::<Vec<_>>().into_par_iter().zip(rows);
+            // By this thread: a process that was forked would wait for the threads of its parent.
+            let mut each = grids.outer_iter_mut().zip(rows);
             each.try_for_each(|(grids, row)| self.read_row(row, grids)).map(|()| grids)
         });
         Ok(grids.map_err(of_store)?.to_pyarray(py))

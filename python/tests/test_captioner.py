@@ -2,6 +2,7 @@
 
 import io
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -222,6 +223,23 @@ def test_threads_may_share_a_captioner(captioner, photos):
     for thread in threads:
         thread.join()
     assert found == expected
+
+
+# The captioner that a forked process has from its parent.
+CHILD = []
+
+
+def caption_of_child(photo):
+    try:
+        return CHILD[0].caption(photo).text
+    except RuntimeError as error:
+        return str(error)
+
+
+def test_a_forked_process_is_refused_instead_of_waiting(captioner, photos):
+    pool = multiprocessing.get_context("fork").Pool(1, initializer=lambda: CHILD.append(captioner))
+    with pool:
+        assert "spawn" in pool.apply_async(caption_of_child, [photos[0]]).get(timeout=60)
 
 
 def test_onnxruntime_of_python_works_in_the_same_process(captioner, photos, encoder):

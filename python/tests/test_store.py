@@ -15,6 +15,7 @@ from showtell import FeatureStore
 
 
 def total_of(store, name):
+    assert (store.read([name])[0] == store[name]).all()
     return float(store[name].sum())
 
 
