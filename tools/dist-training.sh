@@ -28,7 +28,7 @@ git clone --quiet "$root" "$system/showtell"
 cargo fetch --locked
 mkdir -p "${mounts[@]}" "$CARGO_TARGET_DIR/debian11"
 mount --bind --options ro "$(rustc --print sysroot)" "$system/rust"
-mount --bind --options ro "$cargo" "$system/cargo"
+mount --bind --options ro "$CARGO_HOME" "$system/cargo"
 mount --bind --options ro "$native" "$system/native"
 mount --bind "$CARGO_TARGET_DIR/debian11" "$system/target"
 cmake=$(readlink "$native/bin/cmake")

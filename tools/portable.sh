@@ -10,12 +10,12 @@ target=x86_64-unknown-linux-gnu
 epoch=$(git log -1 --format=%ct)
 captioning=(caption serve captions encoder)
 
-# Sources of C name themselves in programs, and HDF5 its settings and folders, so all is built at the same paths on every machine.
+# Sources of C name themselves in programs, and HDF5 its settings and folders, so all is built at the same paths on every machine,
+# from crates that are fetched there.
 area=/var/tmp/showtell
-(umask 077 && mkdir -p "$area/cargo")
+(umask 077 && mkdir -p "$area")
 [ -O "$area" ] || { echo "$area: belongs to another user: remove it" >&2; exit 1; }
 cargo=${CARGO_HOME:-$HOME/.cargo}
-ln -sfn "$cargo/registry" "$area/cargo/registry"
 export CARGO_HOME=$area/cargo CARGO_TARGET_DIR=$area/target CARGO_ZIGBUILD_CACHE_DIR=$area/zigbuild
 export RUSTFLAGS="--remap-path-prefix=$root=/showtell"
 export SHOWTELL_DIST=1 SOURCE_DATE_EPOCH=$epoch CARGO_ZIGBUILD_ZIG_PATH=$native/zig/ziglang/zig

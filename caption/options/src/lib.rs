@@ -1,6 +1,6 @@
 //! Command-line options of the programs that caption photos: the model and the search.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::error::ErrorKind;
