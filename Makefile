@@ -59,12 +59,12 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel readme docs clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel readme docs web-demo clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked
 
 help:        ## list the targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 	echo
 	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
@@ -195,6 +195,11 @@ readme:      ## run every command of README.md in a clone, on small data; it bui
 docs:        ## build the site of the documentation in dist/site
 	tools/setup.sh libtorch cmake docs
 	tools/docs.sh
+
+web-demo:    ## lay out the demo in dist/web-demo: captions in a browser, from any static server
+	tools/setup.sh onnxruntime encoder
+	cargo build --release --bin convert
+	tools/web-demo.sh "$${CARGO_TARGET_DIR:-target}/release"
 
 clean:       ## remove build outputs; data, stores, models and native parts stay
 	cargo clean
