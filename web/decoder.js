@@ -1,5 +1,5 @@
-// The decoder as two networks, init (grids → cells and first state) and step (state, word, cells → log-probabilities and next
-// state), as models/src/decoder.rs describes them, and the mean of the probabilities over views.
+// The decoder as two networks, init (grids → cells and first state) and step (state, word, cells → log-probabilities and
+// next state), as models/src/decoder.rs describes them, and the mean of the probabilities over views.
 
 const { fround } = Math;
 

@@ -8,24 +8,30 @@ const loading = document.querySelector(".loading");
 const announcement = document.querySelector("#announcement");
 
 const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-const cards = new Map();
+const cards = [];
+// Why no photo can be captioned.
+let workerProblem = null;
 
 worker.onmessage = ({ data }) => {
   if (data.id === undefined) showLoading(data);
-  else finish(cards.get(data.id), data);
+  else finish(cards[data.id], data);
 };
 worker.onerror = () => {
-  announce("The page could not start its worker: use a current browser.");
-  for (const card of cards.values()) if (card.isWaiting) card.fail("the page could not start its worker: use a current browser");
+  workerProblem = "the page could not start its worker: load it again, or use a current browser";
+  for (const card of cards) if (card.isWaiting) card.fail(workerProblem);
+  announce(workerProblem);
 };
 
+// Shows the progress until the first caption. Some servers do not state sizes.
 function showLoading({ loaded, total }) {
+  if (loading.hidden) announce("Loading the model …");
   const megabytes = (bytes) => Math.round(bytes / 1e6);
   const [label, progress] = loading.children;
-  label.textContent = `Loading the model: ${megabytes(loaded)} of ${megabytes(total)} MB`;
-  progress.max = total;
-  progress.value = loaded;
-  loading.hidden = loaded === total;
+  const isPart = loaded < total;
+  label.textContent = `Loading the model: ${megabytes(loaded)}${isPart ? ` of ${megabytes(total)}` : ""} MB`;
+  if (isPart) Object.assign(progress, { max: total, value: loaded });
+  else progress.removeAttribute("value");
+  loading.hidden = false;
 }
 
 function finish(card, { caption, problem }) {
@@ -37,9 +43,9 @@ function finish(card, { caption, problem }) {
 
 // Announces the caption of a photo that is alone; of several the end.
 function announceState(card) {
-  const waiting = [...cards.values()].filter((other) => other.isWaiting).length;
-  if (cards.size === 1) announce(card.message);
-  else if (waiting === 0) announce(`Finished: ${cards.size} photos.`);
+  const isFinished = cards.every((other) => !other.isWaiting);
+  if (cards.length === 1) announce(card.message);
+  else if (isFinished) announce(`Finished: ${cards.length} photos.`);
 }
 
 function announce(message) {
@@ -50,12 +56,13 @@ function add(files) {
   const added = [...files].map((file) => {
     const card = new Card(file);
     captions.append(card.element);
-    cards.set(cards.size, card);
-    worker.postMessage({ id: cards.size - 1, file });
+    cards.push(card);
+    if (workerProblem) card.fail(workerProblem);
+    else worker.postMessage({ id: cards.length - 1, file });
     return card;
   });
   if (added.length === 0) return;
-  announce(added.length === 1 ? "Captioning the photo …" : `Captioning ${added.length} photos …`);
+  announce(workerProblem ?? (added.length === 1 ? "Captioning the photo …" : `Captioning ${added.length} photos …`));
   added[0].element.scrollIntoView({ block: "nearest" });
 }
 

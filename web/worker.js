@@ -8,7 +8,7 @@ import { pixelsOf } from "./pixels.js";
 
 const MODEL = "models/showtell/";
 const RUNTIME = "onnxruntime/ort-wasm-simd-threaded.wasm";
-// More threads do not make networks of this size faster.
+// A page does not take all cores of a large machine.
 const MAX_THREADS = 4;
 
 let opening = null;
