@@ -155,13 +155,14 @@ debian() {
         fail "$part: apt-get could not install $*"
 }
 
-# Chromium, which tests control through chromedriver, axe-core, which checks the accessibility of the page, and Node.js and
-# curl as clients of the server.
+# Chromium, which tests control through chromedriver, axe-core, which checks the accessibility of the page, Node.js and curl as
+# clients of the server, and npm, which fetches ONNX Runtime for the demo in the browser.
 browser() {
     if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
         debian browser chromium chromium-driver
     fi
     command -v node >/dev/null || debian browser nodejs
+    command -v npm >/dev/null || debian browser npm
     command -v curl >/dev/null || debian browser curl
     install axe "axe-core of axe-playwright-python 0.1.8" \
         "By hand: put axe.min.js of axe-core into $native/axe/axe_playwright_python/" axe

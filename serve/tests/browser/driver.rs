@@ -81,7 +81,7 @@ impl Drop for Server {
     }
 }
 
-fn first_line(process: &mut Child) -> String {
+pub(crate) fn first_line(process: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     line.trim().to_owned()
@@ -178,9 +178,14 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
-    /// Waits until JavaScript returns true.
+    /// Waits ten seconds until JavaScript returns true.
     pub(crate) async fn until(&self, script: &str) {
-        for _ in 0..100 {
+        self.until_within(10, script).await;
+    }
+
+    /// Waits some seconds until JavaScript returns true.
+    pub(crate) async fn until_within(&self, seconds: u32, script: &str) {
+        for _ in 0..10 * seconds {
             if self.run(script).await == Value::Bool(true) {
                 return;
             }

@@ -4,6 +4,7 @@
 
 mod about;
 mod access;
+mod demo;
 mod downloads;
 mod driver;
 mod many;
