@@ -76,7 +76,7 @@ compdef _showtell showtell"#
             // The program is asked with the words of the line, of which the last one is not complete.
             let passed = programs.iter().map(|Program { name, .. }| {
                 format!(
-                    "complete -c showtell -f -n 'test (commandline -opc)[2] = {name}' -a '(complete -C (string join -- \" \" \
+                    "complete -c showtell -f -n 'contains -- {name} (commandline -opc)[2]' -a '(complete -C (string join -- \" \" \
                      showtell-{name} (string escape -- (commandline -opc)[3..-1]) (commandline -ct)))'\n"
                 )
             });
