@@ -68,19 +68,21 @@ complete -F _showtell -o bashdefault -o default showtell"#
 }}
 compdef _showtell showtell"#
         ),
-        Shell::Fish => {
-            let first = format!(
-                "complete -c showtell -n __fish_use_subcommand -f -a '{names} completions man'\n\
-                 complete -c showtell -n '__fish_seen_subcommand_from completions' -f -a 'bash fish zsh'\n"
-            );
-            // The program is asked with the words of the line, of which the last one is not complete.
-            let passed = programs.iter().map(|Program { name, .. }| {
-                format!(
-                    "complete -c showtell -f -n 'contains -- {name} (commandline -opc)[2]' -a '(complete -C (string join -- \" \" \
-                     showtell-{name} (string escape -- (commandline -opc)[3..-1]) (commandline -ct)))'\n"
-                )
-            });
-            std::iter::once(first).chain(passed).collect()
-        }
+        Shell::Fish => fish(&names, programs),
     }
+}
+
+fn fish(names: &str, programs: &[Program]) -> String {
+    let first = format!(
+        "complete -c showtell -n __fish_use_subcommand -f -a '{names} completions man'\n\
+         complete -c showtell -n '__fish_seen_subcommand_from completions' -f -a 'bash fish zsh'\n"
+    );
+    // The program is asked with the words of the line, of which the last one is not complete.
+    let passed = programs.iter().map(|Program { name, .. }| {
+        format!(
+            "complete -c showtell -f -n 'contains -- {name} (commandline -opc)[2]' -a '(complete -C (string join -- \" \" \
+             showtell-{name} (string escape -- (commandline -opc)[3..-1]) (commandline -ct)))'\n"
+        )
+    });
+    std::iter::once(first).chain(passed).collect()
 }

@@ -55,18 +55,16 @@ fn subcommands(help: &str) -> Vec<String> {
 
 /// The flags in a help, each with its variable.
 fn variables(help: &str) -> Vec<(String, String)> {
-    let mut flag = String::new();
+    let mut flag = "";
     let mut found = Vec::new();
     for line in help.lines() {
-        let words = line.trim_start();
-        if let Some(name) = words.split_whitespace().find(|word| word.starts_with("--")) {
-            if words.starts_with('-') {
-                flag = name.trim_end_matches(',').to_owned();
-            }
+        if line.trim_start().starts_with('-') {
+            let long = line.split_whitespace().find(|word| word.starts_with("--"));
+            flag = long.unwrap_or_default().trim_end_matches(',');
         }
         if let Some((_, rest)) = line.split_once("[env: ") {
             let variable = rest.split('=').next().unwrap();
-            found.push((variable.to_owned(), flag.clone()));
+            found.push((variable.to_owned(), flag.to_owned()));
         }
     }
     found
