@@ -17,7 +17,8 @@ check_portable "$installed" "$glibc"
 cp LICENSE-APACHE LICENSE-MIT python/
 trap 'rm -rf "$installed" python/LICENSE-*' EXIT
 rm -f "$out"/showtell-*.whl*
-maturin build --manifest-path python/Cargo.toml --profile dist --locked --zig --target "$target" \
+# maturin gives cargo other settings than cargo-zigbuild does: in one folder each would build anew what the other built.
+CARGO_TARGET_DIR=$area/python maturin build --manifest-path python/Cargo.toml --profile dist --locked --zig --target "$target" \
     --compatibility "manylinux_${glibc/./_}" --out "$out"
 wheel=$(echo "$out/showtell-$version"-*.whl)
 (cd "$out" && sha256sum "$(basename "$wheel")" >"$wheel.sha256")
