@@ -31,7 +31,7 @@ enter() {
     # shellcheck disable=SC2016  # The inner shells expand.
     env -i PATH="${inner_path:-/usr/sbin:/usr/bin:/sbin:/bin}" HOME=/root LANG=C.UTF-8 "$@" unshare ${net:+"$net"} --mount --pid --fork bash -c '
         [ -z "$3" ] || ip link set lo up
-        mount -t proc proc "$1/proc" && exec chroot "$1" bash -ec "cd /root; $2"' enter "$machine" "$command" "$net"
+        mount -t proc proc "$1/proc" && mkdir -p "$1/dev/shm" && mount -t tmpfs tmpfs "$1/dev/shm" && exec chroot "$1" bash -ec "cd /root; $2"' enter "$machine" "$command" "$net"
 }
 
 # milliseconds_since NANOSECONDS: the time since a moment of date +%s%N.

@@ -54,9 +54,9 @@ pub(crate) struct Cli {
 /// The form and place of the output.
 #[derive(Args)]
 pub(crate) struct OutputArgs {
-    /// The form of the output.
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
+    /// The form of the output [default: by the ending of --out, .csv, .json, .jsonl or .html; otherwise text].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -71,7 +71,17 @@ pub(crate) struct OutputArgs {
 impl OutputArgs {
     /// The form of the output.
     pub(crate) fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
+        if self.json {
+            return Format::Json;
+        }
+        let ending = self.out.as_ref().and_then(|path| path.extension()?.to_str());
+        let of_file = ending.map(|ending| match ending.to_ascii_lowercase().as_str() {
+            "csv" => Format::Csv,
+            "json" | "jsonl" => Format::Json,
+            "html" => Format::Html,
+            _ => Format::Text,
+        });
+        self.format.or(of_file).unwrap_or_default()
     }
 }
 

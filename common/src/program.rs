@@ -226,7 +226,9 @@ pub fn explain(error: &anyhow::Error) -> String {
     message
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether an error says that the output was closed, as with `head`.
+#[must_use]
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     kind == Some(io::ErrorKind::BrokenPipe)
 }

@@ -22,7 +22,9 @@ create_exception!(showtell, DataError, Error, "Captions cannot be scored.");
 pub(crate) fn of_file(path: &Path, error: &io::Error) -> PyErr {
     match error.raw_os_error() {
         Some(number) => {
-            let text = common::describe_io(error).into_owned();
+            // As Python says it: "No such file or directory".
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
             PyOSError::new_err((number, text, path.as_os_str().to_owned()))
         }
         None => PyOSError::new_err(format!("{}: {error}", path.display())),

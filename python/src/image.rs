@@ -26,8 +26,8 @@ enum Source {
 }
 
 impl Image {
-    /// Takes an image: a `str` or `os.PathLike`, the bytes of a file, a picture of Pillow or an array. `name` is for messages,
-    /// where the image is not a file.
+    /// Takes an image: a `str` or `os.PathLike`, the bytes of a file, an open file, a picture of Pillow or an array. `name` is for
+    /// messages, where the image is not a file.
     ///
     /// # Errors
     /// `TypeError` for anything else, and [`ImageError`] for an array of another shape.
@@ -41,6 +41,8 @@ impl Image {
             || image.is_instance_of::<PyMemoryView>();
         let source = if is_bytes {
             Source::Bytes(bytes_of(image)?)
+        } else if image.hasattr("read")? {
+            Source::Bytes(image.call_method0("read")?.extract()?)
         } else {
             let pixels = image.py().import(PICTURES)?.call_method1("rgb", (image, &name))?;
             Source::Pixels(pixels_of(&pixels.extract()?, &name)?)

@@ -23,9 +23,7 @@ mod _showtell {
     use pyo3::{Bound, PyResult};
 
     #[pymodule_export]
-    use crate::captioner::Captioner;
-    #[pymodule_export]
-    use crate::description::{Caption, Description, Tag, Word};
+    use crate::captioner::NativeCaptioner;
     #[pymodule_export]
     use crate::errors::{DataError, Error, ImageError, ModelError, StoreError};
     #[pymodule_export]

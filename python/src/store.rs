@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use features::Dtype;
 use ndarray::{Array3, Array4, ArrayViewMut3};
 use numpy::{PyArray3, PyArray4, ToPyArray as _};
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyTuple};
+use pyo3::types::{PyIterator, PyString, PyTuple};
 
 use crate::errors::of_store;
 
@@ -82,11 +82,12 @@ impl FeatureStore {
     /// Raises:
     ///     KeyError: The store has no grids of an image.
     ///     StoreError: Grids are damaged.
-    fn read<'py>(
-        &self,
-        py: Python<'py>,
-        names: Vec<String>,
-    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+    fn read<'py>(&self, names: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        let py = names.py();
+        if names.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err(format!("names: {names:?} is not a list of names")));
+        }
+        let names = names.extract::<Vec<String>>()?;
         let rows = names.iter().map(|name| self.row(name)).collect::<PyResult<Vec<_>>>()?;
         let [views, cells, channels] = self.shape();
         let grids = py.detach(|| {

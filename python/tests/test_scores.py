@@ -56,6 +56,7 @@ def test_empty_references_are_reported():
         ({"a": "x"}, {"a": "x"}, TypeError, "'a': 'x' is not a list of str"),
         ({"a": [1]}, {"a": "x"}, TypeError, "is not a list of str"),
         ({"a": ["x"]}, {"a": ["x", "y"]}, TypeError, "is not a str or a list of one str"),
+        ([["x"]], ["x", "y"], showtell.DataError, "2 captions for 1 lists of references"),
         ({"a": ["x"]}, ["x"], TypeError, "two mappings or two sequences"),
         (["x"], "x", TypeError, "a str is not a list"),
         ([["x"]], [" "], showtell.DataError, "empty caption"),

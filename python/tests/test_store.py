@@ -34,6 +34,8 @@ def test_a_store_is_a_mapping_of_names_to_grids(store, photos):
     assert names[0] in store and "missing.jpg" not in store
     with pytest.raises(KeyError, match="missing.jpg"):
         store["missing.jpg"]
+    with pytest.raises(TypeError, match="names: 'a' is not a list"):
+        store.read("a")
     with pytest.raises(KeyError, match="missing.jpg"):
         store.read([names[0], "missing.jpg"])
 

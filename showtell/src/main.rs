@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use common::program::{explain, warn};
+use common::program::{explain, is_broken_pipe, warn};
 
 use self::completions::Shell;
 use self::programs::Program;
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             warn(format_args!("error: {}", explain(&error)));
             ExitCode::FAILURE

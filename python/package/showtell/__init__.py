@@ -5,19 +5,16 @@
 'two dogs run through the snow'
 """
 
+from ._captioner import Captioner
+from ._descriptions import Caption, Description, Tag, Word
 from ._scores import Scores, score
 from ._showtell import (
-    Caption,
-    Captioner,
     DataError,
-    Description,
     Error,
     FeatureStore,
     ImageError,
     ModelError,
     StoreError,
-    Tag,
-    Word,
     __version__,
     tokenize,
 )

@@ -27,7 +27,8 @@ def rgb(image: Any, name: str) -> numpy.ndarray[Any, numpy.dtype[numpy.uint8]]:
     if not isinstance(image, numpy.ndarray):
         kind = type(image).__name__
         raise TypeError(
-            f"{name}: {kind} is not a path, bytes, a picture of Pillow or a NumPy array"
+            f"{name}: {kind} is not a path, bytes, an open file, a picture of Pillow or a NumPy array\n"
+            "  Give several images as a list."
         )
     is_grey = image.ndim == 2
     if not is_grey and (image.ndim != 3 or image.shape[2] not in (1, 3, 4)):

@@ -17,17 +17,19 @@ MOST_RESAMPLES = 1_000_000
 
 @dataclass(frozen=True)
 class Scores(Mapping[str, float]):
-    """Scores by name, as fractions: BLEU-1 to BLEU-4, ROUGE-L and CIDEr (CIDEr-D times 10).
+    """Scores by name: BLEU-1 to BLEU-4 and ROUGE-L from 0 to 1, and CIDEr (CIDEr-D) from 0 to 10.
 
-    `str` of it is a table of the scores times 100.
+    `str` of it is a table of the scores times 100, as papers print them.
+
+    Attributes:
+        scores: The scores of the set.
+        intervals: The 95 % interval of each score, by the bootstrap over images.
+        per_image: The scores of each image, by its id.
     """
 
     scores: dict[str, float]
-    """The scores of the set."""
     intervals: dict[str, tuple[float, float]]
-    """The 95 % interval of each score, by the bootstrap over images."""
     per_image: dict[Id, dict[str, float]] = field(repr=False)
-    """The scores of each image, by its id."""
 
     def __getitem__(self, name: str) -> float:
         return self.scores[name]
@@ -47,8 +49,8 @@ class Scores(Mapping[str, float]):
 
 
 def score(
-    references: Mapping[Id, Sequence[str]] | Sequence[Sequence[str]],
-    hypotheses: Mapping[Id, str | Sequence[str]] | Sequence[str],
+    references: Mapping[Any, Sequence[str]] | Sequence[Sequence[str]],
+    hypotheses: Mapping[Any, str | Sequence[str]] | Sequence[str | Sequence[str]],
     *,
     resamples: int = 1000,
     seed: int = 1,
@@ -62,6 +64,9 @@ def score(
         resamples: Bootstrap resamples for the intervals.
         seed: The random seed of the resamples.
 
+    Returns:
+        The scores of the set and of each image, with intervals.
+
     Raises:
         DataError: The ids differ, an image has no reference, or more than one caption in a hundred is empty.
     """
@@ -69,6 +74,10 @@ def score(
         raise TypeError("references and hypotheses: give two mappings or two sequences")
     if not 1 <= resamples <= MOST_RESAMPLES:
         raise ValueError(f"resamples: {resamples} is not within 1 and {MOST_RESAMPLES}")
+    if not isinstance(references, Mapping) and len(references) != len(hypotheses):
+        raise _showtell.DataError(
+            f"hypotheses: {len(hypotheses)} captions for {len(references)} lists of references\n  Give one caption of each image."
+        )
     wanted = by_id(references)
     given = by_id(hypotheses)
     scores, intervals, images, skipped = _showtell.score(

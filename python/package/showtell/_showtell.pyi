@@ -1,24 +1,21 @@
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Union, final, overload
+from typing import Any, Union, final
 
 import numpy
 import numpy.typing
-from PIL.Image import Image as _Picture
+
+from ._descriptions import Description
 
 __all__ = [
-    "Caption",
-    "Captioner",
     "DataError",
-    "Description",
     "Error",
     "FeatureStore",
     "ImageError",
     "ModelError",
+    "NativeCaptioner",
     "StoreError",
-    "Tag",
-    "Word",
     "__version__",
     "score",
     "tokenize",
@@ -27,7 +24,6 @@ __all__ = [
 __version__: str
 
 _Path = Union[str, PathLike[str]]
-_Image = Union[_Path, bytes, bytearray, memoryview, numpy.typing.NDArray[numpy.uint8], _Picture]
 _Floats = numpy.typing.NDArray[numpy.float32]
 
 class Error(Exception): ...
@@ -37,105 +33,35 @@ class StoreError(Error): ...
 class DataError(Error): ...
 
 @final
-class Captioner:
+class NativeCaptioner:
     def __new__(
         cls,
-        model: _Path | None = None,
-        *,
-        encoder: _Path | None = None,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        threads: int | None = None,
-        views: Sequence[str] | None = None,
-        neighbours: bool | _Path = True,
-        max_pixels: int = 50_000_000,
-    ) -> Captioner: ...
-    @overload
-    def caption(
+        runtime: _Path | None,
+        model: _Path,
+        encoder: _Path | None,
+        device: str,
+        threads: int | None,
+        views: Sequence[str],
+        index: _Path | None,
+        neighbours: bool,
+        max_pixels: int,
+    ) -> NativeCaptioner: ...
+    def describe(
         self,
-        image: _Image,
-        *,
-        beam: int = 4,
-        n_best: int = 1,
-        min_length: int = 1,
-        max_length: int = 24,
-        errors: Literal["raise", "return"] = "raise",
-    ) -> Description: ...
-    @overload
-    def caption(
-        self,
-        image: list[Any] | tuple[Any, ...],
-        *,
-        beam: int = 4,
-        n_best: int = 1,
-        min_length: int = 1,
-        max_length: int = 24,
-        errors: Literal["raise"] = "raise",
-    ) -> list[Description]: ...
-    @overload
-    def caption(
-        self,
-        image: list[Any] | tuple[Any, ...],
-        *,
-        beam: int = 4,
-        n_best: int = 1,
-        min_length: int = 1,
-        max_length: int = 24,
-        errors: Literal["return"],
+        images: Sequence[tuple[str, Any]],
+        beam: int,
+        n_best: int,
+        min_length: int,
+        max_length: int,
+        no_repeat_ngram: int,
+        double_words: bool,
     ) -> list[Description | Exception]: ...
     @property
     def data_licence(self) -> str | None: ...
     @property
     def device(self) -> str: ...
-
-@final
-class Description:
     @property
-    def text(self) -> str: ...
-    @property
-    def sentence(self) -> str: ...
-    @property
-    def alt_text(self) -> str: ...
-    @property
-    def confidence(self) -> float | None: ...
-    @property
-    def captions(self) -> list[Caption]: ...
-    @property
-    def tags(self) -> list[Tag] | None: ...
-    @property
-    def unfamiliar(self) -> bool: ...
-
-@final
-class Caption:
-    @property
-    def text(self) -> str: ...
-    @property
-    def sentence(self) -> str: ...
-    @property
-    def alt_text(self) -> str: ...
-    @property
-    def log_probability(self) -> float: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def finished(self) -> bool: ...
-    @property
-    def words(self) -> list[Word]: ...
-
-@final
-class Word:
-    @property
-    def text(self) -> str: ...
-    @property
-    def probability(self) -> float: ...
-    @property
-    def attention(self) -> _Floats: ...
-
-@final
-class Tag:
-    @property
-    def name(self) -> str: ...
-    @property
-    def probability(self) -> float: ...
+    def views(self) -> list[str]: ...
 
 @final
 class FeatureStore:
