@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use models::{CaptionerOptions, Limits, NeighbourChoice, SearchOptions};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 
@@ -14,7 +14,10 @@ use crate::image::Image;
 
 /// The networks of `showtell.Captioner`.
 #[pyclass(frozen, module = "showtell._showtell")]
-pub(crate) struct NativeCaptioner(models::Captioner);
+pub(crate) struct NativeCaptioner {
+    captioner: models::Captioner,
+    max_pixels: u64,
+}
 
 #[pymethods]
 impl NativeCaptioner {
@@ -47,7 +50,7 @@ impl NativeCaptioner {
             limits: Limits { max_pixels, heif: true },
         };
         let opened = py.detach(|| models::Captioner::open(&model, &options));
-        Ok(Self(opened.map_err(of_model)?))
+        Ok(Self { captioner: opened.map_err(of_model)?, max_pixels })
     }
 
     /// Describes images with their names for messages; each has a description or an exception.
@@ -69,8 +72,15 @@ impl NativeCaptioner {
         let default = SearchOptions::default();
         let lengths = SearchOptions { min_length, max_length, ..default };
         let search = SearchOptions { beam, n_best, no_repeat_ngram, double_words, ..lengths };
-        let images = images.into_iter().map(|(name, image)| Image::new(&image, name));
-        let (prepared, found) = self.caption(py, images.collect(), &search)?;
+        let images = images.into_iter().map(|(name, image)| {
+            let image = Image::new(&image, name, self.max_pixels);
+            // Not a flaw of the image: Ctrl-C, or the end of the program.
+            if image.as_ref().is_err_and(|error| !error.is_instance_of::<PyException>(py)) {
+                return Err(image.err().unwrap_or_else(|| PyException::new_err("interrupted")));
+            }
+            Ok(image)
+        });
+        let (prepared, found) = self.caption(py, images.collect::<PyResult<_>>()?, &search)?;
         let classes = Classes::import(py)?;
         let mut found = found.iter();
         let in_place = prepared.into_iter().map(|photo| match photo {
@@ -82,17 +92,17 @@ impl NativeCaptioner {
 
     #[getter]
     fn data_licence(&self) -> Option<&str> {
-        self.0.manifest().data_licence.as_deref()
+        self.captioner.manifest().data_licence.as_deref()
     }
 
     #[getter]
     fn device(&self) -> String {
-        self.0.device().to_string()
+        self.captioner.device().to_string()
     }
 
     #[getter]
     fn views(&self) -> Vec<&'static str> {
-        self.0.views().iter().map(|view| view.name()).collect()
+        self.captioner.views().iter().map(|view| view.name()).collect()
     }
 }
 
@@ -105,12 +115,12 @@ impl NativeCaptioner {
         search: &SearchOptions,
     ) -> PyResult<(Vec<PyResult<()>>, Vec<models::Description>)> {
         let found = py.detach(|| {
-            let prepare = |image: PyResult<Image>| image?.prepare(&self.0);
+            let prepare = |image: PyResult<Image>| image?.prepare(&self.captioner);
             let prepared = images.into_par_iter().map(prepare).collect::<Vec<_>>();
             let mut photos = Vec::with_capacity(prepared.len());
             let places = prepared.into_iter().map(|photo| photo.map(|photo| photos.push(photo)));
             let places = places.collect();
-            self.0.caption_all(&photos, search).map(|found| (places, found.photos))
+            self.captioner.caption_all(&photos, search).map(|found| (places, found.photos))
         });
         found.map_err(of_model)
     }

@@ -62,9 +62,14 @@ pub(crate) fn of_model(error: models::Error) -> PyErr {
         models::Error::NoCuda { problem } => format!(
             "device=\"cuda\": {problem}\n  Use device=\"cpu\", or install onnxruntime-gpu in place of onnxruntime."
         ),
-        models::Error::Runtime(problem) => format!(
-            "ONNX Runtime cannot be loaded: {problem}\n  Install it: pip install 'onnxruntime>=1.19'"
-        ),
+        models::Error::Runtime(problem) => match std::env::var("ORT_DYLIB_PATH") {
+            Ok(path) => format!(
+                "ORT_DYLIB_PATH={path}: ONNX Runtime cannot be loaded: {problem}\n  Unset the variable, and start Python again."
+            ),
+            Err(_) => format!(
+                "ONNX Runtime cannot be loaded: {problem}\n  Install it: pip install 'onnxruntime>=1.19'"
+            ),
+        },
         error => error.to_string(),
     })
 }

@@ -1,7 +1,7 @@
 //! Images as callers give them: paths, bytes of a file, pixels.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use image::RgbImage;
 use numpy::{PyReadonlyArray3, PyUntypedArrayMethods as _};
@@ -13,10 +13,14 @@ use crate::errors::{ImageError, of_file, of_image, of_model};
 /// The module that converts images of other packages.
 const PICTURES: &str = "showtell._pictures";
 
+/// The most bytes of a file for each pixel that an image may have; those of a pixel in the largest format.
+const BYTES_PER_PIXEL: u64 = 16;
+
 /// An image of the caller, with a name for messages.
 pub(crate) struct Image {
     name: String,
     source: Source,
+    max_pixels: u64,
 }
 
 enum Source {
@@ -31,10 +35,14 @@ impl Image {
     ///
     /// # Errors
     /// `TypeError` for anything else, and [`ImageError`] for an array of another shape.
-    pub(crate) fn new(image: &Bound<'_, PyAny>, name: String) -> PyResult<Self> {
+    pub(crate) fn new(image: &Bound<'_, PyAny>, name: String, max_pixels: u64) -> PyResult<Self> {
         if image.is_instance_of::<PyString>() || image.hasattr("__fspath__")? {
             let path = image.extract::<PathBuf>()?;
-            return Ok(Self { name: path.display().to_string(), source: Source::File(path) });
+            return Ok(Self {
+                name: path.display().to_string(),
+                source: Source::File(path),
+                max_pixels,
+            });
         }
         let is_bytes = image.is_instance_of::<PyBytes>()
             || image.is_instance_of::<PyByteArray>()
@@ -44,10 +52,31 @@ impl Image {
         } else if image.hasattr("read")? {
             Source::Bytes(image.call_method0("read")?.extract()?)
         } else {
-            let pixels = image.py().import(PICTURES)?.call_method1("rgb", (image, &name))?;
+            let pixels =
+                image.py().import(PICTURES)?.call_method1("rgb", (image, &name, max_pixels))?;
             Source::Pixels(pixels_of(&pixels.extract()?, &name)?)
         };
-        Ok(Self { name, source })
+        Ok(Self { name, source, max_pixels })
+    }
+
+    /// Reads a file, which must be a regular one of a size that fits the most pixels of an image.
+    fn read(&self, path: &Path) -> PyResult<Vec<u8>> {
+        let io = |error: io::Error| of_file(path, &error);
+        let metadata = fs::metadata(path).map_err(io)?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            return Err(self.refused("not a regular file\n  Give its bytes instead."));
+        }
+        if metadata.len() > self.max_pixels.saturating_mul(BYTES_PER_PIXEL) {
+            let (bytes, most) = (metadata.len(), self.max_pixels);
+            return Err(self.refused(&format!(
+                "{bytes} bytes are more than {BYTES_PER_PIXEL} for each of max_pixels={most}\n  Give Captioner a larger max_pixels."
+            )));
+        }
+        fs::read(path).map_err(io)
+    }
+
+    fn refused(&self, why: &str) -> PyErr {
+        ImageError::new_err(format!("{}: {why}", self.name))
     }
 
     /// Prepares it for the encoder.
@@ -59,9 +88,7 @@ impl Image {
         captioner: &models::Captioner,
     ) -> PyResult<models::captioner::Prepared> {
         let prepared = match &self.source {
-            Source::File(path) => {
-                captioner.prepare(&fs::read(path).map_err(|error| of_file(path, &error))?)
-            }
+            Source::File(path) => captioner.prepare(&self.read(path)?),
             Source::Bytes(bytes) => captioner.prepare(bytes),
             Source::Pixels(pixels) => captioner.prepare_pixels(pixels),
         };

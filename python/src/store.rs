@@ -11,7 +11,7 @@ use pyo3::types::{PyIterator, PyString, PyTuple};
 
 use crate::errors::of_store;
 
-/// A feature store open for reading: the grids of each image, by its name. It shows the store as it was when it was opened.
+/// A feature store open for reading: the grids of each image, by its name. It has the images that it had when it was opened.
 /// Threads and forked processes may share it; a pickled copy opens the same path again.
 ///
 /// Args:
@@ -108,8 +108,8 @@ impl FeatureStore {
         Ok(grids.map_err(of_store)?.to_pyarray(py))
     }
 
-    fn __contains__(&self, name: &str) -> bool {
-        self.store.find(name).is_some()
+    fn __contains__(&self, name: &Bound<'_, PyAny>) -> bool {
+        name.extract::<String>().is_ok_and(|name| self.store.find(&name).is_some())
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {

@@ -143,6 +143,55 @@ def test_files_have_the_errors_of_files(captioner, tmp_path):
         captioner_of_model(max_pixels=1000).caption([large])
 
 
+def test_sizes_are_checked_before_anything_is_copied(captioner, tmp_path):
+    huge = numpy.broadcast_to(numpy.uint8(7), (10**6, 10**6, 3))
+    with pytest.raises(showtell.ImageError, match="1000000×1000000 pixels are more than max_pixels"):
+        captioner.caption(huge)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in [fifo, "/dev/zero"]:
+        with pytest.raises(showtell.ImageError, match="not a regular file"):
+            captioner.caption(path)
+    long = tmp_path / "long.jpg"
+    with long.open("wb") as file:
+        file.truncate(10**9)
+    with pytest.raises(showtell.ImageError, match="1000000000 bytes are more than 16 for each"):
+        captioner.caption(long)
+
+
+def test_wide_pixels_of_pillow_are_scaled_or_refused(captioner, photos, tmp_path):
+    with Image.open(photos[0]) as picture:
+        grey = picture.convert("L")
+    wide = Image.fromarray(numpy.asarray(grey).astype(numpy.uint16) * 257)
+    expected = captioner.caption(grey).captions[0].log_probability
+    assert captioner.caption(wide).captions[0].log_probability == pytest.approx(expected, abs=1e-3)
+    for mode in ["I", "F"]:
+        with pytest.raises(showtell.ImageError, match=f"image 1: pixels of mode {mode}"):
+            captioner.caption([grey, grey.convert(mode)])
+
+
+def test_an_interruption_is_not_a_flaw_of_an_image(captioner, photos):
+    class Interrupted:
+        def __fspath__(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        captioner.caption([photos[0], Interrupted()], errors="return")
+
+
+def test_the_interpreter_ends_while_a_thread_captions(photos):
+    made = f"Captioner({str(MODEL[1])!r}, encoder={MODEL[3]!r})" if MODEL else "Captioner()"
+    script = (
+        "import threading, time\n"
+        "from showtell import Captioner\n"
+        f"captioner = {made}\n"
+        f"work = lambda: captioner.caption([{str(photos[0])!r}] * 200)\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "time.sleep(0.5)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
 def test_a_list_with_a_bad_image_is_not_lost(captioner, photos):
     images = [photos[0], b"no image", "missing.jpg", *photos[1:], 7]
     found = captioner.caption(images, errors="return")
@@ -271,7 +320,7 @@ def test_pillow_is_not_needed(photos, encoder):
         "import sys; sys.modules['PIL'] = None\n"
         "import showtell, pathlib\n"
         "assert showtell.tokenize('A dog.') == ['a', 'dog']\n"
-        "try: showtell._pictures.rgb(7, 'it')\n"
+        "try: showtell._pictures.rgb(7, 'it', 1)\n"
         "except TypeError: pass\n"
     )
     script = script.replace("import showtell,", "import showtell._pictures, showtell,")

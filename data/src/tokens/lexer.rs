@@ -13,6 +13,10 @@ use regex_automata::{Anchored, HalfMatch, Input, MatchKind};
 use super::classes::class;
 use super::rules::{Action, RULES, Rule, expand};
 
+/// The most characters of a token with its lookahead. The reference has no limit; without one, some texts without spaces take time
+/// by the square of their length.
+const WINDOW: usize = 1024;
+
 /// The rules as two automata: one finds the rule, the other the length of its token.
 struct Automata {
     whole: DFA,
@@ -124,7 +128,8 @@ pub(super) fn scan(line: &str, mut emit: impl FnMut(Action, &str)) {
                 at += 1;
                 continue;
             }
-            let Some((rule, length)) = AUTOMATA.first(caches, &bytes[at..]) else {
+            let window = &bytes[at..bytes.len().min(at + WINDOW)];
+            let Some((rule, length)) = AUTOMATA.first(caches, window) else {
                 at += 1;
                 continue;
             };

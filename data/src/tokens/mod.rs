@@ -14,7 +14,8 @@ const PUNCTUATION: &[&str] =
 /// Line ends, which are spaces in a caption.
 const NEWLINES: &[char] = &['\n', '\r', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// Tokenizes a caption. Tokens are in Unicode normal form C, so a word does not depend on how its marks were typed.
+/// Tokenizes a caption. Tokens are in Unicode normal form C, so a word does not depend on how its marks were typed. A token of more
+/// than 1,024 characters is split.
 ///
 /// ```
 /// let tokens = data::tokens::tokenize("A man's dog can't swim (at 5 p.m.) .");
@@ -51,6 +52,18 @@ mod tests {
         for caption in ["a", "7", "$", "ảnh", "?!"] {
             assert_eq!(is_wordless(caption), tokenize(caption).is_empty(), "{caption:?}");
         }
+    }
+
+    /// Each of these once took time by the square of its length.
+    #[test]
+    fn long_texts_without_spaces_are_tokens_as_well() {
+        for part in ["&amp", "$1.", "a'", "&", "1/"] {
+            let few = tokenize(&part.repeat(40)).len();
+            let many = tokenize(&part.repeat(40_000)).len();
+            assert!(many >= few * 100, "{part}: {few} and {many}");
+        }
+        let word = "x".repeat(1000);
+        assert_eq!(tokenize(&format!("a {word} b")), ["a", &word, "b"]);
     }
 
     #[test]

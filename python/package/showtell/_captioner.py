@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
@@ -25,6 +27,36 @@ MOST = 100
 """The largest beam, and the most words of a caption."""
 DEVICES = ("auto", "cpu", "cuda")
 VIEWS = ("original", "flip", "top-left", "top-right", "bottom-left", "bottom-right")
+
+
+class Running:
+    """The calls that are running. The interpreter must not end before them: ONNX Runtime would go away under their feet."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.count = 0
+        self.is_over = False
+
+    def __enter__(self) -> None:
+        with self.changed:
+            if self.is_over:
+                raise RuntimeError("Captioner: the interpreter is shutting down")
+            self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.changed:
+            self.count -= 1
+            self.changed.notify_all()
+
+    def finish(self) -> None:
+        """Wait for the calls that are running, and refuse others."""
+        with self.changed:
+            self.is_over = True
+            self.changed.wait_for(lambda: self.count == 0)
+
+
+running = Running()
+atexit.register(running.finish)
 
 # The process that started the threads of the networks. A process that is forked from it has none of them.
 process: Optional[int] = None
@@ -67,6 +99,8 @@ class Captioner:
         check_range("max_pixels", max_pixels, 1, 2**40)
         if isinstance(views, str):
             raise TypeError(f"views: {views!r} is not a list of names, such as [{views!r}]")
+        if views is not None and not views:
+            raise ValueError("views: the list is empty; None is for those of the model")
         for view in views or []:
             check_name("views", view, VIEWS)
         check_process()
@@ -176,12 +210,14 @@ class Captioner:
         if not isinstance(image, (list, tuple)):
             if errors != "raise":
                 raise ValueError('errors: "return" is for a list of images')
-            return raised(self._native.describe([("image", image)], *search)[0])
+            with running:
+                return raised(self._native.describe([("image", image)], *search)[0])
         described: list[Union[Description, Exception]] = []
         for start in range(0, len(image), BATCH):
             batch = image[start : start + BATCH]
             named = [(f"image {start + at}", one) for at, one in enumerate(batch)]
-            found = self._native.describe(named, *search)
+            with running:
+                found = self._native.describe(named, *search)
             described.extend(found if errors == "return" else map(raised, found))
         return described
 

@@ -13,17 +13,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 WHITE = 255
+"""The largest value of 8 bits."""
+FULL = 65_535
+"""The largest value of 16 bits."""
 
 
-def rgb(image: Any, name: str) -> numpy.ndarray[Any, numpy.dtype[numpy.uint8]]:
+def rgb(
+    image: Any, name: str, max_pixels: int
+) -> numpy.ndarray[Any, numpy.dtype[numpy.uint8]]:
     """Convert a picture of Pillow, or an array of uint8, to [H, W, 3].
 
-    `name` is for messages. Transparency is blended with white.
+    `name` is for messages. Transparency is blended with white. Sizes are checked before anything is copied.
     """
     # A picture of Pillow exists only where Pillow was imported.
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(image, pillow.Image):
-        return opaque(numpy.asarray(upright(image)))
+        check_size(image.height, image.width, name, max_pixels)
+        return opaque(pixels_of(image, name))
     if not isinstance(image, numpy.ndarray):
         kind = type(image).__name__
         raise TypeError(
@@ -40,16 +46,37 @@ def rgb(image: Any, name: str) -> numpy.ndarray[Any, numpy.dtype[numpy.uint8]]:
             f"{name}: the array is of {image.dtype}, not uint8\n"
             "  For values from 0 to 1: (255 * array).round().astype(numpy.uint8)"
         )
+    check_size(*image.shape[:2], name, max_pixels)
     return opaque(image[:, :, None] if is_grey else image)
 
 
-def upright(picture: Image) -> Image:
-    """Turn a picture as its EXIF orientation says, and convert it to RGB or RGBA."""
+def check_size(height: int, width: int, name: str, max_pixels: int) -> None:
+    """Refuse an image of too many pixels."""
+    if height * width > max_pixels:
+        raise ImageError(
+            f"{name}: {width}×{height} pixels are more than max_pixels={max_pixels}\n"
+            "  Give Captioner a larger max_pixels."
+        )
+
+
+def pixels_of(picture: Image, name: str) -> numpy.ndarray[Any, Any]:
+    """Turn a picture as its EXIF orientation says, and convert it to RGB, RGBA or grey."""
     from PIL import ImageOps
 
-    turned = ImageOps.exif_transpose(picture)
-    is_transparent = "transparency" in turned.info or turned.mode in ("LA", "PA", "RGBA", "RGBa", "La")
-    return turned.convert("RGBA" if is_transparent else "RGB")
+    if picture.mode in ("I", "F"):
+        raise ImageError(
+            f"{name}: pixels of mode {picture.mode} have no known range\n  Convert the picture to RGB or L."
+        )
+    try:
+        turned = ImageOps.exif_transpose(picture)
+        if turned.mode.startswith("I;16"):
+            # Pillow itself would clip the values.
+            wide = numpy.asarray(turned).astype(numpy.uint32)
+            return ((wide * WHITE + FULL // 2) // FULL).astype(numpy.uint8)[:, :, None]
+        has_alpha = "transparency" in turned.info or turned.mode in ("LA", "PA", "RGBA", "RGBa")
+        return numpy.asarray(turned.convert("RGBA" if has_alpha else "RGB"))
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{name}: {error}") from error
 
 
 def opaque(pixels: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, numpy.dtype[numpy.uint8]]:
@@ -59,6 +86,6 @@ def opaque(pixels: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, numpy.dtype[nu
         return numpy.repeat(pixels, 3, axis=2)
     if channels == 3:
         return pixels
-    alpha = pixels[:, :, 3:].astype(numpy.uint32)
+    alpha = pixels[:, :, 3:].astype(numpy.uint16)
     blended = pixels[:, :, :3] * alpha + WHITE * (WHITE - alpha)
     return ((blended + WHITE // 2) // WHITE).astype(numpy.uint8)

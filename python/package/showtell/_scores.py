@@ -12,7 +12,7 @@ from . import _showtell
 
 Id = Union[str, int]
 
-MOST_RESAMPLES = 1_000_000
+MOST_RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
