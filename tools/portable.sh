@@ -46,14 +46,15 @@ write_bills() {
     rm -rf "$copy"
 }
 
-# check_portable FOLDER GLIBC: refuses paths of this machine in an installation, and programs that need a newer glibc.
+# check_portable FOLDER GLIBC: refuses paths of this machine in an installation, but for the libraries of others in lib/, and
+# programs that need a newer glibc.
 check_portable() {
     local folder=$1 oldest=$2 newest program
     newest=$(for program in "$folder"/bin/*; do objdump -T "$program"; done | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
     echo "$folder: its programs need $newest" >&2
     [ "$(printf '%s\n' "GLIBC_$oldest" "$newest" | sort -V | tail -n 1)" = "GLIBC_$oldest" ] ||
         { echo "that is newer than $oldest" >&2; return 1; }
-    if grep -rlF -e "$root" -e "$native" -e "$cargo/" -e "$HOME/" "$folder" >&2; then
+    if grep -rlF --exclude-dir=lib -e "$root" -e "$native" -e "$cargo/" -e "$HOME/" "$folder" >&2; then
         echo "these files have paths of this machine" >&2
         return 1
     fi
