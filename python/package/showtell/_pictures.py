@@ -46,7 +46,7 @@ def rgb(
             f"{name}: the array is of {image.dtype}, not uint8\n"
             "  For values from 0 to 1: (255 * array).round().astype(numpy.uint8)"
         )
-    check_size(*image.shape[:2], name, max_pixels)
+    check_size(image.shape[0], image.shape[1], name, max_pixels)
     return opaque(image[:, :, None] if is_grey else image)
 
 
