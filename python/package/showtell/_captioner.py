@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import numpy
     from PIL.Image import Image as Picture
 
-    StrPath = Union[str, os.PathLike[str]]
     Image = Union[StrPath, bytes, bytearray, memoryview, "numpy.typing.NDArray[numpy.uint8]", Picture]
 
+StrPath = Union[str, "os.PathLike[str]"]
+"""A path."""
 MAX_PIXELS = 50_000_000
 """The default of `max_pixels`."""
 BATCH = 8
