@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
 from . import _parts, _showtell
 from ._descriptions import Description
 
+StrPath = Union[str, "os.PathLike[str]"]
+"""A path."""
+
 if TYPE_CHECKING:
     import numpy
     from PIL.Image import Image as Picture
 
     Image = Union[StrPath, bytes, bytearray, memoryview, "numpy.typing.NDArray[numpy.uint8]", Picture]
 
-StrPath = Union[str, "os.PathLike[str]"]
-"""A path."""
 MAX_PIXELS = 50_000_000
 """The default of `max_pixels`."""
 BATCH = 8
