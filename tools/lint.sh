@@ -26,7 +26,7 @@ fi
 # Crates with native builds are checked by clippy only, which knows the minimum version of each standard function.
 if rustup run "$oldest" rustc --version >/dev/null 2>&1; then
     CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/oldest cargo "+$oldest" check --quiet --locked --workspace --lib --bins \
-        --exclude extract --exclude features --exclude train
+        --exclude extract --exclude features --exclude showtell-python --exclude train
 else
     missing "Rust $oldest" "the minimum version"
 fi
