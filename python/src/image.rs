@@ -15,6 +15,8 @@ const PICTURES: &str = "showtell._pictures";
 
 /// The most bytes of a file for each pixel that an image may have; those of a pixel in the largest format.
 const BYTES_PER_PIXEL: u64 = 16;
+/// The size up to which a file is read whatever its pixels: a small image may have much metadata.
+const ALWAYS_READ: u64 = 64 << 20;
 
 /// An image of the caller, with a name for messages.
 pub(crate) struct Image {
@@ -66,7 +68,7 @@ impl Image {
         if !metadata.is_file() && !metadata.is_dir() {
             return Err(self.refused("not a regular file\n  Give its bytes instead."));
         }
-        if metadata.len() > self.max_pixels.saturating_mul(BYTES_PER_PIXEL) {
+        if metadata.len() > self.max_pixels.saturating_mul(BYTES_PER_PIXEL).max(ALWAYS_READ) {
             let (bytes, most) = (metadata.len(), self.max_pixels);
             return Err(self.refused(&format!(
                 "{bytes} bytes are more than {BYTES_PER_PIXEL} for each of max_pixels={most}\n  Give Captioner a larger max_pixels."
