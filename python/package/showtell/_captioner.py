@@ -41,8 +41,10 @@ class Running:
 
     def __enter__(self) -> None:
         with self.changed:
-            if self.is_over:
+            if self.is_over and threading.current_thread() is threading.main_thread():
                 raise RuntimeError("Captioner: the interpreter is shutting down")
+            # A daemon thread, which could not even print an error now: it ends with the process.
+            self.changed.wait_for(lambda: not self.is_over)
             self.count += 1
 
     def __exit__(self, *_: object) -> None:
@@ -51,7 +53,7 @@ class Running:
             self.changed.notify_all()
 
     def finish(self) -> None:
-        """Wait for the calls that are running, and refuse others."""
+        """Wait for the calls that are running, and begin no others."""
         with self.changed:
             self.is_over = True
             self.changed.wait_for(lambda: self.count == 0)
