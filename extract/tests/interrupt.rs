@@ -14,7 +14,7 @@ use serde_json::Value;
 use tests::small_model::ENCODER_FILE;
 
 /// So many, and so large, that no machine encodes all of them meanwhile.
-const IMAGES: u16 = 5_000;
+const IMAGES: u16 = 60_000;
 const SIDE: u32 = 2_000;
 
 /// A run on many images that has encoded some of them, and its further messages.
