@@ -192,6 +192,26 @@ def test_the_interpreter_ends_while_a_thread_captions(photos):
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
+def test_a_forked_process_does_not_wait_for_calls_of_its_parent():
+    script = (
+        "import os, threading\n"
+        "from showtell import _captioner\n"
+        "_captioner.check_process()\n"
+        "begun, over = threading.Event(), threading.Event()\n"
+        "def work():\n"
+        "    with _captioner.running:\n"
+        "        begun.set()\n"
+        "        over.wait()\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "begun.wait()\n"
+        "if os.fork() != 0:\n"
+        "    status = os.wait()[1]\n"
+        "    over.set()\n"
+        "    raise SystemExit(status)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
 def test_a_list_with_a_bad_image_is_not_lost(captioner, photos):
     images = [photos[0], b"no image", "missing.jpg", *photos[1:], 7]
     found = captioner.caption(images, errors="return")

@@ -54,6 +54,9 @@ class Running:
 
     def finish(self) -> None:
         """Wait for the calls that are running, and begin no others."""
+        if process != os.getpid():
+            # A forked process has the counts of its parent, and none of the threads that would end the calls.
+            return
         with self.changed:
             self.is_over = True
             self.changed.wait_for(lambda: self.count == 0)
