@@ -20,6 +20,8 @@ CLASSIFIER =
 REFERENCES =
 HYPOTHESES =
 BENCH      =
+A          =
+B          =
 PART       =
 GPU       := $(SHOWTELL_GPU)
 # Further flags of the command: make train ARGS='--epochs 5'
@@ -59,9 +61,9 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench lint audit install dist dist-training wheel readme docs web-demo clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench bench-compare lint audit install dist dist-training wheel readme docs web-demo clean
 # Standard output holds results alone; cargo shows the command on standard error.
-.SILENT: help plan inspect verify evaluate report score caption looked
+.SILENT: help plan inspect verify evaluate report score caption looked bench-compare
 
 help:        ## list the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -154,9 +156,12 @@ fuzz:        ## decode RUNS=N damaged images; failures are kept in models/fuzz/f
 	cd models/fuzz && mkdir -p corpus finds && SHOWTELL_LIBHEIF= RUSTFLAGS='$(COVERAGE)' cargo run --release --target x86_64-unknown-linux-gnu -- \
 		-runs=$(RUNS) -rss_limit_mb=1500 -max_len=65536 -artifact_prefix=finds/ corpus seeds $(ARGS)
 
-bench:       ## compare the parts with each other and with Python programs; BENCH=http, score, … for one
+bench:       ## compare the parts with each other and with Python programs, and write all ratios to dist/bench; BENCH=http, score, … for one
 	tools/setup.sh
-	cargo bench --package data --package models --package features --package extract --package train --package serve --package caption $(if $(BENCH),--bench $(BENCH),--benches) $(ARGS)
+	benches/run.sh $(call quote,$(BENCH)) $(ARGS)
+
+bench-compare: ## compare the ratios of two files in dist/bench, A=FILE and B=FILE
+	cargo run --quiet --release --package tests --example bench-summary -- compare $(call quote,$(A)) $(call quote,$(B))
 
 lint:        ## check formatting and lints, as in CI
 	tools/setup.sh libtorch cmake

@@ -14,7 +14,7 @@ missing() {
 }
 
 if command -v shellcheck >/dev/null; then
-    shellcheck --external-sources .ci/run tools/*.sh tests/*.sh deploy/slurm/*
+    shellcheck --external-sources .ci/run tools/*.sh tests/*.sh benches/*.sh deploy/slurm/*
 else
     missing shellcheck "the shell"
 fi

@@ -14,6 +14,7 @@ mod programs;
 mod python_package;
 mod scenes;
 mod shipped;
+mod sittings;
 mod tables;
 
 use std::fs;

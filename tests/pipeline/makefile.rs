@@ -19,9 +19,9 @@ fn planned(target: &str, variables: &[&str], environment: &[(&str, &str)]) -> St
 }
 
 const VARIABLES: &str = "DATA IMAGES NAME ENCODER STORE RUN FROM DEVICE PORT \
-    PHOTOS RUNS PREFIX WEIGHTS CLASSIFIER REFERENCES HYPOTHESES BENCH PART GPU ARGS";
+    PHOTOS RUNS PREFIX WEIGHTS CLASSIFIER REFERENCES HYPOTHESES BENCH A B PART GPU ARGS";
 const TARGETS: &str = "setup encoder quantize data vocabulary extract plan merge inspect verify train \
-    refine report evaluate score caption serve fuzz bench install";
+    refine report evaluate score caption serve fuzz bench bench-compare install";
 
 #[test]
 fn environment_variables_are_ignored() {

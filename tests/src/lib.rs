@@ -1,11 +1,14 @@
-//! Helpers of all tests: real test data and external programs.
+//! Helpers of all tests: real test data, external programs, and figures of benches.
 #![expect(clippy::expect_used, reason = "a failed test panics")]
 #![expect(clippy::print_stderr, reason = "a skipped test is named")]
 #![expect(clippy::disallowed_methods, reason = "a file of a test need not survive a kill")]
 
 pub mod answers;
+pub mod figures;
 #[cfg(feature = "load")]
 pub mod load;
+pub mod machine;
+pub mod sitting;
 #[cfg(feature = "small-model")]
 pub mod small_model;
 
@@ -17,19 +20,25 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Reports that the calling test, or a part of it, is skipped. `make test` prints the number of skipped tests, which the
-/// test harness cannot count.
+/// Reports that the calling test or bench, or a part of it, is skipped. `make test` prints the number of skipped tests, which
+/// the test harness cannot count; the summary of `make bench` has what was skipped.
 ///
 /// # Panics
 /// In continuous integration (`CI=true`), where nothing may be skipped.
 pub fn skip(why: &str) {
     assert!(!in_ci(), "CI must not skip tests: {why}");
-    eprintln!("skipped: {why}");
+    skip_peer(why);
     let Some(list) = std::env::var_os("SHOWTELL_SKIPPED") else { return };
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let list = OpenOptions::new().create(true).append(true).open(list);
     list.and_then(|mut list| list.write_all(format!("{test}: {why}\n").as_bytes()))
         .expect("the list of skipped tests can be written");
+}
+
+/// Reports that a bench goes on without a program that it compares with, which continuous integration need not have.
+pub fn skip_peer(why: &str) {
+    eprintln!("skipped: {why}");
+    figures::keep_skipped(why);
 }
 
 /// A file or folder of real test data (photos, captions, weights, golden scores) in `../shared`, next to the checkout, or in
@@ -116,9 +125,42 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn peers() -> Option<PathBuf> {
     let found = environment("peers", "SHOWTELL_PEERS");
     if found.is_none() {
-        eprintln!("skipped: no peers (`make setup PART=peers` fetches them)");
+        skip_peer("no peers (`make setup PART=peers` fetches them)");
     }
     found
+}
+
+/// The encoder of the bundled model: the file `efficientnet-lite2.onnx` that `SHOWTELL_TEST_ENCODER` names, or that in
+/// `models`. `None` if it is missing; the bench is [skipped](skip).
+#[must_use]
+pub fn bundled_encoder() -> Option<PathBuf> {
+    const NAME: &str = "efficientnet-lite2.onnx";
+    let named = std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from);
+    let named = named.filter(|path| path.ends_with(NAME));
+    let found = named.unwrap_or_else(|| models_folder().join(NAME));
+    let missing = format!("no models/{NAME} (`make encoder NAME=efficientnet-lite2` makes it)");
+    or_skip(Some(found).filter(|path| path.exists()), &missing)
+}
+
+/// The folder of the bundled model, and its encoder. `None` if that is missing; the bench is [skipped](skip).
+#[must_use]
+pub fn bundled_model() -> Option<(PathBuf, PathBuf)> {
+    Some((models_folder().join("showtell"), bundled_encoder()?))
+}
+
+/// The folder of a trained model, and its encoder if that is elsewhere: those that `SHOWTELL_TEST_MODEL` and
+/// `SHOWTELL_TEST_ENCODER` name, or the bundled model. `None` without an encoder; the bench is [skipped](skip).
+#[must_use]
+pub fn captioner() -> Option<(PathBuf, Option<PathBuf>)> {
+    let encoder = std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from);
+    match std::env::var_os("SHOWTELL_TEST_MODEL") {
+        Some(model) => Some((model.into(), encoder)),
+        None => Some((models_folder().join("showtell"), Some(encoder.or_else(bundled_encoder)?))),
+    }
+}
+
+fn models_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")
 }
 
 /// A Python with the packages of `examples/caption.py` and the checker of ONNX files (`make setup
