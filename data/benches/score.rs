@@ -13,7 +13,7 @@ use std::time::Instant;
 use data::metrics::{Item, Scores, Sums, score};
 use data::tokens::tokenize;
 use serde_json::Value;
-use tests::median;
+use tests::figures::{Figure, Goal};
 
 const ROUNDS: usize = 5;
 
@@ -27,6 +27,7 @@ fn main() {
     let images = read(&path);
     println!("{} images, {} references", images.len(), images[0].references.len());
     let mut seconds = BTreeMap::<&str, Vec<f64>>::new();
+    let python = tests::peers();
     for _ in 0..ROUNDS {
         let start = Instant::now();
         let items = images.iter().map(item).collect::<Vec<_>>();
@@ -36,21 +37,18 @@ fn main() {
         seconds.entry("tokens").or_default().push(tokens);
         seconds.entry("scores").or_default().push(all - tokens);
         seconds.entry("all").or_default().push(all);
-        if let Some(reference) = reference(&path, &ours) {
-            seconds.entry("reference").or_default().push(reference);
+        if let Some(python) = &python {
+            seconds.entry("reference").or_default().push(reference(python, &path, &ours));
         }
     }
-    let medians = seconds.into_iter().map(|(name, times)| (name, median(&times)));
-    let medians = medians.collect::<BTreeMap<_, _>>();
-    println!("tokens   {:8.1} ms", 1000.0 * medians["tokens"]);
-    println!("scores   {:8.1} ms", 1000.0 * medians["scores"]);
-    println!("together {:8.1} ms", 1000.0 * medians["all"]);
-    if let Some(reference) = medians.get("reference") {
-        println!(
-            "pycocoevalcap {:.1} ms: {:.0} times as long",
-            1000.0 * reference,
-            reference / medians["all"]
-        );
+    for part in ["tokens", "scores", "all"] {
+        Figure::from_seconds(part, &seconds[part]).report();
+    }
+    if let Some(reference) = seconds.get("reference") {
+        Figure::from_seconds("pycocoevalcap", reference).report();
+        Figure::from_quotients("pycocoevalcap ÷ all, in time", reference, &seconds["all"])
+            .with_goal(Goal::AtLeast(40.0))
+            .report();
     }
 }
 
@@ -71,10 +69,10 @@ fn item(image: &Image) -> Item {
     }
 }
 
-/// Seconds that the reference scorer takes, if there is one; its scores must be the same.
-fn reference(path: &Path, ours: &Scores) -> Option<f64> {
+/// Seconds that the reference scorer takes; its scores must be the same.
+fn reference(python: &Path, path: &Path, ours: &Scores) -> f64 {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/pycocoevalcap_scorer.py");
-    let output = Command::new(tests::peers()?).arg(program).arg(path).output().unwrap();
+    let output = Command::new(python).arg(program).arg(path).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
@@ -82,5 +80,5 @@ fn reference(path: &Path, ours: &Scores) -> Option<f64> {
     for (name, score) in ours.iter() {
         assert!((said[name].as_f64().unwrap() - score).abs() < 1e-9, "{name}");
     }
-    said["seconds"].as_f64()
+    said["seconds"].as_f64().unwrap()
 }

@@ -16,6 +16,7 @@ use features::{
 use ndarray::{Array3, Axis};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use tests::figures::Figure;
 use tests::{median, memory_mib};
 
 const ROWS: usize = 1_000_000;
@@ -45,13 +46,13 @@ fn main() {
         merge(&sharded, &shards, "bench").unwrap();
         start.elapsed().as_secs_f64()
     });
-    let merging = median(&merging.collect::<Vec<_>>());
-    println!("{ROWS} rows; merging {SHARDS} shards: {merging:.2} s");
+    let name = format!("merging {SHARDS} shards of {ROWS} rows");
+    Figure::from_seconds(name, &merging.collect::<Vec<_>>()).report();
     for path in [&single, &sharded] {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let output = command.env(OPEN, path).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        print!("{}: {}", name(path), String::from_utf8(output.stdout).unwrap());
+        print!("{}: {}", file_name(path), String::from_utf8(output.stdout).unwrap());
     }
 
     let stores = [&single, &sharded].map(|path| FeatureStore::open(path).unwrap());
@@ -67,8 +68,9 @@ fn main() {
             }
         }
     }
-    let [single, sharded] = seconds.map(|seconds| median(&seconds));
-    println!("random reads of shards ÷ of one file, in time: {:.3}", sharded / single);
+    let [single, sharded] = seconds;
+    Figure::from_quotients("random reads of shards ÷ of one file, in time", &sharded, &single)
+        .report();
 }
 
 /// The time and the memory of opening, in a process that did nothing else.
@@ -96,7 +98,7 @@ fn memory() -> f64 {
     memory_mib("self", "VmRSS")
 }
 
-fn name(path: &Path) -> std::path::Display<'_> {
+fn file_name(path: &Path) -> std::path::Display<'_> {
     Path::new(path.file_name().unwrap()).display()
 }
 

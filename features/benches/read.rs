@@ -2,7 +2,6 @@
 //! The time of opening. And a store that is not in memory: all rows in random order, compared with the order in which
 //! training reads a large one ahead, blocks of 64 rows in ascending order.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs::File;
 use std::hint::black_box;
@@ -19,6 +18,7 @@ use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rustix::fs::{Advice, fadvise};
+use tests::figures::{Figure, Goal, RATIO};
 use tests::median;
 
 const ROWS: usize = 7000;
@@ -87,9 +87,11 @@ fn main() {
     }
     let bytes = std::fs::metadata(&path).unwrap().len();
     let raw = ROWS * provenance.grid_bytes();
-    println!("opening {ROWS} rows: {:.1} ms", 1000.0 * median(&opening));
-    println!("store ÷ its grids in bytes: {:.4}", bytes as f64 / raw as f64);
-    println!("random batches: {:.0} a second", BATCHES as f64 / median(&reading));
+    Figure::from_seconds(format!("opening {ROWS} rows"), &opening).report();
+    Figure::new("store ÷ its grids, in bytes", RATIO, bytes as f64 / raw as f64)
+        .with_goal(Goal::AtMost(1.01))
+        .report();
+    Figure::new("random batches", "1/s", BATCHES as f64 / median(&reading)).report();
     cold(&path, &mut random);
     let Some(python) = tests::peers() else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/memmap.py");
@@ -99,7 +101,9 @@ fn main() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let peer = String::from_utf8(output.stdout).unwrap();
     let peer = peer.lines().map(|line| line.parse().unwrap()).collect::<Vec<f64>>();
-    println!("random batches ÷ numpy memmap: {:.2}", median(&peer) / median(&reading));
+    Figure::new("random batches ÷ numpy memmap", RATIO, median(&peer) / median(&reading))
+        .with_goal(Goal::AtLeast(0.8))
+        .report();
 }
 
 fn cold(path: &Path, random: &mut ChaCha8Rng) {
@@ -123,9 +127,9 @@ fn cold(path: &Path, random: &mut ChaCha8Rng) {
         }
     }
     let megabytes = (ROWS * store.provenance().grid_bytes()) as f64 / 1e6;
-    let [random, ahead] = seconds.map(|seconds| megabytes / median(&seconds));
-    println!(
-        "from the disk: {random:.0} MB/s at random, {ahead:.0} MB/s ahead: {:.2}",
-        ahead / random
-    );
+    let speeds = |seconds: &[f64]| seconds.iter().map(|of| megabytes / of).collect::<Vec<_>>();
+    let [random, ahead] = seconds;
+    Figure::from_rounds("from the disk, at random", "MB/s", &speeds(&random)).report();
+    Figure::from_rounds("from the disk, read ahead", "MB/s", &speeds(&ahead)).report();
+    Figure::from_quotients("from the disk, read ahead ÷ at random", &random, &ahead).report();
 }

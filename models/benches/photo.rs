@@ -1,7 +1,6 @@
 //! The cost of decoding and preprocessing a photo relative to one run of the encoder, measured in turn in one run;
 //! medians. Uses real photos and a real ResNet50 (see CONTRIBUTING.md).
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
-#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::hint::black_box;
@@ -11,6 +10,7 @@ use models::encoder::EncoderOptions;
 use models::preprocess::apply;
 use models::{Encoder, Limits, decode};
 use ndarray::{Array4, Axis};
+use tests::figures::{Figure, RATIO};
 
 const PHOTOS: usize = 40;
 const BATCH: usize = 8;
@@ -47,10 +47,14 @@ fn main() {
             drop(black_box(encoder.encode(batch.view()).unwrap()));
         });
     }
-    let median = |part: usize| tests::median(&seconds[part]);
-    let run = median(2);
-    println!("one run of {} on one image: {:.1} ms", encoder.name(), 1000.0 * run);
-    println!("decode ÷ that run:                 {:.3}", median(0) / run);
-    println!("resize and normalise ÷ that run:   {:.3}", median(1) / run);
-    println!("an image in a batch of {BATCH} ÷ that run: {:.3}", median(3) / BATCH as f64 / run);
+    let run = tests::median(&seconds[2]);
+    let ratio = |name: &str, part: usize, photos: usize| {
+        let time = tests::median(&seconds[part]) / photos as f64;
+        Figure::new(format!("{name} ÷ one run of the encoder"), RATIO, time / run).report();
+    };
+    Figure::from_seconds(format!("one run of {} on one image", encoder.name()), &seconds[2])
+        .report();
+    ratio("decode", 0, 1);
+    ratio("resize and normalise", 1, 1);
+    ratio(&format!("an image in a batch of {BATCH}"), 3, BATCH);
 }

@@ -9,6 +9,7 @@ use models::encoder::EncoderOptions;
 use models::preprocess::{apply, resized};
 use models::{Encoder, Limits, decode};
 use ndarray::Axis;
+use tests::figures::{Figure, RATIO};
 
 fn main() {
     let (Some(folder), Some(path)) =
@@ -41,13 +42,10 @@ fn main() {
         };
         distances.push(cosine_distance(&grid(&found), &grid(expected)));
     }
-    distances.sort_by(f64::total_cmp);
-    println!(
-        "{} photos: {:.2} % of values within 1/255 of Pillow's; median cosine distance of the grids {:.1e}",
-        photos.len(),
-        100.0 * near as f64 / all as f64,
-        distances[distances.len() / 2]
-    );
+    println!("{} photos", photos.len());
+    let share = 100.0 * near as f64 / all as f64;
+    Figure::new("values within 1/255 of Pillow's", "%", share).report();
+    Figure::new("cosine distance of grids, median", RATIO, tests::median(&distances)).report();
 }
 
 fn cosine_distance(a: &[f32], b: &[f32]) -> f64 {
