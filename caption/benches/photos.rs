@@ -1,8 +1,8 @@
 //! A trained captioner beside its own encoder alone: one photo from bytes to caption, and the `caption`
-//! command on a folder, without and with captions that are written into sidecars and photos, and again when all is done. Uses real photos (see CONTRIBUTING.md) and the trained model that
-//! `SHOWTELL_TEST_MODEL` names, with its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere.
+//! command on a folder, without and with captions that are written into sidecars and photos, and again when all is done.
+//! Uses real photos (see CONTRIBUTING.md) and the bundled model, or the trained one that `SHOWTELL_TEST_MODEL` names, with its
+//! encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a file of a bench need not survive a kill")]
 
 use std::fs;
@@ -17,6 +17,7 @@ use models::preprocess::apply;
 use models::{Captioner, CaptionerOptions, Encoder, Limits, SearchOptions, decode};
 use ndarray::{Array3, Axis, stack};
 use tempfile::TempDir;
+use tests::figures::{Figure, RATIO};
 
 const PHOTOS: usize = 60;
 const ROUNDS: usize = 3;
@@ -30,14 +31,8 @@ const BATCH: usize = 8;
 
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
-    let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) else {
-        eprintln!("skipped: no trained model (SHOWTELL_TEST_MODEL names its folder)");
-        return;
-    };
-    let options = CaptionerOptions {
-        encoder: std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from),
-        ..CaptionerOptions::default()
-    };
+    let Some((model, encoder)) = tests::captioner() else { return };
+    let options = CaptionerOptions { encoder, ..CaptionerOptions::default() };
     let captioner = Captioner::open(&model, &options).unwrap();
     let manifest = captioner.manifest();
     let path = manifest.find_encoder(&model, options.encoder.as_deref()).unwrap();
@@ -73,19 +68,18 @@ fn one_photo(captioner: &Captioner, encoder: &mut Encoder, files: &[PathBuf]) {
         }
     }
     let run = tests::median(&bare);
-    println!("one run of {} on one photo: {:.1} ms", encoder.name(), 1000.0 * run);
+    let run_name = format!("one run of {} on one photo", encoder.name());
+    Figure::from_seconds(&run_name, &bare).report();
     for (beam, answers) in BEAMS.into_iter().zip(&answers) {
-        let ratio = |part: &dyn Fn(&CaptionedPhoto) -> Duration| {
+        let ratio = |name: &str, part: &dyn Fn(&CaptionedPhoto) -> Duration| {
             let seconds = answers.iter().map(|of| part(of).as_secs_f64()).collect::<Vec<_>>();
-            tests::median(&seconds) / run
+            let name = format!("{name}, beam {beam} ÷ {run_name}");
+            Figure::new(name, RATIO, tests::median(&seconds) / run).report();
         };
-        println!(
-            "from bytes to caption, beam {beam} ÷ that run: {:.3} (decode {:.3}, encode {:.3}, search {:.3})",
-            ratio(&|of| of.decode + of.encode + of.search),
-            ratio(&|of| of.decode),
-            ratio(&|of| of.encode),
-            ratio(&|of| of.search)
-        );
+        ratio("from bytes to caption", &|of| of.decode + of.encode + of.search);
+        ratio("decode", &|of| of.decode);
+        ratio("encode", &|of| of.encode);
+        ratio("search", &|of| of.search);
     }
 }
 
@@ -119,13 +113,16 @@ fn whole_folder(
             seconds_of.push(seconds(run));
         }
     }
-    let rate = |photos: usize, seconds: &[f64]| photos as f64 / tests::median(seconds);
-    let alone = rate(files.len(), &bare);
+    let rates = |photos: usize, seconds: &[f64]| {
+        seconds.iter().map(|of| photos as f64 / of).collect::<Vec<_>>()
+    };
+    let alone = rates(files.len(), &bare);
     let told = PASSES * files.len();
-    println!("the encoder alone, in batches of {BATCH} that are ready: {alone:.1} photos/s");
+    let alone_name = format!("{} alone, in batches of {BATCH} that are ready", encoder.name());
+    Figure::from_rounds(&alone_name, "photos/s", &alone).report();
     for (beam, seconds) in BEAMS.into_iter().zip(&commands) {
-        let ratio = rate(told, seconds) / alone;
-        println!("`caption` of {told} photos, its start included, beam {beam} ÷ that: {ratio:.3}");
+        let name = format!("`caption` of {told} photos with its start, beam {beam} ÷ {alone_name}");
+        Figure::from_quotients(name, &rates(told, seconds), &alone).report();
     }
 }
 
@@ -149,14 +146,13 @@ fn writing(model: &Path, encoder: &Path, files: &[PathBuf]) {
             times.push(seconds(|| assert!(command.status().unwrap().success())));
         }
     }
-    let plain = tests::median(&times[0]);
-    for ((name, _), times) in variants.iter().zip(&times) {
-        let time = tests::median(times);
-        let (rate, ratio) = (files.len() as f64 / time, plain / time);
-        println!(
-            "`caption` of {} photos {name}: {rate:.1} photos/s, ratio {ratio:.3}",
-            files.len()
-        );
+    for ((variant, flags), seconds) in variants.iter().zip(&times) {
+        let rates = seconds.iter().map(|of| files.len() as f64 / of).collect::<Vec<_>>();
+        let name = format!("`caption` of {} photos {variant}", files.len());
+        Figure::from_rounds(&name, "photos/s", &rates).report();
+        if !flags.is_empty() {
+            Figure::from_quotients(name + " ÷ without", &times[0], seconds).report();
+        }
     }
 }
 
@@ -177,7 +173,7 @@ fn second_run(photo: &Path) {
     };
     run();
     let times = (0..ROUNDS).map(|_| run()).collect::<Vec<_>>();
-    println!("a second run over {DONE} photos that are done: {:.2} s", tests::median(&times));
+    Figure::from_seconds(format!("a second run over {DONE} photos that are done"), &times).report();
 }
 
 /// The command on a folder, with a ledger in it.

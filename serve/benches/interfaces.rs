@@ -1,13 +1,15 @@
 //! One photo through the interfaces of other servers, divided by `/api/caption`. Uses real photos (see CONTRIBUTING.md) and the
-//! trained model that `SHOWTELL_TEST_MODEL` names, with its encoder at `SHOWTELL_TEST_ENCODER` if it is elsewhere. One client.
+//! bundled model, or the trained one that `SHOWTELL_TEST_MODEL` names, with its encoder at `SHOWTELL_TEST_ENCODER` if it is
+//! elsewhere. One client.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tests::figures::{Figure, Goal, RATIO};
 use tests::load::{self, Server};
 
 const PHOTOS: usize = 60;
@@ -33,13 +35,10 @@ const INTERFACES: [(&str, Body); 5] = [
 
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
-    let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL") else {
-        eprintln!("skipped: no trained model (SHOWTELL_TEST_MODEL names its folder)");
-        return;
-    };
+    let Some((model, encoder)) = tests::captioner() else { return };
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve"));
     command.args(["--port", "0", "--log", "warn", "--cache", "0", "--model"]).arg(model);
-    if let Some(encoder) = std::env::var_os("SHOWTELL_TEST_ENCODER") {
+    if let Some(encoder) = encoder {
         command.arg("--encoder").arg(encoder);
     }
     let server = Server::start(&mut command);
@@ -51,7 +50,9 @@ fn main() {
         let address = server.address.replace("api/caption", path);
         let ratios = (0..ROUNDS).map(|_| ratio(&server.address, &address, body, &photos));
         let ratios = ratios.collect::<Vec<_>>();
-        println!("{path} ÷ api/caption: {:.3}", tests::median(&ratios));
+        Figure::from_rounds(format!("{path} ÷ api/caption"), RATIO, &ratios)
+            .with_goal(Goal::AtMost(1.05))
+            .report();
     }
 }
 
