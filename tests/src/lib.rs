@@ -27,7 +27,7 @@ use std::process::Command;
 /// In continuous integration (`CI=true`), where nothing may be skipped.
 pub fn skip(why: &str) {
     assert!(!in_ci(), "CI must not skip tests: {why}");
-    skip_peer(why);
+    skip_part(why);
     let Some(list) = std::env::var_os("SHOWTELL_SKIPPED") else { return };
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let list = OpenOptions::new().create(true).append(true).open(list);
@@ -35,8 +35,9 @@ pub fn skip(why: &str) {
         .expect("the list of skipped tests can be written");
 }
 
-/// Reports that a bench goes on without a program that it compares with, which continuous integration need not have.
-pub fn skip_peer(why: &str) {
+/// Reports that a bench, or a part of it, is skipped that continuous integration may skip as well: a comparison with another
+/// program, or one that needs much space.
+pub fn skip_part(why: &str) {
     eprintln!("skipped: {why}");
     figures::keep_skipped(why);
 }
@@ -125,7 +126,7 @@ pub fn median(values: &[f64]) -> f64 {
 pub fn peers() -> Option<PathBuf> {
     let found = environment("peers", "SHOWTELL_PEERS");
     if found.is_none() {
-        skip_peer("no peers (`make setup PART=peers` fetches them)");
+        skip_part("no peers (`make setup PART=peers` fetches them)");
     }
     found
 }

@@ -24,7 +24,7 @@ use data::{Captions, Splits};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
-use tests::median;
+use tests::figures::Figure;
 use train::dataset::DataSet;
 use train::fit::{Fit, TrainingData};
 use train::run::RunFolder;
@@ -100,7 +100,7 @@ fn main() {
     let (Some(shared), Some(scratch)) =
         (tests::shared("flickr8k"), std::env::var_os("SHOWTELL_BENCH_LAPTOP"))
     else {
-        println!("skipped: it needs SHOWTELL_BENCH_LAPTOP=FOLDER, a folder with 18 GB of space");
+        tests::skip_part("no SHOWTELL_BENCH_LAPTOP=FOLDER, a folder with 18 GB of space");
         return;
     };
     let scratch = tempfile::tempdir_in(scratch).unwrap();
@@ -117,7 +117,10 @@ fn main() {
             );
         }
     }
-    let [small, large] = speeds.map(|speeds| median(&speeds));
-    println!("captions a second: {small:.0} on {} images, {large:.0} on {}", IMAGES[0], IMAGES[1]);
-    println!("large ÷ small, in captions a second: {:.3}", large / small);
+    for (images, speeds) in IMAGES.iter().zip(&speeds) {
+        Figure::from_rounds(format!("training on {images} images"), "captions/s", speeds).report();
+    }
+    let [small, large] = &speeds;
+    let name = format!("captions/s on {} images ÷ on {}", IMAGES[1], IMAGES[0]);
+    Figure::from_quotients(name, large, small).report();
 }
