@@ -1,8 +1,9 @@
 //! The server compared with its own encoder alone, and with the server of tutorials, in Flask and `PyTorch`. Uses real
-//! photos (see CONTRIBUTING.md) and the trained model that `SHOWTELL_TEST_MODEL` names, with its encoder at
-//! `SHOWTELL_TEST_ENCODER` if it is elsewhere. The clients run on the same cores.
+//! photos (see CONTRIBUTING.md) and the bundled model, or the trained one that `SHOWTELL_TEST_MODEL` names, with its encoder at
+//! `SHOWTELL_TEST_ENCODER` if it is elsewhere. The clients run on the same cores. Both models with one view, beam 4 and no
+//! neighbours, as other captioners work.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on panics")]
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::fs;
 use std::hint::black_box;
@@ -14,6 +15,7 @@ use models::encoder::EncoderOptions;
 use models::preprocess::apply;
 use models::{Encoder, Limits, Manifest, decode};
 use ndarray::{Array4, Axis, concatenate};
+use tests::figures::{Figure, Goal, RATIO};
 use tests::load::{self, Answer, Server};
 
 /// Photos that are sent one after the other.
@@ -26,19 +28,24 @@ const TIME: Duration = Duration::from_secs(10);
 /// The load at which latency is measured, as a share of the maximum.
 const SHARE: f64 = 0.7;
 
+/// Flags of a server that captions as others do: one run of the encoder per photo, and the search.
+const PLAIN: [&str; 7] = ["--cache", "0", "--views", "original", "--no-neighbours", "--beam", "4"];
+
 fn main() {
     let Some(folder) = tests::shared("photos") else { return };
-    let Some(model) = std::env::var_os("SHOWTELL_TEST_MODEL").map(PathBuf::from) else {
-        eprintln!("skipped: no trained model (SHOWTELL_TEST_MODEL names its folder)");
-        return;
-    };
+    let Some((model, encoder)) = tests::captioner() else { return };
     let manifest = Manifest::load(&model).unwrap();
-    let encoder = std::env::var_os("SHOWTELL_TEST_ENCODER").map(PathBuf::from);
     let path = manifest.find_encoder(&model, encoder.as_deref()).unwrap();
     let files = tests::files_in(&folder);
     let bodies = files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
     let serve = |flags: &[&str]| start(&model, &path, flags);
 
+    plain(&serve(&PLAIN), &bodies, &mut Alone::open(&path, &files));
+    let is_other = |bundled: &Path| bundled.canonicalize().ok() != model.canonicalize().ok();
+    let bundled = std::env::var_os("SHOWTELL_TEST_MODEL").and_then(|_| tests::bundled_model());
+    if let Some((bundled, own)) = bundled.filter(|(bundled, _)| is_other(bundled)) {
+        plain(&start(&bundled, &own, &PLAIN), &bodies, &mut Alone::open(&own, &files));
+    }
     let server = serve(&["--cache", "0"]);
     let most = speed(&server, &bodies, &mut Alone::open(&path, &files));
     waiting(&server, &bodies, SHARE * most);
@@ -101,43 +108,72 @@ fn captioned(answers: &[Answer]) -> impl Iterator<Item = &Answer> {
     answers.iter().filter(|answer| answer.status == Some(200))
 }
 
-/// One client, then many, each after the encoder alone, and the same load on the peer; returns the photos per second of
-/// many.
+/// One client, then many, each after the encoder alone.
+struct Rounds {
+    /// Seconds of one run of the encoder, and of one client's request.
+    runs: Vec<f64>,
+    requests: Vec<f64>,
+    /// Photos per second of the encoder in batches, and of many clients.
+    batches: Vec<f64>,
+    many: Vec<f64>,
+}
+
+impl Rounds {
+    fn new() -> Self {
+        Self { runs: vec![], requests: vec![], batches: vec![], many: vec![] }
+    }
+
+    fn add(&mut self, server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) {
+        self.runs.push(alone.one());
+        let answers = load::closed(&server.address, bodies, 1, TIME / 2);
+        self.requests.push(load::percentile(captioned(&answers), 0.5) / 1000.0);
+        self.batches.push(alone.rate());
+        self.many.push(rate(server, bodies));
+    }
+
+    fn report(&self, of: &str, encoder: &str, goal: Option<Goal>) {
+        Figure::from_seconds(format!("{of}: one run of {encoder}"), &self.runs).report();
+        Figure::from_seconds(format!("{of}: one client, p50"), &self.requests).report();
+        let name = format!("{of}: one client, p50 ÷ one run of {encoder}");
+        Figure::from_quotients(name, &self.requests, &self.runs).with_goal(goal).report();
+        let name = format!("{of}: {CLIENTS} clients");
+        Figure::from_rounds(&name, "photos/s", &self.many).report();
+        let name = format!("{name}, photos/s ÷ {encoder} alone in batches of {BATCH}");
+        Figure::from_quotients(name, &self.many, &self.batches).report();
+    }
+}
+
+/// With one view, beam 4 and no neighbours.
+fn plain(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) {
+    let mut rounds = Rounds::new();
+    for _ in 0..ROUNDS {
+        rounds.add(server, bodies, alone);
+    }
+    let encoder = alone.encoder.name();
+    let goal = match encoder.as_str() {
+        "efficientnet-lite2.onnx" => Some(Goal::AtMost(2.0)),
+        name if name.starts_with("resnet50") && !name.contains("int8") => Some(Goal::AtMost(1.2)),
+        _ => None,
+    };
+    rounds.report("one view, beam 4", &encoder, goal);
+}
+
+/// As the model captions, beside the same load on the peer; returns the photos per second of many clients.
 fn speed(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let peer = flask(folder.path());
-    let (mut singles, mut shares, mut mosts, mut peers) = (vec![], vec![], vec![], vec![]);
+    let (mut rounds, mut peers) = (Rounds::new(), vec![]);
     for _ in 0..ROUNDS {
-        let one = 1000.0 * alone.one();
-        let answers = load::closed(&server.address, bodies, 1, TIME / 2);
-        let single = load::percentile(captioned(&answers), 0.5);
-        let bare = alone.rate();
-        let many = rate(server, bodies);
-        println!(
-            "one run {one:.1} ms, one client p50 {single:.1} ms: {:.3}; in batches {bare:.1} photos/s, \
-             {CLIENTS} clients {many:.1}: {:.3}",
-            single / one,
-            many / bare
-        );
-        singles.push(single / one);
-        shares.push(many / bare);
-        mosts.push(many);
-        if let Some(peer) = &peer {
-            let flask = rate(peer, bodies);
-            println!("Flask and PyTorch: {flask:.1} photos/s; `serve` ÷ that: {:.2}", many / flask);
-            peers.push(many / flask);
-        }
+        rounds.add(server, bodies, alone);
+        peers.extend(peer.as_ref().map(|peer| rate(peer, bodies)));
     }
-    println!("one client, p50 ÷ one run of the encoder: {:.3}", tests::median(&singles));
-    println!(
-        "{CLIENTS} clients, photos/s ÷ the encoder alone in batches of {BATCH}: {:.3}",
-        tests::median(&shares)
-    );
+    rounds.report("as the model captions", &alone.encoder.name(), None);
     if !peers.is_empty() {
-        println!("{CLIENTS} clients, photos/s ÷ Flask and PyTorch: {:.2}", tests::median(&peers));
+        let name = format!("{CLIENTS} clients, photos/s ÷ Flask and PyTorch");
+        Figure::from_quotients(name, &rounds.many, &peers).report();
     }
-    println!("resident memory afterwards: {:.0} MiB", server.resident_mib());
-    tests::median(&mosts)
+    Figure::new("resident memory afterwards", "MiB", server.resident_mib()).report();
+    tests::median(&rounds.many)
 }
 
 /// The server of tutorials, in a folder for its files.
@@ -166,17 +202,19 @@ fn waiting(server: &Server, bodies: &[Vec<u8>], rate: f64) {
         most / half
     };
     let ratios = (0..ROUNDS).map(round).collect::<Vec<_>>();
-    println!("70 % of the maximum, p99 ÷ p50: {:.2}", tests::median(&ratios));
+    Figure::from_rounds("70 % of the maximum, p99 ÷ p50", RATIO, &ratios).report();
 }
 
 fn full_queue(server: &Server, bodies: &[Vec<u8>]) {
     let answers = load::closed(&server.address, bodies, 16, TIME);
     let refused = answers.iter().filter(|answer| answer.status == Some(429)).collect::<Vec<_>>();
     let most = load::percentile(refused.iter().copied(), 0.99);
-    println!("a full queue: {} of {} refused, p99 {most:.1} ms", refused.len(), answers.len());
+    println!("a full queue: {} of {} refused", refused.len(), answers.len());
+    Figure::new("response of a full queue, p99", "ms", most).report();
 }
 
 fn known(server: &Server, bodies: &[Vec<u8>]) {
     let answers = load::closed(&server.address, &bodies[..1], 1, TIME / 3);
-    println!("a cached photo: p50 {:.2} ms", load::percentile(captioned(&answers), 0.5));
+    let half = load::percentile(captioned(&answers), 0.5);
+    Figure::new("a cached photo, p50", "ms", half).report();
 }
