@@ -131,14 +131,14 @@ impl Rounds {
         self.many.push(rate(server, bodies));
     }
 
-    fn report(&self, of: &str, encoder: &str, goal: Option<Goal>) {
-        Figure::from_seconds(format!("{of}: one run of {encoder}"), &self.runs).report();
+    fn report(&self, of: &str, goal: Option<Goal>) {
+        Figure::from_seconds(format!("{of}: one run of the encoder"), &self.runs).report();
         Figure::from_seconds(format!("{of}: one client, p50"), &self.requests).report();
-        let name = format!("{of}: one client, p50 ÷ one run of {encoder}");
+        let name = format!("{of}: one client, p50 ÷ one run of the encoder");
         Figure::from_quotients(name, &self.requests, &self.runs).with_goal(goal).report();
-        let name = format!("{of}: {CLIENTS} clients");
-        Figure::from_rounds(&name, "photos/s", &self.many).report();
-        let name = format!("{name}, photos/s ÷ {encoder} alone in batches of {BATCH}");
+        let clients = format!("{of}: {CLIENTS} clients");
+        Figure::from_rounds(&clients, "photos/s", &self.many).report();
+        let name = format!("{clients}, photos/s ÷ the encoder alone in batches of {BATCH}");
         Figure::from_quotients(name, &self.many, &self.batches).report();
     }
 }
@@ -155,7 +155,7 @@ fn plain(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) {
         name if name.starts_with("resnet50") && !name.contains("int8") => Some(Goal::AtMost(1.2)),
         _ => None,
     };
-    rounds.report("one view, beam 4", &encoder, goal);
+    rounds.report(&format!("{encoder}, one view, beam 4"), goal);
 }
 
 /// As the model captions, beside the same load on the peer; returns the photos per second of many clients.
@@ -167,7 +167,7 @@ fn speed(server: &Server, bodies: &[Vec<u8>], alone: &mut Alone) -> f64 {
         rounds.add(server, bodies, alone);
         peers.extend(peer.as_ref().map(|peer| rate(peer, bodies)));
     }
-    rounds.report("as the model captions", &alone.encoder.name(), None);
+    rounds.report(&format!("{}, as the model captions", alone.encoder.name()), None);
     if !peers.is_empty() {
         let name = format!("{CLIENTS} clients, photos/s ÷ Flask and PyTorch");
         Figure::from_quotients(name, &rounds.many, &peers).report();
