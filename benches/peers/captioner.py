@@ -1,6 +1,6 @@
 """Show, Attend and Tell trained with PyTorch, in the style of tutorials; prints captions per second.
 
-Usage: captioner.py HOW FOLDER THREADS [IMAGES]
+Usage: captioner.py HOW FOLDER THREADS [IMAGES] [--device cpu|cuda]
 
 HOW is
   tutorial  a caption is an item: its grid is copied and projected for it, the batch is padded, and
@@ -17,6 +17,7 @@ them) and grids.f16. The network has the sizes and the training of Showtell's sh
 Exit status 77: this way cannot be measured on this machine; standard error says why.
 """
 
+import argparse
 import json
 import os
 import random
@@ -107,11 +108,11 @@ def tutorial_loss(model, grids, captions):
     captions = [torch.tensor(captions[at]) for at in order]
     values, keys = model.cells(grids[order].float())
     hidden, memory = model.begin(values)
-    words = pad_sequence(captions, batch_first=True)
+    words = pad_sequence(captions, batch_first=True).to(grids.device)
     embedded = dropout(model.embedding(words), DROPOUT)
     lengths = [len(caption) - 1 for caption in captions]
-    scores = torch.zeros(len(captions), lengths[0], model.output.out_features)
-    total = torch.zeros(len(captions), lengths[0], values.shape[1])
+    scores = values.new_zeros(len(captions), lengths[0], model.output.out_features)
+    total = values.new_zeros(len(captions), lengths[0], values.shape[1])
     for step in range(lengths[0]):
         count = sum(length > step for length in lengths)
         context, weights = model.attend(values[:count], keys[:count], hidden[:count])
@@ -120,7 +121,7 @@ def tutorial_loss(model, grids, captions):
         deep = model.deep_output(word, hidden, context)
         scores[:count, step] = model.output(dropout(deep, DROPOUT))
         total[:count, step] = weights
-    real = torch.arange(lengths[0]) < torch.tensor(lengths).unsqueeze(1)
+    real = (torch.arange(lengths[0]) < torch.tensor(lengths).unsqueeze(1)).to(grids.device)
     loss = cross_entropy(scores[real], words[:, 1:][real])
     return loss + DOUBLY_STOCHASTIC * ((1 - total.sum(1)) ** 2).mean()
 
@@ -135,6 +136,7 @@ def grouped_loss(model, grids, images):
         for slot, caption in enumerate(captions):
             words[at, slot, : len(caption)] = torch.tensor(caption)
             lengths[at, slot] = len(caption) - 1
+    words, lengths = words.to(grids.device), lengths.to(grids.device)
     values, keys = model.cells(grids.float())
     state = model.begin(values)
     state = tuple(part.repeat_interleave(most, 0) for part in state)
@@ -145,7 +147,7 @@ def grouped_loss(model, grids, images):
         hiddens.append(hidden)
         contexts.append(context)
         total = total + weights * (lengths > step).unsqueeze(2)
-    real = torch.arange(longest - 1) < lengths.unsqueeze(2)
+    real = torch.arange(longest - 1, device=grids.device) < lengths.unsqueeze(2)
     hidden, context = torch.stack(hiddens, 2)[real], torch.stack(contexts, 2)[real]
     loss = model.cross_entropy(embedded[:, :, :-1][real], hidden, context, words[:, :, 1:][real])
     return loss + DOUBLY_STOCHASTIC * ((1 - total) ** 2).mean()
@@ -154,12 +156,12 @@ def grouped_loss(model, grids, images):
 class Encoder:
     """Grids of photos by a frozen ResNet50; its weights do not change its speed."""
 
-    def __init__(self, photos):
+    def __init__(self, photos, device):
         from torchvision import transforms
         from torchvision.models import resnet50
 
-        self.photos = photos
-        self.network = nn.Sequential(*list(resnet50(weights=None).eval().children())[:-2])
+        self.photos, self.device = photos, device
+        self.network = nn.Sequential(*list(resnet50(weights=None).eval().children())[:-2]).to(device)
         self.transform = transforms.Compose(
             [transforms.Resize((224, 224)), transforms.ToTensor(),
              transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
@@ -170,7 +172,25 @@ class Encoder:
 
         opened = [Image.open(self.photos[at % len(self.photos)]).convert("RGB") for at in images]
         with torch.no_grad():
-            return self.network(torch.stack([self.transform(photo) for photo in opened])).flatten(2).mT
+            batch = torch.stack([self.transform(photo) for photo in opened]).to(self.device)
+            return self.network(batch).flatten(2).mT
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("how", choices=["tutorial", "grouped", "compiled", "encoder"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("threads", type=int)
+    parser.add_argument("images", type=Path, nargs="?")
+    parser.add_argument("--device", type=torch.device, default="cpu")
+    return parser.parse_args()
+
+
+def clock(device):
+    """The time after all work on the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def check_compiler():
@@ -184,17 +204,18 @@ def check_compiler():
 
 
 def main():
-    how, folder, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    torch.set_num_threads(threads)
+    options = arguments()
+    how, folder, device = options.how, options.folder, options.device
+    torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     random.seed(1)
     data = json.loads((folder / "captions.json").read_text())
     images = data["images"]
     raw = numpy.memmap(folder / "grids.f16", numpy.float16, "r")
     grids = raw.reshape(len(images), -1, data["sizes"]["channels"])
-    model = Captioner(**data["sizes"])
+    model = Captioner(**data["sizes"]).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
-    read = lambda rows: torch.from_numpy(grids[rows])
+    read = lambda rows: torch.from_numpy(grids[rows]).to(device)
     if how == "compiled":
         check_compiler()
         model.compile_parts()
@@ -208,7 +229,7 @@ def main():
         size = IMAGES_IN_BATCH * 5
         grids_of = read
         if how == "encoder":
-            grids_of = Encoder(sorted(Path(sys.argv[4]).iterdir()))
+            grids_of = Encoder(sorted(options.images.iterdir()), device)
             items = items[: 3 * size]
         loss_of = lambda part: tutorial_loss(
             model, grids_of([at for at, _ in part]), [caption for _, caption in part]
@@ -226,9 +247,9 @@ def main():
 
     # All shapes are compiled before.
     train(parts if how == "compiled" else parts[:1])
-    start = time.perf_counter()
+    start = clock(device)
     train(parts)
-    print(sum(map(captions_of, parts)) / (time.perf_counter() - start))
+    print(sum(map(captions_of, parts)) / (clock(device) - start))
 
 
 if __name__ == "__main__":
