@@ -6,6 +6,7 @@
 
 mod cluster;
 mod completions;
+mod gpu_check;
 mod help;
 mod links;
 mod makefile;
