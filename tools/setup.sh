@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the native parts that the build and the programs need, into SHOWTELL_NATIVE.
 # Usage: tools/setup.sh [onnxruntime] [libtorch] [cmake]      (no argument: these three)
-# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [dist] [docs] [peers]
+# [encoder] [meteor] [python] [browser] [balancer] [clients] [lint] [audit] [dist] [docs] [peers] [gpu-bundle]
 # SHOWTELL_GPU=1 selects the CUDA builds. A part that exists is not fetched again; a part supplied
 # by hand (LIBTORCH, ORT_DYLIB_PATH) is checked and not changed.
 set -euo pipefail
@@ -246,6 +246,13 @@ docs() {
     environment pdoc SHOWTELL_PDOC "30 MB"
 }
 
+# The libtorch that `train` of `make gpu-bundle` is built for: that of the PyTorch on the machines to check. The wheel with CUDA
+# is the only one on PyPI.
+gpu-bundle() {
+    install libtorch-2.11 "torch 2.11.0" \
+        "By hand: put torch/ of the wheel torch 2.11.0 into $native/libtorch-2.11/" libtorch-2.11
+}
+
 # Packages of the programs in benches/peers; a whole PyTorch, so only on request.
 peers() {
     environment peers SHOWTELL_PEERS "6 GB"
@@ -262,7 +269,7 @@ fi
 for part in "${@:-}"; do
     case "$part" in
         '') onnxruntime; libtorch; cmake ;;
-        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | dist | docs | peers) "$part" ;;
-        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, dist for make dist and make wheel, docs for make docs, peers for benches" ;;
+        onnxruntime | libtorch | cmake | encoder | meteor | python | browser | balancer | clients | lint | audit | dist | docs | peers | gpu-bundle) "$part" ;;
+        *) fail "there is no part '$part'" "Parts: onnxruntime libtorch cmake; encoder for the weights of the shipped encoder, meteor for METEOR, python for tests in Python and with HDF5 tools, browser for tests of the page, balancer for tests of replicas, clients for tests with other programs, lint for spelling, shell scripts and the oldest Rust, audit for cargo-deny, dist for make dist and make wheel, docs for make docs, peers for benches, gpu-bundle for make gpu-bundle" ;;
     esac
 done
