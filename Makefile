@@ -61,7 +61,7 @@ chosen   = $(filter-out file,$(origin NAME) $(origin ENCODER))
 model    = --model $(call quote,$(SERVED)) --device $(DEVICE) $(if $(chosen),--encoder $(call quote,$(ENCODER)))
 program  = cargo run --release --bin $(1) --
 
-.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench bench-compare lint audit install dist dist-training wheel readme docs web-demo clean
+.PHONY: help setup encoder quantize data vocabulary plan extract merge inspect verify train refine evaluate report score caption serve demo looked test fuzz bench bench-compare lint audit install dist dist-training wheel gpu-check gpu-bundle readme docs web-demo clean
 # Standard output holds results alone; cargo shows the command on standard error.
 .SILENT: help plan inspect verify evaluate report score caption looked bench-compare
 
@@ -70,7 +70,7 @@ help:        ## list the targets
 	echo
 	echo 'SET=$(SET) DATA=$(DATA) IMAGES=$(IMAGES) ENCODER=$(ENCODER) STORE=$(STORE) RUN=$(RUN) FROM=$(FROM) DEVICE=$(DEVICE) PORT=$(PORT) PHOTOS=$(PHOTOS) ARGS=$(ARGS)'
 
-setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), dist (tools of make dist and make wheel), docs (tools of make docs), peers (benches); GPU=1 for CUDA
+setup:       ## fetch the native parts; PART="onnxruntime libtorch cmake" for some of them, encoder (weights of the bundled encoder), meteor (METEOR), python (tests in Python), browser (tests of the page), balancer (tests of replicas), clients (tests with other programs), lint (tools of make lint), audit (cargo-deny), dist (tools of make dist and make wheel), docs (tools of make docs), peers (benches), gpu-bundle (libtorch 2.11); GPU=1 for CUDA
 	tools/setup.sh $(PART)
 
 encoder:     ## make $(ENCODER) from NAME=… in models/encoders.toml, CLASSIFIER=FILE.onnx, or WEIGHTS=FILE (.pth, .safetensors)
@@ -193,6 +193,17 @@ dist-training: ## build the archive for training in dist/, for glibc 2.31 or new
 wheel:       ## build the wheel of the Python package in dist/, for Python 3.9 or newer and glibc 2.28 or newer
 	tools/setup.sh onnxruntime encoder cmake dist
 	tools/wheel.sh
+
+gpu-check:   ## compare all programs on this machine's GPU with the CPU, in ten minutes; ARGS=--cpu-only tests the check itself
+	tools/setup.sh
+	tools/setup.sh encoder
+	cargo build --release --workspace --bins
+	test -e models/$(OWN).onnx || $(call program,convert) $(OWN) --from "$$SHOWTELL_NATIVE"/$(OWN) >&2
+	python3 tools/gpu-check --bin "$${CARGO_TARGET_DIR:-target}/release" --photos serve/src/page/samples $(ARGS)
+
+gpu-bundle:  ## build the bundle in dist/ that makes this check elsewhere, with PyTorch 2.11 and without Rust; as root, with debootstrap
+	tools/setup.sh onnxruntime cmake encoder dist gpu-bundle
+	tools/gpu-bundle.sh $(ARGS)
 
 readme:      ## run every command of README.md in a clone, on small data; it builds all packages
 	tests/readme.sh
