@@ -56,7 +56,10 @@ pub fn decode(bytes: Vec<u8>, path: &Path) -> Result<String> {
         );
         Error::text(path, line as u64, problem)
     })?;
-    Ok(normalize_line_ends(text.strip_prefix('\u{feff}').unwrap_or(&text)))
+    Ok(match text.strip_prefix('\u{feff}') {
+        None if !text.contains('\r') => text,
+        rest => normalize_line_ends(rest.unwrap_or(&text)),
+    })
 }
 
 /// Reads the entries of a JSON object in the order of the file, with duplicate names; errors name the `expected` object.

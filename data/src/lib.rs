@@ -7,6 +7,7 @@
 )]
 
 pub mod captions;
+pub mod corpus;
 mod error;
 pub mod metrics;
 pub mod pairs;
@@ -16,6 +17,7 @@ pub mod tokens;
 pub mod vocabulary;
 
 pub use captions::{CaptionedImage, Captions};
+pub use corpus::Corpus;
 pub use error::{Error, Result};
 pub use part::{PartDigest, digest_of_part};
 pub use splits::{Split, Splits};

@@ -21,6 +21,11 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// All splits, in their order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Dev, Self::Test];
+}
+
 impl fmt::Display for Split {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

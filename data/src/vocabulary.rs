@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tokens::tokenize;
-use crate::{Captions, Error, Result, Split, Splits, digest_of_part};
+use crate::corpus::{Corpus, CorpusImage};
+use crate::{Error, Result, Split};
 use common::{digest, files, text};
 
 /// The index of a word in the vocabulary.
@@ -49,13 +49,11 @@ pub struct VocabularyOrigin {
 }
 
 /// The digest of the training captions of data sets.
-fn digest_of_training(sets: &[(&Captions, &Splits)]) -> String {
-    let of_set = |(captions, splits): &(&Captions, &Splits)| {
-        digest_of_part(captions, splits, Split::Train).captions_sha256
-    };
-    let digests = sets.iter().map(of_set).collect::<Vec<_>>();
+fn digest_of_training(sets: &[&Corpus]) -> String {
+    let digests = sets.iter().map(|set| &*set.digest(Split::Train).captions_sha256);
+    let digests = digests.collect::<Vec<_>>();
     match &digests[..] {
-        [one] => one.clone(),
+        [one] => (*one).to_owned(),
         several => digest::of_bytes(several.concat().as_bytes()),
     }
 }
@@ -78,6 +76,11 @@ impl Vocabulary {
         for word in captions.into_iter().flatten() {
             *counts.entry(word).or_default() += 1;
         }
+        Self::of_counts(counts, min_count)
+    }
+
+    /// Keeps the words with a count of at least `min_count`.
+    fn of_counts(counts: HashMap<&str, usize>, min_count: usize) -> Self {
         let mut kept = counts
             .into_iter()
             .filter(|(word, count)| *count >= min_count && !SPECIAL.contains(word))
@@ -93,17 +96,23 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`Error::NoWords`] if no word occurs at least `min_count` times.
-    pub fn from_training(sets: &[(&Captions, &Splits)], min_count: usize) -> Result<Self> {
-        let images = sets.iter().flat_map(|(captions, splits)| {
-            let splits = *splits;
-            captions.iter().filter(|image| splits.split_of(&image.image) == Some(Split::Train))
-        });
-        let training = images
-            .flat_map(|image| image.captions.iter().map(|caption| tokenize(caption)))
-            .collect::<Vec<_>>();
-        let mut vocabulary = Self::build(training.iter().map(Vec::as_slice), min_count);
+    pub fn from_training(sets: &[&Corpus], min_count: usize) -> Result<Self> {
+        let mut counts = HashMap::<&str, usize>::new();
+        let mut captions = 0;
+        for set in sets {
+            let tokens = set.tokens().collect::<Vec<_>>();
+            let mut of_set = vec![0; tokens.len()];
+            for caption in set.images(Split::Train).flat_map(CorpusImage::captions) {
+                caption.iter().for_each(|token| of_set[*token as usize] += 1);
+                captions += 1;
+            }
+            for (token, count) in tokens.into_iter().zip(of_set).filter(|(_, count)| *count > 0) {
+                *counts.entry(token).or_default() += count;
+            }
+        }
+        let mut vocabulary = Self::of_counts(counts, min_count);
         if vocabulary.is_empty() {
-            return Err(Error::NoWords { captions: training.len(), min_count });
+            return Err(Error::NoWords { captions, min_count });
         }
         vocabulary.origin = Some(VocabularyOrigin {
             min_count,
@@ -197,6 +206,12 @@ impl Vocabulary {
         tokens.iter().map(|token| self.index.get(token).copied().unwrap_or(UNK)).collect()
     }
 
+    /// The indices of the distinct tokens of a corpus, [`UNK`] for unknown ones.
+    #[must_use]
+    pub fn encode_tokens(&self, corpus: &Corpus) -> Vec<WordId> {
+        corpus.tokens().map(|token| self.index.get(token).copied().unwrap_or(UNK)).collect()
+    }
+
     /// The word at an index; `<unk>` beyond the vocabulary.
     #[must_use]
     pub fn word(&self, id: WordId) -> &str {
@@ -215,6 +230,8 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::tokens::tokenize;
+    use crate::{Captions, Splits, digest_of_part};
 
     fn small() -> Vocabulary {
         let captions = ["a dog runs", "a dog <unk>", "a cat"].map(tokenize);
@@ -246,8 +263,9 @@ mod tests {
         let mut captions = Captions::default();
         captions.add("a.jpg", "a dog runs");
         captions.add("f.jpg", "not counted: in the test split");
-        let trained = Vocabulary::from_training(&[(&captions, &Splits::Hashed)], 1).unwrap();
         let digest = digest_of_part(&captions, &Splits::Hashed, Split::Train);
+        let corpus = Corpus::new(captions, &Splits::Hashed);
+        let trained = Vocabulary::from_training(&[&corpus], 1).unwrap();
         let origin = trained.origin().unwrap();
         assert_eq!(origin.captions_sha256, digest.captions_sha256);
         assert_eq!((origin.min_count, origin.split.as_str()), (1, "train"));

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::GridShape;
-use data::{Captions, Splits};
+use data::{Captions, Corpus, Splits};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
@@ -65,7 +65,8 @@ fn data(shared: &Path, folder: &Path, count: usize) -> TrainingData {
     let (start, before) = (Instant::now(), memory());
     let captions = Captions::read(&folder.join("captions.txt")).unwrap();
     let splits = Splits::find(folder).unwrap();
-    let data = training_data(DataSet { number: 0, captions, splits, store });
+    let data =
+        training_data(DataSet { number: 0, corpus: Corpus::new(captions, &splits), splits, store });
     let (took, held) = (start.elapsed().as_secs_f64(), memory() - before);
     println!("{count} images: captions read in {took:.1} s, {held:.0} MiB held");
     data

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use common::{GridShape, View};
 use data::vocabulary::START;
-use data::{Captions, Splits};
+use data::{Captions, Corpus, Splits};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -41,7 +41,8 @@ fn training_data(shared: &Path, scratch: &Path) -> TrainingData {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let noise = |_, _| random.random_range(-1.0f32..1.0).max(0.0);
     let store = store::store(&scratch.join("noise.h5"), "noise", GRID, &names, noise);
-    support::training_data(DataSet { number: 0, captions, splits, store })
+    let corpus = Corpus::new(captions, &splits);
+    support::training_data(DataSet { number: 0, corpus, splits, store })
 }
 
 /// Captions a second in the second epoch, as recorded by the run.

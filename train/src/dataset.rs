@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::View;
+use data::corpus::{CorpusImage, TokenId};
 use data::metrics::CaptionReward;
 use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
-use data::{CaptionedImage, Captions, Split, Splits, Vocabulary};
+use data::{Corpus, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
@@ -84,7 +85,7 @@ pub struct DataSet {
     /// Its number among the data sets of a run.
     pub number: usize,
     /// The captions of the images.
-    pub captions: Captions,
+    pub corpus: Corpus,
     /// The split of each image.
     pub splits: Splits,
     /// The grids of the images.
@@ -95,43 +96,44 @@ impl DataSet {
     /// Finds the images of a split, with their captions as words of the vocabulary.
     #[must_use]
     pub fn training_images(&self, split: Split, vocabulary: &Vocabulary) -> Matched<TrainingImage> {
-        let written = |tokens: Vec<String>| Caption::written(vocabulary.encode(&tokens));
-        self.matched(split, |_, row, captions| TrainingImage {
+        let words = vocabulary.encode_tokens(&self.corpus);
+        let written = |tokens: &[TokenId]| {
+            let mut caption = Vec::with_capacity(tokens.len() + 1);
+            caption.extend(tokens.iter().map(|token| words[*token as usize]));
+            Caption::written(caption)
+        };
+        self.matched(split, |image, row| TrainingImage {
             set: self.number,
             row,
             view: View::Original,
-            captions: captions.into_iter().map(written).collect(),
+            captions: image.captions().map(written).collect(),
         })
     }
 
     /// Finds the images of a split, with their captions as references.
     #[must_use]
     pub fn scored_images(&self, split: Split) -> Matched<ScoredImage> {
-        self.matched(split, |image, row, references| ScoredImage {
-            image: image.to_owned(),
+        self.matched(split, |image, row| ScoredImage {
+            image: image.name.to_owned(),
             file: self.store.name(row).to_owned(),
             row,
-            references,
+            references: image.texts().collect(),
         })
     }
 
-    /// The captioned images of a split, with or without a grid.
-    pub fn captioned(&self, split: Split) -> impl Iterator<Item = &CaptionedImage> {
-        self.captions.iter().filter(move |of| self.splits.split_of(&of.image) == Some(split))
+    /// The number of images of a split that have both captions and a grid.
+    #[must_use]
+    pub fn count(&self, split: Split) -> usize {
+        self.matched(split, |_, _| ()).images.len()
     }
 
-    fn matched<T>(
-        &self,
-        split: Split,
-        make: impl Fn(&str, usize, Vec<Vec<String>>) -> T,
-    ) -> Matched<T> {
+    fn matched<T>(&self, split: Split, make: impl Fn(CorpusImage, usize) -> T) -> Matched<T> {
         let mut matched = Matched { images: Vec::new(), without_grid: 0 };
-        for captioned in self.captioned(split) {
-            let tokens = captioned.captions.iter().map(|caption| tokenize(caption));
-            let tokens = tokens.filter(|tokens| !tokens.is_empty()).collect::<Vec<_>>();
-            let image = &captioned.image;
-            match self.store.find(image) {
-                Some(row) if !tokens.is_empty() => matched.images.push(make(image, row, tokens)),
+        for image in self.corpus.images(split) {
+            match self.store.find(image.name) {
+                Some(row) if image.captions().next().is_some() => {
+                    matched.images.push(make(image, row));
+                }
                 Some(_) => {}
                 None => matched.without_grid += 1,
             }

@@ -124,6 +124,15 @@ impl Captions {
     }
 }
 
+impl IntoIterator for Captions {
+    type Item = CaptionedImage;
+    type IntoIter = std::vec::IntoIter<CaptionedImage>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.images.into_iter()
+    }
+}
+
 impl<'a> IntoIterator for &'a Captions {
     type Item = &'a CaptionedImage;
     type IntoIter = std::slice::Iter<'a, CaptionedImage>;

@@ -5,7 +5,7 @@ mod lexer;
 mod rules;
 mod spelling;
 
-use unicode_normalization::UnicodeNormalization as _;
+use common::names::normal;
 
 /// Punctuation that is removed. Brackets are kept: the reference compares lower-case tokens with an upper-case list.
 const PUNCTUATION: &[&str] =
@@ -23,15 +23,20 @@ const NEWLINES: &[char] = &['\n', '\r', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\
 /// ```
 #[must_use]
 pub fn tokenize(caption: &str) -> Vec<String> {
-    let line = caption.nfc().collect::<String>().replace(NEWLINES, " ") + "\n";
     let mut tokens = Vec::with_capacity(16);
+    for_each_token(caption, |token| tokens.push(token.to_owned()));
+    tokens
+}
+
+/// Calls `emit` with each token of a caption.
+pub(crate) fn for_each_token(caption: &str, mut emit: impl FnMut(&str)) {
+    let line = normal(caption).replace(NEWLINES, " ") + "\n";
     lexer::scan(&line, |action, text| {
         let token = spelling::spell(action, text);
-        if !token.is_empty() && !PUNCTUATION.contains(&token.as_str()) {
-            tokens.push(token);
+        if !token.is_empty() && !PUNCTUATION.contains(&&*token) {
+            emit(&token);
         }
     });
-    tokens
 }
 
 /// Whether a caption has no word: it is empty or has only punctuation.

@@ -1,21 +1,26 @@
 //! Spelling of tokens: lower case, with the names and the ASCII forms of the Penn Treebank.
 
+use std::borrow::Cow;
+
 use super::rules::Action;
 
 /// The token of a match; empty for space.
-pub(super) fn spell(action: Action, text: &str) -> String {
+pub(super) fn spell(action: Action, text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        return Cow::Borrowed(text);
+    }
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return text.to_ascii_lowercase();
+        return Cow::Owned(text.to_ascii_lowercase());
     }
     let spelt = match action {
-        Action::Skip => return String::new(),
-        Action::Become(token) => return token.to_owned(),
+        Action::Skip => return Cow::Borrowed(""),
+        Action::Become(token) => return Cow::Borrowed(token),
         Action::Spell => in_ascii(text),
         Action::Join => join(text),
         Action::Bind => join(text).replace('(', "-lrb-").replace(')', "-rrb-"),
         Action::Keep | Action::Split(_) | Action::Abbreviation | Action::Acronym => text.to_owned(),
     };
-    spelt.to_lowercase()
+    Cow::Owned(spelt.to_lowercase())
 }
 
 fn join(text: &str) -> String {

@@ -11,7 +11,7 @@ use train::settings::{NetworkConfig, Recipe, Training};
 
 /// The training and dev images of a data set, and the vocabulary of its training captions.
 pub(crate) fn training_data(set: DataSet) -> TrainingData {
-    let vocabulary = Vocabulary::from_training(&[(&set.captions, &set.splits)], 5).unwrap();
+    let vocabulary = Vocabulary::from_training(&[&set.corpus], 5).unwrap();
     let images = |split| set.training_images(split, &vocabulary).images;
     let (training, dev_captions) = (images(Split::Train), images(Split::Dev));
     let dev = set.scored_images(Split::Dev).images;

@@ -5,7 +5,6 @@ use common::View;
 use common::program::print;
 use data::Split;
 use data::metrics::DocumentFrequencies;
-use data::tokens::tokenize;
 use models::confidence::{CalibratedSearch, Calibration, Feature};
 use models::{Manifest, NeighbourChoice, NeighbourIndex};
 use train::calibration::{
@@ -34,7 +33,7 @@ pub(crate) fn calibrate(options: &CalibrateArgs) -> anyhow::Result<()> {
     let index = index(folder, run, &manifest)?;
     let sets = scoring::data_sets(&members, &options.data, Split::Dev, SeenImages::Refuse)?;
     let frequencies = frequencies(&sets);
-    let training = sets.iter().map(|(set, _)| set.scored_images(Split::Train).images.len());
+    let training = sets.iter().map(|(set, _)| set.count(Split::Train));
     let has_all_images = index.images() == training.sum::<usize>();
     let scored = scoring::images_of(sets, Split::Dev)?;
     let search = options.search.apply(run.config.search);
@@ -109,9 +108,8 @@ fn all_views(set: &Scored, manifest: &Manifest) -> anyhow::Result<Vec<View>> {
 
 /// The document frequencies of the training captions of all sets.
 fn frequencies(sets: &[NumberedSet]) -> DocumentFrequencies {
-    let training = sets.iter().flat_map(|(set, _)| set.captioned(Split::Train));
-    let tokens = training.map(|of| of.captions.iter().map(|text| tokenize(text)).collect());
-    let tokens = tokens.collect::<Vec<Vec<_>>>();
+    let training = sets.iter().flat_map(|(set, _)| set.corpus.images(Split::Train));
+    let tokens = training.map(|image| image.texts().collect()).collect::<Vec<Vec<_>>>();
     DocumentFrequencies::count(tokens.iter().map(Vec::as_slice))
 }
 

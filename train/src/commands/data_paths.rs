@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use common::program::{report_skipped_entries, warn};
 use data::splits::folder_of;
-use data::{Captions, Splits};
+use data::{Captions, Corpus, Splits};
 use features::{FeatureStore, shards_of};
 use train::dataset::DataSet;
 use train::run::{RunConfig, SetRecord, SplitRecord};
@@ -165,7 +165,8 @@ impl DataPaths {
         let splits = Splits::find(&self.splits)?;
         report_skipped_entries(&self.splits, splits.skipped_entries());
         report_skipped_entries(&self.splits, &splits.unmatched(&captions));
-        Ok(DataSet { number, captions, splits, store: open_store(&self.store)? })
+        let store = open_store(&self.store)?;
+        Ok(DataSet { number, corpus: Corpus::new(captions, &splits), splits, store })
     }
 }
 

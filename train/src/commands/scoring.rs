@@ -112,7 +112,7 @@ fn numbers(
     let in_order = sets.len() == config.sets.len();
     let mut numbers = Vec::new();
     for set in sets {
-        let number = if !named.captions.is_empty() && trained_on.is_disjoint(&set.captions) {
+        let number = if !named.captions.is_empty() && trained_on.is_disjoint(&set.corpus) {
             warn(format_args!(
                 "{}: another data set than those of the run; none of its images was trained on",
                 set.store.path().display()

@@ -2,7 +2,7 @@
 
 use common::digest;
 use common::names::normal;
-use data::{Split, digest_of_part};
+use data::Split;
 use features::FeatureStore;
 
 use super::photo::{self, Photo};
@@ -13,11 +13,11 @@ use crate::run::PartRecord;
 impl PartRecord {
     /// The record of a split of present data.
     pub(super) fn new(data: &DataSet, split: Split) -> Result<Self> {
-        let rows = data.captioned(split).filter_map(|of| data.store.find(&of.image));
+        let rows = data.corpus.images(split).filter_map(|image| data.store.find(image.name));
         // Each record is of one set.
         let photos = sorted_photos(rows, &data.store, 0)?;
         Ok(Self {
-            digest: digest_of_part(&data.captions, &data.splits, split),
+            digest: data.corpus.digest(split).clone(),
             photos: photos.len(),
             photos_sha256: digest::of_bytes(photo::lines(&photos)?.as_bytes()),
         })

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use common::names::normal;
 use common::{digest, text};
-use data::Captions;
+use data::Corpus;
 use features::FeatureStore;
 
 use super::part::sorted_photos;
@@ -90,10 +90,9 @@ impl TrainedOn {
 
     /// Whether the list is complete, and no captioned image has the name of one of these photos.
     #[must_use]
-    pub fn is_disjoint(&self, captions: &Captions) -> bool {
+    pub fn is_disjoint(&self, corpus: &Corpus) -> bool {
         let names = self.photos.iter().map(|photo| photo.name.as_str()).collect::<HashSet<_>>();
-        let is_known = |image: &str| names.contains(normal(image).as_ref());
-        self.complete && !captions.iter().any(|captioned| is_known(&captioned.image))
+        self.complete && !corpus.names().any(|image| names.contains(normal(image).as_ref()))
     }
 
     /// Finds the images that are among these photos, by file or by name, and describes them for messages. Names are compared

@@ -18,7 +18,7 @@ use data::pairs::{References, read_references};
 use data::splits::folder_of;
 use data::tokens::tokenize;
 use data::vocabulary::SPECIAL;
-use data::{Captions, Split, Splits, Vocabulary};
+use data::{Captions, Corpus, Split, Splits, Vocabulary};
 
 use crate::cli::{Coco2017, Scenes, Source};
 
@@ -35,7 +35,7 @@ fn read(captions: &Path, splits: Option<&Path>) -> data::Result<(Captions, Split
 /// `captions vocabulary`.
 pub(crate) fn vocabulary(source: &Source, out: &Path, min_count: usize) -> anyhow::Result<()> {
     let (captions, splits) = read(&source.captions, source.splits.as_deref())?;
-    let vocabulary = Vocabulary::from_training(&[(&captions, &splits)], min_count)?;
+    let vocabulary = Vocabulary::from_training(&[&Corpus::new(captions, &splits)], min_count)?;
     vocabulary.save(out)?;
     print(format_args!(
         "{}: {} words that occur at least {min_count} times in the training captions, and {} special ones \

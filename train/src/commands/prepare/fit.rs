@@ -54,8 +54,8 @@ pub(crate) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
 
 /// The vocabulary of the training captions. Refuses a run folder with another one.
 fn vocabulary(path: &Path, sets: &[DataSet], min_count: usize) -> anyhow::Result<Vocabulary> {
-    let captions = sets.iter().map(|set| (&set.captions, &set.splits)).collect::<Vec<_>>();
-    let vocabulary = Vocabulary::from_training(&captions, min_count)?;
+    let corpora = sets.iter().map(|set| &set.corpus).collect::<Vec<_>>();
+    let vocabulary = Vocabulary::from_training(&corpora, min_count)?;
     if path.exists() {
         let found = Vocabulary::load(path)?;
         let other = match found.origin() {

@@ -70,8 +70,7 @@ impl ImageCounts {
 
 /// Explains names of captions that differ from those of the store in their folders.
 fn explain_names(data: &DataSet) {
-    let captioned = data.captions.iter().map(|of| of.image.as_str());
-    let absent = captioned.filter(|image| data.store.find(image).is_none());
+    let absent = data.corpus.names().filter(|image| data.store.find(image).is_none());
     let stored = data.store.images().into_iter().map(|(name, _)| name);
     if let Some(note) = note_on_folders(absent, stored) {
         warn(note);

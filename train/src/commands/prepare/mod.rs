@@ -58,7 +58,7 @@ impl Prepared {
             let counts = ImageCounts {
                 training: images.images.len(),
                 dev: scored.images.len(),
-                test: set.scored_images(Split::Test).images.len(),
+                test: set.count(Split::Test),
                 without_grid: images.without_grid + scored.without_grid,
             };
             report(set, counts, sets.len());
