@@ -11,7 +11,10 @@ use common::{Rect, View};
 use data::Vocabulary;
 use data::vocabulary::WordId;
 use image::codecs::jpeg::JpegEncoder;
-use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView4, Axis, concatenate, s};
+use ndarray::{
+    Array, Array4, ArrayView, ArrayView1, ArrayView2, ArrayView4, Axis, CowArray, Dimension, Ix4,
+    concatenate, s,
+};
 
 use crate::confidence::{CalibratedSearch, Calibration};
 use crate::decode::{Limits, RgbImage, memory_for};
@@ -256,25 +259,23 @@ impl Captioner {
 
     /// Encodes photos; the tags of each are by the mean of its views.
     fn encode(&self, photos: &[Prepared]) -> Result<EncodedPhotos> {
-        let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
-        let mut grids = Array4::zeros([photos.len(), self.views.len(), cells, channels]);
+        let views = self.views.len();
+        let mut parts = Vec::new();
         let mut tags = Vec::with_capacity(photos.len());
-        let at_once = (ENCODED_AT_ONCE / self.views.len()).max(1);
-        for (photos, mut grids) in
-            photos.chunks(at_once).zip(grids.axis_chunks_iter_mut(Axis(0), at_once))
-        {
-            let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
-            let tensors = concatenate(Axis(0), &tensors).unwrap_or_default();
-            let encoded = lock(&self.encoder).encode_and_classify(tensors.view())?;
-            let found = cells_last(encoded.grids.view());
-            let views = self.views.len();
-            for (at, mut grids) in grids.outer_iter_mut().enumerate() {
-                let views = at * views..(at + 1) * views;
-                grids.assign(&found.slice(s![views.clone(), .., ..]));
-                let classes = encoded.classes.as_ref().map(|of| of.slice(s![views, ..]));
-                tags.push(self.tags(classes));
-            }
+        for photos in photos.chunks((ENCODED_AT_ONCE / views).max(1)) {
+            let encoded = lock(&self.encoder).encode_and_classify(joined(photos).view())?;
+            parts.push(cells_last(encoded.grids.view()));
+            let of_photo = |at: usize| s![at * views..(at + 1) * views, ..];
+            let classes = |at| encoded.classes.as_ref().map(|of| of.slice(of_photo(at)));
+            tags.extend((0..photos.len()).map(|at| self.tags(classes(at))));
         }
+        let grids = match parts.len() {
+            1 => parts.swap_remove(0),
+            _ => concatenate(Axis(0), &views_of(&parts)).unwrap_or_default(),
+        };
+        let (cells, channels) = (self.manifest.grid.cells(), self.manifest.grid.channels);
+        let shape = [photos.len(), views, cells, channels];
+        let grids = grids.into_shape_with_order(shape).unwrap_or_default();
         Ok(EncodedPhotos { grids, tags })
     }
 
@@ -392,6 +393,21 @@ fn open_encoder(manifest: &Manifest, folder: &Path, options: &CaptionerOptions) 
     let CaptionerOptions { device, threads, tags: classify, .. } = *options;
     let options = EncoderOptions { device, threads, resize, classify };
     Encoder::from_file(manifest.encoder(&path)?, &options)
+}
+
+/// The tensors of photos, `[photos · views, 3, H, W]`; those of a single photo are not copied.
+fn joined(photos: &[Prepared]) -> CowArray<'_, f32, Ix4> {
+    match photos {
+        [photo] => photo.tensors.view().into(),
+        _ => {
+            let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
+            concatenate(Axis(0), &tensors).unwrap_or_default().into()
+        }
+    }
+}
+
+fn views_of<D: Dimension>(arrays: &[Array<f32, D>]) -> Vec<ArrayView<'_, f32, D>> {
+    arrays.iter().map(|array| array.view()).collect()
 }
 
 /// Locks a network. A panic may leave it in any state, but each image starts from the beginning.

@@ -109,7 +109,7 @@ impl Frame {
 
     /// Whether an end marker follows the data of the first scan.
     pub(super) fn ends(&self, bytes: &[u8]) -> bool {
-        bytes[self.data.min(bytes.len())..].windows(2).any(|pair| pair == END)
+        bytes[self.data.min(bytes.len())..].windows(2).rev().any(|pair| pair == END)
     }
 
     /// Whether the scans hold every bit of every coefficient of every component.

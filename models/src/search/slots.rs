@@ -4,11 +4,14 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use data::vocabulary::{END, WordId};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::SearchOptions;
 use super::caption::{Beam, Ended, Hypothesis, NextWord};
 use super::tree::Tree;
+
+/// Number of words whose log-probabilities are compared at once.
+const PART: usize = 64;
 
 /// The open slots of a beam, sorted, and the captions that ended.
 #[derive(Debug)]
@@ -100,17 +103,23 @@ impl<'a> Slots<'a> {
         count: usize,
     ) -> Vec<Candidate> {
         let excluded = beam.excluded(&self.tree, self.options);
-        let mut best = Vec::with_capacity(count + 1);
-        for (word, &word_log_probability) in (0..).zip(log_probabilities) {
-            let log_probability = beam.log_probability + word_log_probability;
-            let candidate = Candidate { row, word, word_log_probability, log_probability };
-            // Most words are not among the best: only those that are need the full comparison.
-            let is_among_best =
-                best.len() < count || best.last().is_some_and(|last| candidate > *last);
-            if is_among_best && !excluded.contains(&word) {
-                let at = best.partition_point(|better| *better > candidate);
-                best.insert(at, candidate);
-                best.truncate(count);
+        let mut best = Vec::<Candidate>::with_capacity(count + 1);
+        for (part, words) in log_probabilities.axis_chunks_iter(Axis(0), PART).enumerate() {
+            // Most parts have no word among the best, which a plain comparison of numbers tells.
+            let worst = best.get(count - 1).map_or(f32::NEG_INFINITY, |of| of.log_probability);
+            let is_worse = |word: &f32| beam.log_probability + word < worst;
+            if words.iter().fold(true, |all, word| all & is_worse(word)) {
+                continue;
+            }
+            for (word, &word_log_probability) in ((part * PART) as WordId..).zip(words) {
+                let log_probability = beam.log_probability + word_log_probability;
+                let candidate = Candidate { row, word, word_log_probability, log_probability };
+                let is_among_best = best.get(count - 1).is_none_or(|worst| candidate > *worst);
+                if is_among_best && !excluded.contains(&word) {
+                    let at = best.partition_point(|better| *better > candidate);
+                    best.insert(at, candidate);
+                    best.truncate(count);
+                }
             }
         }
         best
@@ -141,3 +150,46 @@ impl PartialOrd for Candidate {
 }
 
 impl Eq for Candidate {}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array1;
+    use rand::seq::SliceRandom as _;
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// Skipped parts of the vocabulary change nothing, with ties and impossible words as well.
+    #[test]
+    fn continuations_are_those_of_a_sorted_vocabulary() {
+        let options = SearchOptions::default();
+        let slots = Slots::new(&options);
+        let mut beam = Beam::default();
+        beam.log_probability = -1.5;
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        for words in [5, PART, 3 * PART + 1, 3000] {
+            let mut values = (0..words).map(|at| -((at % 97) as f32) / 7.0).collect::<Vec<_>>();
+            values.shuffle(&mut random);
+            for _ in 0..words / 3 {
+                let at = random.random_range(0..words);
+                values[at] = f32::NEG_INFINITY;
+            }
+            let values = Array1::from(values);
+            let excluded = beam.excluded(&slots.tree, &options);
+            let candidate = |(word, &value): (WordId, &f32)| Candidate {
+                row: 2,
+                word,
+                word_log_probability: value,
+                log_probability: beam.log_probability + value,
+            };
+            let all = (0..).zip(&values).filter(|(word, _)| !excluded.contains(word));
+            let mut expected = all.map(candidate).collect::<Vec<_>>();
+            expected.sort_by(|a, b| b.cmp(a));
+            for count in [1, 4, 10] {
+                let found = slots.continuations(2, &beam, values.view(), count);
+                assert_eq!(found[..], expected[..count.min(expected.len())]);
+            }
+        }
+    }
+}
