@@ -1,6 +1,7 @@
 //! The networks that can be trained, one file each.
 
 mod adaptive;
+mod fused;
 mod graph;
 mod graph_cut;
 mod grouped;

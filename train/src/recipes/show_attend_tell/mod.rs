@@ -14,10 +14,12 @@
 //! annotations, A of the attention, E of embedded words, H of the state, V words.
 
 mod graph;
+mod recurrence;
 
 use tch::nn::{self, Init, Module as _, Path};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use self::recurrence::{Inputs, Outputs, Recurrence};
 use super::graph_cut::GraphCut;
 use super::grouped::{GroupedCaptions, StepExtent};
 use super::loss::cross_entropy;
@@ -40,6 +42,11 @@ impl Cells {
     fn first(&self, images: i64) -> Self {
         Self { values: self.values.narrow(0, 0, images), keys: self.keys.narrow(0, 0, images) }
     }
+
+    /// The same without the graph of the backward pass.
+    fn detached(&self) -> Self {
+        Self { values: self.values.detach(), keys: self.keys.detach() }
+    }
 }
 
 /// The state of the LSTM: `[N, B, H]` each.
@@ -51,15 +58,8 @@ struct State {
     memory: Tensor,
 }
 
-/// The outputs of the recurrence for the predicted words.
-struct Unrolled {
-    /// `[R, H]`.
-    hidden: Tensor,
-    /// `[R, D]`.
-    context: Tensor,
-    /// `[R, cells]`.
-    attention: Tensor,
-}
+/// The outputs of the recurrence for the predicted words, `[R, …]`, and its backward pass.
+type Unrolled<'a> = (Outputs, Box<dyn FnOnce() + 'a>);
 
 /// The network's weights.
 #[derive(Debug)]
@@ -152,14 +152,40 @@ impl ShowAttendTell {
         State { hidden: part(2) * memory.tanh(), memory }
     }
 
-    /// Runs the recurrence over all steps of grouped captions, whose words are in `lstm`.
+    /// Runs the recurrence over all steps of grouped captions, from the words' part of the gates `[W, 4 H]`.
     fn unroll(
         &self,
         captions: &GroupedCaptions,
+        cells: Cells,
+        words: Tensor,
+        pass: &ForwardPass,
+    ) -> Unrolled<'_> {
+        if words.device() != Device::Cpu {
+            return self.unroll_operations(captions, &cells, words, pass);
+        }
+        let inputs = Inputs { initial: self.initial_state(&cells), cells, words };
+        let recurrence = Recurrence::new(self, inputs, &captions.steps, pass.precision());
+        let predicted = |rows: &Tensor| rows.index_select(0, &captions.predicted);
+        let Outputs { hidden, context, attention } = recurrence.outputs();
+        let outputs = Outputs {
+            hidden: predicted(hidden),
+            context: predicted(context),
+            attention: predicted(attention),
+        };
+        (outputs, Box::new(move || recurrence.backward()))
+    }
+
+    /// The same as operations of libtorch, for a GPU.
+    fn unroll_operations(
+        &self,
+        captions: &GroupedCaptions,
         cells: &Cells,
-        query: &mut StepProduct,
-        lstm: &mut StepProduct,
-    ) -> Unrolled {
+        words: Tensor,
+        pass: &ForwardPass,
+    ) -> Unrolled<'_> {
+        let rows = captions.steps.iter().map(|step| step.rows()).collect::<Vec<_>>();
+        let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
+        let mut query = StepProduct::from_layer(&self.query, &rows, pass.precision());
         let mut state = self.initial_state(cells);
         state.hidden = state.hidden.repeat([1, captions.columns, 1]);
         state.memory = state.memory.repeat([1, captions.columns, 1]);
@@ -177,11 +203,16 @@ impl ShowAttendTell {
             contexts.push(context);
             attentions.push(attention);
         }
-        Unrolled {
+        let outputs = Outputs {
             hidden: captions.select_predicted(&hiddens),
             context: captions.select_predicted(&contexts),
             attention: captions.select_predicted(&attentions),
-        }
+        };
+        let backward = move || {
+            query.backward();
+            lstm.backward();
+        };
+        (outputs, Box::new(backward))
     }
 
     /// The deep output of embedded word `[…, E]`, state `[…, H]` and context `[…, D]`, before the last layer: `[…, E]`.
@@ -208,12 +239,8 @@ impl Network for ShowAttendTell {
         let cells = self.cells(&batch.grids, pass);
         let embedded = self.embed(&captions.words);
         let embedded = GraphCut::new(pass.dropout(&embedded));
-        let rows = captions.steps.iter().map(|step| step.rows()).collect::<Vec<_>>();
         let words = pass.linear(&self.lstm_word, embedded.leaf());
-        let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
-        let mut query = StepProduct::from_layer(&self.query, &rows, pass.precision());
-
-        let steps = self.unroll(&captions, &cells, &mut query, &mut lstm);
+        let (steps, recurrence) = self.unroll(&captions, cells, words, pass);
         let before = embedded.leaf().index_select(0, &captions.predicted);
         let deep = self.deep_output(&before, &steps.hidden, &steps.context, pass);
         let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
@@ -221,8 +248,7 @@ impl Network for ShowAttendTell {
         let penalty = uneven_attention(&captions, &steps.attention);
         let total = total + penalty * pass.regularization().doubly_stochastic;
         let before_cuts = move || {
-            query.backward();
-            lstm.backward();
+            recurrence();
             embedded.backward();
         };
         Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) }
@@ -262,4 +288,78 @@ fn uneven_attention(captions: &GroupedCaptions, attention: &Tensor) -> Tensor {
     // Columns without a caption add a constant of one each, which is subtracted.
     let empty = (rows - captions.captions) * cells;
     ((sums - 1.0).square().sum(Kind::Float) - empty as f64) / (captions.captions * cells) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::VarStore;
+
+    use super::*;
+    use crate::checkpoint::sorted_weights;
+    use crate::dataset::{Caption, TrainingImage};
+    use crate::settings::{Precision, Regularization};
+
+    /// Captions of several lengths and numbers, an image with none among them excepted.
+    fn images() -> Vec<TrainingImage> {
+        let lengths: [&[usize]; 3] = [&[6, 3, 3], &[5, 1], &[2]];
+        let caption = |length: &usize| Caption::written((4..4 + *length as u32).collect());
+        let image = |(row, lengths): (usize, &&[usize])| TrainingImage {
+            set: 0,
+            row,
+            view: common::View::Original,
+            captions: lengths.iter().map(caption).collect(),
+        };
+        lengths.iter().enumerate().map(image).collect()
+    }
+
+    /// The recurrence of the CPU has the outputs and gradients of the operations of libtorch.
+    #[test]
+    fn both_recurrences_are_equal() {
+        let config = NetworkConfig {
+            channels: 6,
+            vocabulary: 12,
+            annotation: 10,
+            attention: 19,
+            heads: 1,
+            embedding: 8,
+            hidden: 14,
+        };
+        let weights = VarStore::new(Device::Cpu);
+        let network = ShowAttendTell::new(&weights.root(), config);
+        let images = images();
+        let captions = GroupedCaptions::new(&images.iter().collect::<Vec<_>>(), Device::Cpu);
+        let grids = Tensor::rand([3, 5, 6], (Kind::Float, Device::Cpu));
+        let regularization = Regularization { doubly_stochastic: 1.0, ..Default::default() };
+        let pass = ForwardPass::new(regularization, Precision::F32, 1, 1);
+        let gradients = |with_operations: bool| {
+            let cells = network.cells(&grids, &pass);
+            let words = pass.linear(&network.lstm_word, &network.embed(&captions.words));
+            let (outputs, backward) = if with_operations {
+                network.unroll_operations(&captions, &cells, words, &pass)
+            } else {
+                network.unroll(&captions, cells, words, &pass)
+            };
+            let Outputs { hidden, context, attention } = &outputs;
+            let weighted = |values: &Tensor| (values * values.cos()).sum(Kind::Float);
+            let loss =
+                weighted(hidden) + weighted(context) + uneven_attention(&captions, attention);
+            loss.backward();
+            backward();
+            let mut found = vec![hidden.detach(), context.detach(), attention.detach()];
+            for (_, mut weight) in sorted_weights(&weights) {
+                if weight.grad().defined() {
+                    found.push(weight.grad().copy());
+                    weight.zero_grad();
+                }
+            }
+            found
+        };
+        let (expected, found) = (gradients(true), gradients(false));
+        assert!(expected.len() > 12);
+        assert_eq!(found.len(), expected.len());
+        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let off = (found - expected).abs().max().double_value(&[]);
+            assert!(off < 1e-5, "{at}: {off}");
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! A step of an LSTM (Hochreiter and Schmidhuber 1997) from its gates on, and its gradients.
+#![expect(clippy::inline_always, reason = "see vectors.rs")]
+
+use tch::Tensor;
+
+use super::values::{values, values_mut};
+use super::vectors::{self, Kernel, sigmoid, tanh};
+
+/// The order of the gates in a row, after input and forget gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::recipes) enum GateOrder {
+    /// Candidate, output gate: that of libtorch.
+    CandidateOutput,
+    /// Output gate, candidate.
+    OutputCandidate,
+}
+
+impl GateOrder {
+    /// The parts of a row `[4 H]`: input gate, forget gate, candidate, output gate.
+    #[inline(always)]
+    fn parts(self, row: &[f32], width: usize) -> [&[f32]; 4] {
+        let [input, forget, third, last] = [0, 1, 2, 3].map(|part| &row[part * width..][..width]);
+        match self {
+            Self::CandidateOutput => [input, forget, third, last],
+            Self::OutputCandidate => [input, forget, last, third],
+        }
+    }
+
+    #[inline(always)]
+    fn parts_mut(self, row: &mut [f32], width: usize) -> [&mut [f32]; 4] {
+        let (input, rest) = row.split_at_mut(width);
+        let (forget, rest) = rest.split_at_mut(width);
+        let (third, last) = rest.split_at_mut(width);
+        match self {
+            Self::CandidateOutput => [input, forget, third, last],
+            Self::OutputCandidate => [input, forget, last, third],
+        }
+    }
+}
+
+/// The rows of a step.
+#[derive(Debug)]
+pub(in crate::recipes) struct LstmStep {
+    pub(in crate::recipes) order: GateOrder,
+    /// The gates and the candidate: `[R, 4 H]`.
+    pub(in crate::recipes) gates: Tensor,
+    /// The memory before the step: `[R, H]`, as the others.
+    pub(in crate::recipes) memory_before: Tensor,
+    /// The memory after it.
+    pub(in crate::recipes) memory: Tensor,
+}
+
+/// The gradients of a step.
+#[derive(Debug)]
+pub(in crate::recipes) struct LstmGradients {
+    /// Of the state after the step: `[R, H]`.
+    pub(in crate::recipes) hidden: Tensor,
+    /// Of the memory after the step, and then of that before it: `[R, H]`.
+    pub(in crate::recipes) memory: Tensor,
+    /// Of the gates before their activation: `[R, 4 H]`.
+    pub(in crate::recipes) gates: Tensor,
+}
+
+impl LstmStep {
+    /// Activates the gates in place, fills the memory, and writes the state into `hidden`, `[R, H]`.
+    pub(in crate::recipes) fn run(&mut self, hidden: &mut Tensor) {
+        let width = self.memory.size()[1] as usize;
+        let before = values(&self.memory_before);
+        let (gates, memory) = (values_mut(&mut self.gates), values_mut(&mut self.memory));
+        let order = self.order;
+        vectors::run(Forward { order, width, before, gates, memory, hidden: values_mut(hidden) });
+    }
+
+    /// Fills the gradients of the gates and of the memory before, once [`run`](Self::run) is done.
+    pub(in crate::recipes) fn gradients(&self, by: &mut LstmGradients) {
+        let width = self.memory.size()[1] as usize;
+        vectors::run(Backward {
+            order: self.order,
+            width,
+            gates: values(&self.gates),
+            before: values(&self.memory_before),
+            memory: values(&self.memory),
+            by_hidden: values(&by.hidden),
+            by_memory: values_mut(&mut by.memory),
+            by_gates: values_mut(&mut by.gates),
+        });
+    }
+}
+
+/// The values of a step, `[R, …]` each.
+struct Forward<'a> {
+    order: GateOrder,
+    width: usize,
+    before: &'a [f32],
+    gates: &'a mut [f32],
+    memory: &'a mut [f32],
+    hidden: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { order, width, before, gates, memory, hidden } = self;
+        let rows = memory.chunks_exact_mut(width).zip(hidden.chunks_exact_mut(width));
+        let rows = rows.zip(before.chunks_exact(width));
+        for (row, ((memory, hidden), before)) in gates.chunks_exact_mut(4 * width).zip(rows) {
+            let [input, forget, candidate, output] = order.parts_mut(row, width);
+            for at in 0..width {
+                input[at] = sigmoid(input[at]);
+                forget[at] = sigmoid(forget[at]);
+                candidate[at] = tanh(candidate[at]);
+                output[at] = sigmoid(output[at]);
+                memory[at] = forget[at] * before[at] + input[at] * candidate[at];
+                hidden[at] = output[at] * tanh(memory[at]);
+            }
+        }
+    }
+}
+
+/// The values and gradients of a step, `[R, …]` each.
+struct Backward<'a> {
+    order: GateOrder,
+    width: usize,
+    gates: &'a [f32],
+    before: &'a [f32],
+    memory: &'a [f32],
+    by_hidden: &'a [f32],
+    by_memory: &'a mut [f32],
+    by_gates: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { order, width, gates, before, memory, by_hidden, by_memory, by_gates } = self;
+        let states = before.chunks_exact(width).zip(memory.chunks_exact(width));
+        let states = states.zip(gates.chunks_exact(4 * width));
+        let found = by_memory.chunks_exact_mut(width).zip(by_gates.chunks_exact_mut(4 * width));
+        let found = found.zip(by_hidden.chunks_exact(width));
+        for (((before, memory), row), ((by_memory, by_row), by_hidden)) in states.zip(found) {
+            let [input, forget, candidate, output] = order.parts(row, width);
+            let [by_input, by_forget, by_candidate, by_output] = order.parts_mut(by_row, width);
+            for at in 0..width {
+                let squashed = tanh(memory[at]);
+                let by_state = by_hidden[at] * output[at] * (1.0 - squashed * squashed);
+                let by = by_memory[at] + by_state;
+                by_output[at] = by_hidden[at] * squashed * output[at] * (1.0 - output[at]);
+                by_input[at] = by * candidate[at] * input[at] * (1.0 - input[at]);
+                by_forget[at] = by * before[at] * forget[at] * (1.0 - forget[at]);
+                by_candidate[at] = by * input[at] * (1.0 - candidate[at] * candidate[at]);
+                by_memory[at] = by * forget[at];
+            }
+        }
+    }
+}
