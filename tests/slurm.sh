@@ -1,7 +1,8 @@
 #!/bin/sh
 # slurm.sh PHOTOS ENCODER.onnx: extracts PHOTOS with a real Slurm on this machine alone, an array of four tasks, one
 # of which is killed and requeued, merges, and compares with a run without Slurm. As root, with Debian's packages
-# slurm-wlm and munge, on a machine without a Slurm of its own; all else is in a temporary folder.
+# slurm-wlm and munge, on a machine without a Slurm of its own; all else is in a temporary folder. KEEP_STORE=FILE names
+# another place for the store and keeps it; SINGLE=no leaves out the run without Slurm.
 set -eu
 photos=$(realpath "${1:?a folder of photos}")
 encoder=$(realpath "${2:?an encoder}")
@@ -60,28 +61,30 @@ done
 sinfo --long
 
 cd "$place"
-export SHOWTELL_EXTRACT_IMAGES="$photos" SHOWTELL_EXTRACT_ENCODER="$encoder" SHOWTELL_EXTRACT_STORE="$place/photos.h5"
+export SHOWTELL_EXTRACT_IMAGES="$photos" SHOWTELL_EXTRACT_ENCODER="$encoder" SHOWTELL_EXTRACT_STORE="${KEEP_STORE:-$place/photos.h5}"
 start=$(date +%s)
 "$project/deploy/slurm/submit.sh" 4 cpu --cpus-per-task=1 --mem=1G | tee submitted
 array=$(awk '{print $2}' submitted)
 # The second task is killed after it has written some rows.
 until grep -q '"event":"progress"' "showtell-extract-${array}_1.log" 2>/dev/null; do sleep 1; done
 scontrol requeue "${array}_1"
-echo "task 1 was killed and requeued"
+echo "task 1 was killed and requeued after $(($(date +%s) - start)) s"
 while squeue --noheader | grep -q showtell; do sleep 2; done
 echo "array and merge: $(($(date +%s) - start)) s"
 grep ' shard ' showtell-extract-*.log
 cat showtell-merge-*.log
 
+grep -q 'shard 1/4 .* start 1' "showtell-extract-${array}_1.log"
+[ "${SINGLE:-yes}" = yes ] || exit 0
+
 start=$(date +%s)
 "$EXTRACT" run --store "$place/single.h5" --device cpu 2>/dev/null
 echo "one process: $(($(date +%s) - start)) s"
 digest() { "$EXTRACT" inspect --json "$1" | sed -n 's/.*"content_digest": "\(.*\)".*/\1/p'; }
-"$EXTRACT" verify "$place/photos.h5"
+"$EXTRACT" verify "$SHOWTELL_EXTRACT_STORE"
 one=$(digest "$place/single.h5")
-many=$(digest "$place/photos.h5")
+many=$(digest "$SHOWTELL_EXTRACT_STORE")
 echo "content of one process $one"
 echo "content of the array   $many"
 [ -n "$one" ] && [ "$one" = "$many" ]
-grep -q 'shard 1/4 .* start 1' "showtell-extract-${array}_1.log"
 echo "equal, after a task was killed and requeued"

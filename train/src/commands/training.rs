@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::ensure;
 use common::program::warn;
@@ -43,6 +44,7 @@ fn train(
     options: &TrainArgs,
     prepare: impl FnOnce(&RunFolder, RunState, Device) -> anyhow::Result<Prepared>,
 ) -> anyhow::Result<()> {
+    let start = Instant::now();
     let folder = RunFolder::new(&options.run.path);
     let state = run_state(&folder, options)?;
     let is_new = !folder.path().exists();
@@ -56,8 +58,9 @@ fn train(
     let mut fit = Fit::new(&folder, config, data, device)?;
     let _lock = lock.map_or_else(|| lock_new(&folder), Ok)?;
     let unused = UnusedFolder { folder: &folder, is_new };
-    let stop = begin_and_run(&mut fit, &prepared, &folder, state);
-    let stop = stop.inspect_err(|_| unused.remove())?;
+    begin(&mut fit, &prepared, &folder, state).inspect_err(|_| unused.remove())?;
+    warn(format_args!("ready after {:.1} s", start.elapsed().as_secs_f64()));
+    let stop = fit.run().inspect_err(|_| unused.remove())?;
     report_end(&fit, stop, config.training.patience);
     if let Some(refinement) = &config.refinement {
         warn(format_args!("refined with the reward {}", refinement.reward_signature()));
@@ -68,13 +71,13 @@ fn train(
     }
 }
 
-/// Writes the first files of a run, or reads its last checkpoint, and trains it.
-fn begin_and_run(
+/// Writes the first files of a run, or reads its last checkpoint. A signal interrupts it from then on.
+fn begin(
     fit: &mut Fit,
     prepared: &Prepared,
     folder: &RunFolder,
     state: RunState,
-) -> anyhow::Result<Stop> {
+) -> anyhow::Result<()> {
     prepared.save(folder, state)?;
     if let Some(progress) = fit.resume()? {
         warn(format_args!("resuming after epoch {}, step {}", progress.epoch, progress.steps));
@@ -82,7 +85,7 @@ fn begin_and_run(
         fit.begin_with(&RunFolder::new(&refinement.from).best())?;
     }
     fit.interrupt_by(&interrupt_flag()?);
-    Ok(fit.run()?)
+    Ok(())
 }
 
 /// The folder of a run that failed.
