@@ -102,6 +102,7 @@ pub struct Captioner {
     /// The names of the encoder's classes, if photos get tags.
     classes: Option<Vec<String>>,
     device: Device,
+    cuda_problem: Option<String>,
     encoder: Mutex<Encoder>,
     decoder: Mutex<OnnxDecoder>,
     views: Vec<View>,
@@ -135,6 +136,7 @@ impl Captioner {
             encoder_name: encoder.name(),
             classes: encoder.classes().map(<[String]>::to_vec),
             device: encoder.device(),
+            cuda_problem: encoder.cuda_problem().map(str::to_owned),
             encoder: Mutex::new(encoder),
             decoder: Mutex::new(decoder),
             vocabulary,
@@ -165,6 +167,12 @@ impl Captioner {
     #[must_use]
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// Why the encoder is on the CPU, although ONNX Runtime has a CUDA provider ([`Encoder::cuda_problem`]).
+    #[must_use]
+    pub fn cuda_problem(&self) -> Option<&str> {
+        self.cuda_problem.as_deref()
     }
 
     /// The views of an image whose word probabilities are averaged, the original first.
@@ -391,7 +399,7 @@ fn open_encoder(manifest: &Manifest, folder: &Path, options: &CaptionerOptions) 
     let path = manifest.find_encoder(folder, options.encoder.as_deref())?;
     let resize = Some(manifest.preprocess.resize);
     let CaptionerOptions { device, threads, tags: classify, .. } = *options;
-    let options = EncoderOptions { device, threads, resize, classify };
+    let options = EncoderOptions { device, threads, resize, classify, ..EncoderOptions::default() };
     Encoder::from_file(manifest.encoder(&path)?, &options)
 }
 

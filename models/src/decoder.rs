@@ -22,7 +22,7 @@ use ort::value::{DynValue, Tensor, TensorRef};
 
 use crate::network::NetworkFile;
 use crate::search::{Decoder, Expansion, Step};
-use crate::{DeviceChoice, Error, Result, runtime};
+use crate::{Device, Error, Result, runtime};
 
 /// File name of the init graph in a model folder.
 pub const INIT_FILE: &str = "decoder-init.onnx";
@@ -69,7 +69,7 @@ impl OnnxDecoder {
     pub(crate) fn from_files(files: &DecoderFiles, threads: Option<usize>) -> Result<Self> {
         // The decoder is small: on a GPU, transfers cost more than computing saves.
         let open = |file, input: &str| {
-            let (session, _) = runtime::open(file, DeviceChoice::Cpu, threads)?;
+            let session = runtime::open(file, Device::Cpu, threads)?;
             if session.inputs().iter().all(|outlet| outlet.name() != input) {
                 let (path, missing) = (file.path().to_path_buf(), input.to_owned());
                 return Err(Error::NotADecoder { path, missing });

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use common::GridShape;
 use ndarray::{Array, Array2, Array3, Array4, ArrayD, ArrayView4, Axis, Dimension, Ix2, Ix4, s};
 use ort::memory::AllocationDevice;
-use ort::session::Session;
-use ort::value::TensorRef;
 
 use crate::axes::{self, Strip};
-use crate::bound::{self, Bound};
+use crate::bound::{BoundSession, Output};
+use crate::device::{self, Opened};
 use crate::head::Head;
 use crate::interface::Interface;
 use crate::network::NetworkFile;
@@ -28,6 +27,9 @@ pub struct EncoderOptions {
     pub resize: Option<Resize>,
     /// Whether it computes the probabilities of classes as well, if it has a head ([`common::head`]).
     pub classify: bool,
+    /// The number of images of each run on CUDA, unless the file fixes one: fewer images are padded, because each other
+    /// number costs another choice of algorithms and other memory. `None` runs on as many as there are.
+    pub cuda_batch: Option<usize>,
 }
 
 /// What an encoder computes of images.
@@ -42,21 +44,21 @@ pub struct Encoded {
 /// An open grid encoder: any ONNX file with one `[N, 3, H, W]` input and one `[N, C, h, w]` output.
 #[derive(Debug)]
 pub struct Encoder {
-    session: Session,
+    session: BoundSession,
     path: PathBuf,
     sha256: String,
     preprocess: Preprocess,
     states_preprocess: bool,
     is_quantized: bool,
     device: Device,
-    /// N, where the file fixes it.
+    /// Why it is on the CPU, although the runtime has a CUDA provider.
+    cuda_problem: Option<String>,
+    /// N, where the file or [`EncoderOptions::cuda_batch`] fixes it.
     fixed_batch: Option<usize>,
     grid: GridShape,
     /// The names of the classes, if it classifies.
     classes: Option<Vec<String>>,
     threads: usize,
-    /// Its tensors in memory that a GPU reaches directly, after its first run there.
-    bound: Option<Bound>,
 }
 
 impl Encoder {
@@ -71,16 +73,41 @@ impl Encoder {
 
     /// Opens an ONNX file that was read already.
     pub(crate) fn from_file(mut file: NetworkFile, options: &EncoderOptions) -> Result<Self> {
-        let path = file.path().to_path_buf();
         // A network of several files is opened from its path, where no head can be appended.
         let can_classify = options.classify && file.whole().is_some();
         let head = if can_classify { Head::beside(&file)? } else { None };
         if let Some(head) = &head {
             file.append(head.bytes());
         }
-        let opened = runtime::open(&file, options.device, options.threads);
-        let (session, device) = opened.map_err(|error| match (&head, error) {
-            (Some(head), Error::Onnx { source, .. }) => head.refused(source.to_string()),
+        let open = |device| {
+            let encoder = Self::on(device, &file, head.as_ref(), options)?;
+            // A GPU that cannot run the network, such as one of another architecture, is known only then.
+            if device == Device::Cuda { encoder.probed(head.as_ref()) } else { Ok(encoder) }
+        };
+        let Opened { value: mut encoder, cuda_problem } =
+            device::open_on(options.device, runtime::has_cuda()?, open)?;
+        // The session has its own copy.
+        drop(file);
+        encoder.cuda_problem = cuda_problem;
+        match encoder.device {
+            Device::Cpu => encoder.probed(head.as_ref()),
+            Device::Cuda => Ok(encoder),
+        }
+    }
+
+    /// Opens a file on a device; the shape of its grids is not known yet.
+    fn on(
+        device: Device,
+        file: &NetworkFile,
+        head: Option<&Head>,
+        options: &EncoderOptions,
+    ) -> Result<Self> {
+        let path = file.path().to_path_buf();
+        let opened = runtime::open(file, device, options.threads);
+        let session = opened.map_err(|error| match (head, error) {
+            (Some(head), Error::Onnx { source, .. }) if device == Device::Cpu => {
+                head.refused(source.to_string())
+            }
             (_, error) => error,
         })?;
         let Interface { batch, height, width } = Interface::read(&path, &session, head.is_some())?;
@@ -92,27 +119,35 @@ impl Encoder {
         };
         preprocess.check().map_err(Error::preprocess(&path))?;
         preprocess.resize = options.resize.unwrap_or(preprocess.resize);
-        let mut encoder = Self {
-            session,
+        let (memory, batch_of_device) = match device {
+            Device::Cpu => (None, None),
+            Device::Cuda => {
+                (Some(AllocationDevice::CUDA_PINNED), options.cuda_batch.filter(|&batch| batch > 0))
+            }
+        };
+        Ok(Self {
+            session: BoundSession::new(session, memory),
             path,
             sha256: file.sha256().to_owned(),
             states_preprocess: stated.is_some(),
             is_quantized: file.outline().is_quantized(),
             preprocess,
             device,
-            fixed_batch: batch.map(|batch| batch as usize),
+            cuda_problem: None,
+            fixed_batch: batch.map(|batch| batch as usize).or(batch_of_device),
             grid: GridShape::from([0; 3]),
             classes: None,
             threads: options.threads.unwrap_or_else(runtime::default_threads),
-            bound: None,
-        };
-        // The session has its own copy.
-        drop(file);
-        let (grid, classes) = encoder.probe()?;
-        encoder.grid = grid;
-        encoder.classes = head.map(|head| head.into_names(&classes)).transpose()?;
-        encoder.check_axes()?;
-        Ok(encoder)
+        })
+    }
+
+    /// Runs it once, for the shape of its grids and the names of its classes.
+    fn probed(mut self, head: Option<&Head>) -> Result<Self> {
+        let (grid, classes) = self.probe()?;
+        self.grid = grid;
+        self.classes = head.map(|head| head.names(&classes)).transpose()?;
+        self.check_axes()?;
+        Ok(self)
     }
 
     /// Runs on black images for the shape of their grids and the probabilities of the first one's classes.
@@ -202,27 +237,13 @@ impl Encoder {
         let failed = Error::run(format!("the encoder {}", self.path.display()));
         let images = images.as_standard_layout();
         let (count, channels, height, width) = images.dim();
-        let shape = [count, channels, height, width];
         let values = images.as_slice().unwrap_or_default();
-        if self.device == Device::Cuda {
-            if self.bound.as_ref().is_none_or(|bound| bound.shape() != shape) {
-                let bound = Bound::new(&self.session, &AllocationDevice::CUDA_PINNED, shape);
-                self.bound = Some(bound.map_err(&failed)?);
-            }
-            if let Some(bound) = &mut self.bound {
-                let outputs = bound.run(&mut self.session, values).map_err(&failed)?;
-                return self.encoded(outputs);
-            }
-        }
-        let input = TensorRef::from_array_view((shape, values)).map_err(&failed)?;
-        let outputs = self.session.run(ort::inputs![input]).map_err(&failed)?;
-        let copies = bound::copies(&outputs).map_err(&failed)?;
-        drop(outputs);
-        self.encoded(copies)
+        let outputs = self.session.run([count, channels, height, width], values);
+        self.encoded(outputs.map_err(failed)?)
     }
 
     /// The outputs of the network as arrays.
-    fn encoded(&self, outputs: Vec<(Vec<i64>, Vec<f32>)>) -> Result<Encoded> {
+    fn encoded(&self, outputs: Vec<Output>) -> Result<Encoded> {
         let mut outputs = outputs.into_iter();
         let grids = self.array::<Ix4>(outputs.next().unwrap_or_default(), None)?;
         let images = Some(grids.dim().0);
@@ -233,7 +254,7 @@ impl Encoder {
     /// An output of the network, of so many images if that is known.
     fn array<D: Dimension>(
         &self,
-        (shape, values): (Vec<i64>, Vec<f32>),
+        (shape, values): Output,
         images: Option<usize>,
     ) -> Result<Array<f32, D>> {
         let sides = shape.iter().map(|&side| side as usize).collect::<Vec<_>>();
@@ -288,6 +309,13 @@ impl Encoder {
         self.device
     }
 
+    /// Why it is on the CPU, although [`DeviceChoice::Auto`] was chosen and ONNX Runtime has a CUDA provider: without a GPU,
+    /// a driver or a library. Programs warn of it.
+    #[must_use]
+    pub fn cuda_problem(&self) -> Option<&str> {
+        self.cuda_problem.as_deref()
+    }
+
     /// The device and threads in words: `cpu, 2 threads`.
     #[must_use]
     pub fn describe_device(&self) -> String {
@@ -321,7 +349,30 @@ pub fn cells_last(planes: ArrayView4<f32>) -> Array3<f32> {
 
 #[cfg(test)]
 mod tests {
+    use ::tests::small_model::{self, ENCODER_FILE, SIZE};
+
     use super::*;
+
+    /// The code path of CUDA, in pageable memory: bound tensors, and a last batch that is padded.
+    #[test]
+    fn padded_batches_of_bound_tensors_give_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        small_model::write(folder.path());
+        let options = EncoderOptions { classify: true, ..EncoderOptions::default() };
+        let open = || Encoder::open(&folder.path().join(ENCODER_FILE), &options).unwrap();
+        let (mut plain, mut padding) = (open(), open());
+        padding.session.bind_in(AllocationDevice::CPU);
+        padding.fixed_batch = Some(4);
+        let images = Array4::from_shape_fn([11, 3, SIZE, SIZE], |(image, channel, y, x)| {
+            ((image * 7 + channel * 5 + y * 3 + x) % 23) as f32 / 8.0 - 1.0
+        });
+        for count in [4, 1, 11, 8, 0] {
+            let images = images.slice(s![..count, .., .., ..]);
+            let expected = plain.encode_and_classify(images).unwrap();
+            assert_eq!(padding.encode_and_classify(images).unwrap(), expected, "{count} images");
+            assert!(padding.session.is_bound());
+        }
+    }
 
     #[test]
     fn channels_become_last() {

@@ -72,7 +72,7 @@ impl Head {
     }
 
     /// The names of the classes; `found` are the probabilities of an image by the network with this head.
-    pub(crate) fn into_names(self, found: &[f32]) -> Result<Vec<String>> {
+    pub(crate) fn names(&self, found: &[f32]) -> Result<Vec<String>> {
         let (names, classes) = (self.names.len(), found.len());
         if names != classes {
             return Err(self.refused(format!("{names} names for {classes} classes")));
@@ -80,7 +80,7 @@ impl Head {
         if !found.iter().all(|probability| (0.0..=1.001).contains(probability)) {
             return Err(self.refused("its output is not of probabilities"));
         }
-        Ok(self.names)
+        Ok(self.names.clone())
     }
 }
 

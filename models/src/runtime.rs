@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ort::environment::{Environment, GlobalThreadPoolOptions};
-use ort::ep::{CUDA, ExecutionProvider as _};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
 use crate::error::RuntimeError;
 use crate::network::NetworkFile;
-use crate::{Device, DeviceChoice, Error, Result};
+use crate::{Device, Error, Result, cuda};
 
 /// The folder of the libraries in the wheel, below the folder of native parts.
 const WHEEL: &str = "onnxruntime/onnxruntime/capi";
@@ -84,32 +83,25 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find(is_library)
 }
 
-/// Opens a session of an ONNX file; returns its device as well. It has `threads` of its own, or shares those of the
-/// process, one for each core: networks that take turns then do not wait for each other's threads, which hold their
-/// cores for a while after each run.
-pub(crate) fn open(
-    file: &NetworkFile,
-    choice: DeviceChoice,
-    threads: Option<usize>,
-) -> Result<(Session, Device)> {
-    if choice != DeviceChoice::Cpu {
-        match open_cuda(file, threads) {
-            Err(Error::NoCuda { .. }) if choice == DeviceChoice::Auto => {}
-            other => return Ok((other?, Device::Cuda)),
-        }
-    }
-    Ok((commit(builder(file, threads)?, file)?, Device::Cpu))
+/// Whether the loaded build of ONNX Runtime has a CUDA provider.
+pub(crate) fn has_cuda() -> Result<bool> {
+    environment()?;
+    Ok(cuda::is_built_in())
 }
 
-fn open_cuda(file: &NetworkFile, threads: Option<usize>) -> Result<Session> {
-    let no_cuda = |problem: String| Error::NoCuda { problem };
-    environment()?;
-    if !CUDA::is_available().unwrap_or(false) {
-        return Err(no_cuda("this build of ONNX Runtime has no CUDA provider".to_owned()));
+/// Opens a session of an ONNX file on a device. It has `threads` of its own, or shares those of the process, one for each
+/// core: networks that take turns then do not wait for each other's threads, which hold their cores for a while after each
+/// run.
+pub(crate) fn open(file: &NetworkFile, device: Device, threads: Option<usize>) -> Result<Session> {
+    let mut builder = builder(file, threads)?;
+    if device == Device::Cuda {
+        let no_cuda = |error: ort::Error| {
+            let cause = cuda::cause(&error.to_string());
+            Error::NoCuda { problem: format!("CUDA cannot be used: {cause}") }
+        };
+        builder = cuda::register(builder, locate().ok().as_deref()).map_err(no_cuda)?;
     }
-    let provider = CUDA::default().build().error_on_failure();
-    let builder = builder(file, threads)?.with_execution_providers([provider]);
-    commit(builder.map_err(|error| no_cuda(error.to_string()))?, file)
+    commit(builder, file)
 }
 
 fn builder(file: &NetworkFile, threads: Option<usize>) -> Result<SessionBuilder> {

@@ -175,6 +175,8 @@ fn cuda_is_refused_where_it_cannot_be_had() {
     assert!(matches!(error, Error::NoCuda { .. }), "{error}");
     let captioner = open(folder.path(), DeviceChoice::Auto).unwrap();
     assert_eq!(captioner.device(), models::Device::Cpu);
+    // A build without CUDA is no reason for a warning.
+    assert_eq!(captioner.cuda_problem(), None);
 }
 
 #[test]
