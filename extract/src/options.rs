@@ -8,10 +8,16 @@ use common::View;
 use features::{Dtype, Shard};
 use models::decode::MAX_PIXELS;
 use models::preprocess::Resize;
-use models::{DeviceChoice, Limits};
+use models::{Device, DeviceChoice, Limits};
 
 use crate::compare::Check;
 use crate::task;
+
+/// The default of `--batch` on the CPU.
+const CPU_BATCH: usize = 8;
+/// The number of views of images of a default batch on CUDA: as many as GPUs of 8 GiB hold with the encoders of the
+/// catalogue by estimate, which was not measured.
+const CUDA_BATCH_VIEWS: usize = 64;
 
 /// Stage one: every image through the encoder, once, into the feature store.
 #[derive(Parser)]
@@ -75,10 +81,11 @@ pub(crate) struct Job {
     /// Device of the encoder: auto, cpu or cuda.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
-    /// Images in one run of the encoder.
-    #[arg(long, default_value_t = 8, value_name = "N",
+    /// Images in one run of the encoder, each with its views; a GPU without enough memory for them needs fewer
+    /// [default: 8, on CUDA 64 divided by the number of views].
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) batch: u16,
+    pub(crate) batch: Option<u16>,
     /// Threads of the encoder [default: all cores].
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -105,6 +112,15 @@ impl Job {
     /// The limits of an image.
     pub(crate) fn limits(&self) -> Limits {
         Limits { max_pixels: self.max_pixels, ..Limits::default() }
+    }
+
+    /// The number of images in one run of the encoder on a device.
+    pub(crate) fn batch(&self, device: Device) -> usize {
+        match (self.batch, device) {
+            (Some(images), _) => usize::from(images),
+            (None, Device::Cpu) => CPU_BATCH,
+            (None, Device::Cuda) => (CUDA_BATCH_VIEWS / self.views.len().max(1)).max(1),
+        }
     }
 
     /// How images are compared with the store.
@@ -155,4 +171,21 @@ pub(crate) struct Verify {
     /// The feature store.
     #[arg(value_name = "STORE")]
     pub(crate) store: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_follows_the_device() {
+        let batches = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["extract"], arguments].concat()).unwrap();
+            [Device::Cpu, Device::Cuda].map(|device| cli.run.job.batch(device))
+        };
+        assert_eq!(batches(&[]), [8, 64]);
+        assert_eq!(batches(&["--views", "original,flip"]), [8, 32]);
+        assert_eq!(batches(&["--views", "original,flip,top-left"]), [8, 21]);
+        assert_eq!(batches(&["--batch", "5", "--views", "original,flip"]), [5, 5]);
+    }
 }

@@ -75,7 +75,7 @@ pub(crate) fn run(
     progress: &mut Progress,
 ) -> anyhow::Result<Outcome> {
     let start = Instant::now();
-    let batch = usize::from(job.batch);
+    let batch = job.batch(encoder.device());
     let preprocess = encoder.preprocess().clone();
     let (to_encoder, decoded) = bounded(WAITING * batch);
     let (to_store, finished) = bounded(WAITING);
@@ -162,7 +162,7 @@ fn encode_all<'a>(
     to_store: &Sender<Finished<'a>>,
     progress: &mut Progress,
 ) -> anyhow::Result<(Vec<Skipped>, Duration)> {
-    let (size, views) = (usize::from(job.batch), job.views.len());
+    let (size, views) = (job.batch(encoder.device()), job.views.len());
     let mut skipped = Vec::new();
     let mut busy = Duration::ZERO;
     let mut batch = Batch::default();

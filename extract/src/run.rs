@@ -11,8 +11,9 @@ use common::program::print;
 use data::Captions;
 use features::{FeatureStore, GridShape, Origin, Provenance, Rows, StoreWriter};
 use indicatif::HumanDuration;
-use models::Encoder;
+use models::device::cuda_warning;
 use models::encoder::EncoderOptions;
+use models::{Device, Encoder};
 use serde::Serialize;
 
 use crate::compare::compare;
@@ -236,7 +237,8 @@ pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     } else {
         compare(&images, &Rows::default(), job.check(), &progress)?
     };
-    let speed = plan::speed(&mut encoder, usize::from(job.batch), job.views.len())?;
+    let batch = job.batch(encoder.device());
+    let speed = plan::speed(&mut encoder, batch, job.views.len())?;
     let bytes = bytes(&provenance, work.encode.len());
     let plan = Plan::new(&work, images.len(), bytes, plan::free_bytes(&file)?, speed);
     if options.json {
@@ -257,6 +259,7 @@ fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
         device: job.device,
         threads,
         resize: job.resize,
+        cuda_batch: Some(job.batch(Device::Cuda) * job.views.len()),
         ..EncoderOptions::default()
     };
     ensure!(
@@ -265,6 +268,9 @@ fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
         job.encoder.display()
     );
     let encoder = Encoder::open(&job.encoder, &options)?;
+    if let Some(problem) = encoder.cuda_problem() {
+        progress.note(&cuda_warning(problem));
+    }
     let GridShape { height, width, channels } = encoder.grid();
     progress.note(&format!(
         "{}: {height}×{width} cells of {channels}, on {} (--device {})",
