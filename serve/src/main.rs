@@ -12,6 +12,7 @@ use caption_options::{ModelArgs, SearchArgs};
 use clap::{CommandFactory as _, Parser};
 use common::program::{SERVE, explain, print};
 use models::SearchOptions;
+use models::device::cuda_warning;
 use serve::{Backend, Draining, Options, Seconds};
 use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
@@ -79,6 +80,9 @@ async fn run(cli: &Cli, search: SearchOptions) -> anyhow::Result<()> {
     let draining = Draining::default();
     let stop = stop(draining.clone(), cli.options.drain_time)?;
     let captioner = cli.model.open(None, cli.options.limits(), true)?;
+    if let Some(problem) = captioner.cuda_problem() {
+        tracing::warn!("{}", cuda_warning(problem));
+    }
     let name = model_name(&cli.model.folder());
     tracing::info!(
         "model {name} with {} on {} (requested: {})",
