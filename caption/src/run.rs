@@ -5,6 +5,7 @@ use std::io;
 use anyhow::{anyhow, bail, ensure};
 use common::count;
 use common::program::warn;
+use models::device::cuda_warning;
 use models::{Manifest, SearchOptions};
 
 use crate::attention;
@@ -185,6 +186,9 @@ pub(crate) fn open_workers(
     photos: usize,
 ) -> anyhow::Result<Workers> {
     let workers = Workers::open(&cli.model, photos, cli.tags)?;
+    if let Some(problem) = workers.cuda_problem() {
+        warn(cuda_warning(problem));
+    }
     check_model(cli, search, &workers)?;
     Ok(workers)
 }

@@ -42,6 +42,11 @@ impl Workers {
         Ok(Self { captioners, batch: MAX_BATCH })
     }
 
+    /// Why the encoders are on the CPU, although ONNX Runtime has a CUDA provider.
+    pub(crate) fn cuda_problem(&self) -> Option<&str> {
+        self.captioners.iter().find_map(Captioner::cuda_problem)
+    }
+
     /// The captioner of each thread. A single captioner has two threads: one reads photos while the other encodes.
     pub(crate) fn captioners(&self) -> Vec<&Captioner> {
         let threads = self.captioners.len().max(2);
