@@ -101,6 +101,11 @@ impl NativeCaptioner {
     }
 
     #[getter]
+    fn cuda_problem(&self) -> Option<&str> {
+        self.captioner.cuda_problem()
+    }
+
+    #[getter]
     fn views(&self) -> Vec<&'static str> {
         self.captioner.views().iter().map(|view| view.name()).collect()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
@@ -124,6 +125,13 @@ class Captioner:
             neighbours is not False,
             max_pixels,
         )
+        problem = self._native.cuda_problem
+        if problem is not None:
+            warnings.warn(
+                f'device="auto": {problem}: the encoder runs on the CPU, which takes longer',
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     @overload
     def caption(
