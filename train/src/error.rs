@@ -266,10 +266,12 @@ pub enum Error {
     Template(minijinja::Error),
     /// CUDA was requested and is not available.
     #[error(
-        "--device cuda: libtorch finds no CUDA device\n  \
-         Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."
+        "--device cuda: {problem}\n  Use --device cpu, or `make setup GPU=1` on a machine with an NVIDIA GPU."
     )]
-    NoCuda,
+    NoCuda {
+        /// The cause: what the loader of libraries said, or the number of devices.
+        problem: String,
+    },
     /// Captions, splits or vocabulary.
     #[error(transparent)]
     Data(#[from] data::Error),

@@ -80,7 +80,7 @@ fn errors(store: &FeatureStore) -> Vec<Error> {
         Error::NoCaption,
         Error::NoReport,
         Error::Template(minijinja::Error::new(minijinja::ErrorKind::UndefinedError, "no `runs`")),
-        Error::NoCuda,
+        Error::NoCuda { problem: text("libtorch has its CUDA part and finds 0 CUDA devices") },
         Error::Torch(tch::TchError::Shape(text("[3] is not [4]"))),
     ];
     errors.extend(other_encoders(store));
