@@ -1,6 +1,6 @@
 //! Matrix products in the number format of a training.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::settings::Precision;
 
@@ -33,20 +33,22 @@ impl Precision {
         self.pad_rows(one).tr().matmul(&self.pad_rows(other)).to_kind(Kind::Float)
     }
 
-    /// A matrix `[rows, n]` with rows of zeros below, up to the next of a few sizes: oneDNN compiles code for each size
-    /// of a product, and batches have many.
+    /// A matrix `[rows, n]`, on a processor with rows of zeros below, up to the next of a few sizes: oneDNN compiles code
+    /// for each size of a product, and batches have many.
     fn pad_rows(self, matrix: &Tensor) -> Tensor {
+        let matrix = matrix.to_kind(self.kind());
+        if matrix.device() != Device::Cpu {
+            return matrix;
+        }
         let rows = matrix.size()[0] as u64;
         let tile = if rows > 256 { 128 } else { 16 };
         let missing = (rows.next_multiple_of(tile) - rows) as i64;
-        matrix.to_kind(self.kind()).constant_pad_nd([0, 0, 0, missing])
+        matrix.constant_pad_nd([0, 0, 0, missing])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-
     use super::*;
 
     #[test]

@@ -2,9 +2,10 @@
 
 use common::View;
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 use super::Limit::{Above, AtLeast, Between};
-use crate::{Error, Result};
+use crate::{Error, Result, device};
 
 /// The largest seed: TOML has no larger integer.
 const MAX_SEED: u64 = i64::MAX as u64;
@@ -65,10 +66,10 @@ settings! {
         /// Early stopping: maximum number of epochs without a higher dev CIDEr, or the same and a lower dev loss.
         #[arg(long, value_name = "N")]
         patience: usize = 4, AtLeast(1);
-        /// Number format of matrix products while training [default: bf16 where that is faster, with AMX or AMD's
-        /// AVX-512-BF16, else f32].
+        /// Number format of matrix products while training [default: bf16 where that is faster, on a GPU, with AMX
+        /// or AMD's AVX-512-BF16, else f32].
         #[arg(long, value_enum, value_name = "FORMAT")]
-        precision: Precision = Precision::for_this_machine();
+        precision: Precision = Precision::for_device(device::chosen());
         /// Regularization.
         #[command(flatten)]
         regularization: Regularization = Regularization::default();
@@ -100,14 +101,19 @@ settings! {
 pub enum Precision {
     /// 32-bit floats.
     F32,
-    /// bfloat16 factors; faster where the processor has instructions for them.
+    /// bfloat16 factors; faster where the processor or the GPU has instructions for them.
     Bf16,
 }
 
 impl Precision {
+    /// The faster format on a device: bfloat16 on a GPU, whose tensor cores multiply it since Ampere.
+    pub(crate) fn for_device(device: Device) -> Self {
+        if device.is_cuda() { Self::Bf16 } else { Self::for_this_processor() }
+    }
+
     /// The faster format on this processor: bfloat16 with AMX, and with AMD's AVX-512-BF16, where it was measured to be
     /// 1.4 times as fast; else 32-bit floats: on Intel's with AVX-512 alone bfloat16 took 1.7 times as long.
-    pub(crate) fn for_this_machine() -> Self {
+    fn for_this_processor() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             let cpu = raw_cpuid::CpuId::new();
@@ -134,5 +140,17 @@ impl Training {
             return Err(Error::Setting { name, value, limit: "one view or more".to_owned() });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_decides_on_the_precision() {
+        assert_eq!(Precision::for_device(Device::Cuda(0)), Precision::Bf16);
+        let of_processor = Precision::for_device(Device::Cpu);
+        assert_eq!(Training::default().precision, of_processor);
     }
 }
