@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView3};
 use tch::{Device, TchError, Tensor, no_grad};
 
 use crate::recipes::{DecoderState, Network, StepOutput};
-use crate::tensor::flat;
+use crate::tensor::{flat, upload, upload_lists};
 
 /// Decoder on libtorch: one network, or an ensemble whose word probabilities are averaged.
 #[derive(Debug)]
@@ -23,8 +23,11 @@ impl<'a> TorchDecoder<'a> {
         Self { networks: networks.to_vec(), device, held: Vec::new() }
     }
 
-    fn indices(&self, values: impl Iterator<Item = i64>) -> Tensor {
-        Tensor::from_slice(&values.collect::<Vec<_>>()).to_device(self.device)
+    /// The indices of images and parents, and the words, of a step.
+    fn upload(&self, Expansion { images, parents, words }: Expansion) -> [Tensor; 3] {
+        let indices = |values: &[usize]| values.iter().map(|&at| at as i64).collect::<Vec<_>>();
+        let words = words.iter().map(|&word| i64::from(word)).collect::<Vec<_>>();
+        upload_lists([&indices(images), &indices(parents), &words], self.device)
     }
 }
 
@@ -34,9 +37,12 @@ impl Decoder for TorchDecoder<'_> {
     fn start(&mut self, grids: ArrayView3<f32>) -> Result<(), TchError> {
         let (images, cells, channels) = grids.dim();
         let grids = grids.as_standard_layout();
-        let grids = Tensor::from_slice(grids.as_slice().unwrap_or_default())
-            .view([images as i64, cells as i64, channels as i64])
-            .to_device(self.device);
+        let grids = Tensor::from_slice(grids.as_slice().unwrap_or_default()).view([
+            images as i64,
+            cells as i64,
+            channels as i64,
+        ]);
+        let grids = upload(&grids, self.device);
         self.held = no_grad(|| self.networks.iter().map(|each| each.start(&grids)).collect());
         Ok(())
     }
@@ -44,9 +50,7 @@ impl Decoder for TorchDecoder<'_> {
     fn step(&mut self, expansion: Expansion) -> Result<Step, TchError> {
         let images = expansion.images.len() as i64;
         no_grad(|| {
-            let kept = self.indices(expansion.images.iter().map(|&image| image as i64));
-            let parents = self.indices(expansion.parents.iter().map(|&row| row as i64));
-            let words = self.indices(expansion.words.iter().map(|&word| i64::from(word)));
+            let [kept, parents, words] = self.upload(expansion);
             let words = words.view([images, -1]);
             let beams = |state: &Tensor| {
                 let width = state.size()[2];
@@ -66,15 +70,17 @@ impl Decoder for TorchDecoder<'_> {
 
 /// The mean of the probabilities and of the attention of networks.
 fn mean(steps: &[StepOutput]) -> Result<Step, TchError> {
+    if let [StepOutput { log_probabilities, attention, .. }] = steps {
+        return Ok(Step {
+            log_probabilities: rows(log_probabilities)?,
+            attention: rows(attention)?,
+        });
+    }
     let mean = |of: fn(&StepOutput) -> Tensor| {
         Tensor::stack(&steps.iter().map(of).collect::<Vec<_>>(), 0).mean_dim(0, false, None)
     };
-    let log_probabilities = match steps {
-        [alone] => alone.log_probabilities.shallow_clone(),
-        _ => mean(|stepped| stepped.log_probabilities.exp()).log(),
-    };
     Ok(Step {
-        log_probabilities: rows(&log_probabilities)?,
+        log_probabilities: rows(&mean(|stepped| stepped.log_probabilities.exp()).log())?,
         attention: rows(&mean(|stepped| stepped.attention.shallow_clone()))?,
     })
 }

@@ -10,6 +10,7 @@ use tch::{Device, Tensor};
 use super::targets::{TargetRows, Targets};
 use crate::batch::word_before;
 use crate::dataset::{Caption, TrainingImage};
+use crate::tensor::upload_lists;
 
 /// Captions of images that are sorted by falling length of their longest caption. A column holds one caption of each
 /// image, the first column the longest ones; a step has the images and columns in which some caption still has a word to
@@ -55,13 +56,14 @@ impl GroupedCaptions {
         let targets = TargetRows::new(images.iter().flatten().copied());
         let mut rows = Rows { targets, ..Rows::default() };
         let steps = (0..longest).map(|step| rows.add_step(&images, step, columns)).collect();
-        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let lists = [&rows.words[..], &rows.predicted, &rows.caption];
+        let [words, predicted, caption] = upload_lists(lists, device);
         Self {
             columns: columns as i64,
             steps,
-            words: tensor(&rows.words),
-            predicted: tensor(&rows.predicted),
-            caption: tensor(&rows.caption),
+            words,
+            predicted,
+            caption,
             targets: rows.targets.into_targets(device),
             captions: images.iter().map(|captions| captions.len() as i64).sum(),
         }

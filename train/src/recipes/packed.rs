@@ -8,6 +8,7 @@ use tch::{Device, Tensor};
 use super::targets::{TargetRows, Targets};
 use crate::batch::word_before;
 use crate::dataset::Caption;
+use crate::tensor::upload_lists;
 
 /// The words of all captions, step after step, the longest caption first.
 #[derive(Debug)]
@@ -44,14 +45,15 @@ impl PackedCaptions {
             active.push((words.len() - before) as i64);
         }
         let Grouping { by_image, in_images, width } = Grouping::new(&image_of, images.len());
-        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let lists = [&words[..], &image_of, &by_image, &in_images];
+        let [words, image, by_image, in_images] = upload_lists(lists, device);
         Self {
-            words: tensor(&words),
+            words,
             targets: targets.into_targets(device),
             active,
-            image: tensor(&image_of),
-            by_image: tensor(&by_image).view([images.len() as i64, width]),
-            in_images: tensor(&in_images),
+            image,
+            by_image: by_image.view([images.len() as i64, width]),
+            in_images,
         }
     }
 }

@@ -3,6 +3,7 @@
 use tch::{Device, Tensor};
 
 use crate::dataset::Caption;
+use crate::tensor::upload_lists;
 
 /// The words to predict.
 #[derive(Debug)]
@@ -59,15 +60,9 @@ impl TargetRows {
 
     pub(super) fn into_targets(self, device: Device) -> Targets {
         let size = [self.words.len() as i64, self.width as i64];
-        let soft = (self.width > 0).then(|| {
-            let words = Tensor::from_slice(&self.soft_words).view(size);
-            let probabilities = Tensor::from_slice(&self.probabilities).view(size);
-            (words.to_device(device), probabilities.to_device(device))
-        });
-        Targets {
-            words: Tensor::from_slice(&self.words).to_device(device),
-            weights: Tensor::from_slice(&self.weights).to_device(device),
-            soft,
-        }
+        let [words, soft_words] = upload_lists([&self.words, &self.soft_words], device);
+        let [weights, probabilities] = upload_lists([&self.weights, &self.probabilities], device);
+        let soft = (self.width > 0).then(|| (soft_words.view(size), probabilities.view(size)));
+        Targets { words, weights, soft }
     }
 }
