@@ -16,6 +16,7 @@ mod memory;
 pub mod neighbours;
 mod optimizer;
 pub mod provenance;
+mod random;
 pub mod recipes;
 pub mod report;
 pub mod run;

@@ -16,7 +16,6 @@ mod step_product;
 mod targets;
 
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
 
 use onnx::Graph;
 use tch::nn::{self, Path, VarStore};
@@ -25,10 +24,10 @@ use tch::{Device, Tensor};
 pub use self::loss::Loss;
 pub use self::pass::ForwardPass;
 pub use self::state::{DecoderState, StepOutput};
-use crate::Result;
 use crate::batch::Batch;
 use crate::dataset::Caption;
 use crate::settings::{NetworkConfig, Recipe};
+use crate::{Result, random};
 
 /// A network that can be trained, searched and exported. Shapes: N images, B captions of each, C channels, V words.
 pub trait Network: Debug + Graphs {
@@ -62,9 +61,6 @@ pub trait Graphs {
     fn step_graph(&self, cells: usize) -> Result<Graph>;
 }
 
-/// libtorch has one generator of random weights for the whole process.
-static GENERATOR: Mutex<()> = Mutex::new(());
-
 /// Builds a network with fresh weights, which follow from `seed`.
 pub(crate) fn build(
     recipe: Recipe,
@@ -74,12 +70,12 @@ pub(crate) fn build(
 ) -> (VarStore, Box<dyn Network>) {
     let weights = VarStore::new(device);
     let path = &weights.root();
-    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    tch::manual_seed(seed as i64);
-    let network: Box<dyn Network> = match recipe {
-        Recipe::Adaptive => Box::new(adaptive::Adaptive::new(path, config)),
-        Recipe::ShowAttendTell => Box::new(show_attend_tell::ShowAttendTell::new(path, config)),
-    };
+    let network = random::draw(seed, || -> Box<dyn Network> {
+        match recipe {
+            Recipe::Adaptive => Box::new(adaptive::Adaptive::new(path, config)),
+            Recipe::ShowAttendTell => Box::new(show_attend_tell::ShowAttendTell::new(path, config)),
+        }
+    });
     (weights, network)
 }
 

@@ -6,7 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 use tch::nn::Linear;
 
+use crate::device::Backend;
+use crate::random;
 use crate::settings::{Precision, Regularization};
+use crate::tensor::unsaid;
 
 /// The log-probability of a word that cannot be sampled; finite, so that nothing becomes NaN.
 const IMPOSSIBLE: f64 = -1e4;
@@ -26,6 +29,7 @@ pub struct ForwardPass {
     regularization: Regularization,
     precision: Precision,
     support: Support,
+    backend: Backend,
     random: ChaCha8Rng,
 }
 
@@ -36,13 +40,19 @@ impl ForwardPass {
     pub fn new(regularization: Regularization, precision: Precision, seed: u64, step: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(step);
-        Self { regularization, precision, support: Support::All, random }
+        Self { regularization, precision, support: Support::All, backend: Backend::Host, random }
     }
 
     /// A pass without regularization: the loss as it is measured.
     #[must_use]
     pub fn plain() -> Self {
         Self::new(Regularization::default(), Precision::F32, 0, 0)
+    }
+
+    /// The same pass in the way that is fast on another device. Its noise is another one.
+    #[must_use]
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// The same pass over captions that were sampled from the network.
@@ -57,8 +67,7 @@ impl ForwardPass {
         match self.support {
             Support::All => log_probabilities,
             Support::Sampled => {
-                let unsaid = Tensor::from_slice(&UNSAID.map(i64::from));
-                let unsaid = unsaid.to_device(log_probabilities.device());
+                let unsaid = unsaid(log_probabilities.device());
                 log_probabilities.index_fill(-1, &unsaid, IMPOSSIBLE).log_softmax(-1, None)
             }
         }
@@ -72,6 +81,10 @@ impl ForwardPass {
         self.precision
     }
 
+    pub(super) fn backend(&self) -> Backend {
+        self.backend
+    }
+
     /// Applies a linear layer: `[…, inputs]` to `[…, outputs]`.
     pub(super) fn linear(&self, layer: &Linear, input: &Tensor) -> Tensor {
         let product = self.precision.product(input, &layer.ws);
@@ -83,34 +96,50 @@ impl ForwardPass {
 
     /// Applies dropout (Srivastava et al. 2014) to values of any shape.
     pub(super) fn dropout(&mut self, values: &Tensor) -> Tensor {
-        match self.mask(self.regularization.dropout, &values.size()) {
-            Some(mask) => values * mask.to_device(values.device()),
-            None => values.shallow_clone(),
+        match (dropped(self.regularization.dropout), self.backend) {
+            (0, _) => values.shallow_clone(),
+            (dropped, Backend::Host) => {
+                values * self.mask(dropped, &values.size()).to_device(values.device())
+            }
+            (dropped, Backend::Accelerator) => self.draw_dropout(values, dropped),
         }
     }
 
     /// Drops channels of grids `[N, cells, C]`, in all cells of an image alike.
     pub(super) fn drop_channels(&mut self, grids: &Tensor) -> Tensor {
         let Ok((images, _, channels)) = grids.size3() else { return grids.shallow_clone() };
-        match self.mask(self.regularization.channel_dropout, &[images, 1, channels]) {
-            Some(mask) => grids * mask.to_device(grids.device()).to_kind(grids.kind()),
-            None => grids.shallow_clone(),
+        let size = [images, 1, channels];
+        match (dropped(self.regularization.channel_dropout), self.backend) {
+            (0, _) => grids.shallow_clone(),
+            (dropped, Backend::Host) => {
+                grids * self.mask(dropped, &size).to_device(grids.device()).to_kind(grids.kind())
+            }
+            (dropped, Backend::Accelerator) => {
+                let ones = Tensor::ones(size, (grids.kind(), grids.device()));
+                grids * self.draw_dropout(&ones, dropped)
+            }
         }
     }
 
-    /// A mask of the given size: zero for a share of the values, and for the others the factor that keeps the mean.
-    /// The share is rounded to 1/256: a byte decides on a value.
-    fn mask(&mut self, share: f64, size: &[i64]) -> Option<Tensor> {
-        let dropped = (share * 256.0).round().clamp(0.0, 255.0) as u8;
-        if dropped == 0 {
-            return None;
-        }
+    /// Drops values with the generator of their device, in one operation.
+    fn draw_dropout(&mut self, values: &Tensor, dropped: u8) -> Tensor {
+        let share = f64::from(dropped) / 256.0;
+        random::draw(self.random.next_u64(), || values.dropout(share, true))
+    }
+
+    /// A mask of the given size: zero for `dropped` of 256 values, and for the others the factor that keeps the mean.
+    fn mask(&mut self, dropped: u8, size: &[i64]) -> Tensor {
         let mut bytes = vec![0; size.iter().product::<i64>() as usize];
         self.random.fill_bytes(&mut bytes);
         let scale = 256.0 / (256.0 - f32::from(dropped));
         let mask = bytes.iter().map(|&byte| if byte < dropped { 0.0 } else { scale });
-        Some(Tensor::from_slice(&mask.collect::<Vec<f32>>()).view(size))
+        Tensor::from_slice(&mask.collect::<Vec<f32>>()).view(size)
     }
+}
+
+/// The number of 256 values that a share drops: on a processor a byte decides on a value.
+fn dropped(share: f64) -> u8 {
+    (share * 256.0).round().clamp(0.0, 255.0) as u8
 }
 
 #[cfg(test)]
@@ -119,30 +148,40 @@ mod tests {
 
     use super::*;
 
-    fn pass(regularization: Regularization, step: u64) -> ForwardPass {
-        ForwardPass::new(regularization, Precision::F32, 3, step)
+    const BACKENDS: [Backend; 2] = [Backend::Host, Backend::Accelerator];
+
+    fn pass(regularization: Regularization, step: u64, backend: Backend) -> ForwardPass {
+        ForwardPass::new(regularization, Precision::F32, 3, step).with_backend(backend)
     }
 
     #[test]
     fn dropout_keeps_the_mean_and_repeats_for_its_step() {
         let ones = Tensor::ones([400, 500], (Kind::Float, Device::Cpu));
         let regularization = Regularization { dropout: 0.3, ..Regularization::default() };
-        let dropped = pass(regularization, 7).dropout(&ones);
-        let zeros = dropped.eq(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
-        assert!((zeros - 0.3).abs() < 0.005, "{zeros}");
-        assert!((dropped.mean(Kind::Float).double_value(&[]) - 1.0).abs() < 0.01);
-        assert_eq!(dropped, pass(regularization, 7).dropout(&ones));
-        assert_ne!(dropped, pass(regularization, 8).dropout(&ones));
-        assert_eq!(ones, ForwardPass::plain().dropout(&ones));
+        for backend in BACKENDS {
+            let mut first = pass(regularization, 7, backend);
+            let dropped = first.dropout(&ones);
+            let zeros = dropped.eq(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+            assert!((zeros - 0.3).abs() < 0.005, "{zeros}");
+            assert!((dropped.mean(Kind::Float).double_value(&[]) - 1.0).abs() < 0.01);
+            assert_eq!(dropped, pass(regularization, 7, backend).dropout(&ones));
+            assert_ne!(dropped, pass(regularization, 8, backend).dropout(&ones));
+            assert_ne!(dropped, first.dropout(&ones));
+            assert_eq!(ones, ForwardPass::plain().with_backend(backend).dropout(&ones));
+        }
     }
 
     #[test]
     fn the_same_channels_are_dropped_in_all_cells_of_an_image() {
+        BACKENDS.into_iter().for_each(channels_are_dropped);
+    }
+
+    fn channels_are_dropped(backend: Backend) {
         let [images, cells, channels] = [3, 10, 64];
         let grids = Tensor::arange(images * cells, (Kind::Float, Device::Cpu)) + 1.0;
         let grids = grids.view([images, cells, 1]).repeat([1, 1, channels]);
         let regularization = Regularization { channel_dropout: 0.5, ..Regularization::default() };
-        let dropped = pass(regularization, 1).drop_channels(&grids);
+        let dropped = pass(regularization, 1, backend).drop_channels(&grids);
         assert_eq!(dropped.size(), grids.size());
         let values = Vec::<f32>::try_from(dropped.flatten(0, 2)).unwrap();
         for (image, of_image) in values.chunks(10 * 64).enumerate() {
@@ -155,7 +194,7 @@ mod tests {
                 assert!((largest / 2.0 - (image * 10 + cell + 1) as f32).abs() < 1e-5);
             }
         }
-        assert_eq!(ForwardPass::plain().drop_channels(&grids), grids);
+        assert_eq!(ForwardPass::plain().with_backend(backend).drop_channels(&grids), grids);
     }
 
     #[test]
