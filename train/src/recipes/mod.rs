@@ -5,6 +5,7 @@ mod fused;
 mod graph;
 mod graph_cut;
 mod grouped;
+mod library_lstm;
 mod loss;
 mod packed;
 mod pass;

@@ -142,6 +142,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::recipes::library_lstm::library_lstm;
 
     /// It equals libtorch's own LSTM, forward and backward.
     #[test]
@@ -162,20 +163,7 @@ mod tests {
             found
         };
 
-        let zeros = || Tensor::zeros([1, 4, 6], (Kind::Float, Device::Cpu));
-        let weights = [&on_words, &weight, &bias, &bias].map(Tensor::shallow_clone);
-        let steps = Tensor::from_slice(&active);
-        let (theirs, _, _) = Tensor::lstm_data(
-            &words,
-            &steps,
-            &[zeros(), zeros()],
-            &weights,
-            true,
-            1,
-            0.0,
-            true,
-            false,
-        );
+        let theirs = library_lstm([&on_words, &weight, &bias, &bias], &words, &active);
         (&theirs * &wanted).sum(Kind::Float).backward();
         let expected = gradients();
 

@@ -23,12 +23,14 @@ use tch::nn::{self, Init, LayerNormConfig, Module as _, Path};
 use tch::{Kind, Tensor, no_grad};
 
 use super::graph_cut::GraphCut;
+use super::library_lstm::library_lstm;
 use super::loss::cross_entropy;
 use super::packed::PackedCaptions;
 use super::recurrence::Recurrence;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::batch::Batch;
 use crate::dataset::Caption;
+use crate::device::Backend;
 use crate::settings::NetworkConfig;
 
 /// The network's weights.
@@ -65,6 +67,39 @@ struct Lstm {
 impl Lstm {
     fn bias(&self) -> Tensor {
         &self.input_bias + &self.state_bias
+    }
+
+    /// Runs over inputs `[R, E]` of whole captions.
+    fn run(&self, input: &Tensor, packed: &PackedCaptions, pass: &ForwardPass) -> LstmPass<'_> {
+        let Self { on_input, on_state, input_bias, state_bias } = self;
+        match pass.backend() {
+            Backend::Host => {
+                let gates = pass.precision().product(input, on_input) + self.bias();
+                let own = Recurrence::new(gates, on_state, &packed.active, pass.precision());
+                LstmPass { hidden: own.hidden().shallow_clone(), own: Some(own) }
+            }
+            Backend::Accelerator => {
+                let weights = [on_input, on_state, input_bias, state_bias];
+                LstmPass { hidden: library_lstm(weights, input, &packed.active), own: None }
+            }
+        }
+    }
+}
+
+/// The pass of the LSTM over the captions of a batch.
+struct LstmPass<'a> {
+    /// The state after each word: `[R, H]`.
+    hidden: Tensor,
+    /// The backward pass behind the state, if that is a leaf.
+    own: Option<Recurrence<'a>>,
+}
+
+impl LstmPass<'_> {
+    /// Passes gradients on to the weights and to the input, unless libtorch has done so.
+    fn backward(self) {
+        if let Some(own) = self.own {
+            own.backward();
+        }
     }
 }
 
@@ -135,17 +170,6 @@ impl Adaptive {
         (context.transpose(1, 2).flatten(2, 3), attention)
     }
 
-    /// Runs the LSTM over inputs `[R, E]` of whole captions.
-    fn run_lstm(
-        &self,
-        input: &Tensor,
-        packed: &PackedCaptions,
-        pass: &ForwardPass,
-    ) -> Recurrence<'_> {
-        let gates = pass.precision().product(input, &self.lstm.on_input) + self.lstm.bias();
-        Recurrence::new(gates, &self.lstm.on_state, &packed.active, pass.precision())
-    }
-
     /// State `[…, H]` and context `[…, A]` to log-probabilities `[…, V]`.
     fn log_probabilities(
         &self,
@@ -168,9 +192,9 @@ impl Network for Adaptive {
         let mean = pass.linear(&self.mean, &cells.leaf().mean_dim(1, false, None));
         let words = self.embed(&packed.words);
         let input = pass.dropout(&words) + mean.index_select(0, &packed.image);
-        let recurrence = self.run_lstm(&input, &packed, pass);
+        let lstm = self.lstm.run(&input, &packed, pass);
 
-        let hidden = pass.dropout(recurrence.hidden());
+        let hidden = pass.dropout(&lstm.hidden);
         let by_image = hidden.index_select(0, &packed.by_image.flatten(0, 1));
         let by_image = by_image.view([packed.by_image.size()[0], packed.by_image.size()[1], -1]);
         let (context, _) = self.attend(
@@ -182,7 +206,7 @@ impl Network for Adaptive {
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
         let (total, cross_entropy) = cross_entropy(log_probabilities, &packed.targets, pass);
         let before_cuts = move || {
-            recurrence.backward();
+            lstm.backward();
             cells.backward();
         };
         Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) }
@@ -191,13 +215,13 @@ impl Network for Adaptive {
     fn text_loss(&self, captions: &[Caption], pass: &mut ForwardPass) -> Option<Loss<'_>> {
         let packed = PackedCaptions::new(&[captions], self.embedding.device());
         let words = self.embed(&packed.words);
-        let recurrence = self.run_lstm(&pass.dropout(&words), &packed, pass);
-        let hidden = pass.dropout(recurrence.hidden());
+        let lstm = self.lstm.run(&pass.dropout(&words), &packed, pass);
+        let hidden = pass.dropout(&lstm.hidden);
         // Without cells all attention is on the sentinel.
         let context = pass.linear(&self.query, &hidden).chunk(3, -1).swap_remove(2);
         let log_probabilities = self.log_probabilities(&hidden, &context, pass);
         let (total, cross_entropy) = cross_entropy(log_probabilities, &packed.targets, pass);
-        let before_cuts = move || recurrence.backward();
+        let before_cuts = move || lstm.backward();
         Some(Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) })
     }
 
@@ -232,4 +256,48 @@ impl Network for Adaptive {
 
 fn parts<const N: usize>(tensors: &[Tensor]) -> [&Tensor; N] {
     std::array::from_fn(|at| &tensors[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use common::View;
+    use tch::Device;
+
+    use super::*;
+    use crate::checkpoint::sorted_weights;
+    use crate::dataset::TrainingImage;
+    use crate::recipes::build;
+    use crate::settings::Recipe;
+
+    fn image(captions: &[&[u32]]) -> TrainingImage {
+        let captions = captions.iter().map(|words| Caption::written(words.to_vec())).collect();
+        TrainingImage { set: 0, row: 0, view: View::Original, captions }
+    }
+
+    #[test]
+    fn both_backends_have_the_same_losses_and_gradients() {
+        let sizes = NetworkConfig::new(Recipe::Adaptive, 4, 12);
+        let sizes = NetworkConfig { annotation: 6, attention: 8, embedding: 5, hidden: 7, ..sizes };
+        let (weights, network) = build(Recipe::Adaptive, sizes, 1, Device::Cpu);
+        let images = [image(&[&[5, 6, 7], &[8]]), image(&[&[9, 10]])];
+        let grids = Tensor::arange(24, (Kind::Float, Device::Cpu)).sin().view([2, 3, 4]);
+        let batch = Batch { images: images.iter().collect(), grids };
+        let [host, library] = [Backend::Host, Backend::Accelerator].map(|backend| {
+            let mut pass = ForwardPass::plain().with_backend(backend);
+            let with_images = network.loss(&batch, &mut pass);
+            let without = network.text_loss(&images[0].captions, &mut pass).unwrap();
+            let mut found = vec![with_images.total.detach(), without.total.detach()];
+            with_images.backward();
+            without.backward();
+            for (_, mut weight) in sorted_weights(&weights) {
+                found.push(weight.grad().copy());
+                weight.zero_grad();
+            }
+            found
+        });
+        for (host, library) in host.iter().zip(&library) {
+            assert!((host - library).abs().max().double_value(&[]) < 1e-5);
+            assert!(host.abs().max().double_value(&[]) > 1e-5);
+        }
+    }
 }
