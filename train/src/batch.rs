@@ -1,6 +1,8 @@
 //! Training batches: images with all their captions, so that a grid is read and projected once for all of them. Shapes:
 //! N images, C channels.
 
+use std::cmp::Reverse;
+
 use data::vocabulary::{START, WordId};
 use features::Dtype;
 use tch::{Device, Kind, Tensor};
@@ -8,8 +10,9 @@ use tch::{Device, Kind, Tensor};
 use crate::Result;
 use crate::dataset::{Caption, TrainingImage};
 use crate::grids::Grids;
+use crate::tensor::{upload, upload_lists};
 
-/// Images with their grids on the device, sorted by falling length of their longest caption.
+/// Images with their grids on the device, for a loss sorted by falling length of their longest caption.
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// The images, in the order of the grids.
@@ -25,9 +28,30 @@ impl<'a> Batch<'a> {
     /// [`Error::Features`](crate::Error::Features) if a grid cannot be read, [`Error::Torch`](crate::Error::Torch).
     pub fn new(images: &[&'a TrainingImage], grids: &Grids, device: Device) -> Result<Self> {
         let mut images = images.to_vec();
-        images.sort_by_key(|image| std::cmp::Reverse(image.longest()));
+        images.sort_by_key(|image| Reverse(image.longest()));
+        Self::in_order(images, grids, device)
+    }
+
+    /// Reads the grids of images, which stay in their order.
+    pub(crate) fn in_order(
+        images: Vec<&'a TrainingImage>,
+        grids: &Grids,
+        device: Device,
+    ) -> Result<Self> {
         let grids = read(&images, grids, device)?;
         Ok(Self { images, grids })
+    }
+
+    /// The same grids, for images in the order of this batch with other captions, and sorted by these.
+    pub(crate) fn with_captions<'b>(&self, images: &'b [TrainingImage]) -> Batch<'b> {
+        let mut order = (0..images.len()).collect::<Vec<_>>();
+        order.sort_by_key(|&at| Reverse(images[at].longest()));
+        let rows = order.iter().map(|&at| at as i64).collect::<Vec<_>>();
+        let [rows] = upload_lists([&rows], self.grids.device());
+        Batch {
+            images: order.into_iter().map(|at| &images[at]).collect(),
+            grids: self.grids.index_select(0, &rows),
+        }
     }
 
     /// The number of captions.
@@ -67,5 +91,5 @@ pub(crate) fn read(images: &[&TrainingImage], grids: &Grids, device: Device) -> 
         Dtype::F32 => Kind::Float,
     };
     let grids = Tensor::f_from_data_size(&bytes, &size, kind)?;
-    Ok(grids.to_device(device))
+    Ok(upload(&grids, device))
 }

@@ -5,8 +5,10 @@ use tch::nn::VarStore;
 use tch::{Tensor, no_grad};
 
 use crate::checkpoint::sorted_weights;
+use crate::device::Backend;
 use crate::recipes::{self, Network};
 use crate::run::RunConfig;
+use crate::tensor::groups;
 use crate::{Error, Result};
 
 /// A network whose weights are the EMA of another one's.
@@ -14,18 +16,22 @@ use crate::{Error, Result};
 pub(crate) struct Ema {
     decay: f64,
     weights: VarStore,
+    /// The weights, [grouped](groups).
+    groups: Vec<Tensor>,
     network: Box<dyn Network>,
 }
 
 impl Ema {
     /// Begins with the weights of `source`.
-    pub(crate) fn new(decay: f64, config: &RunConfig, source: &VarStore) -> Result<Self> {
+    pub(crate) fn new(config: &RunConfig, source: &VarStore, backend: Backend) -> Result<Self> {
         let RunConfig { recipe, network, training, .. } = config;
         let (mut weights, network) =
             recipes::build(*recipe, *network, training.seed, source.device());
         weights.copy(source)?;
         weights.freeze();
-        Ok(Self { decay, weights, network })
+        let tensors = sorted_weights(&weights).into_iter().map(|(_, weight)| weight);
+        let groups = groups(&tensors.collect::<Vec<_>>(), backend);
+        Ok(Self { decay: training.averaging, weights, groups, network })
     }
 
     /// Begins again with the weights of `source`.
@@ -33,16 +39,14 @@ impl Ema {
         self.weights.copy(source).map_err(Error::from)
     }
 
-    /// Updates the average with the weights after a step. The decay rises to its value in the first steps, as in
+    /// Updates the average with the grouped weights after a step. The decay rises to its value in the first steps, as in
     /// TensorFlow's `ExponentialMovingAverage` with `num_updates`.
-    pub(crate) fn update(&mut self, source: &VarStore, steps: i32) {
+    pub(crate) fn update<'a>(&mut self, source: impl Iterator<Item = &'a Tensor>, steps: i32) {
         let steps = f64::from(steps);
         let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
         no_grad(|| {
-            for ((_, mut mean), (_, weight)) in
-                sorted_weights(&self.weights).into_iter().zip(sorted_weights(source))
-            {
-                let _ = mean.lerp_(&weight, 1.0 - decay);
+            for (mean, weight) in self.groups.iter_mut().zip(source) {
+                let _ = mean.lerp_(weight, 1.0 - decay);
             }
         });
     }

@@ -1,24 +1,38 @@
 //! `AdamW` (Kingma and Ba, arXiv 1412.6980; Loshchilov and Hutter, arXiv 1711.05101) over plain
 //! tensors, so that its state can be saved.
 
-use tch::{Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
+
+use crate::device::Backend;
+use crate::tensor::groups;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// Number of values that are updated at once, so that intermediate results stay in the processor's cache.
+/// Number of values that a processor updates at once, so that intermediate results stay in its cache.
 const BLOCK: i64 = 1 << 16;
 
-/// A weight with its moments.
+/// The moments of a weight.
 #[derive(Debug)]
-struct Parameter {
+struct Moments {
     name: String,
-    weight: Tensor,
     /// EMA of the gradient.
     first: Tensor,
     /// EMA of the squared gradient.
     second: Tensor,
+}
+
+/// A weight with its moments, or those of many weights ([`groups`]).
+#[derive(Debug)]
+struct Group {
+    weight: Tensor,
+    /// The gradient, if it is not the weight's own.
+    gradient: Option<Tensor>,
+    first: Tensor,
+    second: Tensor,
+    /// Number of values that are updated at once.
+    block: i64,
 }
 
 /// The hyperparameters of a step.
@@ -33,39 +47,49 @@ pub(crate) struct StepSize {
 /// `AdamW` with gradient clipping by global norm.
 #[derive(Debug)]
 pub(crate) struct AdamW {
-    parameters: Vec<Parameter>,
+    moments: Vec<Moments>,
+    groups: Vec<Group>,
     steps: i32,
 }
 
 impl AdamW {
     /// Fresh state for the given weights.
-    pub(crate) fn new(weights: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        let parameter = |(name, weight): (String, Tensor)| Parameter {
-            first: weight.zeros_like(),
-            second: weight.zeros_like(),
-            name,
-            weight,
-        };
-        Self { parameters: weights.into_iter().map(parameter).collect(), steps: 0 }
+    pub(crate) fn new(
+        weights: impl IntoIterator<Item = (String, Tensor)>,
+        backend: Backend,
+    ) -> Self {
+        let (names, weights) = weights.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+        let zeros = || weights.iter().map(Tensor::zeros_like).collect::<Vec<_>>();
+        let (first, second) = (zeros(), zeros());
+        let groups = groups_of(&weights, [&first, &second], backend);
+        let moments = names.into_iter().zip(first).zip(second);
+        let moments = moments.map(|((name, first), second)| Moments { name, first, second });
+        Self { moments: moments.collect(), groups, steps: 0 }
     }
 
-    /// Takes a step along the gradients of the last backward pass, scaled so that their norm is at most the limit, and
-    /// clears them. Weight decay applies to matrices alone. Returns the norm before scaling, or nothing if it is not
-    /// finite: then neither weights nor moments change.
-    pub(crate) fn step(&mut self, size: StepSize) -> Option<f64> {
+    /// The norm of the gradients of the last backward pass: a scalar on the device.
+    pub(crate) fn norm(&self) -> Tensor {
         no_grad(|| {
-            let norms = self.parameters.iter().map(|parameter| parameter.weight.grad().norm());
-            let norm = Tensor::stack(&norms.collect::<Vec<_>>(), 0).norm().double_value(&[]);
-            if !norm.is_finite() {
-                return None;
-            }
-            self.steps += 1;
-            let scale = (size.clip / (norm + 1e-6)).min(1.0);
-            for parameter in &self.parameters {
-                parameter.step(size, scale, self.steps);
-            }
-            Some(norm)
+            let norms = self.groups.iter().map(|group| group.gradient().norm());
+            Tensor::stack(&norms.collect::<Vec<_>>(), 0).norm()
         })
+    }
+
+    /// Takes a step along the gradients of the last backward pass, scaled so that their norm, which is given, is at most the
+    /// limit, and clears them. Weight decay applies to matrices alone.
+    pub(crate) fn step(&mut self, size: StepSize, norm: f64) {
+        self.steps += 1;
+        let scale = (size.clip / (norm + 1e-6)).min(1.0);
+        no_grad(|| {
+            for group in &self.groups {
+                group.step(size, scale, self.steps);
+            }
+        });
+    }
+
+    /// The weights, [grouped](groups).
+    pub(crate) fn weights(&self) -> impl Iterator<Item = &Tensor> {
+        self.groups.iter().map(|group| &group.weight)
     }
 
     /// The number of steps taken.
@@ -75,7 +99,7 @@ impl AdamW {
 
     /// The moments by name in a checkpoint.
     pub(crate) fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.parameters.iter().flat_map(|Parameter { name, first, second, .. }| {
+        self.moments.iter().flat_map(|Moments { name, first, second }| {
             [
                 (format!("adam.first.{name}"), first.shallow_clone()),
                 (format!("adam.second.{name}"), second.shallow_clone()),
@@ -90,7 +114,7 @@ impl AdamW {
         mut find: impl FnMut(&str, &mut Tensor) -> Result<(), E>,
     ) -> Result<(), E> {
         self.steps = steps;
-        for Parameter { name, first, second, .. } in &mut self.parameters {
+        for Moments { name, first, second } in &mut self.moments {
             find(&format!("adam.first.{name}"), first)?;
             find(&format!("adam.second.{name}"), second)?;
         }
@@ -98,16 +122,50 @@ impl AdamW {
     }
 }
 
-impl Parameter {
+/// The groups of weights with their moments.
+fn groups_of(weights: &[Tensor], moments: [&[Tensor]; 2], backend: Backend) -> Vec<Group> {
+    let block = if backend == Backend::Host { BLOCK } else { i64::MAX };
+    let gradients = match backend {
+        Backend::Host => None,
+        Backend::Accelerator => Some(groups(&zero_gradients(weights), backend)),
+    };
+    let gradient = |at: usize| gradients.as_ref().map(|groups| groups[at].shallow_clone());
+    let [first, second] = moments.map(|moments| groups(moments, backend));
+    let all = groups(weights, backend).into_iter().zip(first).zip(second).enumerate();
+    let group = |(at, ((weight, first), second))| Group {
+        weight,
+        gradient: gradient(at),
+        first,
+        second,
+        block,
+    };
+    all.map(group).collect()
+}
+
+/// The gradients of weights, zero: backward passes add to them.
+fn zero_gradients(weights: &[Tensor]) -> Vec<Tensor> {
+    let gradient = |weight: &Tensor| {
+        (weight * 0.0).sum(Kind::Float).backward();
+        weight.grad()
+    };
+    weights.iter().map(gradient).collect()
+}
+
+impl Group {
+    fn gradient(&self) -> Tensor {
+        self.gradient.as_ref().map_or_else(|| self.weight.grad(), Tensor::shallow_clone)
+    }
+
     /// The weight, its gradient and its moments, block by block.
     fn blocks(&self) -> impl Iterator<Item = [Tensor; 4]> {
         let flat = |tensor: &Tensor| tensor.detach().view(-1);
-        let all = [&self.weight, &self.weight.grad(), &self.first, &self.second].map(flat);
+        let all = [&self.weight, &self.gradient(), &self.first, &self.second].map(flat);
         let values = all[0].size()[0];
+        let length = self.block.min(values);
         let block = move |from: i64| {
-            all.each_ref().map(|tensor| tensor.narrow(0, from, BLOCK.min(values - from)))
+            all.each_ref().map(|tensor| tensor.narrow(0, from, length.min(values - from)))
         };
-        (0..values).step_by(BLOCK as usize).map(block)
+        (0..values).step_by(length.max(1) as usize).map(block)
     }
 
     /// Takes the step of that number, with the gradient times `scale`.
@@ -141,41 +199,84 @@ impl Parameter {
 
 #[cfg(test)]
 mod tests {
-    use tch::Kind;
+    use tch::Device;
 
     use super::*;
+    use crate::tensor::flat;
 
     fn size(weight_decay: f64) -> StepSize {
         StepSize { learning_rate: 0.1, weight_decay, clip: 1.0 }
     }
 
+    const BACKENDS: [Backend; 2] = [Backend::Host, Backend::Accelerator];
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        flat(tensor).unwrap()
+    }
+
     /// The first step of Adam is the learning rate against the sign of the gradient.
     #[test]
     fn first_step_is_the_learning_rate_and_clipping_scales() {
-        let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
-        let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())]);
-        (weight.square().sum(Kind::Float) * 0.5).backward();
-        let norm = adam.step(size(0.0)).unwrap();
-        assert!((norm - 5.0).abs() < 1e-6);
-        let moved = Vec::<f32>::try_from(&weight).unwrap();
-        assert!((moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5, "{moved:?}");
-        let first = adam.state().next().unwrap().1;
-        let first = Vec::<f32>::try_from(first).unwrap();
-        assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");
+        for backend in BACKENDS {
+            let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
+            let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())], backend);
+            (weight.square().sum(Kind::Float) * 0.5).backward();
+            let norm = adam.norm().double_value(&[]);
+            assert!((norm - 5.0).abs() < 1e-6);
+            adam.step(size(0.0), norm);
+            let moved = values(&weight);
+            assert!((moved[0] - 2.9).abs() < 1e-5 && (moved[1] + 3.9).abs() < 1e-5, "{moved:?}");
+            let first = values(&adam.state().next().unwrap().1);
+            assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");
+            assert_eq!(values(&weight.grad()), [0.0, 0.0]);
+        }
     }
 
-    /// Neither NaN nor infinity reaches a weight or a moment.
+    /// Steps of weights of several shapes, one of them larger than a block: weights, moments and steps.
+    fn trained(backend: Backend) -> (Vec<Tensor>, AdamW) {
+        let normal = |size: &[i64]| {
+            let values = size.iter().product::<i64>();
+            let values = Tensor::arange(values, (Kind::Float, Device::Cpu)).sin();
+            values.view(size).set_requires_grad(true)
+        };
+        let weights = [normal(&[5]), normal(&[300, 301]), normal(&[70]), normal(&[4, 3])];
+        let named = weights.iter().enumerate();
+        let named = named.map(|(at, weight)| (format!("w{at}"), weight.shallow_clone()));
+        let mut adam = AdamW::new(named.collect::<Vec<_>>(), backend);
+        for step in 1..4 {
+            let loss =
+                weights.iter().map(|weight| (weight.sin() * f64::from(step)).sum(Kind::Float));
+            loss.fold(Tensor::from(0.0f32), |sum, loss| sum + loss).backward();
+            let norm = adam.norm().double_value(&[]);
+            adam.step(size(0.2), norm);
+        }
+        (weights.into(), adam)
+    }
+
     #[test]
-    fn a_gradient_that_is_not_finite_changes_nothing() {
-        let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
-        let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())]);
-        let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor).unwrap();
-        for factor in [f64::NAN, f64::INFINITY] {
+    fn joined_weights_take_the_same_steps() {
+        let [(host, one), (joined, other)] = BACKENDS.map(trained);
+        assert_eq!(one.weights().count(), 4);
+        assert_eq!(other.weights().count(), 2);
+        let is_close = |one: &Tensor, other: &Tensor| {
+            (one - other).abs().max().double_value(&[]) < 1e-5 && one.size() == other.size()
+        };
+        for (one, other) in host.iter().zip(&joined) {
+            assert!(is_close(one, other));
+        }
+        for ((name, one), (other_name, other)) in one.state().zip(other.state()) {
+            assert_eq!(name, other_name);
+            assert!(is_close(&one, &other), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_has_no_finite_norm() {
+        for (backend, factor) in BACKENDS.into_iter().zip([f64::NAN, f64::INFINITY]) {
+            let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
+            let adam = AdamW::new([("w".to_owned(), weight.shallow_clone())], backend);
             (weight.square().sum(Kind::Float) * factor).backward();
-            assert_eq!(adam.step(size(0.1)), None);
-            assert_eq!((values(&weight), adam.steps()), (vec![3.0, -4.0], 0));
-            assert!(adam.state().all(|(_, mean)| values(&mean) == [0.0, 0.0]));
-            let _ = weight.grad().zero_();
+            assert!(!adam.norm().double_value(&[]).is_finite());
         }
     }
 }

@@ -8,26 +8,25 @@ use data::metrics::CaptionReward;
 use data::vocabulary::WordId;
 use rand::Rng;
 use rayon::prelude::*;
-use tch::{Device, Kind};
+use tch::Kind;
 
 use crate::Result;
-use crate::batch;
+use crate::batch::Batch;
 use crate::dataset::{Caption, TrainingImage, Views};
-use crate::grids::Grids;
+use crate::device::Backend;
 use crate::recipes::Network;
 use crate::sample::{SampleSize, sample};
 
 /// Samples captions of training images and rewards them.
 #[derive(Debug)]
-pub(crate) struct SelfCritical<'a> {
+pub(crate) struct SelfCritical {
     reward: CaptionReward,
     /// The number of an image in `reward`, by its set and row and whether it is mirrored.
     numbers: HashMap<(usize, usize, bool), usize>,
-    grids: &'a Grids,
     size: SampleSize,
 }
 
-/// Images with captions that were sampled for them.
+/// The images of a batch, in its order, with captions that were sampled for them.
 #[derive(Debug)]
 pub(crate) struct Sampled {
     pub(crate) images: Vec<TrainingImage>,
@@ -35,14 +34,9 @@ pub(crate) struct Sampled {
     pub(crate) reward: f64,
 }
 
-impl<'a> SelfCritical<'a> {
+impl SelfCritical {
     /// Rewards captions by those of `images` and of their mirrored forms.
-    pub(crate) fn new(
-        images: &[TrainingImage],
-        views: &Views,
-        grids: &'a Grids,
-        size: SampleSize,
-    ) -> Self {
+    pub(crate) fn new(images: &[TrainingImage], views: &Views, size: SampleSize) -> Self {
         let mirrored = images.iter().filter_map(|image| views.mirror(image));
         let all = images.iter().cloned().chain(mirrored).collect::<Vec<_>>();
         let reward =
@@ -50,20 +44,20 @@ impl<'a> SelfCritical<'a> {
                 image.captions.iter().map(|caption| caption.words.as_slice()).collect()
             }));
         let numbers = all.iter().enumerate().map(|(at, image)| (key(image), at)).collect();
-        Self { reward, numbers, grids, size }
+        Self { reward, numbers, size }
     }
 
-    /// Samples captions for images. The weight of each is its reward less the mean reward of the others.
+    /// Samples captions for the images of a batch. The weight of each is its reward less the mean reward of the others.
     pub(crate) fn sample(
         &self,
         network: &dyn Network,
-        images: &[&TrainingImage],
-        device: Device,
+        batch: &Batch,
+        backend: Backend,
         random: &mut impl Rng,
     ) -> Result<Sampled> {
-        let grids = batch::read(images, self.grids, device)?.to_kind(Kind::Float);
-        let samples = sample(network, &grids, self.size, random)?;
-        let pairs = images.par_iter().zip(samples);
+        let grids = batch.grids.to_kind(Kind::Float);
+        let samples = sample(network, &grids, self.size, backend, random)?;
+        let pairs = batch.images.par_iter().zip(samples);
         let weighted = pairs.map(|(image, samples)| self.weigh(image, samples));
         let (images, rewards) = weighted.unzip::<_, _, Vec<_>, Vec<f64>>();
         let total = rewards.iter().sum::<f64>();

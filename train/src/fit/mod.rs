@@ -1,5 +1,6 @@
 //! Training, by teacher forcing or by rewards, with early stopping by the CIDEr of generated captions.
 
+mod batches;
 mod checkpointer;
 mod early_stopping;
 mod learner;
@@ -16,9 +17,9 @@ use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 use std::{mem, thread};
 
+use indicatif::ProgressBar;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use tch::Device;
 
 use self::checkpointer::Checkpointer;
 use self::early_stopping::{EarlyStopping, Verdict};
@@ -28,8 +29,10 @@ pub use self::training_data::{DevImages, TrainingData};
 use self::validation::Validator;
 use self::windows::{WindowSize, Windows};
 use crate::Result;
+use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::dataset::{TrainingImage, Views};
+use crate::device::Compute;
 use crate::run::{RunConfig, RunFolder};
 use crate::settings::Training;
 
@@ -74,17 +77,18 @@ impl<'a> Fit<'a> {
         folder: &'a RunFolder,
         config: &'a RunConfig,
         data: &'a TrainingData,
-        device: Device,
+        device: impl Into<Compute>,
     ) -> Result<Self> {
+        let compute = device.into();
         let training = &config.training;
         let views =
             Views::new(&training.views, &training.side_words, &data.grids, &data.vocabulary)?;
         Ok(Self {
             training,
             data,
-            learner: Learner::new(config, data, &views, device)?,
+            learner: Learner::new(config, data, &views, compute)?,
             views,
-            validator: Validator::new(config, data, device),
+            validator: Validator::new(config, data, compute),
             early_stopping: EarlyStopping::new(config, data),
             checkpointer: Checkpointer::new(folder),
             progress: Progress {
@@ -184,27 +188,42 @@ impl<'a> Fit<'a> {
             let batches = window.chunks(self.training.batch);
             let skipped = to_skip.min(batches.len());
             to_skip -= skipped;
-            for images in batches.skip(skipped) {
-                let captions = self.train_on_batch(images)?;
-                bar.inc(captions as u64);
-                bar.set_message(format!("loss {:.3}", self.progress.partial_epoch.mean_loss()));
-                let interrupted = self.interrupted.load(Ordering::Relaxed);
-                if interrupted || self.checkpointer.is_due() {
-                    self.checkpointer.save_last(&self.learner, &self.progress)?;
-                }
-                if interrupted {
-                    return Ok(EpochEnd::Interrupted);
-                }
+            let (batches, reader) = (batches.skip(skipped), self.learner.reader());
+            let end = thread::scope(|scope| {
+                self.train_on_batches(reader.read_all(batches, scope), &bar)
+            })?;
+            if end == EpochEnd::Interrupted {
+                return Ok(end);
             }
         }
         bar.finish_and_clear();
         Ok(EpochEnd::Finished)
     }
 
-    /// Takes a step and counts it. Returns the number of captions.
-    fn train_on_batch(&mut self, images: &[TrainingImage]) -> Result<usize> {
-        let start = Instant::now();
-        let step = self.learner.step(&images.iter().collect::<Vec<_>>())?;
+    fn train_on_batches<'b>(
+        &mut self,
+        mut batches: impl Iterator<Item = Result<Batch<'b>>>,
+        bar: &ProgressBar,
+    ) -> Result<EpochEnd> {
+        loop {
+            let start = Instant::now();
+            let Some(batch) = batches.next() else { return Ok(EpochEnd::Finished) };
+            let captions = self.train_on_batch(&batch?, start)?;
+            bar.inc(captions as u64);
+            bar.set_message(format!("loss {:.3}", self.progress.partial_epoch.mean_loss()));
+            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            if interrupted || self.checkpointer.is_due() {
+                self.checkpointer.save_last(&self.learner, &self.progress)?;
+            }
+            if interrupted {
+                return Ok(EpochEnd::Interrupted);
+            }
+        }
+    }
+
+    /// Takes a step, which began with the reading of its batch at `start`, and counts it. Returns the number of captions.
+    fn train_on_batch(&mut self, batch: &Batch, start: Instant) -> Result<usize> {
+        let step = self.learner.step(batch)?;
         self.progress.steps = self.learner.steps();
         let partial = &mut self.progress.partial_epoch;
         partial.batches += 1;

@@ -4,15 +4,17 @@ use std::time::Instant;
 
 use data::metrics::Scores;
 use data::metrics::statistics::CaptionStatistics;
-use tch::{Device, no_grad};
+use tch::{Tensor, no_grad};
 
 use super::training_data::TrainingData;
 use crate::batch::Batch;
 use crate::dataset::TrainingImage;
+use crate::device::Compute;
 use crate::evaluate::{Evaluation, EvaluationSetup, Search, evaluate};
 use crate::recipes::{ForwardPass, Network};
 use crate::run::RunConfig;
 use crate::settings::Regularization;
+use crate::tensor::flat;
 use crate::{Error, Result};
 
 /// Evaluates networks on the dev images.
@@ -20,7 +22,7 @@ use crate::{Error, Result};
 pub(super) struct Validator<'a> {
     config: &'a RunConfig,
     data: &'a TrainingData,
-    device: Device,
+    compute: Compute,
 }
 
 /// The result of an evaluation.
@@ -77,8 +79,8 @@ impl Validation {
 }
 
 impl<'a> Validator<'a> {
-    pub(super) fn new(config: &'a RunConfig, data: &'a TrainingData, device: Device) -> Self {
-        Self { config, data, device }
+    pub(super) fn new(config: &'a RunConfig, data: &'a TrainingData, compute: Compute) -> Self {
+        Self { config, data, compute }
     }
 
     /// Evaluates the network of an epoch.
@@ -103,7 +105,7 @@ impl<'a> Validator<'a> {
             store: self.data.grids.store(set),
             vocabulary: &self.data.vocabulary,
             search: Search::by_network(&self.config.search),
-            device: self.device,
+            device: self.compute.device,
         };
         Ok(SetValidation {
             set,
@@ -116,16 +118,23 @@ impl<'a> Validator<'a> {
     /// The mean negative log-likelihood of a word of captions.
     fn cross_entropy(&self, network: &dyn Network, captions: &[TrainingImage]) -> Result<f64> {
         let training = &self.config.training;
-        let (mut total, mut words) = (0.0, 0);
+        let Compute { device, backend } = self.compute;
+        let (mut losses, mut words) = (Vec::new(), Vec::new());
         let mut images = captions.iter().collect::<Vec<_>>();
         images.sort_by_key(|image| image.longest());
         for images in images.chunks(training.batch) {
-            let batch = Batch::new(images, &self.data.grids, self.device)?;
-            let mut pass = ForwardPass::new(Regularization::default(), training.precision, 0, 0);
-            let loss = no_grad(|| network.loss(&batch, &mut pass).cross_entropy);
-            total += loss * batch.words() as f64;
-            words += batch.words();
+            let batch = Batch::new(images, &self.data.grids, device)?;
+            let pass = ForwardPass::new(Regularization::default(), training.precision, 0, 0);
+            let mut pass = pass.with_backend(backend);
+            losses.push(no_grad(|| network.loss(&batch, &mut pass).cross_entropy));
+            words.push(batch.words());
         }
-        Ok(total / words.max(1) as f64)
+        if losses.is_empty() {
+            return Ok(0.0);
+        }
+        let losses = flat(&Tensor::stack(&losses, 0))?;
+        let weighted =
+            losses.iter().zip(&words).map(|(&loss, &words)| f64::from(loss) * words as f64);
+        Ok(weighted.sum::<f64>() / words.iter().sum::<usize>().max(1) as f64)
     }
 }

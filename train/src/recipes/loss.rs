@@ -9,8 +9,8 @@ use super::targets::Targets;
 pub struct Loss<'a> {
     /// The value that is minimised.
     pub total: Tensor,
-    /// The mean negative log-likelihood of a word.
-    pub cross_entropy: f64,
+    /// The mean negative log-likelihood of a word: a scalar without a graph, which is on the device until it is read.
+    pub cross_entropy: Tensor,
     /// The backward pass behind values at which the graph was cut.
     pub(super) before_cuts: Option<Box<dyn FnOnce() + 'a>>,
 }
@@ -36,11 +36,11 @@ pub(super) fn cross_entropy(
     log_probabilities: Tensor,
     targets: &Targets,
     pass: &ForwardPass,
-) -> (Tensor, f64) {
+) -> (Tensor, Tensor) {
     let log_probabilities = pass.renormalize(log_probabilities);
     let words = targets.words.unsqueeze(1);
     let likelihood = -log_probabilities.gather(1, &words, false).squeeze_dim(1);
-    let cross_entropy = likelihood.mean(Kind::Float).double_value(&[]);
+    let cross_entropy = likelihood.mean(Kind::Float).detach();
     let likelihood = match &targets.soft {
         None => likelihood,
         Some((words, probabilities)) => {

@@ -39,7 +39,8 @@ fn a_network_learns_captions_without_photos() {
         let run = train(folder.path(), data, Recipe::Adaptive, &[epochs]);
         let network = run.open_best(Device::Cpu).unwrap().network;
         let captions = std::slice::from_ref(caption);
-        network.text_loss(captions, &mut ForwardPass::plain()).unwrap().cross_entropy
+        let loss = network.text_loss(captions, &mut ForwardPass::plain()).unwrap();
+        loss.cross_entropy.double_value(&[])
     };
     let without = likelihood(&data, &of_text, 12);
     data.text = Some(text);
@@ -54,7 +55,8 @@ fn the_loss_without_photos_is_a_mean_over_words() {
     let run = train(folder.path(), &data, Recipe::Adaptive, &[1]);
     let network = run.open_best(Device::Cpu).unwrap().network;
     let loss = |captions: &[Caption]| {
-        network.text_loss(captions, &mut ForwardPass::plain()).unwrap().cross_entropy
+        let loss = network.text_loss(captions, &mut ForwardPass::plain()).unwrap();
+        loss.cross_entropy.double_value(&[])
     };
     let both = [data.training[0].captions[1].clone(), data.training[1].captions[0].clone()];
     let of_each = both.iter().map(|of| loss(std::slice::from_ref(of)) * of.words.len() as f64);
