@@ -1,15 +1,11 @@
 //! The device that libtorch runs on.
 
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use models::DeviceChoice;
 use tch::{Cuda, Device};
 
 use crate::{Error, Result};
-
-/// Whether CUDA was chosen.
-static IS_CUDA_CHOSEN: AtomicBool = AtomicBool::new(false);
 
 /// How a training computes. What is fast differs between processors and GPUs; both ways run on every device, so that tests
 /// compare them.
@@ -49,18 +45,11 @@ impl From<Device> for Compute {
 /// # Errors
 /// [`Error::NoCuda`] if `cuda` is chosen and not available.
 pub fn choose(choice: DeviceChoice) -> Result<Device> {
-    let device = match choice {
+    Ok(match choice {
         DeviceChoice::Cpu => Device::Cpu,
         DeviceChoice::Auto => find_cuda().unwrap_or(Device::Cpu),
         DeviceChoice::Cuda => find_cuda().map_err(|problem| Error::NoCuda { problem })?,
-    };
-    IS_CUDA_CHOSEN.store(device.is_cuda(), Ordering::Relaxed);
-    Ok(device)
-}
-
-/// The device that this process chose last; the CPU before that.
-pub(crate) fn chosen() -> Device {
-    if IS_CUDA_CHOSEN.load(Ordering::Relaxed) { Device::Cuda(0) } else { Device::Cpu }
+    })
 }
 
 /// The first CUDA device, or the reason why there is none.
@@ -115,6 +104,6 @@ mod tests {
             }
         }
         assert_eq!(choose(DeviceChoice::Cpu).unwrap(), Device::Cpu);
-        assert_eq!((chosen(), Backend::for_device(chosen())), (Device::Cpu, Backend::Host));
+        assert_eq!(Backend::for_device(Device::Cpu), Backend::Host);
     }
 }

@@ -18,8 +18,8 @@ use super::{choose_device, prepare, resume};
 use crate::options::{DistilArgs, FitArgs, RefineArgs, TrainArgs};
 
 pub(crate) fn fit(options: &FitArgs) -> anyhow::Result<()> {
-    train(&options.train, |folder, state, _| match state {
-        RunState::New => prepare::fit(folder, options),
+    train(&options.train, |folder, state, device| match state {
+        RunState::New => prepare::fit(folder, options, device),
         RunState::Begun => resume::fit(folder, options),
     })
 }

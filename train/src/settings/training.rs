@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use super::Limit::{Above, AtLeast, Between};
-use crate::{Error, Result, device};
+use crate::{Error, Result};
 
 /// The largest seed: TOML has no larger integer.
 const MAX_SEED: u64 = i64::MAX as u64;
@@ -69,7 +69,7 @@ settings! {
         /// Number format of matrix products while training [default: bf16 where that is faster, on a GPU, with AMX
         /// or AMD's AVX-512-BF16, else f32].
         #[arg(long, value_enum, value_name = "FORMAT")]
-        precision: Precision = Precision::for_device(device::chosen());
+        precision: Precision = Precision::for_device(Device::Cpu);
         /// Regularization.
         #[command(flatten)]
         regularization: Regularization = Regularization::default();
@@ -107,7 +107,8 @@ pub enum Precision {
 
 impl Precision {
     /// The faster format on a device: bfloat16 on a GPU, whose tensor cores multiply it since Ampere.
-    pub(crate) fn for_device(device: Device) -> Self {
+    #[must_use]
+    pub fn for_device(device: Device) -> Self {
         if device.is_cuda() { Self::Bf16 } else { Self::for_this_processor() }
     }
 

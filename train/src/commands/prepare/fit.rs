@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use data::{Split, Vocabulary};
 use models::SearchOptions;
+use tch::Device;
 use train::dataset::DataSet;
 use train::provenance::TrainedOn;
 use train::run::{EncoderRecord, REVISION, RunConfig, RunFolder};
-use train::settings::{NetworkConfig, Recipe, SettingsFile, Training};
+use train::settings::{NetworkConfig, Precision, Recipe, SettingsFile, Training};
 
 use super::{DataPaths, Prepared, open_all, records};
 use crate::options;
@@ -16,8 +17,12 @@ use crate::options;
 const DEFAULT_RECIPE: Recipe = Recipe::Adaptive;
 const DEFAULT_MIN_COUNT: u32 = 5;
 
-/// Prepares a new run.
-pub(crate) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Result<Prepared> {
+/// Prepares a new run on a device.
+pub(crate) fn fit(
+    folder: &RunFolder,
+    options: &options::FitArgs,
+    device: Device,
+) -> anyhow::Result<Prepared> {
     let file = options.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
     let recipe = options.recipe.or(file.recipe()).unwrap_or(DEFAULT_RECIPE);
     let paths = DataPaths::for_new_run(&options.train.data)?;
@@ -30,6 +35,7 @@ pub(crate) fn fit(folder: &RunFolder, options: &options::FitArgs) -> anyhow::Res
     let NetworkConfig { channels, vocabulary: words, .. } = sizes;
     let network = NetworkConfig { channels, vocabulary: words, ..file.apply("network", sizes)? };
     let preset = Training::preset(recipe, &first.provenance().views);
+    let preset = Training { precision: Precision::for_device(device), ..preset };
     let config = RunConfig {
         recipe,
         revision: REVISION.to_owned(),
