@@ -1,6 +1,5 @@
 //! The forward pass of a batch: dropout, and the precision of matrix products. Shapes: N images, C channels, V words.
 
-use data::vocabulary::UNSAID;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
@@ -144,6 +143,7 @@ fn dropped(share: f64) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use data::vocabulary::UNSAID;
     use tch::{Device, Kind};
 
     use super::*;
