@@ -103,7 +103,9 @@ impl Vocabulary {
             let tokens = set.tokens().collect::<Vec<_>>();
             let mut of_set = vec![0; tokens.len()];
             for caption in set.images(Split::Train).flat_map(CorpusImage::captions) {
-                caption.iter().for_each(|token| of_set[*token as usize] += 1);
+                for &token in caption {
+                    of_set[token as usize] += 1;
+                }
                 captions += 1;
             }
             for (token, count) in tokens.into_iter().zip(of_set).filter(|(_, count)| *count > 0) {

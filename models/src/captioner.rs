@@ -405,13 +405,11 @@ fn open_encoder(manifest: &Manifest, folder: &Path, options: &CaptionerOptions) 
 
 /// The tensors of photos, `[photos · views, 3, H, W]`; those of a single photo are not copied.
 fn joined(photos: &[Prepared]) -> CowArray<'_, f32, Ix4> {
-    match photos {
-        [photo] => photo.tensors.view().into(),
-        _ => {
-            let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
-            concatenate(Axis(0), &tensors).unwrap_or_default().into()
-        }
+    if let [photo] = photos {
+        return photo.tensors.view().into();
     }
+    let tensors = photos.iter().map(|photo| photo.tensors.view()).collect::<Vec<_>>();
+    concatenate(Axis(0), &tensors).unwrap_or_default().into()
 }
 
 fn views_of<D: Dimension>(arrays: &[Array<f32, D>]) -> Vec<ArrayView<'_, f32, D>> {

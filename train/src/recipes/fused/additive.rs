@@ -219,7 +219,10 @@ mod tests {
             let of_queries = attention.gradients(&by_scores, &mut sums);
             assert!(is_near(&of_queries, &queries.grad()));
             assert!(is_near(&sums.keys.narrow(0, 0, 3), &keys.grad()));
-            assert_eq!(sums.keys.get(3).abs().sum(Kind::Float).double_value(&[]), 0.0);
+            assert!(
+                sums.keys.get(3).abs().max().double_value(&[]) < 1e-12,
+                "of an image of no step"
+            );
             assert!(is_near(&sums.weight.sum_dim_intlist(0, false, Kind::Float), &weight.grad()));
         }
     }

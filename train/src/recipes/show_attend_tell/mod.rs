@@ -299,7 +299,17 @@ mod tests {
     use crate::dataset::{Caption, TrainingImage};
     use crate::settings::{Precision, Regularization};
 
-    /// Captions of several lengths and numbers, an image with none among them excepted.
+    const SIZES: NetworkConfig = NetworkConfig {
+        channels: 6,
+        vocabulary: 12,
+        annotation: 10,
+        attention: 19,
+        heads: 1,
+        embedding: 8,
+        hidden: 14,
+    };
+
+    /// Captions of several lengths and numbers.
     fn images() -> Vec<TrainingImage> {
         let lengths: [&[usize]; 3] = [&[6, 3, 3], &[5, 1], &[2]];
         let caption = |length: &usize| Caption::written((4..4 + *length as u32).collect());
@@ -315,17 +325,8 @@ mod tests {
     /// The recurrence of the CPU has the outputs and gradients of the operations of libtorch.
     #[test]
     fn both_recurrences_are_equal() {
-        let config = NetworkConfig {
-            channels: 6,
-            vocabulary: 12,
-            annotation: 10,
-            attention: 19,
-            heads: 1,
-            embedding: 8,
-            hidden: 14,
-        };
         let weights = VarStore::new(Device::Cpu);
-        let network = ShowAttendTell::new(&weights.root(), config);
+        let network = ShowAttendTell::new(&weights.root(), SIZES);
         let images = images();
         let captions = GroupedCaptions::new(&images.iter().collect::<Vec<_>>(), Device::Cpu);
         let grids = Tensor::rand([3, 5, 6], (Kind::Float, Device::Cpu));

@@ -196,19 +196,21 @@ impl<'a> Recurrence<'a> {
     /// The gradients of all inputs, step after step from the last one.
     fn gradients(&self) -> Gradients {
         let mut all = Gradients::zeros(self);
-        let query = Factor::of(&self.network.query.ws.tr(), self.precision);
-        let gates = Factor::of(&self.network.lstm_state.ws.tr(), self.precision);
-        let outputs = self.outputs.gradients();
+        let given = Given {
+            outputs: self.outputs.gradients(),
+            query: Factor::of(&self.network.query.ws.tr(), self.precision),
+            gates: Factor::of(&self.network.lstm_state.ws.tr(), self.precision),
+        };
         // Those of the step after, `[images, columns, H]`.
         let mut later = None::<[Tensor; 2]>;
         for step in self.steps.iter().rev() {
             let [hidden, memory] =
                 [0, 1].map(|at| later.as_ref().map(|later| enlarged(&later[at], step.extent)));
-            let own = part(&outputs.hidden, step.from, step.extent);
+            let own = part(&given.outputs.hidden, step.from, step.extent);
             let hidden = hidden.map_or_else(|| own.copy(), |later| later + &own);
             let memory = memory.unwrap_or_else(|| hidden.zeros_like());
             let by = LstmGradients { hidden, memory, gates: step.lstm.gates.empty_like() };
-            let before = self.step_gradients(step, &outputs, by, [&query, &gates], &mut all);
+            let before = self.step_gradients(step, &given, by, &mut all);
             later = Some(before.map(|state| grouped(&state, step.extent)));
         }
         if let Some([hidden, memory]) = later {
@@ -222,12 +224,12 @@ impl<'a> Recurrence<'a> {
     fn step_gradients(
         &self,
         step: &Step,
-        outputs: &Outputs,
+        given: &Given,
         mut by: LstmGradients,
-        [query, gates]: [&Factor; 2],
         all: &mut Gradients,
     ) -> [Tensor; 2] {
         let Step { extent, from, queries, gate, mixed, lstm } = step;
+        let Given { outputs, query, gates } = given;
         let of_step = |tensor: &Tensor| part(tensor, *from, *extent);
         lstm.gradients(&mut by);
         write(&of_step(&all.gates), &by.gates);
@@ -252,6 +254,16 @@ impl<'a> Recurrence<'a> {
         let hidden = by_entry.narrow(1, context, width) + query.product(&by_projected);
         [hidden, by.memory]
     }
+}
+
+/// What the backward pass of each step begins with.
+struct Given {
+    /// The gradients of the outputs.
+    outputs: Outputs,
+    /// The transposed weights of the queries.
+    query: Factor,
+    /// The transposed weights of the gates.
+    gates: Factor,
 }
 
 /// The gradients of the recurrence's inputs.
