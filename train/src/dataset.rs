@@ -12,6 +12,9 @@ use data::{Corpus, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 
 use crate::Result;
 use crate::distil::SoftTargets;
@@ -151,14 +154,14 @@ pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
         image.captions.iter().map(|caption| caption.words.as_slice()).collect::<Vec<_>>()
     });
     let reward = CaptionReward::new(written);
-    for (number, image) in images.iter_mut().enumerate() {
+    images.par_iter_mut().enumerate().for_each(|(number, image)| {
         let agreed = reward.consensus(number);
         let mean = agreed.iter().sum::<f64>() / agreed.len().max(1) as f64;
         for (caption, agreed) in image.captions.iter_mut().zip(agreed) {
             let relative = (agreed + SMOOTHING) / (mean + SMOOTHING);
             caption.weight = (1.0 - share + share * relative) as f32;
         }
-    }
+    });
 }
 
 /// The views of training images, and the words that are wrong in a mirrored one.

@@ -1,10 +1,9 @@
-//! An LSTM over packed captions on the CPU, with its backward pass written out: the state's weights
+//! An LSTM over packed captions (Hochreiter and Schmidhuber 1997) with its backward pass written out: the state's weights
 //! get their gradient in one product over all steps, not in one for each. Shapes: R rows, one per predicted word; H the
 //! width of the state.
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::fused::{GateOrder, LstmGradients, LstmStep};
 use super::graph_cut::add_gradient;
 use crate::settings::Precision;
 
@@ -59,27 +58,22 @@ impl<'a> Recurrence<'a> {
     /// Fills gates, memory and state, step after step.
     fn run(&self) {
         let Self { precision, gates, memory, hidden, memory_before, hidden_before, .. } = self;
-        let factor = self.weight.to_kind(precision.kind());
+        let (factor, width) = (self.weight.to_kind(precision.kind()), self.weight.size()[1]);
         for (step, (from, count)) in spans(&self.active).enumerate() {
             let part = |tensor: &Tensor| tensor.narrow(0, from, count);
+            let mut activated = part(gates);
             if step > 0 {
                 let earlier = from - self.active[step - 1];
                 write(&part(memory_before), &memory.narrow(0, earlier, count));
                 write(&part(hidden_before), &hidden.narrow(0, earlier, count));
-                let _ = part(gates).g_add_(&precision.product(&part(hidden_before), &factor));
+                let _ = activated.g_add_(&precision.product(&part(hidden_before), &factor));
             }
-            self.step(from, count).run(&mut part(hidden));
-        }
-    }
-
-    /// The rows of a step.
-    fn step(&self, from: i64, count: i64) -> LstmStep {
-        let part = |tensor: &Tensor| tensor.narrow(0, from, count);
-        LstmStep {
-            order: GateOrder::CandidateOutput,
-            gates: part(&self.gates),
-            memory_before: part(&self.memory_before),
-            memory: part(&self.memory),
+            let _ = activated.narrow(1, 0, 2 * width).sigmoid_();
+            let _ = activated.narrow(1, 2 * width, width).tanh_();
+            let _ = activated.narrow(1, 3 * width, width).sigmoid_();
+            let [input, forget, candidate, output] = quarters(&activated);
+            write(&part(memory), &(forget * part(memory_before) + input * candidate));
+            write(&part(hidden), &(output * part(memory).tanh()));
         }
     }
 
@@ -95,8 +89,30 @@ impl<'a> Recurrence<'a> {
         (&self.input * input_gradient).sum(Kind::Float).backward();
     }
 
+    /// The derivatives within all steps.
+    fn derivatives(&self) -> Derivatives {
+        let [input, forget, candidate, output] = quarters(&self.gates);
+        let sigmoid_slope = |gate: &Tensor| gate * (1.0 - gate);
+        let squashed = self.memory.tanh();
+        let memory_by_gates = Tensor::stack(
+            &[
+                &candidate * sigmoid_slope(&input),
+                &self.memory_before * sigmoid_slope(&forget),
+                &input * (1.0 - candidate.square()),
+            ],
+            1,
+        );
+        Derivatives {
+            memory_by_gates,
+            memory_by_memory: forget,
+            hidden_by_output: &squashed * sigmoid_slope(&output),
+            hidden_by_memory: output * (1.0 - squashed.square()),
+        }
+    }
+
     /// The gradients of the input `[R, 4 H]` and of the state's weights `[4 H, H]`.
     fn gradients(&self) -> (Tensor, Tensor) {
+        let by = self.derivatives();
         let width = self.hidden.size()[1];
         let from_hidden = self.hidden.grad();
         let gradient = self.gates.empty_like();
@@ -107,15 +123,17 @@ impl<'a> Recurrence<'a> {
         let steps = spans(&self.active).collect::<Vec<_>>();
         for &(from, count) in steps.iter().rev() {
             let part = |tensor: &Tensor| tensor.narrow(0, from, count);
-            let mut by = LstmGradients {
-                hidden: hidden_gradient.narrow(0, 0, count),
-                memory: memory_gradient.narrow(0, 0, count),
-                gates: part(&gradient),
-            };
-            let _ = by.hidden.g_add_(&part(&from_hidden));
-            self.step(from, count).gradients(&mut by);
+            let (mut hidden, mut memory) =
+                (hidden_gradient.narrow(0, 0, count), memory_gradient.narrow(0, 0, count));
+            let _ = hidden.g_add_(&part(&from_hidden));
+            let _ = memory.g_add_(&(&hidden * part(&by.hidden_by_memory)));
+            let gates = part(&gradient);
+            let by_memory = gates.narrow(1, 0, 3 * width).unflatten(1, [3, width]);
+            write(&by_memory, &(part(&by.memory_by_gates) * memory.unsqueeze(1)));
+            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&by.hidden_by_output)));
+            let _ = memory.g_mul_(&part(&by.memory_by_memory));
             if from > 0 {
-                write(&by.hidden, &self.precision.product(&by.gates, &weight));
+                write(&hidden, &self.precision.product(&gates, &weight));
             }
         }
         let weight_gradient = self.precision.outer_product(&gradient, &self.hidden_before);
@@ -123,9 +141,26 @@ impl<'a> Recurrence<'a> {
     }
 }
 
+/// The derivatives within the steps: of memory by gates, of memory by the memory before, of the state by output gate and
+/// memory.
+struct Derivatives {
+    /// By input gate, forget gate and candidate: `[R, 3, H]`.
+    memory_by_gates: Tensor,
+    /// `[R, H]`, as the others.
+    memory_by_memory: Tensor,
+    hidden_by_output: Tensor,
+    hidden_by_memory: Tensor,
+}
+
 /// Writes values into a part of a tensor.
 fn write(part: &Tensor, values: &Tensor) {
     part.shallow_clone().copy_(values);
+}
+
+/// The four gates.
+fn quarters(gates: &Tensor) -> [Tensor; 4] {
+    let width = gates.size()[1] / 4;
+    [0, 1, 2, 3].map(|at| gates.narrow(1, at * width, width))
 }
 
 /// First row and number of rows of each step.

@@ -6,42 +6,24 @@ use tch::Tensor;
 use super::values::{values, values_mut};
 use super::vectors::{self, Kernel, sigmoid, tanh};
 
-/// The order of the gates in a row, after input and forget gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::recipes) enum GateOrder {
-    /// Candidate, output gate: that of libtorch.
-    CandidateOutput,
-    /// Output gate, candidate.
-    OutputCandidate,
+/// The parts of a row `[4 H]` of gates, which come in the order input gate, forget gate, output gate, candidate.
+#[inline(always)]
+fn parts(row: &[f32], width: usize) -> [&[f32]; 4] {
+    [0, 1, 2, 3].map(|part| &row[part * width..][..width])
 }
 
-impl GateOrder {
-    /// The parts of a row `[4 H]`: input gate, forget gate, candidate, output gate.
-    #[inline(always)]
-    fn parts(self, row: &[f32], width: usize) -> [&[f32]; 4] {
-        let [input, forget, third, last] = [0, 1, 2, 3].map(|part| &row[part * width..][..width]);
-        match self {
-            Self::CandidateOutput => [input, forget, third, last],
-            Self::OutputCandidate => [input, forget, last, third],
-        }
-    }
-
-    #[inline(always)]
-    fn parts_mut(self, row: &mut [f32], width: usize) -> [&mut [f32]; 4] {
-        let (input, rest) = row.split_at_mut(width);
-        let (forget, rest) = rest.split_at_mut(width);
-        let (third, last) = rest.split_at_mut(width);
-        match self {
-            Self::CandidateOutput => [input, forget, third, last],
-            Self::OutputCandidate => [input, forget, last, third],
-        }
-    }
+/// The same to write.
+#[inline(always)]
+fn parts_mut(row: &mut [f32], width: usize) -> [&mut [f32]; 4] {
+    let (input, rest) = row.split_at_mut(width);
+    let (forget, rest) = rest.split_at_mut(width);
+    let (output, candidate) = rest.split_at_mut(width);
+    [input, forget, output, candidate]
 }
 
 /// The rows of a step.
 #[derive(Debug)]
 pub(in crate::recipes) struct LstmStep {
-    pub(in crate::recipes) order: GateOrder,
     /// The gates and the candidate: `[R, 4 H]`.
     pub(in crate::recipes) gates: Tensor,
     /// The memory before the step: `[R, H]`, as the others.
@@ -67,15 +49,13 @@ impl LstmStep {
         let width = self.memory.size()[1] as usize;
         let before = values(&self.memory_before);
         let (gates, memory) = (values_mut(&mut self.gates), values_mut(&mut self.memory));
-        let order = self.order;
-        vectors::run(Forward { order, width, before, gates, memory, hidden: values_mut(hidden) });
+        vectors::run(Forward { width, before, gates, memory, hidden: values_mut(hidden) });
     }
 
     /// Fills the gradients of the gates and of the memory before, once [`run`](Self::run) is done.
     pub(in crate::recipes) fn gradients(&self, by: &mut LstmGradients) {
         let width = self.memory.size()[1] as usize;
         vectors::run(Backward {
-            order: self.order,
             width,
             gates: values(&self.gates),
             before: values(&self.memory_before),
@@ -89,7 +69,6 @@ impl LstmStep {
 
 /// The values of a step, `[R, …]` each.
 struct Forward<'a> {
-    order: GateOrder,
     width: usize,
     before: &'a [f32],
     gates: &'a mut [f32],
@@ -100,11 +79,11 @@ struct Forward<'a> {
 impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { order, width, before, gates, memory, hidden } = self;
+        let Self { width, before, gates, memory, hidden } = self;
         let rows = memory.chunks_exact_mut(width).zip(hidden.chunks_exact_mut(width));
         let rows = rows.zip(before.chunks_exact(width));
         for (row, ((memory, hidden), before)) in gates.chunks_exact_mut(4 * width).zip(rows) {
-            let [input, forget, candidate, output] = order.parts_mut(row, width);
+            let [input, forget, output, candidate] = parts_mut(row, width);
             for at in 0..width {
                 input[at] = sigmoid(input[at]);
                 forget[at] = sigmoid(forget[at]);
@@ -119,7 +98,6 @@ impl Kernel for Forward<'_> {
 
 /// The values and gradients of a step, `[R, …]` each.
 struct Backward<'a> {
-    order: GateOrder,
     width: usize,
     gates: &'a [f32],
     before: &'a [f32],
@@ -132,14 +110,14 @@ struct Backward<'a> {
 impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { order, width, gates, before, memory, by_hidden, by_memory, by_gates } = self;
+        let Self { width, gates, before, memory, by_hidden, by_memory, by_gates } = self;
         let states = before.chunks_exact(width).zip(memory.chunks_exact(width));
         let states = states.zip(gates.chunks_exact(4 * width));
         let found = by_memory.chunks_exact_mut(width).zip(by_gates.chunks_exact_mut(4 * width));
         let found = found.zip(by_hidden.chunks_exact(width));
         for (((before, memory), row), ((by_memory, by_row), by_hidden)) in states.zip(found) {
-            let [input, forget, candidate, output] = order.parts(row, width);
-            let [by_input, by_forget, by_candidate, by_output] = order.parts_mut(by_row, width);
+            let [input, forget, output, candidate] = parts(row, width);
+            let [by_input, by_forget, by_output, by_candidate] = parts_mut(by_row, width);
             for at in 0..width {
                 let squashed = tanh(memory[at]);
                 let by_state = by_hidden[at] * output[at] * (1.0 - squashed * squashed);

@@ -6,15 +6,10 @@ use tch::nn::Linear;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{Cells, ShowAttendTell, State};
-use crate::recipes::fused::{
-    AdditiveAttention, AdditiveGradients, GateOrder, LstmGradients, LstmStep,
-};
+use crate::recipes::fused::{AdditiveAttention, AdditiveGradients, LstmGradients, LstmStep};
 use crate::recipes::graph_cut::add_gradient;
 use crate::recipes::grouped::StepExtent;
 use crate::settings::Precision;
-
-/// The order of the gates in the rows of the LSTM's weights.
-const ORDER: GateOrder = GateOrder::OutputCandidate;
 
 /// The values that the recurrence begins with, in the graph of the backward pass.
 #[derive(Debug)]
@@ -153,7 +148,7 @@ impl<'a> Recurrence<'a> {
         write(&entry.narrow(1, mixed.size()[1], hidden_before.size()[1]), &hidden_before);
         let gates = of_step(&self.inputs.words).detach() + gates.product(&entry);
         let memory = memory_before.empty_like();
-        let mut lstm = LstmStep { order: ORDER, gates, memory_before, memory };
+        let mut lstm = LstmStep { gates, memory_before, memory };
         lstm.run(&mut of_step(&self.outputs.hidden));
         Step { extent, from, queries, gate, mixed, lstm }
     }
