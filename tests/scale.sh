@@ -38,7 +38,11 @@ most=0
 while kill -0 "$train" 2>/dev/null; do
     anonymous=$(awk '/RssAnon/ { print $2 }' "/proc/$train/status" 2>/dev/null || echo 0)
     [ "${anonymous:-0}" -le "$most" ] || most=$anonymous
-    if grep -q 'ready after' "$folder/train.log"; then kill -TERM "$train" 2>/dev/null || true; fi
+    # A second signal would end it at once.
+    if [ -z "${signalled:-}" ] && grep -q 'ready after' "$folder/train.log"; then
+        kill -TERM "$train"
+        signalled=yes
+    fi
     sleep 0.1
 done
 wait "$train"
