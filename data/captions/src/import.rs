@@ -245,7 +245,7 @@ fn split_lists(
             }
         }
     }
-    let lists = [Split::Train, Split::Dev, Split::Test].map(|split| {
+    let lists = Split::ALL.map(|split| {
         let is_in =
             |image: &ImageSplit| matches!(image, ImageSplit::Known(known) if *known == split);
         let names = splits.iter().filter(|(_, image)| is_in(image));

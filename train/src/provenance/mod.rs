@@ -41,7 +41,7 @@ impl SetRecord {
     /// # Errors
     /// [`Error::Features`](crate::Error::Features) if the store cannot be read.
     pub fn shares_photos(&self, data: &DataSet) -> Result<bool> {
-        for split in [Split::Train, Split::Dev, Split::Test] {
+        for split in Split::ALL {
             let Some(then) = self.part(split) else { continue };
             let now = PartRecord::new(data, split)?;
             if now.photos > 0 && now.photos_sha256 == then.photos_sha256 {

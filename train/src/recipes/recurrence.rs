@@ -153,7 +153,7 @@ struct Derivatives {
 }
 
 /// Writes values into a part of a tensor.
-fn write(part: &Tensor, values: &Tensor) {
+pub(super) fn write(part: &Tensor, values: &Tensor) {
     part.shallow_clone().copy_(values);
 }
 

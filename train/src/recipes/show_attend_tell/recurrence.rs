@@ -9,6 +9,7 @@ use super::{Cells, ShowAttendTell, State};
 use crate::recipes::fused::{AdditiveAttention, AdditiveGradients, LstmGradients, LstmStep};
 use crate::recipes::graph_cut::add_gradient;
 use crate::recipes::grouped::StepExtent;
+use crate::recipes::recurrence::write;
 use crate::settings::Precision;
 
 /// The values that the recurrence begins with, in the graph of the backward pass.
@@ -351,9 +352,4 @@ impl Factor {
             None => product,
         }
     }
-}
-
-/// Writes values into a part of a tensor.
-fn write(part: &Tensor, values: &Tensor) {
-    part.shallow_clone().copy_(values);
 }
