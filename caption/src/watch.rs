@@ -29,7 +29,7 @@ pub(crate) fn run(cli: &Cli, search: &SearchOptions) -> anyhow::Result<bool> {
     for path in &cli.paths {
         ensure!(path.is_dir(), "--watch: {} is not a folder\n  Name folders.", path.display());
     }
-    interrupt::catch_signals()?;
+    interrupt::catch_signals(|| {})?;
     let mut run = Run::open(cli, search, &photos::in_folders(&cli.paths))?;
     let mut arrivals = Arrivals::default();
     while !interrupt::is_interrupted() {

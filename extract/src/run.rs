@@ -96,7 +96,7 @@ fn encode(
     let names = images.iter().map(|image| image.name.clone()).collect::<Vec<_>>();
     let rows = store.rows_for(&names)?.into_iter();
     let pending = rows.zip(images).map(|(row, image)| Pending { row, image }).collect::<Vec<_>>();
-    interrupt::catch_signals()?;
+    interrupt::catch_signals(|| {})?;
     let outcome = pipeline::run(job, encoder, store, &pending, progress)?;
     if outcome.interrupted {
         store.sync()?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::ensure;
+use common::interrupt::catch_signals;
 use common::program::warn;
 use tch::Device;
 use train::export::ExportOptions;
@@ -154,14 +155,12 @@ fn report_end(fit: &Fit, stop: Stop, patience: usize) {
     ));
 }
 
-/// A flag that SIGINT or SIGTERM sets. A second signal ends the process at once; the last checkpoint stays.
+/// A flag that a signal sets. A second signal ends the process at once; the last checkpoint stays.
 fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
-    ctrlc::set_handler(move || {
-        if set.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
+    catch_signals(move || {
+        set.store(true, Ordering::Relaxed);
         warn(format_args!("stopping after this step, with a checkpoint"));
     })?;
     Ok(flag)

@@ -71,3 +71,25 @@ fn a_run_killed_ten_times_ends_as_an_uninterrupted_one() {
     let best = |run: &RunFolder| fs::read(run.best()).unwrap();
     assert!(best(&run) == best(&whole), "the best networks differ");
 }
+
+/// libtorch's tables must not be gone while a step still runs.
+#[test]
+fn two_signals_end_a_run_without_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    for attempt in 0..6 {
+        let run = format!("run{attempt}");
+        let child = command(folder.path(), &run, false).spawn().unwrap();
+        while !folder.path().join(&run).join("checkpoints/last.safetensors").exists() {
+            sleep(Duration::from_millis(1));
+        }
+        for pause in [attempt, 1] {
+            sleep(Duration::from_millis(pause));
+            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        }
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(matches!(ended.status.code(), Some(0 | 130)), "{:?}: {said}", ended.status);
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
