@@ -209,7 +209,8 @@ fn check_out(cli: &Cli, done: usize) -> anyhow::Result<()> {
 /// All that a caption and its destinations depend on beside the photo.
 fn settings(cli: &Cli, manifest: &Manifest) -> anyhow::Result<String> {
     let Cli { model, search, write, output, style, n_best, tags, min_confidence, .. } = cli;
-    let flags = (&model.views, &model.neighbours, model.no_neighbours, search, n_best, tags);
+    let flags =
+        (&model.views, &model.neighbours, model.no_neighbours, model.exact, search, n_best, tags);
     let places =
         (&write.write, write.existing, &write.prefix, min_confidence, style, output.format());
     Ok(format!("{} {flags:?} {places:?}", serde_json::to_string(manifest)?))

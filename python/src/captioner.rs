@@ -33,6 +33,7 @@ impl NativeCaptioner {
         views: Vec<String>,
         index: Option<PathBuf>,
         neighbours: bool,
+        exact: bool,
         max_pixels: u64,
     ) -> PyResult<Self> {
         if let Some(library) = runtime {
@@ -47,6 +48,7 @@ impl NativeCaptioner {
             views: (!views.is_empty()).then_some(views),
             neighbours: index.map_or(choice, NeighbourChoice::File),
             tags: true,
+            exact,
             limits: Limits { max_pixels, heif: true },
         };
         let opened = py.detach(|| models::Captioner::open(&model, &options));

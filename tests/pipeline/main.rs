@@ -203,19 +203,22 @@ fn photos_become_a_captioner_that_answers_over_http() {
         pixels
     });
     let pixels = pixels.collect::<Vec<_>>();
-    let mut command = program("caption");
-    command.arg("--model").arg(&model).arg("--encoder").arg(&workplace.encoder);
-    let in_command = captions_of(command.arg(&photos));
+    let in_command = |encoder: &Path, flags: &[&str]| {
+        let mut command = program("caption");
+        command.arg("--model").arg(&model).arg("--encoder").arg(encoder).args(flags);
+        captions_of(command.arg(&photos))
+    };
+    let found = in_command(&workplace.encoder, &[]);
     let caption = |photo: &PathBuf| server.caption(photo)["caption"].as_str().unwrap().to_owned();
-    assert_eq!(in_command, pixels.iter().map(caption).collect::<Vec<_>>());
+    assert_eq!(found, pixels.iter().map(caption).collect::<Vec<_>>());
 
     // An int8 encoder gives similar captions.
     let int8 = workplace.quantized_encoder();
-    let mut command = program("caption");
-    command.arg("--model").arg(&model).arg("--encoder").arg(&int8);
-    let in_int8 = captions_of(command.arg(&photos));
-    let same = in_command.iter().zip(&in_int8).filter(|(one, other)| one == other).count();
+    let same = same_number(&found, &in_command(&int8, &[]));
     assert!(same >= 8, "only {same} of 16 captions are the same in int8");
+    let exact = in_command(&workplace.encoder, &["--exact"]);
+    let same = same_number(&found, &exact);
+    assert!(same >= 12, "only {same} of 16 captions are those of exact products");
 
     let Some(python) = tests::python() else { return };
     let mut command = Command::new(&python);
@@ -224,9 +227,13 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/caption.py");
     let mut command = Command::new(&python);
     command.arg(script).arg(&model).arg(&workplace.encoder).args(&pixels);
-    let in_python = captions_of(&mut command);
-    let same = in_command.iter().zip(&in_python).filter(|(one, other)| one == other).count();
+    let same = same_number(&exact, &captions_of(&mut command));
     assert!(same >= 15, "only {same} of 16 captions are the same in Python");
+}
+
+/// The number of captions that are the same.
+fn same_number(one: &[String], other: &[String]) -> usize {
+    one.iter().zip(other).filter(|(one, other)| one == other).count()
 }
 
 /// `serve` must run without libtorch and HDF5.

@@ -112,15 +112,18 @@ impl Graph {
         });
     }
 
-    /// Adds an operator on named values.
+    /// Adds an operator on named values. One of another operator set than the standard one is named with it, such as
+    /// `com.microsoft.MatMulNBits`.
     pub fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attributes: &[Attribute]) {
+        let (domain, op_type) = op.rsplit_once('.').unwrap_or(("", op));
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         self.message.node.push(Node {
             input: owned(inputs),
             output: owned(outputs),
-            name: outputs.first().map_or_else(String::new, |first| format!("{op}:{first}")),
-            op_type: op.to_owned(),
+            name: outputs.first().map_or_else(String::new, |first| format!("{op_type}:{first}")),
+            op_type: op_type.to_owned(),
             attribute: attributes.iter().map(attribute).collect(),
+            domain: domain.to_owned(),
             ..Node::default()
         });
     }

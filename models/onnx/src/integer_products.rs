@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::messages::{GraphMessage, Node, Tensor};
+use crate::matrix::{Matrix, matrices, multiplied, remove_unused};
+use crate::messages::{GraphMessage, Node};
 use crate::quantized::{self, MIN_SCALE, quantize};
 use crate::{Attribute, ElementType, Graph};
 
@@ -20,7 +21,7 @@ impl Graph {
     pub fn with_integer_products(self) -> Self {
         let mut old = GraphMessage::from(self);
         let nodes = std::mem::take(&mut old.node);
-        let weights = matrices(&old.initializer, &nodes);
+        let weights = matrices(&old, &nodes);
         let mut products = Products { new: Self::default(), weights, quantized: HashSet::new() };
         for node in nodes {
             products.add(node);
@@ -30,43 +31,6 @@ impl Graph {
         old.node = new.node;
         remove_unused(&mut old);
         Self::from(old)
-    }
-}
-
-/// A matrix of weights, `[inputs, outputs]`, row-major.
-struct Matrix {
-    inputs: usize,
-    outputs: usize,
-    values: Vec<f32>,
-}
-
-/// The matrices among the constants, and the transposes of those by nodes.
-fn matrices(constants: &[Tensor], nodes: &[Node]) -> HashMap<String, Matrix> {
-    let matrix = |tensor: &Tensor| {
-        let [inputs, outputs] = *tensor.dims else { return None };
-        let [inputs, outputs] = [inputs, outputs].map(|side| side as usize);
-        let is_float = tensor.data_type == ElementType::Float as i32;
-        let values = is_float.then(|| quantized::floats(tensor))?;
-        Some((tensor.name.clone(), Matrix { inputs, outputs, values }))
-    };
-    let mut matrices = constants.iter().filter_map(matrix).collect::<HashMap<_, _>>();
-    let transposes = nodes.iter().filter(|node| node.op_type == "Transpose").filter_map(|node| {
-        Some((node.output[0].clone(), matrices.get(&node.input[0])?.transposed()))
-    });
-    let transposes = transposes.collect::<Vec<_>>();
-    matrices.extend(transposes);
-    matrices
-}
-
-impl Matrix {
-    fn transposed(&self) -> Self {
-        let values = (0..self.outputs).flat_map(|output| self.column(output).copied()).collect();
-        Self { inputs: self.outputs, outputs: self.inputs, values }
-    }
-
-    /// The weights of an output.
-    fn column(&self, output: usize) -> impl Iterator<Item = &f32> {
-        self.values.iter().skip(output).step_by(self.outputs)
     }
 }
 
@@ -80,10 +44,11 @@ struct Products {
 
 impl Products {
     fn add(&mut self, node: Node) {
-        let is_product = node.op_type == "MatMul"
-            && self.weights.contains_key(&node.input[1])
-            && !self.weights.contains_key(&node.input[0]);
-        if is_product { self.add_product(&node) } else { self.new.push(node) }
+        if multiplied(&node, &self.weights).is_some() {
+            self.add_product(&node);
+        } else {
+            self.new.push(node);
+        }
     }
 
     fn add_product(&mut self, node: &Node) {
@@ -133,16 +98,4 @@ impl Products {
         self.new.node("Add", &[&rounded, "rows.zero_point_float"], &[&shifted], &[]);
         self.new.node("Cast", &[&shifted], &[&integers], &to_integers);
     }
-}
-
-/// Removes unused nodes and constants.
-fn remove_unused(graph: &mut GraphMessage) {
-    let used = |graph: &GraphMessage| {
-        let inputs = graph.node.iter().flat_map(|node| node.input.clone());
-        inputs.chain(graph.output.iter().map(|of| of.name.clone())).collect::<HashSet<_>>()
-    };
-    let kept = used(graph);
-    graph.node.retain(|node| node.output.iter().any(|output| kept.contains(output)));
-    let kept = used(graph);
-    graph.initializer.retain(|weight| kept.contains(&weight.name));
 }

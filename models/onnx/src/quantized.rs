@@ -17,8 +17,13 @@ pub fn quantize(value: f32, scale: f32) -> i8 {
 /// The scale at which the largest of some weights is [`MAX_WEIGHT`].
 #[must_use]
 pub fn scale<'a>(weights: impl IntoIterator<Item = &'a f32>) -> f32 {
+    scale_to(MAX_WEIGHT, weights)
+}
+
+/// The scale at which the largest of some weights is `most`.
+pub(crate) fn scale_to<'a>(most: f32, weights: impl IntoIterator<Item = &'a f32>) -> f32 {
     let largest = weights.into_iter().fold(0.0_f32, |largest, weight| weight.abs().max(largest));
-    (largest / MAX_WEIGHT).max(MIN_SCALE)
+    (largest / most).max(MIN_SCALE)
 }
 
 /// The values of a float tensor.

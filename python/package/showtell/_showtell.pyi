@@ -44,6 +44,7 @@ class NativeCaptioner:
         views: Sequence[str],
         index: _Path | None,
         neighbours: bool,
+        exact: bool,
         max_pixels: int,
     ) -> NativeCaptioner: ...
     def describe(
