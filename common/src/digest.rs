@@ -19,13 +19,23 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
 pub fn of_file(path: &Path) -> Result<String> {
-    let mut hasher = HashWriter(Sha256::new());
+    let mut hasher = HashWriter::default();
     let mut file = files::open(path).map_err(Error::io(path))?;
     io::copy(&mut file, &mut hasher).map_err(Error::io(path))?;
-    Ok(hex::encode(hasher.0.finalize()))
+    Ok(hasher.finish())
 }
 
-struct HashWriter(Sha256);
+/// Computes the SHA-256 of the bytes that are written to it.
+#[derive(Debug, Clone, Default)]
+pub struct HashWriter(Sha256);
+
+impl HashWriter {
+    /// The SHA-256 of all bytes as 64 hexadecimal digits.
+    #[must_use]
+    pub fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
+}
 
 impl io::Write for HashWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

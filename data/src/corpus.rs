@@ -5,8 +5,9 @@ use std::thread;
 
 use rustc_hash::FxHashMap;
 
+use crate::part::digests_of_parts;
 use crate::tokens::for_each_token;
-use crate::{CaptionedImage, Captions, PartDigest, Split, Splits, digest_of_part};
+use crate::{CaptionedImage, Captions, PartDigest, Split, Splits};
 
 /// The number of a distinct token of a corpus.
 pub type TokenId = u32;
@@ -47,17 +48,13 @@ impl Corpus {
     /// Tokenizes captions, on all cores.
     #[must_use]
     pub fn new(captions: Captions, splits: &Splits) -> Self {
-        let (words, digests) = thread::scope(|scope| {
-            let digest = |split| digest_of_part(&captions, splits, split);
-            let digests = scope.spawn(move || Split::ALL.map(digest));
-            let images = captions.iter().as_slice();
-            (Words::of(images), digests.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        let (words, (split_of_each, digests)) = thread::scope(|scope| {
+            let digests = scope.spawn(|| digests_of_parts(&captions, splits));
+            let words = Words::of(captions.iter().as_slice());
+            (words, digests.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
-        let split = |CaptionedImage { image, .. }| {
-            let split = splits.split_of(&image);
-            (image, split)
-        };
-        Self { images: captions.into_iter().map(split).collect(), words, digests }
+        let names = captions.into_iter().map(|image| image.image);
+        Self { images: names.zip(split_of_each).collect(), words, digests }
     }
 
     /// The images of a split, in the order of the captions file.
@@ -91,6 +88,12 @@ impl<'a> CorpusImage<'a> {
         let start_of = |caption: usize| caption.checked_sub(1).map_or(0, |at| words.ends[at]);
         (start..words.images[at])
             .map(move |caption| &words.ids[start_of(caption)..words.ends[caption]])
+    }
+
+    /// Whether it has a caption with a word.
+    #[must_use]
+    pub fn has_captions(self) -> bool {
+        self.captions().next().is_some()
     }
 
     /// The same as text.
@@ -161,6 +164,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::part::digest_of_part;
     use crate::tokens::tokenize;
 
     /// More images than cores, so that there are several parts.

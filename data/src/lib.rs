@@ -19,6 +19,6 @@ pub mod vocabulary;
 pub use captions::{CaptionedImage, Captions};
 pub use corpus::Corpus;
 pub use error::{Error, Result};
-pub use part::{PartDigest, digest_of_part};
+pub use part::PartDigest;
 pub use splits::{Split, Splits};
 pub use vocabulary::{Vocabulary, VocabularyOrigin};

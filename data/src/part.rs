@@ -1,5 +1,9 @@
 //! Digests of one split of a data set, by which a later run recognizes it.
 
+use std::borrow::Cow;
+use std::panic::resume_unwind;
+use std::thread;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -18,18 +22,31 @@ pub struct PartDigest {
     pub captions_sha256: String,
 }
 
-/// Computes the digests of the images that `splits` assigns to `split`, and of their captions.
+/// Computes the digests of all splits, on a thread each, and finds the split of each image.
+pub(crate) fn digests_of_parts(
+    captions: &Captions,
+    splits: &Splits,
+) -> (Vec<Option<Split>>, [PartDigest; 3]) {
+    let mut parts = Split::ALL.map(|_| Vec::new());
+    let split_of_each = captions.iter().map(|image| {
+        let name = normal(&image.image);
+        let split = splits.split_of_normal(&name);
+        split.inspect(|split| parts[*split as usize].push((name, image.captions.as_slice())))
+    });
+    let split_of_each = split_of_each.collect();
+    let digests = thread::scope(|scope| {
+        let threads = parts.map(|part| scope.spawn(|| digest(part)));
+        threads.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    (split_of_each, digests)
+}
+
+/// Computes the digests of images by their names in normal form C, and of their captions.
 ///
 /// Images are in the order of their names. Each text follows its length in bytes, as eight bytes in little-endian order.
 /// `names_sha256` is over the names; `captions_sha256` is over each name, the number of its captions (eight bytes), and
 /// the captions in byte order. All texts are in Unicode normal form C.
-#[must_use]
-pub fn digest_of_part(captions: &Captions, splits: &Splits, split: Split) -> PartDigest {
-    let mut images = captions
-        .iter()
-        .filter(|image| splits.split_of(&image.image) == Some(split))
-        .map(|image| (normal(&image.image), &image.captions))
-        .collect::<Vec<_>>();
+fn digest(mut images: Vec<(Cow<str>, &[String])>) -> PartDigest {
     images.sort_unstable();
     let (mut names_hash, mut captions_hash) = (Sha256::new(), Sha256::new());
     for (name, captions) in &images {
@@ -52,6 +69,12 @@ pub fn digest_of_part(captions: &Captions, splits: &Splits, split: Split) -> Par
 fn add(hash: &mut Sha256, text: &str) {
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text);
+}
+
+/// The digests of one split.
+#[cfg(test)]
+pub(crate) fn digest_of_part(captions: &Captions, splits: &Splits, split: Split) -> PartDigest {
+    digests_of_parts(captions, splits).1[split as usize].clone()
 }
 
 #[cfg(test)]

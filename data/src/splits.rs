@@ -100,10 +100,14 @@ impl Splits {
     /// The split of an image by its file name.
     #[must_use]
     pub fn split_of(&self, image: &str) -> Option<Split> {
-        let image = normal(image);
+        self.split_of_normal(&normal(image))
+    }
+
+    /// The split of an image by its file name in normal form C.
+    pub(crate) fn split_of_normal(&self, image: &str) -> Option<Split> {
         match self {
-            Self::Official(lists) => lists.by_name.get(&*image).copied(),
-            Self::Hashed => Some(hashed(&image)),
+            Self::Official(lists) => lists.by_name.get(image).copied(),
+            Self::Hashed => Some(hashed(image)),
         }
     }
 

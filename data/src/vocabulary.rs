@@ -232,8 +232,9 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::part::digest_of_part;
     use crate::tokens::tokenize;
-    use crate::{Captions, Splits, digest_of_part};
+    use crate::{Captions, Splits};
 
     fn small() -> Vocabulary {
         let captions = ["a dog runs", "a dog <unk>", "a cat"].map(tokenize);

@@ -4,27 +4,26 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use common::View;
-use data::corpus::{CorpusImage, TokenId};
-use data::metrics::CaptionReward;
+use data::corpus::CorpusImage;
+use data::metrics::Consensus;
 use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
 use data::{Corpus, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
-use rayon::iter::{
-    IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
-};
+use rayon::iter::{IntoParallelRefMutIterator as _, ParallelIterator as _};
 
 use crate::Result;
 use crate::distil::SoftTargets;
 use crate::grids::Grids;
+use crate::words::Words;
 
 /// A caption to train on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caption {
     /// Its words; the last one is [`END`], unless the caption was truncated.
-    pub words: Vec<WordId>,
+    pub words: Words,
     /// The weight of its words in the loss.
     pub weight: f32,
     /// The probabilities of the words that are learned in their place, if there are any.
@@ -32,10 +31,15 @@ pub struct Caption {
 }
 
 impl Caption {
-    /// A complete caption of the data set.
+    /// A complete caption, whose end is added.
     #[must_use]
     pub fn written(mut words: Vec<WordId>) -> Self {
         words.push(END);
+        Self::complete(words.into())
+    }
+
+    /// A caption of the data set with its end.
+    fn complete(words: Words) -> Self {
         Self { words, weight: 1.0, soft: None }
     }
 }
@@ -69,8 +73,17 @@ pub struct ScoredImage {
     pub file: String,
     /// Its row in the store.
     pub row: usize,
-    /// The tokens of its captions.
-    pub references: Vec<Vec<String>>,
+    /// Its captions, whose tokens are joined by spaces.
+    pub references: Vec<String>,
+}
+
+impl ScoredImage {
+    /// The tokens of each of its captions.
+    #[must_use]
+    pub fn reference_tokens(&self) -> Vec<Vec<String>> {
+        let tokens = |caption: &String| caption.split(' ').map(str::to_owned).collect();
+        self.references.iter().map(tokens).collect()
+    }
 }
 
 /// The images of a split, by whether the store has a grid of them.
@@ -100,16 +113,11 @@ impl DataSet {
     #[must_use]
     pub fn training_images(&self, split: Split, vocabulary: &Vocabulary) -> Matched<TrainingImage> {
         let words = vocabulary.encode_tokens(&self.corpus);
-        let written = |tokens: &[TokenId]| {
-            let mut caption = Vec::with_capacity(tokens.len() + 1);
-            caption.extend(tokens.iter().map(|token| words[*token as usize]));
-            Caption::written(caption)
-        };
         self.matched(split, |image, row| TrainingImage {
             set: self.number,
             row,
             view: View::Original,
-            captions: image.captions().map(written).collect(),
+            captions: written(image, &words),
         })
     }
 
@@ -120,23 +128,27 @@ impl DataSet {
             image: image.name.to_owned(),
             file: self.store.name(row).to_owned(),
             row,
-            references: image.texts().collect(),
+            references: image.texts().map(|tokens| tokens.join(" ")).collect(),
         })
     }
 
     /// The number of images of a split that have both captions and a grid.
     #[must_use]
     pub fn count(&self, split: Split) -> usize {
-        self.matched(split, |_, _| ()).images.len()
+        self.rows(split).count()
+    }
+
+    /// The names and the rows of the images of a split that have both captions and a grid.
+    pub fn rows(&self, split: Split) -> impl Iterator<Item = (&str, usize)> {
+        let captioned = self.corpus.images(split).filter(|image| image.has_captions());
+        captioned.filter_map(|image| Some((image.name, self.store.find(image.name)?)))
     }
 
     fn matched<T>(&self, split: Split, make: impl Fn(CorpusImage, usize) -> T) -> Matched<T> {
         let mut matched = Matched { images: Vec::new(), without_grid: 0 };
         for image in self.corpus.images(split) {
             match self.store.find(image.name) {
-                Some(row) if image.captions().next().is_some() => {
-                    matched.images.push(make(image, row));
-                }
+                Some(row) if image.has_captions() => matched.images.push(make(image, row)),
                 Some(_) => {}
                 None => matched.without_grid += 1,
             }
@@ -145,17 +157,31 @@ impl DataSet {
     }
 }
 
+/// The captions of an image in one list of words; `words` has that of each token.
+fn written(image: CorpusImage, words: &[WordId]) -> Vec<Caption> {
+    let (mut all, mut ends) = (Vec::new(), Vec::new());
+    for tokens in image.captions() {
+        all.extend(tokens.iter().map(|token| words[*token as usize]));
+        all.push(END);
+        ends.push(all.len());
+    }
+    Words::divide(all, &ends).map(Caption::complete).collect()
+}
+
 /// Weighs the captions of each image by consensus: a `share` of the weight is proportional to their CIDEr-D against the
-/// others of the image (Phan et al., arXiv 1712.09532, section 3.2), the rest is uniform.
+/// others of the image (Phan et al., arXiv 1712.09532, section 3.2), the rest is uniform. Without a share all weights stay.
 pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
     /// A caption without any agreement keeps a small weight.
     const SMOOTHING: f64 = 1e-3;
-    let written = images.iter().map(|image| {
-        image.captions.iter().map(|caption| caption.words.as_slice()).collect::<Vec<_>>()
-    });
-    let reward = CaptionReward::new(written);
-    images.par_iter_mut().enumerate().for_each(|(number, image)| {
-        let agreed = reward.consensus(number);
+    if share == 0.0 {
+        return;
+    }
+    let words = |image: &TrainingImage| {
+        image.captions.iter().map(|caption| caption.words.clone()).collect::<Vec<_>>()
+    };
+    let consensus = Consensus::new(images.iter().map(words));
+    images.par_iter_mut().for_each(|image| {
+        let agreed = consensus.of_captions(&words(image));
         let mean = agreed.iter().sum::<f64>() / agreed.len().max(1) as f64;
         for (caption, agreed) in image.captions.iter_mut().zip(agreed) {
             let relative = (agreed + SMOOTHING) / (mean + SMOOTHING);

@@ -59,7 +59,7 @@ impl Evaluation {
 
     fn new(images: &[ScoredImage], found: Vec<Hypothesis>, vocabulary: &Vocabulary) -> Self {
         let items = images.iter().zip(&found).map(|(image, hypothesis)| Item {
-            references: image.references.clone(),
+            references: image.reference_tokens(),
             hypothesis: words(hypothesis, vocabulary),
         });
         let items = items.collect::<Vec<_>>();

@@ -26,5 +26,6 @@ pub mod settings;
 mod tensor;
 pub mod text;
 pub mod torch_decoder;
+pub mod words;
 
 pub use error::{Error, Result, RunProblem};

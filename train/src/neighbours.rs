@@ -67,7 +67,7 @@ pub fn index(
     let kept = (0..images.len()).filter(|&image| is_kept(&images[image].set)).collect::<Vec<_>>();
     let images = kept.iter().map(|&image| &images[image]);
     let captions = |image: &TrainingImage| {
-        image.captions.iter().map(|caption| caption.words.clone()).collect()
+        image.captions.iter().map(|caption| caption.words.to_vec()).collect()
     };
     Ok(NeighbourData {
         settings: options.settings,
@@ -125,7 +125,7 @@ fn word_profile(
 fn rareness(images: &[TrainingImage], words: usize) -> Array1<f32> {
     let mut counts = vec![0_usize; words];
     for image in images {
-        let spoken = image.captions.iter().flat_map(|caption| &caption.words).copied();
+        let spoken = image.captions.iter().flat_map(|caption| &*caption.words).copied();
         for word in spoken.collect::<HashSet<_>>() {
             counts[word as usize] += 1;
         }

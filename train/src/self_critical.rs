@@ -39,10 +39,9 @@ impl SelfCritical {
     pub(crate) fn new(images: &[TrainingImage], views: &Views, size: SampleSize) -> Self {
         let mirrored = images.iter().filter_map(|image| views.mirror(image));
         let all = images.iter().cloned().chain(mirrored).collect::<Vec<_>>();
-        let reward =
-            CaptionReward::new(all.iter().map(|image| {
-                image.captions.iter().map(|caption| caption.words.as_slice()).collect()
-            }));
+        let reward = CaptionReward::new(
+            all.iter().map(|image| image.captions.iter().map(|caption| &*caption.words).collect()),
+        );
         let numbers = all.iter().enumerate().map(|(at, image)| (key(image), at)).collect();
         Self { reward, numbers, size }
     }
@@ -73,7 +72,7 @@ impl SelfCritical {
         let sum = rewards.iter().sum::<f64>();
         let others = (rewards.len().max(2) - 1) as f64;
         let captions = samples.into_iter().zip(rewards).map(|(words, reward)| Caption {
-            words,
+            words: words.into(),
             weight: (reward - (sum - reward) / others) as f32,
             soft: None,
         });

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use csv::StringRecord;
+
 use super::Captions;
 use crate::{Error, Result};
 use common::quotes;
@@ -43,8 +45,8 @@ fn read_csv(text: &str, path: &Path) -> Result<Captions> {
         .from_reader(text.as_bytes());
     let mut captions = Captions::default();
     let mut below_header = false;
-    for record in reader.records() {
-        let record = record.map_err(|error| csv_problem(path, &error))?;
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| csv_problem(path, &error))? {
         let line = record.position().map_or(0, |position| line_of(position, text));
         let fields = record.iter().collect::<Vec<_>>();
         match fields[..] {

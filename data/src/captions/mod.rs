@@ -103,6 +103,11 @@ impl Captions {
 
     /// Adds a caption to an image.
     pub fn add(&mut self, image: &str, caption: &str) {
+        // The captions of an image usually follow one another.
+        if let Some(last) = self.images.last_mut().filter(|last| last.image == image) {
+            last.captions.push(caption.to_owned());
+            return;
+        }
         let at = *self.index.entry(normal(image).into_owned()).or_insert_with(|| {
             self.images.push(CaptionedImage { image: image.to_owned(), captions: Vec::new() });
             self.images.len() - 1

@@ -1,5 +1,7 @@
 //! CIDEr-D (Vedantam et al., arXiv 1411.5726), which the reference scorer prints as CIDEr.
 
+use std::ops::Deref;
+
 use super::DocumentFrequencies;
 use super::ngrams::{Corpus, Count, Counted, CountedImage, MAX_N, Numbering};
 use crate::vocabulary::{END, WordId};
@@ -12,7 +14,7 @@ const SCALE: f64 = 10.0;
 pub(super) fn per_image(corpus: &Corpus, given: Option<&DocumentFrequencies>) -> Vec<f64> {
     let rarity = match given {
         Some(given) => given_rarity(given, corpus),
-        None => own_rarity(corpus),
+        None => Documents::of(corpus.images.iter().map(|image| &*image.references)).rarity(),
     };
     let of_image = |image: &CountedImage| {
         let hypothesis = Weighted::new(&image.hypothesis, &rarity);
@@ -45,8 +47,7 @@ impl CaptionReward {
             references.iter().map(|words| numbering.count(words.iter().copied())).collect()
         });
         let counted = counted.collect::<Vec<Vec<Counted>>>();
-        let references = counted.iter().map(|of_image| of_image.iter());
-        let rarity = rarity_among(&references, numbering.ngrams());
+        let rarity = Documents::of(counted.iter().map(Vec::as_slice)).rarity();
         let images = counted.into_iter().map(|of_image| {
             let reference = |counted| Reference { norms: norms(&counted, &rarity), counted };
             of_image.into_iter().map(reference).collect()
@@ -78,24 +79,47 @@ impl CaptionReward {
         images.into_iter().map(score).sum()
     }
 
-    /// CIDEr-D of each reference of an image against its other references; 0 for an only reference.
-    #[must_use]
-    pub fn consensus(&self, image: usize) -> Vec<f64> {
-        let references = self.references(image);
-        let against_others = |at: usize| {
-            let others = references[..at].iter().chain(&references[at + 1..]);
-            let others = others.map(|other| self.weighted(other)).collect::<Vec<_>>();
-            self.weighted(&references[at]).cider_d(others.into_iter())
-        };
-        (0..references.len()).map(against_others).collect()
-    }
-
     fn references(&self, image: usize) -> &[Reference] {
         self.images.get(image).map_or(&[], Vec::as_slice)
     }
 
     fn weighted<'a>(&'a self, reference: &'a Reference) -> Weighted<'a> {
         Weighted { caption: &reference.counted, rarity: &self.rarity, norms: reference.norms }
+    }
+}
+
+/// CIDEr-D of each caption of an image against its other captions. The images are the documents; their captions are not
+/// kept, so that millions of them need the memory of their different n-grams alone.
+#[derive(Debug)]
+pub struct Consensus {
+    numbering: Numbering<WordId>,
+    rarity: Rarity,
+}
+
+impl Consensus {
+    /// Counts the captions of images.
+    pub fn new<C: Deref<Target = [WordId]>>(images: impl IntoIterator<Item = Vec<C>>) -> Self {
+        let mut numbering = Numbering::for_words(0);
+        let mut documents = Documents::default();
+        for captions in images {
+            let counted = captions.iter().map(|words| numbering.count(words.iter().copied()));
+            documents.add(&counted.collect::<Vec<_>>());
+        }
+        Self { rarity: documents.rarity(), numbering }
+    }
+
+    /// CIDEr-D of each of the captions of an image against the others; 0 for an only one.
+    #[must_use]
+    pub fn of_captions(&self, captions: &[impl Deref<Target = [WordId]>]) -> Vec<f64> {
+        let count = |words: &[WordId]| self.numbering.count_temporarily(words.iter().copied());
+        let counted = captions.iter().map(|words| count(words)).collect::<Vec<_>>();
+        let weighted = counted.iter().map(|counted| Weighted::new(counted, &self.rarity));
+        let weighted = weighted.collect::<Vec<_>>();
+        let against_others = |at: usize| {
+            let others = weighted[..at].iter().chain(&weighted[at + 1..]).copied();
+            weighted[at].cider_d(others.collect::<Vec<_>>().into_iter())
+        };
+        (0..weighted.len()).map(against_others).collect()
     }
 }
 
@@ -116,31 +140,46 @@ impl Rarity {
     }
 }
 
-fn own_rarity(corpus: &Corpus) -> Rarity {
-    rarity_among(&corpus.images.iter().map(|image| image.references.iter()), corpus.ngrams())
+/// The number of documents that contain each n-gram.
+#[derive(Debug, Default)]
+struct Documents {
+    added: u32,
+    /// By n − 1 and number: the number of documents, and the last one of them, counted from 1.
+    with_ngram: [Vec<(u32, u32)>; MAX_N],
 }
 
-/// The rarity of n-grams among images, each with its references.
-fn rarity_among<'a, R: Iterator<Item = &'a Counted> + Clone>(
-    images: &(impl ExactSizeIterator<Item = R> + Clone),
-    ngrams: [usize; MAX_N],
-) -> Rarity {
-    const NOWHERE: usize = usize::MAX;
-    let unseen = (images.len() as f64).ln();
-    let by_ngram = std::array::from_fn(|at| {
-        let mut documents = vec![(0.0_f64, NOWHERE); ngrams[at]];
-        for (document, references) in images.clone().enumerate() {
-            for (ngram, _) in references.flat_map(|counted| &counted.counts[at]) {
-                let (count, last) = &mut documents[*ngram as usize];
-                if *last != document {
-                    *count += 1.0;
-                    *last = document;
+impl Documents {
+    /// The documents of images, each with its captions.
+    fn of<'a>(images: impl Iterator<Item = &'a [Counted]>) -> Self {
+        let mut documents = Self::default();
+        images.for_each(|captions| documents.add(captions));
+        documents
+    }
+
+    /// Adds the captions of an image as a document.
+    fn add(&mut self, captions: &[Counted]) {
+        self.added += 1;
+        for (at, with_ngram) in self.with_ngram.iter_mut().enumerate() {
+            for &(ngram, _) in captions.iter().flat_map(|counted| &counted.counts[at]) {
+                let ngram = ngram as usize;
+                if with_ngram.len() <= ngram {
+                    with_ngram.resize(ngram + 1, (0, 0));
+                }
+                let (count, last) = &mut with_ngram[ngram];
+                if *last != self.added {
+                    *count += 1;
+                    *last = self.added;
                 }
             }
         }
-        documents.into_iter().map(|(count, _)| unseen - count.max(1.0).ln()).collect()
-    });
-    Rarity { by_ngram, unseen }
+    }
+
+    fn rarity(self) -> Rarity {
+        let unseen = f64::from(self.added).ln();
+        let rarity = |(count, _): (u32, u32)| unseen - f64::from(count.max(1)).ln();
+        let by_ngram = self.with_ngram.map(|of| of.into_iter().map(rarity).collect());
+        Rarity { by_ngram, unseen }
+    }
 }
 
 /// The rarity from given frequencies.
@@ -156,6 +195,7 @@ fn given_rarity(given: &DocumentFrequencies, corpus: &Corpus) -> Rarity {
 }
 
 /// A caption as tf-idf vectors, one for each n: the weight of an n-gram is its count times its rarity.
+#[derive(Clone, Copy)]
 struct Weighted<'a> {
     caption: &'a Counted,
     rarity: &'a Rarity,
@@ -243,14 +283,15 @@ mod tests {
         let captions: [&[WordId]; 3] =
             [&[5, 6, 7, 8, END], &[5, 6, 7, 9, END], &[10, 11, 12, 13, END]];
         let alone: &[WordId] = &[5, 6, END];
-        let reward = CaptionReward::new([captions.to_vec(), vec![alone]]);
-        let found = reward.consensus(0);
+        let images = [captions.to_vec(), vec![alone]];
+        let (reward, consensus) = (CaptionReward::new(images.clone()), Consensus::new(images));
+        let found = consensus.of_captions(&captions);
         for (at, (caption, found)) in captions.into_iter().zip(&found).enumerate() {
             // The score of a caption against itself is ten, a third of which is in the mean over all three.
             let expected = (3.0 * reward.score(0, caption) - SCALE) / 2.0;
             assert!((found - expected).abs() < 1e-12, "{at}: {found} {expected}");
         }
         assert!(found[0] > found[2] && (found[0] - found[1]).abs() < 1e-12, "{found:?}");
-        assert_eq!(reward.consensus(1), [0.0]);
+        assert_eq!(consensus.of_captions(&[alone]), [0.0]);
     }
 }

@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use bleu::BleuCounts;
 use ngrams::Corpus;
 
-pub use cider::CaptionReward;
+pub use cider::{CaptionReward, Consensus};
 pub use frequencies::DocumentFrequencies;
 
 /// The tokenizer and the metrics, printed with the scores.

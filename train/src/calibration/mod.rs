@@ -39,7 +39,7 @@ pub fn human_median(images: &[ScoredImage], frequencies: &DocumentFrequencies) -
     let items = images.iter().flat_map(|image| {
         let several = image.references.len() > 1;
         (0..image.references.len()).filter(move |_| several).map(|at| {
-            let mut references = image.references.clone();
+            let mut references = image.reference_tokens();
             let hypothesis = references.remove(at);
             Item { references, hypothesis }
         })
@@ -60,7 +60,7 @@ pub fn judge(
     median: f64,
 ) -> Vec<JudgedCaption> {
     let items = images.iter().zip(found).map(|(image, found)| Item {
-        references: image.references.clone(),
+        references: image.reference_tokens(),
         hypothesis: found.first().map(|best| words(best, vocabulary)).unwrap_or_default(),
     });
     let scores = score(&items.collect::<Vec<_>>(), Some(frequencies));

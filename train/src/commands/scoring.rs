@@ -75,8 +75,7 @@ pub(super) fn data_sets(
     let numbers = numbers(config, &mut sets, named, &trained_on)?;
     if seen == SeenImages::Refuse {
         for (set, number) in sets.iter().zip(&numbers) {
-            let images = set.scored_images(split).images;
-            refuse_seen(&trained_on, &images, &set.store, *number, split)?;
+            refuse_seen(&trained_on.index(*number), set, split)?;
         }
     }
     for Member { folder, run } in members {

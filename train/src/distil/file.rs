@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{Size, files};
-use data::vocabulary::WordId;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -186,7 +185,7 @@ impl Columns {
         let mut begin = 0;
         for (caption, &length) in length.iter().enumerate() {
             let end = begin + length as usize;
-            let words = word.get(begin..end)?.to_vec() as Vec<WordId>;
+            let words = word.get(begin..end)?.to_vec().into();
             let range = begin * self.width..end * self.width;
             let soft_words = self.soft_words.get(range.clone())?.to_vec();
             let values = self.soft_values.get(range)?.to_vec();
@@ -206,12 +205,15 @@ impl Columns {
 
 #[cfg(test)]
 mod tests {
+    use data::vocabulary::WordId;
+
     use super::*;
 
     fn taught(words: &[WordId], found: bool) -> TaughtCaption {
         let soft_words = words.iter().flat_map(|&word| [word, word + 1]).collect();
         let soft = SoftTargets::new(2, soft_words, [0.75, 0.25].repeat(words.len()));
-        let caption = Caption { words: words.to_vec(), weight: 1.0, soft: soft.map(Arc::new) };
+        let caption =
+            Caption { words: words.to_vec().into(), weight: 1.0, soft: soft.map(Arc::new) };
         TaughtCaption { caption, found }
     }
 

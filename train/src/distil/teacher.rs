@@ -54,7 +54,7 @@ pub fn teach(
         let grids = batch::read(&part, setup.grids, setup.device)?.to_kind(Kind::Float);
         let found = find(&mut decoder, &part, &grids, setup)?;
         let captions = part.iter().zip(found).map(|(image, found)| {
-            let written = image.captions.iter().map(|caption| (caption.words.clone(), false));
+            let written = image.captions.iter().map(|caption| (caption.words.to_vec(), false));
             written.chain(found.map(|words| (words, true))).collect::<Vec<_>>()
         });
         let captions = captions.collect::<Vec<_>>();
@@ -62,7 +62,11 @@ pub fn teach(
         for ((image, captions), soft) in part.iter().zip(captions).zip(soft) {
             let taught =
                 captions.into_iter().zip(soft).map(|((words, found), soft)| TaughtCaption {
-                    caption: Caption { words, weight: 1.0, soft: Some(Arc::new(soft)) },
+                    caption: Caption {
+                        words: words.into(),
+                        weight: 1.0,
+                        soft: Some(Arc::new(soft)),
+                    },
                     found,
                 });
             lessons.push(Lesson { set: image.set, row: image.row, captions: taught.collect() });

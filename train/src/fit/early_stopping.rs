@@ -7,6 +7,7 @@ use data::metrics::statistics::CaptionStatistics;
 use super::training_data::TrainingData;
 use super::validation::Validation;
 use crate::checkpoint::Progress;
+use crate::dataset::ScoredImage;
 use crate::run::RunConfig;
 
 /// The largest share of dev captions that may be unfinished in the best checkpoint of a refinement: rewards can teach a
@@ -94,8 +95,8 @@ struct Completion {
 impl Completion {
     fn new(data: &TrainingData) -> Self {
         let images = data.dev.iter().flat_map(|dev| &dev.images);
-        let references = images.flat_map(|image| &image.references);
-        let references = references.map(Vec::as_slice).collect::<Vec<_>>();
+        let references = images.flat_map(ScoredImage::reference_tokens).collect::<Vec<_>>();
+        let references = references.iter().map(Vec::as_slice).collect::<Vec<_>>();
         Self { open_references: CaptionStatistics::count(&references, None).unfinished }
     }
 

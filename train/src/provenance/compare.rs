@@ -2,10 +2,9 @@
 
 use common::program::warn;
 use data::Split;
-use features::FeatureStore;
 
-use super::TrainedOn;
-use crate::dataset::{DataSet, ScoredImage};
+use super::PhotoIndex;
+use crate::dataset::DataSet;
 use crate::run::{PartRecord, RunConfig, RunFolder, SetRecord};
 use crate::{Error, Result};
 
@@ -122,24 +121,17 @@ fn method_change(record: &SetRecord, now: &DataSet) -> Option<String> {
     (*then != now).then(|| format!("split by {then} then, by {now} now"))
 }
 
-/// Refuses to score images that networks were trained on as if they were new. Names are compared with those of the data
-/// set with that number, or with those of all sets.
+/// Refuses to score images that networks were trained on as if they were new.
 ///
 /// # Errors
 /// [`Error::SeenImages`], and [`Error::Features`] if the store cannot be read.
-pub fn refuse_seen(
-    trained_on: &TrainedOn,
-    images: &[ScoredImage],
-    store: &FeatureStore,
-    set: Option<usize>,
-    split: Split,
-) -> Result<()> {
-    let seen = trained_on.seen(images, store, set)?;
+pub fn refuse_seen(trained_on: &PhotoIndex, data: &DataSet, split: Split) -> Result<()> {
+    let seen = trained_on.seen(data, split)?;
     if seen.is_empty() {
         return Ok(());
     }
     let more = if seen.len() > EXAMPLES { ", …" } else { "" };
     let examples = seen.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join(", ");
     let examples = format!("{examples}{more}");
-    Err(Error::SeenImages { seen: seen.len(), images: images.len(), split, examples })
+    Err(Error::SeenImages { seen: seen.len(), images: data.count(split), split, examples })
 }

@@ -8,7 +8,7 @@ mod trained_on;
 use data::{Split, Vocabulary};
 
 pub use self::compare::{OnChange, Purpose, compare, refuse_seen};
-pub use self::trained_on::TrainedOn;
+pub use self::trained_on::{PhotoIndex, TrainedOn};
 use crate::Result;
 use crate::dataset::DataSet;
 use crate::run::{DataRecord, PartRecord, SetRecord};

@@ -1,16 +1,18 @@
 //! The photos that a network was trained on.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufWriter, IntoInnerError};
 
+use common::files::Staged;
 use common::names::normal;
 use common::{digest, text};
-use data::Corpus;
-use features::FeatureStore;
+use data::{Corpus, Split};
+use features::Source;
 
 use super::part::sorted_photos;
-use super::photo::{Photo, lines};
-use crate::dataset::{DataSet, ScoredImage, TrainingImage};
-use crate::run::{RunConfig, RunFolder, TRAINED_ON_FILE, TrainedOnRecord};
+use super::photo::{Photo, digest_of_lines, write_lines};
+use crate::dataset::{DataSet, TrainingImage};
+use crate::run::{RunConfig, RunFolder, TrainedOnRecord};
 use crate::{Error, Result, RunProblem};
 
 /// The photos that a network was trained on: their names, in Unicode normal form C, the SHA-256 of their files and the
@@ -59,7 +61,7 @@ impl TrainedOn {
     /// # Errors
     /// [`Error::Features`] if the store cannot be read.
     pub fn add(&mut self, images: &[TrainingImage], data: &DataSet) -> Result<()> {
-        let rows = images.iter().map(|image| image.row);
+        let rows = images.iter().map(|image| image.row).collect();
         self.append(sorted_photos(rows, &data.store, data.number)?);
         Ok(())
     }
@@ -70,9 +72,10 @@ impl TrainedOn {
         self.complete &= other.complete;
     }
 
-    fn append(&mut self, photos: Vec<Photo>) {
-        let known = self.photos.iter().cloned().collect::<HashSet<_>>();
-        self.photos.extend(photos.into_iter().filter(|photo| !known.contains(photo)));
+    fn append(&mut self, mut photos: Vec<Photo>) {
+        let known = self.photos.iter().collect::<HashSet<_>>();
+        photos.retain(|photo| !known.contains(photo));
+        self.photos.append(&mut photos);
     }
 
     /// Writes the list into a run folder, replacing it as a whole.
@@ -80,11 +83,17 @@ impl TrainedOn {
     /// # Errors
     /// [`Error::File`].
     pub fn save(&self, folder: &RunFolder) -> Result<()> {
-        folder.write(TRAINED_ON_FILE, lines(&self.photos)?.as_bytes())
+        let path = folder.trained_on();
+        let write = || {
+            let mut file = BufWriter::new(Staged::create(&path)?);
+            write_lines(&self.photos, &mut file)?;
+            file.into_inner().map_err(IntoInnerError::into_error)?.commit()
+        };
+        Ok(write().map_err(common::Error::io(&path))?)
     }
 
     pub(super) fn record(&self) -> Result<TrainedOnRecord> {
-        let sha256 = digest::of_bytes(lines(&self.photos)?.as_bytes());
+        let sha256 = digest_of_lines(&self.photos)?;
         Ok(TrainedOnRecord { photos: self.photos.len(), sha256, complete: self.complete })
     }
 
@@ -95,27 +104,35 @@ impl TrainedOn {
         self.complete && !corpus.names().any(|image| names.contains(normal(image).as_ref()))
     }
 
-    /// Finds the images that are among these photos, by file or by name, and describes them for messages. Names are compared
-    /// with those of the data set with that number, or with those of all sets.
+    /// Indexes these photos. Names are compared with those of the data set with that number, or with those of all sets.
+    #[must_use]
+    pub fn index(&self, set: Option<usize>) -> PhotoIndex<'_> {
+        let comparable = self.photos.iter().filter(|photo| set.is_none_or(|set| set == photo.set));
+        let names = comparable.map(|photo| photo.name.as_str()).collect();
+        let files = self.photos.iter().map(|photo| (photo.file, photo.name.as_str())).collect();
+        PhotoIndex { names, files }
+    }
+}
+
+/// The photos that a network was trained on, by name and by file.
+#[derive(Debug)]
+pub struct PhotoIndex<'a> {
+    names: HashSet<&'a str>,
+    files: HashMap<Source, &'a str>,
+}
+
+impl PhotoIndex<'_> {
+    /// Finds the images of a split that are among these photos, and describes them for messages.
     ///
     /// # Errors
     /// [`Error::Features`] if the store cannot be read.
-    pub fn seen(
-        &self,
-        images: &[ScoredImage],
-        store: &FeatureStore,
-        set: Option<usize>,
-    ) -> Result<Vec<String>> {
-        let comparable = self.photos.iter().filter(|photo| set.is_none_or(|set| set == photo.set));
-        let names = comparable.map(|photo| photo.name.as_str()).collect::<HashSet<_>>();
-        let files = self.photos.iter().map(|photo| (photo.file, &photo.name));
-        let files = files.collect::<HashMap<_, _>>();
+    pub fn seen(&self, data: &DataSet, split: Split) -> Result<Vec<String>> {
         let mut seen = Vec::new();
-        for image in images {
-            if names.contains(normal(&image.image).as_ref()) {
-                seen.push(image.image.clone());
-            } else if let Some(same) = files.get(&store.source(image.row)?) {
-                seen.push(format!("{} (the same file as {same})", image.image));
+        for (image, row) in data.rows(split) {
+            if self.names.contains(normal(image).as_ref()) {
+                seen.push(image.to_owned());
+            } else if let Some(same) = self.files.get(&data.store.source(row)?) {
+                seen.push(format!("{image} (the same file as {same})"));
             }
         }
         Ok(seen)

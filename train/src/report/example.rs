@@ -55,7 +55,7 @@ impl Example {
             image: image.image.clone(),
             caption: captioned.caption.clone(),
             cider: 100.0 * captioned.sums.scores().cider(),
-            references: image.references.iter().map(|tokens| tokens.join(" ")).collect(),
+            references: image.references.clone(),
             words: words.collect(),
             photo: photos.data_url(&image.file),
         }

@@ -45,7 +45,7 @@ fn teacher_forcing_and_single_steps_agree() {
         let mut before = START;
         let mut total = 0.0;
         let words = &alone.captions[0].words;
-        for &word in words {
+        for &word in words.iter() {
             let stepped =
                 network.step(&Tensor::from_slice(&[i64::from(before)]).view([1, 1]), &held);
             total -= stepped.log_probabilities.double_value(&[0, 0, i64::from(word)]);

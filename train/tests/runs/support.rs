@@ -60,7 +60,7 @@ pub(crate) fn training_data(folder: &Path) -> TrainingData {
         image: format!("{row}.jpg"),
         file: format!("{row}.jpg"),
         row,
-        references: captions.to_vec(),
+        references: captions.iter().map(|tokens| tokens.join(" ")).collect(),
     };
     let captioned = tokens.iter().enumerate().map(training).collect::<Vec<_>>();
     let images = tokens.iter().enumerate().map(scored).collect();

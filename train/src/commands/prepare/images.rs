@@ -79,9 +79,9 @@ fn explain_names(data: &DataSet) {
 
 /// Warns of dev and test images that are trained on.
 pub(super) fn warn_of_seen(set: &DataSet, trained_on: &TrainedOn) -> anyhow::Result<()> {
+    let trained_on = trained_on.index(Some(set.number));
     for split in [Split::Dev, Split::Test] {
-        let images = set.scored_images(split).images;
-        let seen = trained_on.seen(&images, &set.store, Some(set.number))?;
+        let seen = trained_on.seen(set, split)?;
         if let Some(first) = seen.first() {
             warn(format_args!(
                 "warning: {} {split} images are trained on as well, such as {first}\n  \

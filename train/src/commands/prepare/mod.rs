@@ -70,13 +70,13 @@ impl Prepared {
         for set in &sets {
             warn_of_seen(set, &trained_on)?;
         }
-        if config.training.consensus > 0.0 {
-            weigh_by_consensus(&mut training, config.training.consensus);
-        }
-        for (record, set) in config.sets.iter_mut().zip(&sets) {
-            record.record_splits(set)?;
-        }
-        config.data = Some(DataRecord::new(&vocabulary, &trained_on)?);
+        let consensus = config.training.consensus;
+        let records = &mut config.sets;
+        let ((), recorded) = rayon::join(
+            || weigh_by_consensus(&mut training, consensus),
+            || record(records, &sets, &vocabulary, &trained_on),
+        );
+        config.data = Some(recorded?);
         let weights = config.sets.iter().map(|set| set.weight).collect();
         let grids = grids(sets)?;
         let data = TrainingData { grids, vocabulary, training, weights, dev, text: None };
@@ -87,7 +87,7 @@ impl Prepared {
     pub(super) fn with_text(mut self, path: &Path) -> anyhow::Result<Self> {
         let dev = self.data.dev.iter().flat_map(|dev| &dev.captions);
         let captions = self.data.training.iter().chain(dev).flat_map(|image| &image.captions);
-        let known = captions.map(|caption| caption.words.as_slice()).collect::<HashSet<_>>();
+        let known = captions.map(|caption| &*caption.words).collect::<HashSet<_>>();
         let text = TextCaptions::read(&absolute(path)?, &self.data.vocabulary, &known)?;
         report_skipped_entries(path, &text.skipped_entries);
         warn(format_args!("{}: {} captions without photos", path.display(), text.record.captions));
@@ -106,6 +106,19 @@ impl Prepared {
         self.trained_on.save(folder)?;
         Ok(folder.save_config(&self.config)?)
     }
+}
+
+/// Records the splits of data sets, and the photos that are trained on.
+fn record(
+    records: &mut [SetRecord],
+    sets: &[DataSet],
+    vocabulary: &Vocabulary,
+    trained_on: &TrainedOn,
+) -> train::Result<DataRecord> {
+    for (record, set) in records.iter_mut().zip(sets) {
+        record.record_splits(set)?;
+    }
+    DataRecord::new(vocabulary, trained_on)
 }
 
 /// Joins the stores of data sets.
