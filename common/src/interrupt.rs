@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -11,11 +12,14 @@ use signal_hook::low_level::exit;
 /// The exit status after a second signal.
 const ENDED_AT_ONCE: i32 = 130;
 
+/// Signals within this time of the first one are the same request.
+const ONE_REQUEST: Duration = Duration::from_secs(1);
+
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first signal sets a flag and calls `notify` on another thread. A second one ends the process at once,
-/// without destructors of libraries that other threads still use. Signals that come at the same time are one. A program calls
-/// it once.
+/// From now on the first signal sets a flag and calls `notify` on another thread. A later one ends the process at once, without
+/// destructors of libraries that other threads still use. Signals within a second count as one: a service manager sends several
+/// kinds. A program calls it once.
 ///
 /// # Errors
 /// If the signals cannot be caught.
@@ -23,11 +27,14 @@ pub fn catch_signals(notify: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
     let mut signals = signals.context("Ctrl-C cannot be caught")?;
     let wait = move || {
+        let mut first = None;
         for _ in signals.forever() {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            let first = *first.get_or_insert_with(Instant::now);
+            if !INTERRUPTED.swap(true, Ordering::Relaxed) {
+                notify();
+            } else if first.elapsed() > ONE_REQUEST {
                 exit(ENDED_AT_ONCE);
             }
-            notify();
         }
     };
     thread::Builder::new().spawn(wait).context("Ctrl-C cannot be caught")?;

@@ -72,24 +72,25 @@ fn a_run_killed_ten_times_ends_as_an_uninterrupted_one() {
     assert!(best(&run) == best(&whole), "the best networks differ");
 }
 
-/// libtorch's tables must not be gone while a step still runs.
+/// A service manager may send two signals at once; the run ends in order all the same.
 #[test]
-fn two_signals_end_a_run_without_a_panic() {
+fn two_signals_at_once_end_a_run_with_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
     for attempt in 0..6 {
         let run = format!("run{attempt}");
         let child = command(folder.path(), &run, false).spawn().unwrap();
-        while !folder.path().join(&run).join("checkpoints/last.safetensors").exists() {
+        let last = folder.path().join(&run).join("checkpoints/last.safetensors");
+        while !last.exists() {
             sleep(Duration::from_millis(1));
         }
-        for pause in [attempt, 1] {
+        for (pause, signal) in [(attempt, "-TERM"), (1, "-HUP")] {
             sleep(Duration::from_millis(pause));
-            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+            Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         }
         let ended = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr);
-        assert!(matches!(ended.status.code(), Some(0 | 130)), "{:?}: {said}", ended.status);
+        assert_eq!(ended.status.code(), Some(0), "{said}");
         assert!(!said.contains("panicked"), "{said}");
     }
 }
