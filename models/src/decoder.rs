@@ -173,6 +173,10 @@ impl Decoder for OnnxDecoder {
             rows(images * beam, value).map_err(&failed)
         };
         let (log_probabilities, attention) = (output("log_probabilities")?, output("attention")?);
+        if log_probabilities.iter().any(|value| value.is_nan()) {
+            let problem = "a log-probability is not a number: its weights are damaged, export the model again";
+            return Err(failed(ort::Error::new(problem)));
+        }
         for state in &mut self.states {
             let Some(next) = &state.next else { continue };
             state.value = outputs.remove(next).ok_or_else(|| missing(next))?;

@@ -9,8 +9,10 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use models::encoder::EncoderOptions;
 use models::encoder::cells_last;
 use models::preprocess::apply;
-use models::{Captioner, CaptionerOptions, DeviceChoice, Encoder, Error, SearchOptions};
-use ndarray::{Array4, Axis, s};
+use models::{
+    Captioner, CaptionerOptions, DeviceChoice, Encoder, Error, OnnxDecoder, SearchOptions, search,
+};
+use ndarray::{Array3, Array4, Axis, s};
 use onnx::messages::{Entry, Model};
 use onnx::{Attribute, Dimension, ElementType, Graph};
 use prost::Message as _;
@@ -322,4 +324,22 @@ fn inputs_that_no_image_becomes_are_refused() {
     let stated = serde_json::to_string(&preprocess).unwrap();
     let error = encoder(&of(8, &[("showtell.preprocess", &stated)])).unwrap_err().to_string();
     assert!(error.contains("std"), "{error}");
+}
+
+#[test]
+fn a_decoder_with_damaged_weights_is_an_error_and_not_a_caption() {
+    let folder = tempfile::tempdir().unwrap();
+    small_model::write(folder.path());
+    let path = folder.path().join(models::decoder::STEP_FILE);
+    let mut model = Model::decode(&*fs::read(&path).unwrap()).unwrap();
+    let weights = &mut model.graph.as_mut().unwrap().initializer;
+    for weight in weights.iter_mut().filter(|of| of.data_type == ElementType::Float as i32) {
+        let values = weight.raw_data.len() / 4;
+        weight.raw_data = f32::NAN.to_le_bytes().repeat(values);
+    }
+    fs::write(&path, model.encode_to_vec()).unwrap();
+    let mut decoder = OnnxDecoder::open(folder.path(), Some(1)).unwrap();
+    let grids = Array3::zeros([1, GRID[0] * GRID[1], GRID[2]]);
+    let error = search(&mut decoder, grids.view(), &SearchOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("not a number"), "{error}");
 }

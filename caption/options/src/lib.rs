@@ -41,8 +41,8 @@ pub struct ModelArgs {
     /// Rank captions by the network alone.
     #[arg(long)]
     pub no_neighbours: bool,
-    /// Multiply 32-bit floats in the search on all processors. Without this option those with instructions for 8-bit integers
-    /// (VNNI) multiply such: the search of one view takes less time, and about one caption in 25 differs.
+    /// Multiply 32-bit floats in the search on all processors. By default those with VNNI multiply 8-bit integers, which is
+    /// faster with one view; about one caption in 25 differs.
     #[arg(long)]
     pub exact: bool,
 }

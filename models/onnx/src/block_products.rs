@@ -1,5 +1,7 @@
 //! Matrix products on 8-bit integers in blocks, by an operator of ONNX Runtime, in a network that is about to be opened.
 
+use std::collections::HashSet;
+
 use prost::Message as _;
 
 use crate::matrix::{Matrix, matrices, multiplied, remove_unused};
@@ -9,6 +11,8 @@ use crate::{Attribute, ElementType, Graph};
 
 /// The operator set of ONNX Runtime's own operators.
 const DOMAIN: &str = "com.microsoft";
+/// The most nodes of a graph that is changed; decoders have less than a hundred.
+const MAX_NODES: usize = 1000;
 /// Inputs of a matrix that have one scale.
 const BLOCK: usize = 64;
 const MAX_WEIGHT: f32 = 127.0;
@@ -19,11 +23,16 @@ const INTEGER_ROWS: i64 = 4;
 
 /// Replaces the products of rows and constant matrices in an ONNX file by ONNX Runtime's `MatMulNBits`: weights of 8 bits, and
 /// a scale for each 64 inputs of an output; at run time rows are quantized in the same blocks. So less memory is read, and the
-/// result for a row does not depend on other rows. `None` if the bytes are not an ONNX file, or there is no such product.
+/// result for a row does not depend on other rows. `None` if the bytes are not an ONNX file, if there is no such product, or if
+/// the graph is larger than a decoder's, or has a name twice.
 #[must_use]
 pub fn with_block_products(file: &[u8]) -> Option<Vec<u8>> {
     let mut model = Model::decode(file).ok()?;
     let graph = model.graph.as_mut()?;
+    if graph.node.len() > MAX_NODES || !has_unique_names(graph) {
+        return None;
+    }
+    let mut left = file.len();
     let nodes = std::mem::take(&mut graph.node);
     let matrices = matrices(graph, &nodes);
     let mut new = Graph::default();
@@ -32,6 +41,8 @@ pub fn with_block_products(file: &[u8]) -> Option<Vec<u8>> {
         let matrix = multiplied(&node, &matrices);
         match matrix.filter(|matrix| matrix.inputs.is_multiple_of(BLOCK)) {
             Some(matrix) => {
+                // A matrix may be in several products, but the network does not grow.
+                left = left.checked_sub(matrix.values.len())?;
                 add_product(&mut new, &node, matrix);
                 products += 1;
             }
@@ -47,6 +58,14 @@ pub fn with_block_products(file: &[u8]) -> Option<Vec<u8>> {
     remove_unused(graph);
     model.opset_import.push(OperatorSet { domain: DOMAIN.to_owned(), version: 1 });
     Some(model.encode_to_vec())
+}
+
+/// Whether each value of a graph has a name of its own.
+fn has_unique_names(graph: &GraphMessage) -> bool {
+    let constants = graph.initializer.iter().map(|constant| &constant.name);
+    let made = graph.node.iter().flat_map(|node| &node.output).filter(|name| !name.is_empty());
+    let mut names = HashSet::new();
+    constants.chain(made).all(|name| names.insert(name))
 }
 
 fn add_product(graph: &mut Graph, node: &Node, matrix: &Matrix) {
@@ -126,13 +145,42 @@ mod tests {
                 assert!(!is_replaced(graph), "{sides:?}");
             }
         }
+        for damage in [
+            (|graph| graph.weight("matrix", &[1], &[1.0])) as fn(&mut Graph),
+            |graph| graph.node("Identity", &["rows"], &["made"], &[]),
+            |graph| {
+                for _ in 0..=MAX_NODES {
+                    graph.node("Identity", &["rows"], &[], &[]);
+                }
+            },
+            |graph| {
+                for product in 0..9 {
+                    graph.node("MatMul", &["rows", "made"], &[&product.to_string()], &[]);
+                }
+            },
+        ] {
+            let mut graph = product_of("Transpose", &[]);
+            damage(&mut graph);
+            assert!(!is_replaced(graph));
+        }
         let mut graph = product_of("Transpose", &[]);
         for (inputs, outputs) in
-            [(&["rows", "matrix"][..], &[][..]), (&["matrix"], &["one"]), (&[], &[])]
+            [(&["rows", "made"][..], &[][..]), (&["matrix"], &["one"]), (&[], &[])]
         {
             graph.node("MatMul", inputs, outputs, &[]);
             graph.node("Transpose", inputs, outputs, &[]);
         }
-        assert!(is_replaced(graph));
+        assert!(!is_replaced(graph), "two values have one name");
+    }
+
+    #[test]
+    fn values_that_are_not_finite_stay() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut graph = Graph::new("product");
+            let values = [[0.5; BLOCK * BLOCK - 1].as_slice(), &[value]].concat();
+            graph.weight("matrix", &[BLOCK, BLOCK], &values);
+            graph.node("MatMul", &["rows", "matrix"], &["product"], &[]);
+            assert!(!is_replaced(graph));
+        }
     }
 }

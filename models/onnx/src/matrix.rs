@@ -17,20 +17,24 @@ pub(crate) struct Matrix {
 }
 
 /// The constant matrices of floats of a graph, by name, and those that `nodes` make of them: in 32 bits, or transposed. A
-/// constant that is an input as well may be replaced, and is none of them.
+/// constant that is an input as well may be replaced, and is none of them; nor is one with infinite values or NaN. At most as
+/// many values are made as the constants have.
 pub(crate) fn matrices(graph: &GraphMessage, nodes: &[Node]) -> HashMap<String, Matrix> {
     let is_input = |tensor: &Tensor| graph.input.iter().any(|input| input.name == tensor.name);
     let constants = graph.initializer.iter().filter(|tensor| !is_input(tensor));
     let matrix = |tensor: &Tensor| Some((tensor.name.clone(), Matrix::of(tensor)?));
     let mut matrices = constants.filter_map(matrix).collect::<HashMap<_, _>>();
+    let mut left = matrices.values().map(|matrix| matrix.values.len()).sum::<usize>();
     for node in nodes.iter().filter(|node| node.domain.is_empty()) {
         let ([input], [output]) = (&*node.input, &*node.output) else { continue };
         let Some(matrix) = matrices.get(input) else { continue };
+        let Some(rest) = left.checked_sub(matrix.values.len()) else { break };
         let made = match &*node.op_type {
             "Transpose" if swaps_sides(node) => matrix.transposed(),
             "Cast" if is_to_float(node) => matrix.clone(),
             _ => continue,
         };
+        left = rest;
         matrices.insert(output.clone(), made);
     }
     matrices
@@ -71,7 +75,8 @@ impl Matrix {
             _ => return None,
         };
         let is_whole = !values.is_empty() && inputs.checked_mul(outputs) == Some(values.len());
-        is_whole.then_some(Self { inputs, outputs, values })
+        let is_finite = values.iter().all(|value| value.is_finite());
+        (is_whole && is_finite).then_some(Self { inputs, outputs, values })
     }
 
     fn transposed(&self) -> Self {
@@ -85,14 +90,18 @@ impl Matrix {
     }
 }
 
-/// Removes unused nodes and constants.
+/// Removes casts and transposes that are no longer used, and the constants that no node uses.
 pub(crate) fn remove_unused(graph: &mut GraphMessage) {
     loop {
         let inputs = graph.node.iter().flat_map(|node| node.input.clone());
         let outputs = graph.output.iter().map(|of| of.name.clone());
         let used = inputs.chain(outputs).collect::<HashSet<_>>();
+        let is_unused = |node: &Node| {
+            let makes_a_matrix = ["Cast", "Transpose"].contains(&&*node.op_type);
+            makes_a_matrix && matches!(&*node.output, [output] if !used.contains(output))
+        };
         let nodes = graph.node.len();
-        graph.node.retain(|node| node.output.iter().any(|output| used.contains(output)));
+        graph.node.retain(|node| !is_unused(node));
         if graph.node.len() == nodes {
             let inputs = graph.input.iter().map(|input| &input.name).collect::<HashSet<_>>();
             graph.initializer.retain(|of| used.contains(&of.name) || inputs.contains(&of.name));

@@ -81,8 +81,8 @@ class Captioner:
         views: Views of a photo whose word probabilities are averaged, such as ["original", "flip"]; those of the model by
             default. The original is always one of them.
         neighbours: The file of a neighbour index, True for that of the model, False for none.
-        exact: Multiply 32-bit floats in the search on all processors. Otherwise those with instructions for 8-bit integers
-            (VNNI) multiply such: the search of one view takes less time, and about one caption in 25 differs.
+        exact: Multiply 32-bit floats in the search on all processors. By default those with VNNI multiply 8-bit integers, which
+            is faster with one view; about one caption in 25 differs.
         max_pixels: The most pixels of a photo. Decoding takes about 6 bytes for each, and the images of a list are decoded by
             one thread for each core.
 
