@@ -8,11 +8,22 @@ built=${1:?the folder of the built programs}
 out=$(realpath --canonicalize-missing "${2:-$root/dist/web-demo}")
 requirement=$(grep -v '^#' "$root/tools/requirements/onnxruntime-web.txt")
 runtime=$native/onnxruntime-web
+# Some servers do not know that .mjs is JavaScript.
+bundle=onnxruntime/ort.wasm.bundle.min.js
 encoder=efficientnet-lite2
 # Bytes of all files: what a visitor may load.
 limit=60000000
+staging=
+trap 'rm -rf "$staging"' EXIT
 
 fail() { printf 'web-demo: %s\n' "$1" >&2; shift; printf '  %s\n' "$@" >&2; exit 1; }
+
+# An earlier demo is replaced, and an empty folder; other files are not.
+check() {
+    [ -x "$built/convert" ] || fail "$built/convert: not a program" "Build it: cargo build --release --bin convert"
+    [ ! -e "$out" ] || [ -e "$out/$bundle" ] || [ -n "$(find "$out" -maxdepth 0 -type d -empty)" ] ||
+        fail "$out: neither an earlier demo nor an empty folder" "Name a folder that does not exist, or empty this one"
+}
 
 # Fetches the package of ONNX Runtime Web, compared with its integrity, and keeps the two files that the demo needs.
 fetch_runtime() {
@@ -23,7 +34,6 @@ fetch_runtime() {
     echo "web-demo: fetching $package with npm into $runtime (33 MB)" >&2
     mkdir -p "$native"
     staging=$(mktemp -d "$native/.onnxruntime-web.XXXXXX")
-    trap 'rm -rf "$staging"' EXIT
     (cd "$staging" && npm pack --silent "$package" >/dev/null) || fail "$package: npm could not fetch it"
     found=sha512-$(sha512sum "$staging"/*.tgz | cut -d ' ' -f 1 | node -p 'Buffer.from(require("fs").readFileSync(0, "utf8").trim(), "hex").toString("base64")')
     [ "$found" = "$integrity" ] || fail "$package: checksum mismatch: $found" "tools/requirements/onnxruntime-web.txt has $integrity"
@@ -37,26 +47,31 @@ fetch_runtime() {
 }
 
 lay_out() {
-    local file
-    rm -rf "$out"
-    install -d "$out/onnxruntime" "$out/models/showtell" "$out/samples" "$out/licences"
-    for file in "$root"/web/*.{html,css,js,svg}; do install --mode 644 "$file" "$out/"; done
-    for file in "$root"/serve/src/page/samples/*; do install --mode 644 "$file" "$out/samples/"; done
-    for file in "$root"/models/showtell/*; do install --mode 644 "$file" "$out/models/showtell/"; done
-    for file in "$root"/LICENSE*; do install --mode 644 "$file" "$out/licences/"; done
-    # Some servers do not know that .mjs is JavaScript.
-    install --mode 644 "$runtime/ort.wasm.bundle.min.mjs" "$out/onnxruntime/ort.wasm.bundle.min.js"
-    install --mode 644 "$runtime/ort-wasm-simd-threaded.wasm" "$out/onnxruntime/"
+    local file size
+    mkdir -p "$(dirname "$out")"
+    staging=$(mktemp -d "$(dirname "$out")/.web-demo.XXXXXX")
+    install -d "$staging"/{onnxruntime,models/showtell,samples,licences}
+    install --mode 644 "$root"/web/*.{html,css,js,svg} "$staging/"
+    install --mode 644 "$root"/serve/src/page/samples/* "$staging/samples/"
+    install --mode 644 "$root"/models/showtell/* "$staging/models/showtell/"
+    install --mode 644 "$runtime/ort.wasm.bundle.min.mjs" "$staging/$bundle"
+    install --mode 644 "$runtime/ort-wasm-simd-threaded.wasm" "$staging/onnxruntime/"
+    # Browsers show .txt, and download files of an unknown type.
+    for file in "$root"/LICENSE*; do install --mode 644 "$file" "$staging/licences/${file##*/}.txt"; done
     # The package for browsers has no licence file; it is built from the same sources.
-    install --mode 644 "$native/onnxruntime/onnxruntime/LICENSE" "$out/licences/LICENSE-onnxruntime"
-    install --mode 644 "$native/onnxruntime/onnxruntime/ThirdPartyNotices.txt" "$out/licences/ThirdPartyNotices-onnxruntime.txt"
-    "$built/convert" "$encoder" --from "$native/$encoder" --out "$out/models/$encoder.onnx" >&2
+    install --mode 644 "$native/onnxruntime/onnxruntime/LICENSE" "$staging/licences/LICENSE-onnxruntime.txt"
+    install --mode 644 "$native/onnxruntime/onnxruntime/ThirdPartyNotices.txt" "$staging/licences/ThirdPartyNotices-onnxruntime.txt"
+    "$built/convert" "$encoder" --from "$native/$encoder" --out "$staging/models/$encoder.onnx" >/dev/null
     # The demo names no classes.
-    rm "$out/models/$encoder.onnx.head"
+    rm "$staging/models/$encoder.onnx.head"
+    size=$(find "$staging" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum }')
+    [ "$size" -le "$limit" ] || fail "$out: $size bytes are too many: at most $limit"
+    chmod 755 "$staging"
+    rm -rf "$out"
+    mv "$staging" "$out"
+    echo "$out: $size bytes"
 }
 
+check
 fetch_runtime
 lay_out
-size=$(find "$out" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum }')
-[ "$size" -le "$limit" ] || fail "$out: $size bytes are too many: at most $limit"
-echo "$out: $size bytes"
