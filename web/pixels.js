@@ -12,6 +12,10 @@ export async function pixelsOf(file) {
     const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false, willReadFrequently: true });
     context.fillStyle = "white";
     context.fillRect(0, 0, width, height);
+    // A canvas larger than the browser allows stays black without an error.
+    if (context.getImageData(width - 1, height - 1, 1, 1).data[0] !== 255) {
+      throw new Error(`${width} × ${height} pixels are too many for this browser: use a smaller copy`);
+    }
     context.drawImage(bitmap, 0, 0);
     return context.getImageData(0, 0, width, height, { colorSpace: "srgb" });
   } finally {
@@ -20,10 +24,11 @@ export async function pixelsOf(file) {
 }
 
 async function bitmapOf(file) {
+  if (file.size === 0) throw new Error("empty file: choose another");
   try {
     // The program ignores colour profiles as well.
     return await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
   } catch {
-    throw new Error("not an image that this browser can decode: use JPEG or PNG");
+    throw new Error("damaged, or not an image that this browser can decode: use JPEG or PNG");
   }
 }
