@@ -100,3 +100,4 @@ document.addEventListener("drop", (event) => {
 showLicence().catch(() => {
   document.querySelector("#data-licence").textContent = "models/showtell/manifest.json could not be read";
 });
+document.querySelector("#unstarted").remove();
