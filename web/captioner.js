@@ -13,14 +13,15 @@ export class Captioner {
   // Opens a model. `read(part)` returns the bytes of a part that the manifest names, such as "encoder".
   static async open(ort, manifest, read) {
     if (manifest.format !== FORMAT) throw new Error(`manifest.json: not "${FORMAT}": lay out the demo again`);
-    const network = async (part) => ort.InferenceSession.create(await read(part), { executionProviders: ["wasm"] });
+    const part = async (name, parse) => parsed(manifest[name].file, await read(name), parse);
+    const session = (bytes) => ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
     const captioner = new Captioner();
     captioner.ort = ort;
     captioner.manifest = manifest;
-    captioner.words = JSON.parse(new TextDecoder().decode(await read("vocabulary"))).words;
-    captioner.neighbours = manifest.neighbours ? new NeighbourIndex(await read("neighbours")) : null;
-    captioner.decoder = new Decoder(ort, await network("decoder_init"), await network("decoder_step"));
-    captioner.encoder = await network("encoder");
+    captioner.words = (await part("vocabulary", json)).words;
+    captioner.neighbours = manifest.neighbours ? await part("neighbours", (bytes) => new NeighbourIndex(bytes)) : null;
+    captioner.decoder = new Decoder(ort, await part("decoder_init", session), await part("decoder_step", session));
+    captioner.encoder = await part("encoder", session);
     return captioner;
   }
 
@@ -45,6 +46,24 @@ export class Captioner {
     const cells = height * width;
     return { grids: cellsLast(data, views, channels, cells), shape: [views, cells, channels] };
   }
+}
+
+// What `parse` makes of the bytes of a file of the model. Its errors name the file.
+export async function parsed(file, bytes, parse) {
+  try {
+    return await parse(bytes);
+  } catch (error) {
+    throw new Error(`${file}: ${reason(error).replace(/\.$/, "")}: lay out the demo again`);
+  }
+}
+
+export function json(bytes) {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+// What an error says; WebAssembly throws numbers as well.
+export function reason(error) {
+  return String(error?.message || error);
 }
 
 // Brings grids `[views, channels, cells]` into the order `[views, cells, channels]`.

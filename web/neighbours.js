@@ -13,7 +13,7 @@ export class NeighbourIndex {
   // `bytes` are those of the file.
   constructor(bytes) {
     const stored = decode(bytes);
-    if (stored.format !== FORMAT) throw new Error(`neighbours: not "${FORMAT}": lay out the demo again`);
+    if (stored.format !== FORMAT) throw new Error(`not "${FORMAT}"`);
     this.settings = stored.settings;
     this.mean = stored.mean;
     this.deviation = stored.deviation;
