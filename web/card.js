@@ -4,15 +4,21 @@
 const UNSURE = 0.25;
 
 export class Card {
-  constructor(file) {
-    this.name = file.name;
+  // `photo` is a file, or a sample `{ name, address }`.
+  constructor(photo) {
+    this.name = photo.name;
     this.element = document.querySelector("#result").content.cloneNode(true).firstElementChild;
     this.image = this.part("img");
-    this.image.src = URL.createObjectURL(file);
-    // A photo that the browser cannot show has no frame.
-    this.image.onerror = () => this.part(".photo").remove();
-    this.part(".file").textContent = file.name;
+    this.image.src = photo.address ?? URL.createObjectURL(photo);
+    this.image.onload = () => URL.revokeObjectURL(this.image.src);
+    this.image.onerror = () => {
+      URL.revokeObjectURL(this.image.src);
+      // A photo that the browser cannot show has no frame.
+      this.part(".photo").remove();
+    };
+    this.part(".file").textContent = this.name;
     this.isWaiting = true;
+    this.hasFailed = false;
     this.message = "";
   }
 
@@ -34,6 +40,7 @@ export class Card {
   }
 
   fail(problem) {
+    this.hasFailed = true;
     this.settle(`${this.name}: ${problem}`);
     this.part(".state").textContent = problem;
     this.part(".state").classList.add("problem");

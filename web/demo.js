@@ -7,20 +7,32 @@ const captions = document.querySelector("#captions");
 const loading = document.querySelector(".loading");
 const announcement = document.querySelector("#announcement");
 
-const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-const cards = [];
-// Why no photo can be captioned.
-let workerProblem = null;
+// The worker that owns the networks; none before the first photo, and after one that could not load them.
+let worker = null;
+// The cards since no photo was waiting. The worker gets the index of a card as its id.
+let batch = [];
 
-worker.onmessage = ({ data }) => {
-  if (data.id === undefined) showLoading(data);
-  else finish(cards[data.id], data);
-};
-worker.onerror = () => {
-  workerProblem = "the page could not start its worker: load it again, or use a current browser";
-  for (const card of cards) if (card.isWaiting) card.fail(workerProblem);
-  announce(workerProblem);
-};
+function startWorker() {
+  const started = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  started.onmessage = ({ data }) => {
+    if (data.failure) endWorker(data.failure);
+    else if (data.id === undefined) showLoading(data);
+    else finish(batch[data.id], data);
+  };
+  started.onerror = () => {
+    endWorker("the page could not start its worker: check the connection, then add the photo again, or use a current browser");
+  };
+  return started;
+}
+
+function endWorker(problem) {
+  // More errors of an ended worker may be on their way.
+  worker.onerror = null;
+  worker.terminate();
+  worker = null;
+  for (const card of batch) if (card.isWaiting) card.fail(problem);
+  showEnd();
+}
 
 // Shows the progress until the first caption. Some servers do not state sizes.
 function showLoading({ loaded, total }) {
@@ -35,41 +47,36 @@ function showLoading({ loaded, total }) {
 }
 
 function finish(card, { caption, problem }) {
-  loading.hidden = true;
-  if (problem) card.fail(problem);
-  else card.show(caption);
-  announceState(card);
+  if (caption) card.show(caption);
+  else card.fail(problem);
+  showEnd();
 }
 
-// Announces the caption of a photo that is alone; of several the end.
-function announceState(card) {
-  const isFinished = cards.every((other) => !other.isWaiting);
-  if (cards.length === 1) announce(card.message);
-  else if (isFinished) announce(`Finished: ${cards.length} photos.`);
+// Announces the caption or the problem of a photo that is alone; of several their number.
+function showEnd() {
+  loading.hidden = true;
+  if (batch.some((card) => card.isWaiting)) return;
+  const failed = batch.filter((card) => card.hasFailed).length;
+  if (batch.length === 1) announce(batch[0].message);
+  else announce(`Finished: ${batch.length} photos${failed ? `, ${failed} not captioned` : ""}.`);
 }
 
 function announce(message) {
   announcement.textContent = message;
 }
 
-function add(files) {
-  const added = [...files].map((file) => {
-    const card = new Card(file);
+// Adds photos: files, or samples `{ name, address }`.
+function add(photos) {
+  if (photos.length === 0) return;
+  if (batch.every((card) => !card.isWaiting)) batch = [];
+  worker ??= startWorker();
+  for (const photo of photos) {
+    const card = new Card(photo);
     captions.append(card.element);
-    cards.push(card);
-    if (workerProblem) card.fail(workerProblem);
-    else worker.postMessage({ id: cards.length - 1, file });
-    return card;
-  });
-  if (added.length === 0) return;
-  announce(workerProblem ?? (added.length === 1 ? "Captioning the photo …" : `Captioning ${added.length} photos …`));
-  added[0].element.scrollIntoView({ block: "nearest" });
-}
-
-async function addSample(address) {
-  const response = await fetch(address);
-  if (!response.ok) return announce(`${address}: the server answered ${response.status}`);
-  add([new File([await response.blob()], address.replace(/.*\//, ""))]);
+    worker.postMessage({ id: batch.push(card) - 1, photo });
+  }
+  announce(photos.length === 1 ? "Captioning the photo …" : `Captioning ${photos.length} photos …`);
+  batch.at(-photos.length).element.scrollIntoView({ block: "nearest" });
 }
 
 // The licence of the training data is that of the model which the page has.
@@ -84,9 +91,10 @@ form.querySelector("input").addEventListener("change", (event) => {
   event.target.value = "";
 });
 for (const button of document.querySelectorAll("[data-sample]")) {
-  button.addEventListener("click", () => addSample(button.dataset.sample));
+  const address = button.dataset.sample;
+  button.addEventListener("click", () => add([{ name: address.replace(/.*\//, ""), address }]));
 }
-document.addEventListener("paste", (event) => add(event.clipboardData.files));
+document.addEventListener("paste", (event) => add(event.clipboardData?.files ?? []));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   form.classList.add("dropping");
