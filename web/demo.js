@@ -26,7 +26,8 @@ function startWorker() {
 }
 
 function endWorker(problem) {
-  // More errors of an ended worker may be on their way.
+  // More messages and errors of an ended worker may be on their way.
+  worker.onmessage = null;
   worker.onerror = null;
   worker.terminate();
   worker = null;

@@ -57,6 +57,17 @@ fn lay_out(folder: &Path) -> Option<()> {
     Some(())
 }
 
+/// The caption and the state of a photo that is chosen as the page's first, second or later one.
+async fn choose(browser: &Browser, number: usize, photo: &Path) -> (String, String) {
+    let input = browser.client.find(fantoccini::Locator::Css("#photos")).await.unwrap();
+    input.send_keys(photo.to_str().unwrap()).await.unwrap();
+    let settled = "return document.querySelectorAll('.result[aria-busy=false]').length";
+    browser.until_within(120, &format!("{settled} === {number}")).await;
+    let script = "const card = document.querySelector('.result:last-child'); \
+                  return ['.caption', '.state'].map((part) => card.querySelector(part).textContent)";
+    serde_json::from_value(browser.run(script).await).unwrap()
+}
+
 /// The sample photos as PNG files, whose pixels every decoder reads alike, and the captions of the programs.
 fn samples(folder: &Path) -> Vec<(PathBuf, String)> {
     let samples = repository().join("serve/src/page/samples");
@@ -110,4 +121,44 @@ async fn the_demo_says_what_the_programs_say() {
     assert!(licence.contains("Flickr8k"), "{licence}");
     browser.picture("demo").await;
     browser.close().await;
+}
+
+#[tokio::test]
+async fn a_photo_after_a_repaired_load_is_captioned() {
+    let Some(python) = tests::python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let site = folder.path().join("site");
+    if lay_out(&site).is_none() {
+        return;
+    }
+    let Some(browser) = Browser::open(DESKTOP).await else { return };
+    let server = Static::start(&python, &site);
+    browser.client.goto(&server.address).await.unwrap();
+    let (photo, caption) = samples(folder.path()).swap_remove(0);
+    let encoder = site.join("models/efficientnet-lite2.onnx");
+    let aside = folder.path().join("aside.onnx");
+    fs::rename(&encoder, &aside).unwrap();
+    let (_, problem) = choose(&browser, 1, &photo).await;
+    assert!(problem.contains("efficientnet-lite2.onnx: the server answered 404"), "{problem}");
+    fs::rename(&aside, &encoder).unwrap();
+    assert_eq!(choose(&browser, 2, &photo).await.0, caption);
+    // More columns than a canvas of Chromium has.
+    let wide = folder.path().join("wide.png");
+    fs::write(&wide, crate::drawn(70_000, 20, image::ImageFormat::Png)).unwrap();
+    let (_, problem) = choose(&browser, 3, &wide).await;
+    assert!(problem.starts_with("70000 × 20 pixels are too many"), "{problem}");
+    browser.close().await;
+}
+
+#[test]
+fn the_layout_replaces_no_other_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    // Any program: the folder is refused before it runs.
+    let program = folder.path().join("convert");
+    fs::copy("/bin/sh", &program).unwrap();
+    let mut command = Command::new(repository().join("tools/web-demo.sh"));
+    let output = command.args([folder.path(), folder.path()]).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("neither an earlier demo nor an empty folder"), "{message}");
+    assert!(!output.status.success() && program.exists());
 }
