@@ -1,6 +1,6 @@
 //! Matrix products on 8-bit integers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::matrix::{Matrix, matrices, multiplied, remove_unused};
 use crate::messages::{GraphMessage, Node};
@@ -22,9 +22,12 @@ impl Graph {
         let mut old = GraphMessage::from(self);
         let nodes = std::mem::take(&mut old.node);
         let weights = matrices(&old, &nodes);
-        let mut products = Products { new: Self::default(), weights, quantized: HashSet::new() };
+        let mut products = Products::default();
         for node in nodes {
-            products.add(node);
+            match multiplied(&node, &weights) {
+                Some(matrix) => products.add(&node, matrix),
+                None => products.new.push(node),
+            }
         }
         let new = GraphMessage::from(products.new);
         old.initializer.extend(new.initializer);
@@ -35,26 +38,18 @@ impl Graph {
 }
 
 /// A graph whose products are being replaced.
+#[derive(Default)]
 struct Products {
     new: Graph,
-    weights: HashMap<String, Matrix>,
     /// The values whose rows are quantized already.
     quantized: HashSet<String>,
 }
 
 impl Products {
-    fn add(&mut self, node: Node) {
-        if multiplied(&node, &self.weights).is_some() {
-            self.add_product(&node);
-        } else {
-            self.new.push(node);
-        }
-    }
-
-    fn add_product(&mut self, node: &Node) {
-        let (rows, weights, output) = (&node.input[0], &node.input[1], &node.output[0]);
+    /// Adds the product of rows and a matrix.
+    fn add(&mut self, node: &Node, matrix: &Matrix) {
+        let (rows, output) = (&node.input[0], &node.output[0]);
         self.quantize_rows(rows);
-        let Some(matrix) = self.weights.get(weights) else { return };
         let scales = (0..matrix.outputs).map(|output| quantized::scale(matrix.column(output)));
         let scales = scales.collect::<Vec<_>>();
         let integers = matrix.values.iter().zip(scales.iter().cycle());
