@@ -95,6 +95,15 @@ mod tests {
         assert_eq!(one.images, 2);
         let other = [("c\u{e1}.jpg", "x\u{e9}"), ("a.jpg", "two"), ("a.jpg", "one")];
         assert_eq!(digest(&other), one);
+        // Of Python's hashlib.
+        assert_eq!(
+            one.names_sha256,
+            "12fe367dd868217aa063c8ba36406726aa0ed75f8732faf1825f7feeb2f314a2"
+        );
+        assert_eq!(
+            one.captions_sha256,
+            "017f7dab7115edf8a6810b86f78bdf335f56851dc6df47e8aa281e3ab6115fff"
+        );
     }
 
     #[test]
