@@ -3,9 +3,10 @@
 
 mod forms;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+
+use rustc_hash::FxHashMap;
 
 use crate::tokens::is_wordless;
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ pub struct CaptionedImage {
 pub struct Captions {
     images: Vec<CaptionedImage>,
     /// By name in normal form C.
-    index: HashMap<String, usize>,
+    index: FxHashMap<String, usize>,
     skipped_entries: SkippedEntries,
 }
 
