@@ -19,11 +19,11 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on the first signal sets a flag and calls `notify` on another thread. A later one ends the process at once, without
 /// destructors of libraries that other threads still use. Signals within a second count as one: a service manager sends several
-/// kinds. A program calls it once.
+/// kinds. A program calls it once. Returns the flag.
 ///
 /// # Errors
 /// If the signals cannot be caught.
-pub fn catch_signals(notify: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+pub fn catch_signals(notify: impl Fn() + Send + 'static) -> anyhow::Result<&'static AtomicBool> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
     let mut signals = signals.context("Ctrl-C cannot be caught")?;
     let wait = move || {
@@ -38,7 +38,7 @@ pub fn catch_signals(notify: impl Fn() + Send + 'static) -> anyhow::Result<()> {
         }
     };
     thread::Builder::new().spawn(wait).context("Ctrl-C cannot be caught")?;
-    Ok(())
+    Ok(&INTERRUPTED)
 }
 
 /// Whether a signal came.

@@ -14,7 +14,6 @@ mod support;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,17 +75,18 @@ fn data(shared: &Path, folder: &Path, count: usize) -> TrainingData {
 fn speed(data: &TrainingData, folder: &Path) -> f64 {
     let config = config(data, Recipe::Adaptive, |preset| preset);
     let folder = RunFolder::new(&folder.join("run"));
+    let flag = AtomicBool::new(false);
     let mut fit = Fit::new(&folder, &config, data, Device::Cpu).unwrap();
-    let flag = Arc::new(AtomicBool::new(false));
     fit.interrupt_by(&flag);
-    let timer = thread::spawn(move || {
-        thread::sleep(PART);
-        flag.store(true, Ordering::Relaxed);
-    });
     let start = Instant::now();
-    fit.run().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(PART);
+            flag.store(true, Ordering::Relaxed);
+        });
+        fit.run().unwrap();
+    });
     let seconds = start.elapsed().as_secs_f64();
-    timer.join().unwrap();
     let captions = fit.progress().partial_epoch.captions;
     fs::remove_dir_all(folder.path()).unwrap();
     captions as f64 / seconds

@@ -1,8 +1,6 @@
 //! `train fit`, `train refine` and `train distil`.
 
 use std::fs::{self, File};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -85,7 +83,9 @@ fn begin(
     } else if let Some(refinement) = &prepared.config.refinement {
         fit.begin_with(&RunFolder::new(&refinement.from).best())?;
     }
-    fit.interrupt_by(&interrupt_flag()?);
+    fit.interrupt_by(catch_signals(|| {
+        warn(format_args!("stopping after this step, with a checkpoint"));
+    })?);
     Ok(())
 }
 
@@ -153,15 +153,4 @@ fn report_end(fit: &Fit, stop: Stop, patience: usize) {
         progress.steps,
         100.0 * progress.best_cider
     ));
-}
-
-/// A flag that a signal sets. A second signal ends the process at once; the last checkpoint stays.
-fn interrupt_flag() -> anyhow::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&flag);
-    catch_signals(move || {
-        set.store(true, Ordering::Relaxed);
-        warn(format_args!("stopping after this step, with a checkpoint"));
-    })?;
-    Ok(flag)
 }

@@ -11,7 +11,6 @@ mod validation;
 mod windows;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -65,7 +64,8 @@ pub struct Fit<'a> {
     early_stopping: EarlyStopping,
     checkpointer: Checkpointer<'a>,
     progress: Progress,
-    interrupted: Arc<AtomicBool>,
+    /// Set once the training is to stop.
+    interrupted: Option<&'a AtomicBool>,
 }
 
 impl<'a> Fit<'a> {
@@ -96,13 +96,13 @@ impl<'a> Fit<'a> {
                 encoder_sha256: config.encoder.sha256.clone(),
                 ..Progress::default()
             },
-            interrupted: Arc::default(),
+            interrupted: None,
         })
     }
 
     /// Interrupts the training after the next step, with a checkpoint, once the flag is set.
-    pub fn interrupt_by(&mut self, flag: &Arc<AtomicBool>) {
-        self.interrupted = Arc::clone(flag);
+    pub fn interrupt_by(&mut self, flag: &'a AtomicBool) {
+        self.interrupted = Some(flag);
     }
 
     /// Begins with the weights of another run's best checkpoint at `path`. They are the best ones until an epoch is better.
@@ -211,7 +211,7 @@ impl<'a> Fit<'a> {
             let captions = self.train_on_batch(&batch?, start)?;
             bar.inc(captions as u64);
             bar.set_message(format!("loss {:.3}", self.progress.partial_epoch.mean_loss()));
-            let interrupted = self.interrupted.load(Ordering::Relaxed);
+            let interrupted = self.interrupted.is_some_and(|flag| flag.load(Ordering::Relaxed));
             if interrupted || self.checkpointer.is_due() {
                 self.checkpointer.save_last(&self.learner, &self.progress)?;
             }

@@ -1,6 +1,5 @@
 //! The way in which a GPU trains, on the processor: it trains the same networks as that of a processor.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
@@ -21,6 +20,7 @@ fn lines(
     how: (Backend, bool),
 ) -> Vec<Value> {
     let (backend, interrupt) = how;
+    let interrupt = AtomicBool::new(interrupt);
     data.vocabulary.save(&run.vocabulary()).unwrap();
     loop {
         let compute = Compute { device: Device::Cpu, backend };
@@ -29,7 +29,7 @@ fn lines(
         if let Some(refinement) = config.refinement.as_ref().filter(|_| is_new) {
             fit.begin_with(&RunFolder::new(&refinement.from).best()).unwrap();
         }
-        fit.interrupt_by(&Arc::new(AtomicBool::new(interrupt)));
+        fit.interrupt_by(&interrupt);
         if fit.run().unwrap() == Stop::Epochs {
             return curve(run);
         }

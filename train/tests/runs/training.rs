@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use common::View;
@@ -49,11 +48,12 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
         let whole = train(folder.path(), &data, recipe, &[3]);
         let config = config(&data, recipe, 3);
         let run = RunFolder::new(&folder.path().join(format!("{recipe}-interrupted")));
+        let interrupt = AtomicBool::new(true);
         let mut stops = 0;
         loop {
             let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
             fit.resume().unwrap();
-            fit.interrupt_by(&Arc::new(AtomicBool::new(true)));
+            fit.interrupt_by(&interrupt);
             if fit.run().unwrap() == Stop::Epochs {
                 break;
             }
@@ -82,10 +82,11 @@ fn windows_are_resumed_as_a_whole_set() {
     let curve_of = |name: &str, interrupt: bool| {
         let run = RunFolder::new(&folder.path().join(name));
         data.vocabulary.save(&run.vocabulary()).unwrap();
+        let interrupt = AtomicBool::new(interrupt);
         loop {
             let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
             fit.resume().unwrap();
-            fit.interrupt_by(&Arc::new(AtomicBool::new(interrupt)));
+            fit.interrupt_by(&interrupt);
             if fit.run().unwrap() == Stop::Epochs {
                 return curve(&run);
             }
