@@ -54,6 +54,22 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// That many parts, each in the order of this batch.
+    pub(crate) fn parts(&self, parts: usize) -> Vec<Self> {
+        if parts == 1 {
+            return vec![Self { images: self.images.clone(), grids: self.grids.shallow_clone() }];
+        }
+        let part = |first: usize| {
+            let rows = (first as i64..self.grids.size()[0]).step_by(parts).collect::<Vec<_>>();
+            let [rows] = upload_lists([&rows], self.grids.device());
+            Self {
+                images: self.images.iter().skip(first).step_by(parts).copied().collect(),
+                grids: self.grids.index_select(0, &rows),
+            }
+        };
+        (0..parts).map(part).collect()
+    }
+
     /// The number of captions.
     #[must_use]
     pub fn captions(&self) -> usize {

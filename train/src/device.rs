@@ -7,8 +7,8 @@ use tch::{Cuda, Device};
 
 use crate::{Error, Result};
 
-/// How a training computes. What is fast differs between processors and GPUs; both ways run on every device, so that tests
-/// compare them.
+/// How a training computes. What is fast differs between processors and GPUs. The way of GPUs runs on a processor as well, so
+/// that tests compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// For a processor: values in its caches, random numbers that are the same on each machine.

@@ -6,6 +6,7 @@ use tch::{Tensor, no_grad};
 
 use crate::checkpoint::sorted_weights;
 use crate::device::Backend;
+use crate::fused::move_towards;
 use crate::recipes::{self, Network};
 use crate::run::RunConfig;
 use crate::tensor::groups;
@@ -18,6 +19,7 @@ pub(crate) struct Ema {
     weights: VarStore,
     /// The weights, [grouped](groups).
     groups: Vec<Tensor>,
+    backend: Backend,
     network: Box<dyn Network>,
 }
 
@@ -31,7 +33,7 @@ impl Ema {
         weights.freeze();
         let tensors = sorted_weights(&weights).into_iter().map(|(_, weight)| weight);
         let groups = groups(&tensors.collect::<Vec<_>>(), backend);
-        Ok(Self { decay: training.averaging, weights, groups, network })
+        Ok(Self { decay: training.averaging, weights, groups, backend, network })
     }
 
     /// Begins again with the weights of `source`.
@@ -43,12 +45,15 @@ impl Ema {
     /// TensorFlow's `ExponentialMovingAverage` with `num_updates`.
     pub(crate) fn update<'a>(&mut self, source: impl Iterator<Item = &'a Tensor>, steps: i32) {
         let steps = f64::from(steps);
-        let decay = self.decay.min((1.0 + steps) / (10.0 + steps));
-        no_grad(|| {
-            for (mean, weight) in self.groups.iter_mut().zip(source) {
-                let _ = mean.lerp_(weight, 1.0 - decay);
+        let share = 1.0 - self.decay.min((1.0 + steps) / (10.0 + steps));
+        for (mean, weight) in self.groups.iter_mut().zip(source) {
+            match self.backend {
+                Backend::Host => move_towards(mean, weight, share as f32),
+                Backend::Accelerator => no_grad(|| {
+                    let _ = mean.lerp_(weight, share);
+                }),
             }
-        });
+        }
     }
 
     /// The averaged weights.

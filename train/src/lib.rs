@@ -11,6 +11,7 @@ mod error;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
+mod fused;
 pub mod grids;
 mod memory;
 pub mod neighbours;
@@ -25,6 +26,7 @@ mod self_critical;
 pub mod settings;
 mod tensor;
 pub mod text;
+mod threads;
 pub mod torch_decoder;
 pub mod words;
 

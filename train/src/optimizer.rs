@@ -4,14 +4,12 @@
 use tch::{Kind, Tensor, no_grad};
 
 use crate::device::Backend;
+use crate::fused::{AdamFactors, adam_step, sum_gradients};
 use crate::tensor::groups;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
-
-/// Number of values that a processor updates at once, so that intermediate results stay in its cache.
-const BLOCK: i64 = 1 << 16;
 
 /// The moments of a weight.
 #[derive(Debug)]
@@ -29,10 +27,11 @@ struct Group {
     weight: Tensor,
     /// The gradient, if it is not the weight's own.
     gradient: Option<Tensor>,
+    /// The same weight in other replicas, which have gradients of their own.
+    replicas: Vec<Tensor>,
     first: Tensor,
     second: Tensor,
-    /// Number of values that are updated at once.
-    block: i64,
+    backend: Backend,
 }
 
 /// The hyperparameters of a step.
@@ -44,6 +43,19 @@ pub(crate) struct StepSize {
     pub(crate) clip: f64,
 }
 
+/// The factors of a step.
+#[derive(Debug, Clone, Copy)]
+struct StepFactors {
+    /// Of the gradient.
+    scale: f64,
+    /// Of the values of matrices, for their decay.
+    kept: f64,
+    /// The learning rate over the bias of the first moment.
+    rate: f64,
+    /// The root of the bias of the second moment.
+    divided: f64,
+}
+
 /// `AdamW` with gradient clipping by global norm.
 #[derive(Debug)]
 pub(crate) struct AdamW {
@@ -53,38 +65,43 @@ pub(crate) struct AdamW {
 }
 
 impl AdamW {
-    /// Fresh state for the given weights.
+    /// Fresh state for the given weights. Replicas have the same weights in the same order, with gradients of their own.
     pub(crate) fn new(
         weights: impl IntoIterator<Item = (String, Tensor)>,
+        replicas: &[Vec<Tensor>],
         backend: Backend,
     ) -> Self {
         let (names, weights) = weights.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
         let zeros = || weights.iter().map(Tensor::zeros_like).collect::<Vec<_>>();
         let (first, second) = (zeros(), zeros());
-        let groups = groups_of(&weights, [&first, &second], backend);
+        let mut groups = groups_of(&weights, [&first, &second], backend);
+        for replica in replicas {
+            let weights = replica.iter().map(Tensor::shallow_clone);
+            groups.iter_mut().zip(weights).for_each(|(group, weight)| group.replicas.push(weight));
+        }
         let moments = names.into_iter().zip(first).zip(second);
         let moments = moments.map(|((name, first), second)| Moments { name, first, second });
         Self { moments: moments.collect(), groups, steps: 0 }
     }
 
-    /// The norm of the gradients of the last backward pass: a scalar on the device.
+    /// The norm of the gradients of the last backward pass, summed over the replicas: a scalar on the device.
     pub(crate) fn norm(&self) -> Tensor {
-        no_grad(|| {
-            let norms = self.groups.iter().map(|group| group.gradient().norm());
-            Tensor::stack(&norms.collect::<Vec<_>>(), 0).norm()
-        })
+        let norms = no_grad(|| self.groups.iter().map(Group::norm).collect::<Vec<_>>());
+        Tensor::stack(&norms, 0).norm()
     }
 
     /// Takes a step along the gradients of the last backward pass, scaled so that their norm, which is given, is at most the
     /// limit, and clears them. Weight decay applies to matrices alone.
     pub(crate) fn step(&mut self, size: StepSize, norm: f64) {
         self.steps += 1;
-        let scale = (size.clip / (norm + 1e-6)).min(1.0);
-        no_grad(|| {
-            for group in &self.groups {
-                group.step(size, scale, self.steps);
-            }
-        });
+        let StepSize { learning_rate, weight_decay, clip } = size;
+        let by = StepFactors {
+            scale: (clip / (norm + 1e-6)).min(1.0),
+            kept: 1.0 - learning_rate * weight_decay,
+            rate: learning_rate / (1.0 - BETA_1.powi(self.steps)),
+            divided: (1.0 - BETA_2.powi(self.steps)).sqrt(),
+        };
+        no_grad(|| self.groups.iter().for_each(|group| group.step(by)));
     }
 
     /// The weights, [grouped](groups).
@@ -124,7 +141,6 @@ impl AdamW {
 
 /// The groups of weights with their moments.
 fn groups_of(weights: &[Tensor], moments: [&[Tensor]; 2], backend: Backend) -> Vec<Group> {
-    let block = if backend == Backend::Host { BLOCK } else { i64::MAX };
     let gradients = match backend {
         Backend::Host => None,
         Backend::Accelerator => Some(groups(&zero_gradients(weights), backend)),
@@ -135,9 +151,10 @@ fn groups_of(weights: &[Tensor], moments: [&[Tensor]; 2], backend: Backend) -> V
     let group = |(at, ((weight, first), second))| Group {
         weight,
         gradient: gradient(at),
+        replicas: Vec::new(),
         first,
         second,
-        block,
+        backend,
     };
     all.map(group).collect()
 }
@@ -156,43 +173,55 @@ impl Group {
         self.gradient.as_ref().map_or_else(|| self.weight.grad(), Tensor::shallow_clone)
     }
 
-    /// The weight, its gradient and its moments, block by block.
-    fn blocks(&self) -> impl Iterator<Item = [Tensor; 4]> {
-        let flat = |tensor: &Tensor| tensor.detach().view(-1);
-        let all = [&self.weight, &self.gradient(), &self.first, &self.second].map(flat);
-        let values = all[0].size()[0];
-        let length = self.block.min(values);
-        let block = move |from: i64| {
-            all.each_ref().map(|tensor| tensor.narrow(0, from, length.min(values - from)))
-        };
-        (0..values).step_by(length.max(1) as usize).map(block)
+    /// The norm of the gradient. On a processor the gradients of replicas are added to it before.
+    fn norm(&self) -> Tensor {
+        match self.backend {
+            Backend::Accelerator => self.gradient().norm(),
+            Backend::Host => {
+                let gradients = self.replicas.iter().map(Tensor::grad).filter(Tensor::defined);
+                let squares =
+                    sum_gradients(&mut self.gradient(), &mut gradients.collect::<Vec<_>>());
+                Tensor::from(squares.sqrt() as f32)
+            }
+        }
     }
 
-    /// Takes the step of that number, with the gradient times `scale`.
-    fn step(&self, size: StepSize, scale: f64, steps: i32) {
-        let StepSize { learning_rate, weight_decay, .. } = size;
-        let kept = match self.weight.dim() {
-            0 | 1 => 1.0,
-            _ => 1.0 - learning_rate * weight_decay,
-        };
-        let rate = learning_rate / (1.0 - BETA_1.powi(steps));
-        let divided = (1.0 - BETA_2.powi(steps)).sqrt();
-        for [mut weight, mut gradient, mut first, mut second] in self.blocks() {
-            if scale < 1.0 {
-                let _ = gradient.g_mul_scalar_(scale);
-            }
-            let _ = first.lerp_(&gradient, 1.0 - BETA_1);
-            let _ = gradient.square_();
-            let _ = second.lerp_(&gradient, 1.0 - BETA_2);
-            // The divisor over the negative rate: one operation then takes the step.
-            let mut divisor = second.sqrt();
-            let _ = divisor.g_mul_scalar_(-1.0 / rate / divided);
-            let _ = divisor.g_add_scalar_(-EPSILON / rate);
-            if kept < 1.0 {
-                let _ = weight.g_mul_scalar_(kept);
-            }
-            let _ = weight.addcdiv_(&first, &divisor);
-            let _ = gradient.zero_();
+    /// Takes a step and sets the gradient to zero.
+    fn step(&self, by: StepFactors) {
+        let [mut weight, mut first, mut second] =
+            [&self.weight, &self.first, &self.second].map(Tensor::detach);
+        let mut gradient = self.gradient();
+        let by = StepFactors { kept: if weight.dim() > 1 { by.kept } else { 1.0 }, ..by };
+        if self.backend == Backend::Host {
+            return adam_step(&mut weight, &mut gradient, [&mut first, &mut second], by.into());
+        }
+        if by.scale < 1.0 {
+            let _ = gradient.g_mul_scalar_(by.scale);
+        }
+        let _ = first.lerp_(&gradient, 1.0 - BETA_1);
+        let _ = gradient.square_();
+        let _ = second.lerp_(&gradient, 1.0 - BETA_2);
+        // The divisor over the negative rate: one operation then takes the step.
+        let mut divisor = second.sqrt();
+        let _ = divisor.g_mul_scalar_(-1.0 / by.rate / by.divided);
+        let _ = divisor.g_add_scalar_(-EPSILON / by.rate);
+        if by.kept < 1.0 {
+            let _ = weight.g_mul_scalar_(by.kept);
+        }
+        let _ = weight.addcdiv_(&first, &divisor);
+        let _ = gradient.zero_();
+    }
+}
+
+impl From<StepFactors> for AdamFactors {
+    fn from(by: StepFactors) -> Self {
+        Self {
+            gradient: by.scale as f32,
+            shares: [BETA_1, BETA_2].map(|beta| (1.0 - beta) as f32),
+            weight: by.kept as f32,
+            root: (1.0 / by.divided) as f32,
+            epsilon: EPSILON as f32,
+            rate: by.rate as f32,
         }
     }
 }
@@ -219,7 +248,7 @@ mod tests {
     fn first_step_is_the_learning_rate_and_clipping_scales() {
         for backend in BACKENDS {
             let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
-            let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())], backend);
+            let mut adam = AdamW::new([("w".to_owned(), weight.shallow_clone())], &[], backend);
             (weight.square().sum(Kind::Float) * 0.5).backward();
             let norm = adam.norm().double_value(&[]);
             assert!((norm - 5.0).abs() < 1e-6);
@@ -242,7 +271,7 @@ mod tests {
         let weights = [normal(&[5]), normal(&[300, 301]), normal(&[70]), normal(&[4, 3])];
         let named = weights.iter().enumerate();
         let named = named.map(|(at, weight)| (format!("w{at}"), weight.shallow_clone()));
-        let mut adam = AdamW::new(named.collect::<Vec<_>>(), backend);
+        let mut adam = AdamW::new(named.collect::<Vec<_>>(), &[], backend);
         for step in 1..4 {
             let loss =
                 weights.iter().map(|weight| (weight.sin() * f64::from(step)).sum(Kind::Float));
@@ -271,10 +300,32 @@ mod tests {
     }
 
     #[test]
+    fn gradients_of_replicas_are_summed() {
+        let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
+        let mut replicas = [weight.detach(), weight.detach()];
+        for replica in &mut replicas {
+            *replica = replica.set_requires_grad(true);
+        }
+        // The second one has no part of the batch, and so no gradient.
+        (replicas[0].square().sum(Kind::Float) * 0.25).backward();
+        (weight.square().sum(Kind::Float) * 0.25).backward();
+        let named = [("w".to_owned(), weight.shallow_clone())];
+        let others = replicas.each_ref().map(|replica| vec![replica.shallow_clone()]);
+        let mut adam = AdamW::new(named, &others, Backend::Host);
+        let norm = adam.norm().double_value(&[]);
+        assert!((norm - 5.0).abs() < 1e-6);
+        adam.step(size(0.0), norm);
+        let first = values(&adam.state().next().unwrap().1);
+        assert!((first[0] - 0.1 * 3.0 / 5.0).abs() < 1e-5, "{first:?}");
+        assert_eq!(values(&replicas[0]), values(&weight));
+        assert_eq!(values(&replicas[0].grad()), [0.0, 0.0]);
+    }
+
+    #[test]
     fn a_gradient_that_is_not_finite_has_no_finite_norm() {
         for (backend, factor) in BACKENDS.into_iter().zip([f64::NAN, f64::INFINITY]) {
             let weight = Tensor::from_slice(&[3.0f32, -4.0]).set_requires_grad(true);
-            let adam = AdamW::new([("w".to_owned(), weight.shallow_clone())], backend);
+            let adam = AdamW::new([("w".to_owned(), weight.shallow_clone())], &[], backend);
             (weight.square().sum(Kind::Float) * factor).backward();
             assert!(!adam.norm().double_value(&[]).is_finite());
         }

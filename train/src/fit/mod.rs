@@ -4,7 +4,9 @@ mod batches;
 mod checkpointer;
 mod early_stopping;
 mod learner;
+mod parts;
 mod record;
+mod replicas;
 mod schedule;
 mod training_data;
 mod validation;
@@ -34,6 +36,7 @@ use crate::dataset::{TrainingImage, Views};
 use crate::device::Compute;
 use crate::run::{RunConfig, RunFolder};
 use crate::settings::Training;
+use crate::threads::Threads;
 
 /// The reason why training stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +171,7 @@ impl<'a> Fit<'a> {
         let done = self.progress.partial_epoch.batches * batch;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
+            let _threads = Threads::set(self.learner.threads());
             // One window is held by this thread, and one by the other.
             let (sender, receiver) = sync_channel(0);
             let stop_reading = &stop;

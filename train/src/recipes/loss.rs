@@ -31,7 +31,8 @@ impl Loss<'_> {
 }
 
 /// The cross-entropy of log-probabilities `[rows, V]` with targets: the mean that is minimised, weighted and smoothed, and
-/// the plain mean negative log-likelihood of the target words.
+/// the plain mean negative log-likelihood of the target words. They are means over the words of the batch that the pass is
+/// over a part of.
 pub(super) fn cross_entropy(
     log_probabilities: Tensor,
     targets: &Targets,
@@ -40,7 +41,8 @@ pub(super) fn cross_entropy(
     let log_probabilities = pass.renormalize(log_probabilities);
     let words = targets.words.unsqueeze(1);
     let likelihood = -log_probabilities.gather(1, &words, false).squeeze_dim(1);
-    let cross_entropy = likelihood.mean(Kind::Float).detach();
+    let share = pass.share().words;
+    let cross_entropy = likelihood.mean(Kind::Float).detach() * share;
     let likelihood = match &targets.soft {
         None => likelihood,
         Some((words, probabilities)) => {
@@ -55,5 +57,5 @@ pub(super) fn cross_entropy(
         let uniform = -log_probabilities.mean_dim(1, false, None);
         likelihood * (1.0 - smoothing) + uniform * smoothing
     };
-    ((smoothed * &targets.weights).mean(Kind::Float), cross_entropy)
+    ((smoothed * &targets.weights).mean(Kind::Float) * share, cross_entropy)
 }

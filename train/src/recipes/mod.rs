@@ -1,7 +1,6 @@
 //! The networks that can be trained, one file each.
 
 mod adaptive;
-mod fused;
 mod graph;
 mod graph_cut;
 mod grouped;
@@ -24,6 +23,7 @@ use tch::{Device, Tensor};
 
 pub use self::loss::Loss;
 pub use self::pass::ForwardPass;
+pub(crate) use self::pass::Share;
 pub use self::state::{DecoderState, StepOutput};
 use crate::batch::Batch;
 use crate::dataset::Caption;
@@ -31,7 +31,7 @@ use crate::settings::{NetworkConfig, Recipe};
 use crate::{Result, random};
 
 /// A network that can be trained, searched and exported. Shapes: N images, B captions of each, C channels, V words.
-pub trait Network: Debug + Graphs {
+pub trait Network: Debug + Graphs + Send {
     /// The loss of the teacher-forced network on a batch.
     fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_>;
 

@@ -19,6 +19,10 @@ pub(super) struct PackedCaptions {
     pub(super) targets: Targets,
     /// For each step, the number of captions that still have a word to predict.
     pub(super) active: Vec<i64>,
+    /// The image of each caption, the longest caption first.
+    pub(super) images: Vec<usize>,
+    /// The caption of each row: `[R]`.
+    pub(super) caption: Tensor,
     /// The image of each row: `[R]`.
     pub(super) image: Tensor,
     /// The rows of each image: `[N, most rows of an image]`, filled up with the first row.
@@ -32,12 +36,14 @@ impl PackedCaptions {
     pub(super) fn new(images: &[&[Caption]], device: Device) -> Self {
         let captions = sorted_captions(images);
         let steps = captions.first().map_or(0, |(_, caption)| caption.words.len());
-        let (mut words, mut active, mut image_of) = (vec![], vec![], vec![]);
+        let (mut words, mut active, mut caption_of, mut image_of) =
+            (vec![], vec![], vec![], vec![]);
         let mut targets = TargetRows::new(captions.iter().map(|(_, caption)| *caption));
         for step in 0..steps {
             let before = words.len();
             let longer = captions.iter().take_while(|(_, caption)| caption.words.len() > step);
-            for (image, caption) in longer {
+            for (number, (image, caption)) in (0..).zip(longer) {
+                caption_of.push(number);
                 image_of.push(*image as i64);
                 words.push(i64::from(word_before(&caption.words, step)));
                 targets.push(caption, step);
@@ -45,12 +51,14 @@ impl PackedCaptions {
             active.push((words.len() - before) as i64);
         }
         let Grouping { by_image, in_images, width } = Grouping::new(&image_of, images.len());
-        let lists = [&words[..], &image_of, &by_image, &in_images];
-        let [words, image, by_image, in_images] = upload_lists(lists, device);
+        let lists = [&words[..], &caption_of, &image_of, &by_image, &in_images];
+        let [words, caption, image, by_image, in_images] = upload_lists(lists, device);
         Self {
             words,
             targets: targets.into_targets(device),
             active,
+            images: captions.iter().map(|(image, _)| *image).collect(),
+            caption,
             image,
             by_image: by_image.view([images.len() as i64, width]),
             in_images,

@@ -29,17 +29,39 @@ pub struct ForwardPass {
     precision: Precision,
     support: Support,
     backend: Backend,
+    share: Share,
     random: ChaCha8Rng,
 }
 
+/// The share of a batch that a pass is over: losses are means over the whole batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Share {
+    /// Of its words.
+    pub(crate) words: f64,
+    /// Of its captions.
+    pub(crate) captions: f64,
+}
+
+impl Share {
+    /// A whole batch.
+    const WHOLE: Self = Self { words: 1.0, captions: 1.0 };
+}
+
 impl ForwardPass {
-    /// A pass whose noise depends on the run's seed and the step alone: a resumed run draws the same as an uninterrupted
-    /// one.
+    /// A pass whose noise depends on the run's seed and the number of the pass alone: a resumed run draws the same as an
+    /// uninterrupted one.
     #[must_use]
-    pub fn new(regularization: Regularization, precision: Precision, seed: u64, step: u64) -> Self {
+    pub fn new(regularization: Regularization, precision: Precision, seed: u64, pass: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(step);
-        Self { regularization, precision, support: Support::All, backend: Backend::Host, random }
+        random.set_stream(pass);
+        Self {
+            regularization,
+            precision,
+            support: Support::All,
+            backend: Backend::Host,
+            share: Share::WHOLE,
+            random,
+        }
     }
 
     /// A pass without regularization: the loss as it is measured.
@@ -52,6 +74,11 @@ impl ForwardPass {
     #[must_use]
     pub fn with_backend(self, backend: Backend) -> Self {
         Self { backend, ..self }
+    }
+
+    /// The same pass over a part of a batch.
+    pub(crate) fn over_share(self, share: Share) -> Self {
+        Self { share, ..self }
     }
 
     /// The same pass over captions that were sampled from the network.
@@ -74,6 +101,10 @@ impl ForwardPass {
 
     pub(super) fn regularization(&self) -> &Regularization {
         &self.regularization
+    }
+
+    pub(super) fn share(&self) -> Share {
+        self.share
     }
 
     pub(super) fn precision(&self) -> Precision {

@@ -14,14 +14,20 @@ impl Precision {
 
     /// `input · weightᵀ`: `[…, inputs]` and `[outputs, inputs]` to `[…, outputs]`.
     pub(super) fn product(self, input: &Tensor, weight: &Tensor) -> Tensor {
+        self.product_with(input, &weight.tr())
+    }
+
+    /// `input · matrix`: `[…, inputs]` and `[inputs, outputs]` to `[…, outputs]`. With few rows it is fast if the matrix is
+    /// contiguous.
+    pub(super) fn product_with(self, input: &Tensor, matrix: &Tensor) -> Tensor {
         if self == Self::F32 {
-            return input.to_kind(Kind::Float).matmul(&weight.tr());
+            return input.to_kind(Kind::Float).matmul(matrix);
         }
         let mut shape = input.size();
         let width = shape.pop().unwrap_or(1);
         let rows = input.reshape([-1, width]);
-        let product = self.pad_rows(&rows).matmul(&weight.to_kind(self.kind()).tr());
-        shape.push(weight.size()[0]);
+        let product = self.pad_rows(&rows).matmul(&matrix.to_kind(self.kind()));
+        shape.push(matrix.size()[1]);
         product.narrow(0, 0, rows.size()[0]).to_kind(Kind::Float).view(&shape[..])
     }
 

@@ -5,11 +5,11 @@
 use tch::{Kind, Tensor, no_grad};
 
 use super::graph_cut::add_gradient;
+use crate::fused::{GateOrder, LstmGradients, LstmStep, transpose};
 use crate::settings::Precision;
 
 /// The LSTM's forward pass over the steps of a batch, whose rows are those of
 /// [`PackedCaptions`](super::packed::PackedCaptions).
-/// Gates come in the order input, forget, candidate, output.
 #[derive(Debug)]
 pub(super) struct Recurrence<'a> {
     /// The words' part of the gates: `[R, 4 H]`.
@@ -17,64 +17,77 @@ pub(super) struct Recurrence<'a> {
     /// The state's weights: `[4 H, H]`.
     weight: &'a Tensor,
     precision: Precision,
-    /// For each step, its number of captions.
-    active: Vec<i64>,
-    /// The activated gates and the candidate: `[R, 4 H]`.
-    gates: Tensor,
-    /// `[R, H]`, as the others.
-    memory: Tensor,
+    steps: Vec<Step>,
+    /// `[R, H]`.
     hidden: Tensor,
-    /// Those of the step before.
-    memory_before: Tensor,
+    /// That of the step before.
     hidden_before: Tensor,
 }
 
+/// A step, with what its backward pass needs.
+#[derive(Debug)]
+struct Step {
+    /// Its first row.
+    from: i64,
+    lstm: LstmStep,
+}
+
+impl Step {
+    /// Its rows of a tensor over all steps.
+    fn part(&self, tensor: &Tensor) -> Tensor {
+        tensor.narrow(0, self.from, self.rows())
+    }
+
+    /// The number of its rows.
+    fn rows(&self) -> i64 {
+        self.lstm.gates.size()[0]
+    }
+}
+
 impl<'a> Recurrence<'a> {
+    /// Runs all steps; `active` has the number of captions of each.
     pub(super) fn new(
         input: Tensor,
         weight: &'a Tensor,
         active: &[i64],
         precision: Precision,
     ) -> Self {
-        let gates = input.detach().copy();
-        let size = [gates.size()[0], weight.size()[1]];
-        let rows = || gates.new_zeros(size, (Kind::Float, gates.device()));
-        let mut recurrence = Self {
-            weight,
-            precision,
-            active: active.to_vec(),
-            memory: rows(),
-            hidden: rows(),
-            memory_before: rows(),
-            hidden_before: rows(),
-            input,
-            gates,
-        };
-        no_grad(|| recurrence.run());
+        let size = [input.size()[0], weight.size()[1]];
+        let rows = || input.new_zeros(size, (Kind::Float, input.device()));
+        let (hidden, hidden_before) = (rows(), rows());
+        let mut recurrence =
+            Self { weight, precision, steps: Vec::new(), hidden, hidden_before, input };
+        no_grad(|| recurrence.run(active));
         recurrence.hidden = recurrence.hidden.set_requires_grad(true);
         recurrence
     }
 
-    /// Fills gates, memory and state, step after step.
-    fn run(&self) {
-        let Self { precision, gates, memory, hidden, memory_before, hidden_before, .. } = self;
-        let (factor, width) = (self.weight.to_kind(precision.kind()), self.weight.size()[1]);
-        for (step, (from, count)) in spans(&self.active).enumerate() {
-            let part = |tensor: &Tensor| tensor.narrow(0, from, count);
-            let mut activated = part(gates);
-            if step > 0 {
-                let earlier = from - self.active[step - 1];
-                write(&part(memory_before), &memory.narrow(0, earlier, count));
-                write(&part(hidden_before), &hidden.narrow(0, earlier, count));
-                let _ = activated.g_add_(&precision.product(&part(hidden_before), &factor));
-            }
-            let _ = activated.narrow(1, 0, 2 * width).sigmoid_();
-            let _ = activated.narrow(1, 2 * width, width).tanh_();
-            let _ = activated.narrow(1, 3 * width, width).sigmoid_();
-            let [input, forget, candidate, output] = quarters(&activated);
-            write(&part(memory), &(forget * part(memory_before) + input * candidate));
-            write(&part(hidden), &(output * part(memory).tanh()));
+    fn run(&mut self, active: &[i64]) {
+        let Self { precision, input, weight, hidden, hidden_before, .. } = &*self;
+        let matrix = transpose(&weight.detach()).to_kind(precision.kind());
+        let gates = input.detach().copy();
+        let mut steps = Vec::<Step>::new();
+        let mut from = 0;
+        for &count in active {
+            let rows = |tensor: &Tensor| tensor.narrow(0, from, count);
+            let mut gates = rows(&gates);
+            let memory_before = match steps.last() {
+                None => rows(hidden_before),
+                Some(before) => {
+                    let hidden_before = rows(hidden_before);
+                    write(&hidden_before, &before.part(hidden).narrow(0, 0, count));
+                    let _ = gates.g_add_(&precision.product_with(&hidden_before, &matrix));
+                    before.lstm.memory.narrow(0, 0, count)
+                }
+            };
+            let memory = memory_before.empty_like();
+            let order = GateOrder::CandidateThird;
+            let mut lstm = LstmStep { gates, memory_before, memory, order };
+            lstm.run(&mut rows(hidden));
+            steps.push(Step { from, lstm });
+            from += count;
         }
+        self.steps = steps;
     }
 
     /// The state after each word: `[R, H]`, a leaf.
@@ -84,92 +97,36 @@ impl<'a> Recurrence<'a> {
 
     /// Passes the gradient of [`hidden`](Self::hidden) on to the state's weights and to the input.
     pub(super) fn backward(self) {
-        let (input_gradient, weight_gradient) = no_grad(|| self.gradients());
-        add_gradient(self.weight, &weight_gradient);
-        (&self.input * input_gradient).sum(Kind::Float).backward();
+        let gates = no_grad(|| self.gradients());
+        add_gradient(self.weight, &self.precision.outer_product(&gates, &self.hidden_before));
+        (&self.input * gates).sum(Kind::Float).backward();
     }
 
-    /// The derivatives within all steps.
-    fn derivatives(&self) -> Derivatives {
-        let [input, forget, candidate, output] = quarters(&self.gates);
-        let sigmoid_slope = |gate: &Tensor| gate * (1.0 - gate);
-        let squashed = self.memory.tanh();
-        let memory_by_gates = Tensor::stack(
-            &[
-                &candidate * sigmoid_slope(&input),
-                &self.memory_before * sigmoid_slope(&forget),
-                &input * (1.0 - candidate.square()),
-            ],
-            1,
-        );
-        Derivatives {
-            memory_by_gates,
-            memory_by_memory: forget,
-            hidden_by_output: &squashed * sigmoid_slope(&output),
-            hidden_by_memory: output * (1.0 - squashed.square()),
-        }
-    }
-
-    /// The gradients of the input `[R, 4 H]` and of the state's weights `[4 H, H]`.
-    fn gradients(&self) -> (Tensor, Tensor) {
-        let by = self.derivatives();
-        let width = self.hidden.size()[1];
-        let from_hidden = self.hidden.grad();
-        let gradient = self.gates.empty_like();
-        let weight = self.weight.to_kind(self.precision.kind()).tr().contiguous();
-        let first = self.active.first().copied().unwrap_or(0);
-        let zeros = || self.gates.new_zeros([first, width], (Kind::Float, self.gates.device()));
-        let (hidden_gradient, memory_gradient) = (zeros(), zeros());
-        let steps = spans(&self.active).collect::<Vec<_>>();
-        for &(from, count) in steps.iter().rev() {
-            let part = |tensor: &Tensor| tensor.narrow(0, from, count);
-            let (mut hidden, mut memory) =
-                (hidden_gradient.narrow(0, 0, count), memory_gradient.narrow(0, 0, count));
-            let _ = hidden.g_add_(&part(&from_hidden));
-            let _ = memory.g_add_(&(&hidden * part(&by.hidden_by_memory)));
-            let gates = part(&gradient);
-            let by_memory = gates.narrow(1, 0, 3 * width).unflatten(1, [3, width]);
-            write(&by_memory, &(part(&by.memory_by_gates) * memory.unsqueeze(1)));
-            write(&gates.narrow(1, 3 * width, width), &(&hidden * part(&by.hidden_by_output)));
-            let _ = memory.g_mul_(&part(&by.memory_by_memory));
-            if from > 0 {
-                write(&hidden, &self.precision.product(&gates, &weight));
+    /// The gradients of the input: `[R, 4 H]`.
+    fn gradients(&self) -> Tensor {
+        let (given, all) = (self.hidden.grad(), self.input.empty_like());
+        let matrix = self.weight.to_kind(self.precision.kind());
+        // Those of captions that a step does not reach yet are zero.
+        let most = self.steps.first().map_or(0, Step::rows);
+        let zeros = || given.new_zeros([most, given.size()[1]], (Kind::Float, given.device()));
+        let (by_hidden, by_memory) = (zeros(), zeros());
+        for step in self.steps.iter().rev() {
+            let rows = |tensor: &Tensor| tensor.narrow(0, 0, step.rows());
+            let mut hidden = rows(&by_hidden);
+            let _ = hidden.g_add_(&step.part(&given));
+            let mut by = LstmGradients { hidden, memory: rows(&by_memory), gates: step.part(&all) };
+            step.lstm.gradients(&mut by);
+            if step.from > 0 {
+                write(&by.hidden, &self.precision.product_with(&by.gates, &matrix));
             }
         }
-        let weight_gradient = self.precision.outer_product(&gradient, &self.hidden_before);
-        (gradient, weight_gradient)
+        all
     }
-}
-
-/// The derivatives within the steps: of memory by gates, of memory by the memory before, of the state by output gate and
-/// memory.
-struct Derivatives {
-    /// By input gate, forget gate and candidate: `[R, 3, H]`.
-    memory_by_gates: Tensor,
-    /// `[R, H]`, as the others.
-    memory_by_memory: Tensor,
-    hidden_by_output: Tensor,
-    hidden_by_memory: Tensor,
 }
 
 /// Writes values into a part of a tensor.
 pub(super) fn write(part: &Tensor, values: &Tensor) {
     part.shallow_clone().copy_(values);
-}
-
-/// The four gates.
-fn quarters(gates: &Tensor) -> [Tensor; 4] {
-    let width = gates.size()[1] / 4;
-    [0, 1, 2, 3].map(|at| gates.narrow(1, at * width, width))
-}
-
-/// First row and number of rows of each step.
-fn spans(active: &[i64]) -> impl Iterator<Item = (i64, i64)> {
-    active.iter().scan(0, |next, &count| {
-        let from = *next;
-        *next += count;
-        Some((from, count))
-    })
 }
 
 #[cfg(test)]

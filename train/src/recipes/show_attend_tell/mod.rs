@@ -14,18 +14,16 @@
 //! annotations, A of the attention, E of embedded words, H of the state, V words.
 
 mod graph;
+mod loss;
+mod operations;
 mod recurrence;
 
+use tch::Tensor;
 use tch::nn::{self, Init, Module as _, Path};
-use tch::{Device, Kind, Tensor};
 
-use self::recurrence::{Inputs, Outputs, Recurrence};
-use super::graph_cut::GraphCut;
-use super::grouped::{GroupedCaptions, StepExtent};
-use super::loss::cross_entropy;
-use super::step_product::StepProduct;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::batch::Batch;
+use crate::device::Backend;
 use crate::settings::NetworkConfig;
 
 /// The cells of a batch of images.
@@ -37,18 +35,6 @@ struct Cells {
     keys: Tensor,
 }
 
-impl Cells {
-    /// The first `images` images.
-    fn first(&self, images: i64) -> Self {
-        Self { values: self.values.narrow(0, 0, images), keys: self.keys.narrow(0, 0, images) }
-    }
-
-    /// The same without the graph of the backward pass.
-    fn detached(&self) -> Self {
-        Self { values: self.values.detach(), keys: self.keys.detach() }
-    }
-}
-
 /// The state of the LSTM: `[N, B, H]` each.
 #[derive(Debug)]
 struct State {
@@ -57,9 +43,6 @@ struct State {
     /// c.
     memory: Tensor,
 }
-
-/// The outputs of the recurrence for the predicted words, `[R, …]`, and its backward pass.
-type Unrolled<'a> = (Outputs, Box<dyn FnOnce() + 'a>);
 
 /// The network's weights.
 #[derive(Debug)]
@@ -152,69 +135,6 @@ impl ShowAttendTell {
         State { hidden: part(2) * memory.tanh(), memory }
     }
 
-    /// Runs the recurrence over all steps of grouped captions, from the words' part of the gates `[W, 4 H]`.
-    fn unroll(
-        &self,
-        captions: &GroupedCaptions,
-        cells: Cells,
-        words: Tensor,
-        pass: &ForwardPass,
-    ) -> Unrolled<'_> {
-        if words.device() != Device::Cpu {
-            return self.unroll_operations(captions, &cells, words, pass);
-        }
-        let inputs = Inputs { initial: self.initial_state(&cells), cells, words };
-        let recurrence = Recurrence::new(self, inputs, &captions.steps, pass.precision());
-        let predicted = |rows: &Tensor| rows.index_select(0, &captions.predicted);
-        let Outputs { hidden, context, attention } = recurrence.outputs();
-        let outputs = Outputs {
-            hidden: predicted(hidden),
-            context: predicted(context),
-            attention: predicted(attention),
-        };
-        (outputs, Box::new(move || recurrence.backward()))
-    }
-
-    /// The same as operations of libtorch, for a GPU.
-    fn unroll_operations(
-        &self,
-        captions: &GroupedCaptions,
-        cells: &Cells,
-        words: Tensor,
-        pass: &ForwardPass,
-    ) -> Unrolled<'_> {
-        let rows = captions.steps.iter().map(|step| step.rows()).collect::<Vec<_>>();
-        let mut lstm = StepProduct::new(&self.lstm_state.ws, words, &rows, pass.precision());
-        let mut query = StepProduct::from_layer(&self.query, &rows, pass.precision());
-        let mut state = self.initial_state(cells);
-        state.hidden = state.hidden.repeat([1, captions.columns, 1]);
-        state.memory = state.memory.repeat([1, captions.columns, 1]);
-        let (mut hiddens, mut contexts, mut attentions) = (vec![], vec![], vec![]);
-        for &StepExtent { images, columns } in &captions.steps {
-            let cells = cells.first(images);
-            let active = |state: &Tensor| state.narrow(0, 0, images).narrow(1, 0, columns);
-            let (hidden, memory) = (active(&state.hidden), active(&state.memory));
-            let projected = query.step(&hidden.flatten(0, 1)).view([images, columns, -1]);
-            let (context, attention) = self.attend(&cells, &projected);
-            let input = Tensor::cat(&[&context, &hidden], -1).flatten(0, 1);
-            let gates = lstm.step(&input).view([images, columns, -1]);
-            state = self.recur(&gates, &memory);
-            hiddens.push(state.hidden.shallow_clone());
-            contexts.push(context);
-            attentions.push(attention);
-        }
-        let outputs = Outputs {
-            hidden: captions.select_predicted(&hiddens),
-            context: captions.select_predicted(&contexts),
-            attention: captions.select_predicted(&attentions),
-        };
-        let backward = move || {
-            query.backward();
-            lstm.backward();
-        };
-        (outputs, Box::new(backward))
-    }
-
     /// The deep output of embedded word `[…, E]`, state `[…, H]` and context `[…, D]`, before the last layer: `[…, E]`.
     fn deep_output(
         &self,
@@ -235,23 +155,10 @@ impl ShowAttendTell {
 
 impl Network for ShowAttendTell {
     fn loss(&self, batch: &Batch, pass: &mut ForwardPass) -> Loss<'_> {
-        let captions = GroupedCaptions::new(&batch.images, batch.grids.device());
-        let cells = self.cells(&batch.grids, pass);
-        let embedded = self.embed(&captions.words);
-        let embedded = GraphCut::new(pass.dropout(&embedded));
-        let words = pass.linear(&self.lstm_word, embedded.leaf());
-        let (steps, recurrence) = self.unroll(&captions, cells, words, pass);
-        let before = embedded.leaf().index_select(0, &captions.predicted);
-        let deep = self.deep_output(&before, &steps.hidden, &steps.context, pass);
-        let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
-        let (total, cross_entropy) = cross_entropy(log_probabilities, &captions.targets, pass);
-        let penalty = uneven_attention(&captions, &steps.attention);
-        let total = total + penalty * pass.regularization().doubly_stochastic;
-        let before_cuts = move || {
-            recurrence();
-            embedded.backward();
-        };
-        Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) }
+        match pass.backend() {
+            Backend::Host => self.packed_loss(batch, pass),
+            Backend::Accelerator => self.grouped_loss(batch, pass),
+        }
     }
 
     fn start(&self, grids: &Tensor) -> DecoderState {
@@ -275,92 +182,6 @@ impl Network for ShowAttendTell {
             log_probabilities: self.log_probabilities(&deep, &plain),
             attention,
             states: vec![next.hidden, next.memory],
-        }
-    }
-}
-
-/// The mean over captions and cells of `(1 − Σ_t α)²`, for the attention `[R, cells]` of predicted words.
-fn uneven_attention(captions: &GroupedCaptions, attention: &Tensor) -> Tensor {
-    let cells = attention.size()[1];
-    let rows = captions.steps.first().map_or(0, |step| step.images * captions.columns);
-    let sums = Tensor::zeros([rows, cells], (Kind::Float, attention.device()));
-    let sums = sums.index_add(0, &captions.caption, attention);
-    // Columns without a caption add a constant of one each, which is subtracted.
-    let empty = (rows - captions.captions) * cells;
-    ((sums - 1.0).square().sum(Kind::Float) - empty as f64) / (captions.captions * cells) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use tch::nn::VarStore;
-
-    use super::*;
-    use crate::checkpoint::sorted_weights;
-    use crate::dataset::{Caption, TrainingImage};
-    use crate::settings::{Precision, Regularization};
-
-    const SIZES: NetworkConfig = NetworkConfig {
-        channels: 6,
-        vocabulary: 12,
-        annotation: 10,
-        attention: 19,
-        heads: 1,
-        embedding: 8,
-        hidden: 14,
-    };
-
-    /// Captions of several lengths and numbers.
-    fn images() -> Vec<TrainingImage> {
-        let lengths: [&[usize]; 3] = [&[6, 3, 3], &[5, 1], &[2]];
-        let caption = |length: &usize| Caption::written((4..4 + *length as u32).collect());
-        let image = |(row, lengths): (usize, &&[usize])| TrainingImage {
-            set: 0,
-            row,
-            view: common::View::Original,
-            captions: lengths.iter().map(caption).collect(),
-        };
-        lengths.iter().enumerate().map(image).collect()
-    }
-
-    /// The recurrence of the CPU has the outputs and gradients of the operations of libtorch.
-    #[test]
-    fn both_recurrences_are_equal() {
-        let weights = VarStore::new(Device::Cpu);
-        let network = ShowAttendTell::new(&weights.root(), SIZES);
-        let images = images();
-        let captions = GroupedCaptions::new(&images.iter().collect::<Vec<_>>(), Device::Cpu);
-        let grids = Tensor::rand([3, 5, 6], (Kind::Float, Device::Cpu));
-        let regularization = Regularization { doubly_stochastic: 1.0, ..Default::default() };
-        let pass = ForwardPass::new(regularization, Precision::F32, 1, 1);
-        let gradients = |with_operations: bool| {
-            let cells = network.cells(&grids, &pass);
-            let words = pass.linear(&network.lstm_word, &network.embed(&captions.words));
-            let (outputs, backward) = if with_operations {
-                network.unroll_operations(&captions, &cells, words, &pass)
-            } else {
-                network.unroll(&captions, cells, words, &pass)
-            };
-            let Outputs { hidden, context, attention } = &outputs;
-            let weighted = |values: &Tensor| (values * values.cos()).sum(Kind::Float);
-            let loss =
-                weighted(hidden) + weighted(context) + uneven_attention(&captions, attention);
-            loss.backward();
-            backward();
-            let mut found = vec![hidden.detach(), context.detach(), attention.detach()];
-            for (_, mut weight) in sorted_weights(&weights) {
-                if weight.grad().defined() {
-                    found.push(weight.grad().copy());
-                    weight.zero_grad();
-                }
-            }
-            found
-        };
-        let (expected, found) = (gradients(true), gradients(false));
-        assert!(expected.len() > 12);
-        assert_eq!(found.len(), expected.len());
-        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            let off = (found - expected).abs().max().double_value(&[]);
-            assert!(off < 1e-5, "{at}: {off}");
         }
     }
 }

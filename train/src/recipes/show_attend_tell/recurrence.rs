@@ -1,14 +1,17 @@
-//! The recurrence over all steps of grouped captions on the CPU, with its backward pass written out: what is computed element by
-//! element is computed in one pass, and each weight gets its gradient in one product over all steps. Shapes: N images, B captions
-//! of each, r rows of a step, W rows of all steps, with padding; D the width of annotations, A of the attention, H of the state.
+//! The recurrence over all steps of packed captions on the CPU, with its backward pass written out: what is computed element
+//! by element is computed in one pass, and each weight gets its gradient in one product over all steps. Shapes: N images, B
+//! captions, r rows of a step, R rows of all steps; D the width of annotations, A of the attention, H of the state.
 
 use tch::nn::Linear;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{Cells, ShowAttendTell, State};
-use crate::recipes::fused::{AdditiveAttention, AdditiveGradients, LstmGradients, LstmStep};
+use crate::fused::{
+    AdditiveAttention, AdditiveGradients, Exponentials, GateOrder, LstmGradients, LstmStep,
+    Mixture, transpose,
+};
 use crate::recipes::graph_cut::add_gradient;
-use crate::recipes::grouped::StepExtent;
+use crate::recipes::packed::PackedCaptions;
 use crate::recipes::recurrence::write;
 use crate::settings::Precision;
 
@@ -19,7 +22,7 @@ pub(super) struct Inputs {
     pub(super) cells: Cells,
     /// The state before the first word: `[N, 1, H]`.
     pub(super) initial: State,
-    /// The words' part of the gates: `[W, 4 H]`.
+    /// The words' part of the gates: `[R, 4 H]`.
     pub(super) words: Tensor,
 }
 
@@ -29,32 +32,34 @@ pub(super) struct Recurrence<'a> {
     network: &'a ShowAttendTell,
     inputs: Inputs,
     precision: Precision,
+    /// The image of each caption.
+    images: Vec<usize>,
+    /// Of the keys.
+    keys: Exponentials,
     steps: Vec<Step>,
     /// The state after each word, the gated context and the attention: leaves.
     outputs: Outputs,
-    /// `[ẑ, h]` of the step before: `[W, D + H]`.
+    /// `[ẑ, h]` of the step before: `[R, D + H]`.
     entries: Tensor,
 }
 
 /// What the rest of the network sees of the recurrence.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    /// `[W, H]`.
+    /// `[R, H]`.
     pub(super) hidden: Tensor,
-    /// `[W, D]`.
+    /// `[R, D]`.
     pub(super) context: Tensor,
-    /// `[W, cells]`.
+    /// `[R, cells]`.
     pub(super) attention: Tensor,
 }
 
 /// A step, with what its backward pass needs.
 #[derive(Debug)]
 struct Step {
-    extent: StepExtent,
-    /// Its first row.
-    from: i64,
-    /// q: `[images, columns, A]`.
-    queries: Tensor,
+    rows: Rows,
+    /// Of q: `[r, A]`.
+    queries: Exponentials,
     /// σ of the gate of the context: `[r, 1]`.
     gate: Tensor,
     /// The context before its gate: `[r, D]`.
@@ -62,19 +67,23 @@ struct Step {
     lstm: LstmStep,
 }
 
-/// Rows `[r, …]` as `[images, columns, …]`.
-fn grouped(rows: &Tensor, extent: StepExtent) -> Tensor {
-    rows.view([extent.images, extent.columns, -1])
+/// The rows of a step: those of the first captions, as the longest come first.
+#[derive(Debug, Clone, Copy)]
+struct Rows {
+    from: i64,
+    count: i64,
 }
 
-/// A state `[images, columns, …]` of one step for the captions of a later one, as rows.
-fn still_active(state: &Tensor, extent: StepExtent) -> Tensor {
-    state.narrow(0, 0, extent.images).narrow(1, 0, extent.columns).flatten(0, 1).contiguous()
-}
+impl Rows {
+    /// These rows of a tensor over all steps.
+    fn of(self, tensor: &Tensor) -> Tensor {
+        tensor.narrow(0, self.from, self.count)
+    }
 
-/// The rows of a step of a tensor over all steps.
-fn part(tensor: &Tensor, from: i64, extent: StepExtent) -> Tensor {
-    tensor.narrow(0, from, extent.rows())
+    /// The first captions of a state `[B, H]`.
+    fn captions(self, state: &Tensor) -> Tensor {
+        state.narrow(0, 0, self.count)
+    }
 }
 
 impl<'a> Recurrence<'a> {
@@ -82,19 +91,22 @@ impl<'a> Recurrence<'a> {
     pub(super) fn new(
         network: &'a ShowAttendTell,
         inputs: Inputs,
-        extents: &[StepExtent],
+        captions: &PackedCaptions,
         precision: Precision,
     ) -> Self {
-        let rows = extents.iter().map(|extent| extent.rows()).sum::<i64>();
         let (width, cells) = (network.config.hidden, inputs.cells.keys.size()[1]);
         let annotation = network.config.annotation;
+        let rows = inputs.words.size()[0];
         let empty = |columns: i64| Tensor::empty([rows, columns], (Kind::Float, Device::Cpu));
         let outputs =
             Outputs { hidden: empty(width), context: empty(annotation), attention: empty(cells) };
         let entries = empty(annotation + width);
+        let images = captions.images.clone();
+        let keys = Exponentials::of(&inputs.cells.keys.detach());
+        let steps = Vec::new();
         let mut recurrence =
-            Self { network, inputs, precision, steps: Vec::new(), outputs, entries };
-        no_grad(|| recurrence.run(extents));
+            Self { network, inputs, precision, images, keys, steps, outputs, entries };
+        no_grad(|| recurrence.run(&captions.active));
         let Outputs { hidden, context, attention } = &mut recurrence.outputs;
         for output in [hidden, context, attention] {
             *output = output.set_requires_grad(true);
@@ -107,61 +119,81 @@ impl<'a> Recurrence<'a> {
         &self.outputs
     }
 
-    fn run(&mut self, extents: &[StepExtent]) {
+    /// Takes the steps; `active` has the number of captions of each.
+    fn run(&mut self, active: &[i64]) {
+        let of_captions = self.image_of_captions();
         let State { hidden, memory } = &self.inputs.initial;
-        let columns = extents.first().map_or(0, |extent| extent.columns);
-        let [mut hidden, mut memory] =
-            [hidden, memory].map(|state| state.detach().expand([-1, columns, -1], false));
-        let query = Factor::new(&self.network.query, self.precision);
-        let gates = Factor::new(&self.network.lstm_state, self.precision);
+        let [mut hidden, mut memory] = [hidden, memory]
+            .map(|state| state.detach().squeeze_dim(1).index_select(0, &of_captions));
+        let factor = |layer: &Linear| {
+            Factor::new(&transpose(&layer.ws.detach()), layer.bs.as_ref(), self.precision)
+        };
+        let [query, gates] = [&self.network.query, &self.network.lstm_state].map(factor);
         let mut from = 0;
-        for &extent in extents {
-            let before = [&hidden, &memory].map(|state| still_active(state, extent));
-            let step = self.step(from, extent, before, [&query, &gates]);
-            hidden = grouped(&part(&self.outputs.hidden, from, extent), extent);
-            memory = grouped(&step.lstm.memory, extent);
-            from += extent.rows();
+        for &count in active {
+            let rows = Rows { from, count };
+            let before = [&hidden, &memory].map(|state| rows.captions(state));
+            let step = self.step(rows, before, [&query, &gates]);
+            hidden = rows.of(&self.outputs.hidden);
+            memory = step.lstm.memory.shallow_clone();
+            from += count;
             self.steps.push(step);
         }
+    }
+
+    /// The image of each caption: `[B]`.
+    fn image_of_captions(&self) -> Tensor {
+        let images = self.images.iter().map(|&image| image as i64);
+        Tensor::from_slice(&images.collect::<Vec<_>>())
     }
 
     /// Takes a step from a state and memory `[r, H]`.
     fn step(
         &self,
-        from: i64,
-        extent: StepExtent,
+        rows: Rows,
         [hidden_before, memory_before]: [Tensor; 2],
         [query, gates]: [&Factor; 2],
     ) -> Step {
-        let of_step = |tensor: &Tensor| part(tensor, from, extent);
         let projected = query.product(&hidden_before);
         let width = self.network.config.attention;
-        let queries = grouped(&projected.narrow(1, 0, width).contiguous(), extent);
+        let queries = Exponentials::of(&projected.narrow(1, 0, width));
         let gate = projected.narrow(1, width, 1).sigmoid();
-        let cells = self.inputs.cells.first(extent.images).detached();
-        let attention = self.attention(&cells.keys, &queries, |of| of.scores()).softmax(-1, None);
-        let mixed = attention.bmm(&cells.values).flatten(0, 1);
-        write(&of_step(&self.outputs.attention), &attention.flatten(0, 1));
-        let context = of_step(&self.outputs.context);
+        let weight = self.network.score.detach();
+        let attention = self.attention(rows, &queries, &weight).scores().softmax(-1, None);
+        let values = self.inputs.cells.values.detach();
+        let mixed = self.mixture(rows, &values).sums(&attention);
+        write(&rows.of(&self.outputs.attention), &attention);
+        let context = rows.of(&self.outputs.context);
         write(&context, &(&mixed * &gate));
-        let entry = of_step(&self.entries);
+        let entry = rows.of(&self.entries);
         write(&entry.narrow(1, 0, mixed.size()[1]), &context);
         write(&entry.narrow(1, mixed.size()[1], hidden_before.size()[1]), &hidden_before);
-        let gates = of_step(&self.inputs.words).detach() + gates.product(&entry);
+        let gates = rows.of(&self.inputs.words).detach() + gates.product(&entry);
         let memory = memory_before.empty_like();
-        let mut lstm = LstmStep { gates, memory_before, memory };
-        lstm.run(&mut of_step(&self.outputs.hidden));
-        Step { extent, from, queries, gate, mixed, lstm }
+        let order = GateOrder::CandidateLast;
+        let mut lstm = LstmStep { gates, memory_before, memory, order };
+        lstm.run(&mut rows.of(&self.outputs.hidden));
+        Step { rows, queries, gate, mixed, lstm }
     }
 
-    /// Calls `with` with the attention of queries over keys.
-    fn attention<T>(
-        &self,
-        keys: &Tensor,
-        queries: &Tensor,
-        with: impl FnOnce(AdditiveAttention) -> T,
-    ) -> T {
-        with(AdditiveAttention { keys, queries, weight: &self.network.score.detach() })
+    /// The attention of the queries of some rows over the cells of their images.
+    fn attention<'b>(
+        &'b self,
+        rows: Rows,
+        queries: &'b Exponentials,
+        weight: &'b Tensor,
+    ) -> AdditiveAttention<'b> {
+        AdditiveAttention { keys: &self.keys, queries, weight, images: self.images_of(rows) }
+    }
+
+    /// The mixtures of `cells` for some rows.
+    fn mixture<'b>(&'b self, rows: Rows, cells: &'b Tensor) -> Mixture<'b> {
+        Mixture { cells, images: self.images_of(rows) }
+    }
+
+    /// The image of each row.
+    fn images_of(&self, rows: Rows) -> &[usize] {
+        &self.images[..rows.count as usize]
     }
 
     /// Passes the gradients of [`outputs`](Self::outputs) on to the weights and to the inputs.
@@ -194,61 +226,64 @@ impl<'a> Recurrence<'a> {
         let mut all = Gradients::zeros(self);
         let given = Given {
             outputs: self.outputs.gradients(),
-            query: Factor::of(&self.network.query.ws.tr(), self.precision),
-            gates: Factor::of(&self.network.lstm_state.ws.tr(), self.precision),
+            query: Factor::new(&self.network.query.ws, None, self.precision),
+            gates: Factor::new(&self.network.lstm_state.ws, None, self.precision),
         };
-        // Those of the step after, `[images, columns, H]`.
-        let mut later = None::<[Tensor; 2]>;
+        // Those of the step after, zero for captions that it does not have: `[B, H]`.
+        let captions = self.images.len() as i64;
+        let zeros =
+            || Tensor::zeros([captions, self.network.config.hidden], (Kind::Float, Device::Cpu));
+        let (later_hidden, later_memory) = (zeros(), zeros());
         for step in self.steps.iter().rev() {
-            let [hidden, memory] =
-                [0, 1].map(|at| later.as_ref().map(|later| enlarged(&later[at], step.extent)));
-            let own = part(&given.outputs.hidden, step.from, step.extent);
-            let hidden = hidden.map_or_else(|| own.copy(), |later| later + &own);
-            let memory = memory.unwrap_or_else(|| hidden.zeros_like());
-            let by = LstmGradients { hidden, memory, gates: step.lstm.gates.empty_like() };
+            let rows = step.rows;
+            let mut hidden = rows.captions(&later_hidden);
+            let _ = hidden.g_add_(&rows.of(&given.outputs.hidden));
+            let (memory, gates) = (rows.captions(&later_memory), rows.of(&all.gates));
+            let by = LstmGradients { hidden, memory, gates };
             let before = self.step_gradients(step, &given, by, &mut all);
-            later = Some(before.map(|state| grouped(&state, step.extent)));
+            write(&rows.captions(&later_hidden), &before);
         }
-        if let Some([hidden, memory]) = later {
-            all.hidden = hidden.sum_dim_intlist(1, true, Kind::Float);
-            all.memory = memory.sum_dim_intlist(1, true, Kind::Float);
-        }
+        let of_captions = self.image_of_captions();
+        let sums = |gradients: Tensor, state: &Tensor| {
+            state.zeros_like().squeeze_dim(1).index_add(0, &of_captions, &gradients).unsqueeze(1)
+        };
+        let State { hidden, memory } = &self.inputs.initial;
+        all.hidden = sums(later_hidden, hidden);
+        all.memory = sums(later_memory, memory);
         all
     }
 
-    /// Adds the gradients of a step; returns those of the state and the memory before it, `[r, H]`.
+    /// Adds the gradients of a step; returns that of the state before it, `[r, H]`. That of the memory replaces the one of the
+    /// memory after it.
     fn step_gradients(
         &self,
         step: &Step,
         given: &Given,
         mut by: LstmGradients,
         all: &mut Gradients,
-    ) -> [Tensor; 2] {
-        let Step { extent, from, queries, gate, mixed, lstm } = step;
+    ) -> Tensor {
+        let Step { rows, queries, gate, mixed, lstm } = step;
         let Given { outputs, query, gates } = given;
-        let of_step = |tensor: &Tensor| part(tensor, *from, *extent);
         lstm.gradients(&mut by);
-        write(&of_step(&all.gates), &by.gates);
         let by_entry = gates.product(&by.gates);
         let (context, width) = (mixed.size()[1], by.hidden.size()[1]);
-        let by_context = by_entry.narrow(1, 0, context) + of_step(&outputs.context);
+        let by_context = by_entry.narrow(1, 0, context) + rows.of(&outputs.context);
         let by_gate = (&by_context * mixed).sum_dim_intlist(1, true, Kind::Float);
-        let by_mixed = grouped(&(by_context * gate), *extent);
-        let cells = self.inputs.cells.first(extent.images).detached();
-        let attention = grouped(&of_step(&self.outputs.attention).detach(), *extent);
-        let by_attention = by_mixed.bmm(&cells.values.transpose(1, 2))
-            + grouped(&of_step(&outputs.attention), *extent);
+        let by_mixed = by_context * gate;
+        let attention = rows.of(&self.outputs.attention).detach();
+        let cells = self.inputs.cells.values.detach();
+        let mixture = self.mixture(*rows, &cells);
+        let by_attention =
+            mixture.gradients(&attention, &by_mixed, &mut all.values) + rows.of(&outputs.attention);
         let mean = (&attention * &by_attention).sum_dim_intlist(-1, true, Kind::Float);
         let by_scores = &attention * (by_attention - mean);
-        let mut values = all.values.narrow(0, 0, extent.images);
-        let _ = values.baddbmm_(&attention.transpose(1, 2), &by_mixed);
-        let sums = &mut all.sums;
-        let by_queries = self.attention(&cells.keys, queries, |of| of.gradients(&by_scores, sums));
+        let weight = self.network.score.detach();
+        let by_queries =
+            self.attention(*rows, queries, &weight).gradients(&by_scores, &mut all.sums);
         let by_gate = by_gate * gate * (1.0 - gate);
-        let by_projected = Tensor::cat(&[by_queries.flatten(0, 1), by_gate], 1);
-        write(&of_step(&all.projected), &by_projected);
-        let hidden = by_entry.narrow(1, context, width) + query.product(&by_projected);
-        [hidden, by.memory]
+        let by_projected = Tensor::cat(&[by_queries, by_gate], 1);
+        write(&rows.of(&all.projected), &by_projected);
+        by_entry.narrow(1, context, width) + query.product(&by_projected)
     }
 }
 
@@ -256,9 +291,9 @@ impl<'a> Recurrence<'a> {
 struct Given {
     /// The gradients of the outputs.
     outputs: Outputs,
-    /// The transposed weights of the queries.
+    /// The weights of the queries.
     query: Factor,
-    /// The transposed weights of the gates.
+    /// The weights of the gates.
     gates: Factor,
 }
 
@@ -268,9 +303,9 @@ struct Gradients {
     values: Tensor,
     /// Of the cells' keys and of the scores' weights.
     sums: AdditiveGradients,
-    /// Of the gates before their activation: `[W, 4 H]`.
+    /// Of the gates before their activation: `[R, 4 H]`.
     gates: Tensor,
-    /// Of queries and context gates before their activation: `[W, A + 1]`.
+    /// Of queries and context gates before their activation: `[R, A + 1]`.
     projected: Tensor,
     /// Of the state before the first word: `[N, 1, H]`.
     hidden: Tensor,
@@ -298,6 +333,13 @@ impl Gradients {
 }
 
 impl Outputs {
+    /// The same tensors.
+    pub(super) fn shared(&self) -> Self {
+        let [hidden, context, attention] =
+            [&self.hidden, &self.context, &self.attention].map(Tensor::shallow_clone);
+        Self { hidden, context, attention }
+    }
+
     /// The gradients of the leaves; zeros where a loss does not depend on one.
     fn gradients(&self) -> Self {
         let gradient = |leaf: &Tensor| {
@@ -313,40 +355,24 @@ impl Outputs {
     }
 }
 
-/// The gradient of a state of fewer captions as that of a step before, `[r, H]`: zero for captions that have ended.
-fn enlarged(state: &Tensor, extent: StepExtent) -> Tensor {
-    let [images, columns, width] = [0, 1, 2].map(|side| state.size()[side]);
-    if [images, columns] == [extent.images, extent.columns] {
-        return state.flatten(0, 1).copy();
-    }
-    let larger =
-        state.new_zeros([extent.images, extent.columns, width], (Kind::Float, Device::Cpu));
-    write(&larger.narrow(0, 0, images).narrow(1, 0, columns), state);
-    larger.flatten(0, 1)
-}
-
 /// The weights of a product that is taken at each step.
 struct Factor {
-    /// `[outputs, inputs]`, in the format of the product.
-    weight: Tensor,
+    /// `[inputs, outputs]`, contiguous, in the format of the product.
+    matrix: Tensor,
     bias: Option<Tensor>,
     precision: Precision,
 }
 
 impl Factor {
-    fn new(layer: &Linear, precision: Precision) -> Self {
-        let bias = layer.bs.as_ref().map(Tensor::detach);
-        Self { bias, ..Self::of(&layer.ws, precision) }
-    }
-
-    fn of(weight: &Tensor, precision: Precision) -> Self {
-        let weight = weight.detach().to_kind(precision.kind()).contiguous();
-        Self { weight, bias: None, precision }
+    /// Of `[inputs, outputs]`.
+    fn new(matrix: &Tensor, bias: Option<&Tensor>, precision: Precision) -> Self {
+        let matrix = matrix.detach().to_kind(precision.kind());
+        Self { matrix, bias: bias.map(Tensor::detach), precision }
     }
 
     /// `[r, inputs]` to `[r, outputs]`.
     fn product(&self, input: &Tensor) -> Tensor {
-        let product = self.precision.product(input, &self.weight);
+        let product = self.precision.product_with(input, &self.matrix);
         match &self.bias {
             Some(bias) => product + bias,
             None => product,

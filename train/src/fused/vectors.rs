@@ -4,6 +4,9 @@
     reason = "a loop has the instructions of the function that it is inlined into"
 )]
 
+/// Number of sums that are kept apart, so that they fill the registers of a processor.
+pub(super) const LANES: usize = 16;
+
 /// A loop without calls of functions that are not inlined.
 pub(super) trait Kernel {
     /// Runs it. It must be inlined.

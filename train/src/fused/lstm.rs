@@ -6,7 +6,27 @@ use tch::Tensor;
 use super::values::{values, values_mut};
 use super::vectors::{self, Kernel, sigmoid, tanh};
 
-/// The parts of a row `[4 H]` of gates, which come in the order input gate, forget gate, output gate, candidate.
+/// The order of the parts of a row `[4 H]` of gates, of which the first two are input gate and forget gate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum GateOrder {
+    /// Candidate, output gate: the order of libtorch.
+    CandidateThird,
+    /// Output gate, candidate.
+    CandidateLast,
+}
+
+impl GateOrder {
+    /// Input gate, forget gate, output gate and candidate of parts in this order.
+    #[inline(always)]
+    fn named<T>(self, [input, forget, third, last]: [T; 4]) -> [T; 4] {
+        match self {
+            Self::CandidateThird => [input, forget, last, third],
+            Self::CandidateLast => [input, forget, third, last],
+        }
+    }
+}
+
+/// The parts of a row.
 #[inline(always)]
 fn parts(row: &[f32], width: usize) -> [&[f32]; 4] {
     [0, 1, 2, 3].map(|part| &row[part * width..][..width])
@@ -15,47 +35,50 @@ fn parts(row: &[f32], width: usize) -> [&[f32]; 4] {
 /// The same to write.
 #[inline(always)]
 fn parts_mut(row: &mut [f32], width: usize) -> [&mut [f32]; 4] {
-    let (input, rest) = row.split_at_mut(width);
-    let (forget, rest) = rest.split_at_mut(width);
-    let (output, candidate) = rest.split_at_mut(width);
-    [input, forget, output, candidate]
+    let (first, rest) = row.split_at_mut(width);
+    let (second, rest) = rest.split_at_mut(width);
+    let (third, last) = rest.split_at_mut(width);
+    [first, second, third, last]
 }
 
 /// The rows of a step.
 #[derive(Debug)]
-pub(in crate::recipes) struct LstmStep {
+pub(crate) struct LstmStep {
     /// The gates and the candidate: `[R, 4 H]`.
-    pub(in crate::recipes) gates: Tensor,
+    pub(crate) gates: Tensor,
     /// The memory before the step: `[R, H]`, as the others.
-    pub(in crate::recipes) memory_before: Tensor,
+    pub(crate) memory_before: Tensor,
     /// The memory after it.
-    pub(in crate::recipes) memory: Tensor,
+    pub(crate) memory: Tensor,
+    pub(crate) order: GateOrder,
 }
 
 /// The gradients of a step.
 #[derive(Debug)]
-pub(in crate::recipes) struct LstmGradients {
+pub(crate) struct LstmGradients {
     /// Of the state after the step: `[R, H]`.
-    pub(in crate::recipes) hidden: Tensor,
+    pub(crate) hidden: Tensor,
     /// Of the memory after the step, and then of that before it: `[R, H]`.
-    pub(in crate::recipes) memory: Tensor,
+    pub(crate) memory: Tensor,
     /// Of the gates before their activation: `[R, 4 H]`.
-    pub(in crate::recipes) gates: Tensor,
+    pub(crate) gates: Tensor,
 }
 
 impl LstmStep {
     /// Activates the gates in place, fills the memory, and writes the state into `hidden`, `[R, H]`.
-    pub(in crate::recipes) fn run(&mut self, hidden: &mut Tensor) {
+    pub(crate) fn run(&mut self, hidden: &mut Tensor) {
         let width = self.memory.size()[1] as usize;
         let before = values(&self.memory_before);
         let (gates, memory) = (values_mut(&mut self.gates), values_mut(&mut self.memory));
-        vectors::run(Forward { width, before, gates, memory, hidden: values_mut(hidden) });
+        let hidden = values_mut(hidden);
+        vectors::run(Forward { order: self.order, width, before, gates, memory, hidden });
     }
 
     /// Fills the gradients of the gates and of the memory before, once [`run`](Self::run) is done.
-    pub(in crate::recipes) fn gradients(&self, by: &mut LstmGradients) {
+    pub(crate) fn gradients(&self, by: &mut LstmGradients) {
         let width = self.memory.size()[1] as usize;
         vectors::run(Backward {
+            order: self.order,
             width,
             gates: values(&self.gates),
             before: values(&self.memory_before),
@@ -69,6 +92,7 @@ impl LstmStep {
 
 /// The values of a step, `[R, …]` each.
 struct Forward<'a> {
+    order: GateOrder,
     width: usize,
     before: &'a [f32],
     gates: &'a mut [f32],
@@ -79,11 +103,11 @@ struct Forward<'a> {
 impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { width, before, gates, memory, hidden } = self;
+        let Self { order, width, before, gates, memory, hidden } = self;
         let rows = memory.chunks_exact_mut(width).zip(hidden.chunks_exact_mut(width));
         let rows = rows.zip(before.chunks_exact(width));
         for (row, ((memory, hidden), before)) in gates.chunks_exact_mut(4 * width).zip(rows) {
-            let [input, forget, output, candidate] = parts_mut(row, width);
+            let [input, forget, output, candidate] = order.named(parts_mut(row, width));
             for at in 0..width {
                 input[at] = sigmoid(input[at]);
                 forget[at] = sigmoid(forget[at]);
@@ -98,6 +122,7 @@ impl Kernel for Forward<'_> {
 
 /// The values and gradients of a step, `[R, …]` each.
 struct Backward<'a> {
+    order: GateOrder,
     width: usize,
     gates: &'a [f32],
     before: &'a [f32],
@@ -110,14 +135,15 @@ struct Backward<'a> {
 impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { width, gates, before, memory, by_hidden, by_memory, by_gates } = self;
+        let Self { order, width, gates, before, memory, by_hidden, by_memory, by_gates } = self;
         let states = before.chunks_exact(width).zip(memory.chunks_exact(width));
         let states = states.zip(gates.chunks_exact(4 * width));
         let found = by_memory.chunks_exact_mut(width).zip(by_gates.chunks_exact_mut(4 * width));
         let found = found.zip(by_hidden.chunks_exact(width));
         for (((before, memory), row), ((by_memory, by_row), by_hidden)) in states.zip(found) {
-            let [input, forget, output, candidate] = parts(row, width);
-            let [by_input, by_forget, by_output, by_candidate] = parts_mut(by_row, width);
+            let [input, forget, output, candidate] = order.named(parts(row, width));
+            let [by_input, by_forget, by_output, by_candidate] =
+                order.named(parts_mut(by_row, width));
             for at in 0..width {
                 let squashed = tanh(memory[at]);
                 let by_state = by_hidden[at] * output[at] * (1.0 - squashed * squashed);
