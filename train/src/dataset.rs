@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use common::View;
 use data::corpus::CorpusImage;
-use data::metrics::Consensus;
 use data::tokens::tokenize;
 use data::vocabulary::{END, WordId};
 use data::{Corpus, Split, Splits, Vocabulary};
 use features::FeatureStore;
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
-use rayon::iter::{IntoParallelRefMutIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::Result;
 use crate::distil::SoftTargets;
@@ -24,8 +23,8 @@ use crate::words::Words;
 pub struct Caption {
     /// Its words; the last one is [`END`], unless the caption was truncated.
     pub words: Words,
-    /// The weight of its words in the loss.
-    pub weight: f32,
+    /// The weight of its words in the loss; none if it is that of the consensus, or 1.
+    pub weight: Option<f32>,
     /// The probabilities of the words that are learned in their place, if there are any.
     pub soft: Option<Arc<SoftTargets>>,
 }
@@ -40,7 +39,7 @@ impl Caption {
 
     /// A caption of the data set with its end.
     fn complete(words: Words) -> Self {
-        Self { words, weight: 1.0, soft: None }
+        Self { words, weight: None, soft: None }
     }
 }
 
@@ -144,50 +143,29 @@ impl DataSet {
         captioned.filter_map(|image| Some((image.name, self.store.find(image.name)?)))
     }
 
+    /// Makes the images of a split. Their rows are found on all cores; memory that other threads allocate would not be reused.
     fn matched<T>(&self, split: Split, make: impl Fn(CorpusImage, usize) -> T) -> Matched<T> {
-        let mut matched = Matched { images: Vec::new(), without_grid: 0 };
-        for image in self.corpus.images(split) {
-            match self.store.find(image.name) {
-                Some(row) if image.has_captions() => matched.images.push(make(image, row)),
-                Some(_) => {}
-                None => matched.without_grid += 1,
-            }
-        }
-        matched
+        let images = self.corpus.images(split).collect::<Vec<_>>();
+        let rows = images.par_iter().map(|image| self.store.find(image.name));
+        let rows = rows.collect::<Vec<_>>();
+        let without_grid = rows.iter().filter(|row| row.is_none()).count();
+        let stored = images.into_iter().zip(rows).filter_map(|(image, row)| Some((image, row?)));
+        let captioned = stored.filter(|(image, _)| image.has_captions());
+        Matched { images: captioned.map(|(image, row)| make(image, row)).collect(), without_grid }
     }
 }
 
 /// The captions of an image in one list of words; `words` has that of each token.
 fn written(image: CorpusImage, words: &[WordId]) -> Vec<Caption> {
-    let (mut all, mut ends) = (Vec::new(), Vec::new());
+    let captions = image.captions().count();
+    let tokens = image.captions().map(<[_]>::len).sum::<usize>();
+    let (mut all, mut ends) = (Vec::with_capacity(tokens + captions), Vec::with_capacity(captions));
     for tokens in image.captions() {
         all.extend(tokens.iter().map(|token| words[*token as usize]));
         all.push(END);
         ends.push(all.len());
     }
     Words::divide(all, &ends).map(Caption::complete).collect()
-}
-
-/// Weighs the captions of each image by consensus: a `share` of the weight is proportional to their CIDEr-D against the
-/// others of the image (Phan et al., arXiv 1712.09532, section 3.2), the rest is uniform. Without a share all weights stay.
-pub fn weigh_by_consensus(images: &mut [TrainingImage], share: f64) {
-    /// A caption without any agreement keeps a small weight.
-    const SMOOTHING: f64 = 1e-3;
-    if share == 0.0 {
-        return;
-    }
-    let words = |image: &TrainingImage| {
-        image.captions.iter().map(|caption| caption.words.clone()).collect::<Vec<_>>()
-    };
-    let consensus = Consensus::new(images.iter().map(words));
-    images.par_iter_mut().for_each(|image| {
-        let agreed = consensus.of_captions(&words(image));
-        let mean = agreed.iter().sum::<f64>() / agreed.len().max(1) as f64;
-        for (caption, agreed) in image.captions.iter_mut().zip(agreed) {
-            let relative = (agreed + SMOOTHING) / (mean + SMOOTHING);
-            caption.weight = (1.0 - share + share * relative) as f32;
-        }
-    });
 }
 
 /// The views of training images, and the words that are wrong in a mirrored one.
@@ -261,17 +239,6 @@ mod tests {
     fn image(captions: &[&[WordId]]) -> TrainingImage {
         let captions = captions.iter().map(|words| Caption::written(words.to_vec())).collect();
         TrainingImage { set: 0, row: 3, view: View::Original, captions }
-    }
-
-    #[test]
-    fn captions_that_agree_with_others_weigh_more() {
-        let captions: [&[WordId]; 3] = [&[5, 6, 7, 8], &[5, 6, 7, 9], &[10, 11, 12, 13]];
-        let mut images = [image(&captions), image(&[&[5, 14]])];
-        weigh_by_consensus(&mut images, 0.5);
-        let weights = images[0].captions.iter().map(|caption| caption.weight).collect::<Vec<_>>();
-        assert!((weights.iter().sum::<f32>() - 3.0).abs() < 1e-5, "{weights:?}");
-        assert!(weights[0] > 1.0 && (weights[2] - 0.5).abs() < 0.01, "{weights:?}");
-        assert!((images[1].captions[0].weight - 1.0).abs() < 1e-6);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod calibration;
 pub mod checkpoint;
+pub mod consensus;
 pub mod dataset;
 pub mod device;
 pub mod distil;

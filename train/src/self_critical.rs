@@ -73,7 +73,7 @@ impl SelfCritical {
         let others = (rewards.len().max(2) - 1) as f64;
         let captions = samples.into_iter().zip(rewards).map(|(words, reward)| Caption {
             words: words.into(),
-            weight: (reward - (sum - reward) / others) as f32,
+            weight: Some((reward - (sum - reward) / others) as f32),
             soft: None,
         });
         (TrainingImage { captions: captions.collect(), ..*image }, sum)

@@ -19,6 +19,7 @@ pub(crate) fn training_data(set: DataSet) -> TrainingData {
         grids: Grids::new(set.store, Vec::new()).unwrap(),
         vocabulary,
         training,
+        consensus: None,
         weights: vec![1.0],
         dev: vec![DevImages { images: dev, captions: dev_captions }],
         text: None,

@@ -75,7 +75,7 @@ impl Lessons {
             for (caption, taught) in image.captions.iter_mut().zip(written) {
                 caption.soft.clone_from(&taught.caption.soft);
             }
-            let weight = found_weight as f32;
+            let weight = Some(found_weight as f32);
             let found =
                 found.into_iter().map(|taught| Caption { weight, ..taught.caption.clone() });
             image.captions.extend(found);
@@ -190,7 +190,7 @@ impl Columns {
             let soft_words = self.soft_words.get(range.clone())?.to_vec();
             let values = self.soft_values.get(range)?.to_vec();
             let soft = SoftTargets::new(self.width, soft_words, values)?;
-            let caption_of = Caption { words, weight: 1.0, soft: Some(Arc::new(soft)) };
+            let caption_of = Caption { words, weight: None, soft: Some(Arc::new(soft)) };
             let (set, row) = (*set.get(caption)? as usize, *row.get(caption)? as usize);
             let taught = TaughtCaption { caption: caption_of, found: *found.get(caption)? != 0 };
             match lessons.last_mut().filter(|lesson| (lesson.set, lesson.row) == (set, row)) {
@@ -213,7 +213,7 @@ mod tests {
         let soft_words = words.iter().flat_map(|&word| [word, word + 1]).collect();
         let soft = SoftTargets::new(2, soft_words, [0.75, 0.25].repeat(words.len()));
         let caption =
-            Caption { words: words.to_vec().into(), weight: 1.0, soft: soft.map(Arc::new) };
+            Caption { words: words.to_vec().into(), weight: None, soft: soft.map(Arc::new) };
         TaughtCaption { caption, found }
     }
 
@@ -251,7 +251,7 @@ mod tests {
         lessons.apply(&mut images, 0.5);
         assert_eq!(images[0].captions.len(), 2);
         assert_eq!(images[0].captions[0].soft.as_ref().unwrap().steps(), 3);
-        assert!((images[0].captions[1].weight - 0.5).abs() < 1e-6);
+        assert_eq!(images[0].captions[1].weight, Some(0.5));
         assert!(images[1].captions[0].soft.is_none());
     }
 }

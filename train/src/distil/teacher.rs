@@ -64,7 +64,7 @@ pub fn teach(
                 captions.into_iter().zip(soft).map(|((words, found), soft)| TaughtCaption {
                     caption: Caption {
                         words: words.into(),
-                        weight: 1.0,
+                        weight: None,
                         soft: Some(Arc::new(soft)),
                     },
                     found,

@@ -28,7 +28,7 @@ use self::learner::Learner;
 use self::record::{EpochRecord, progress_bar};
 pub use self::training_data::{DevImages, TrainingData};
 use self::validation::Validator;
-use self::windows::{WindowSize, Windows};
+use self::windows::{Looks, WindowSize, Windows};
 use crate::Result;
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, Progress};
@@ -167,7 +167,8 @@ impl<'a> Fit<'a> {
         random.set_stream(u64::MAX - self.progress.epoch as u64);
         let views = self.views.clone();
         let images = self.data.draw_epoch(&mut random);
-        let windows = Windows::new(images, &views, WindowSize { images: window, batch }, random);
+        let looks = Looks { views: &views, consensus: self.data.consensus.as_ref() };
+        let windows = Windows::new(images, looks, WindowSize { images: window, batch }, random);
         let done = self.progress.partial_epoch.batches * batch;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {

@@ -4,6 +4,7 @@ use data::Vocabulary;
 use rand::Rng;
 use rand::seq::SliceRandom as _;
 
+use crate::consensus::ConsensusWeights;
 use crate::dataset::{ScoredImage, TrainingImage};
 use crate::grids::Grids;
 use crate::text::TextCaptions;
@@ -17,6 +18,8 @@ pub struct TrainingData {
     pub vocabulary: Vocabulary,
     /// The training images of all sets.
     pub training: Vec<TrainingImage>,
+    /// The weights of their captions, unless all are equal.
+    pub consensus: Option<ConsensusWeights>,
     /// The weight of each set: how often an epoch shows each of its training images, and how much its dev scores count.
     pub weights: Vec<f64>,
     /// The dev images of each set.

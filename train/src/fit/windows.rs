@@ -10,7 +10,9 @@ use std::sync::mpsc::SyncSender;
 
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use crate::consensus::ConsensusWeights;
 use crate::dataset::{TrainingImage, Views};
 use crate::grids::Grids;
 
@@ -33,15 +35,29 @@ pub(super) struct Windows<'a> {
     window: usize,
     /// Whether there are several windows, whose images are to be shuffled.
     several: bool,
-    views: &'a Views,
+    looks: Looks<'a>,
     random: ChaCha8Rng,
+}
+
+/// How images are shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looks<'a> {
+    pub(super) views: &'a Views,
+    pub(super) consensus: Option<&'a ConsensusWeights>,
+}
+
+impl Looks<'_> {
+    /// The image with weights for its captions.
+    fn weigh(&self, image: &TrainingImage) -> TrainingImage {
+        self.consensus.map_or_else(|| image.clone(), |consensus| consensus.weigh(image))
+    }
 }
 
 impl<'a> Windows<'a> {
     /// Windows of at most the given size, in whole batches, over the images of an epoch.
     pub(super) fn new(
         mut order: Vec<&'a TrainingImage>,
-        views: &'a Views,
+        looks: Looks<'a>,
         size: WindowSize,
         mut random: ChaCha8Rng,
     ) -> Self {
@@ -56,7 +72,7 @@ impl<'a> Windows<'a> {
         }
         let batch = size.batch;
         let window = if several { size.images.max(batch) / batch * batch } else { order.len() };
-        Self { order, shown: 0, window, several, views, random }
+        Self { order, shown: 0, window, several, looks, random }
     }
 
     /// Sends each window after reading it. Windows within the first `done` images are sent unread. Ends early if the
@@ -92,8 +108,9 @@ impl Iterator for Windows<'_> {
         if self.several {
             window.shuffle(&mut self.random);
         }
-        let show = |image: &&TrainingImage| self.views.show(image, &mut self.random);
-        Some(window.iter().map(show).collect())
+        let weighed = window.par_iter().map(|image| self.looks.weigh(image)).collect::<Vec<_>>();
+        let show = |image| self.looks.views.show(image, &mut self.random);
+        Some(weighed.iter().map(show).collect())
     }
 }
 
@@ -141,7 +158,8 @@ mod tests {
     fn rows(images: &[TrainingImage], size: WindowSize, seed: u64) -> Vec<Vec<usize>> {
         let views = Views::plain();
         let random = ChaCha8Rng::seed_from_u64(seed);
-        let windows = Windows::new(images.iter().collect(), &views, size, random);
+        let looks = Looks { views: &views, consensus: None };
+        let windows = Windows::new(images.iter().collect(), looks, size, random);
         windows.map(|window| window.iter().map(|image| image.row).collect()).collect()
     }
 

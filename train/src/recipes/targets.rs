@@ -39,7 +39,7 @@ impl TargetRows {
     pub(super) fn push(&mut self, caption: &Caption, step: usize) {
         let word = i64::from(caption.words[step]);
         self.words.push(word);
-        self.weights.push(caption.weight);
+        self.weights.push(caption.weight.unwrap_or(1.0));
         let begin = self.soft_words.len();
         match &caption.soft {
             Some(soft) => {

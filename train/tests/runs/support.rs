@@ -68,6 +68,7 @@ pub(crate) fn training_data(folder: &Path) -> TrainingData {
         grids: Grids::new(store(folder, "small"), Vec::new()).unwrap(),
         dev: vec![DevImages { images, captions: captioned.clone() }],
         training: captioned,
+        consensus: None,
         weights: vec![1.0],
         text: None,
         vocabulary,

@@ -12,7 +12,8 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use common::program::{report_skipped_entries, warn};
 use data::{Split, Vocabulary};
-use train::dataset::{DataSet, weigh_by_consensus};
+use train::consensus::ConsensusWeights;
+use train::dataset::DataSet;
 use train::fit::{DevImages, TrainingData};
 use train::grids::Grids;
 use train::provenance::{Purpose, TrainedOn, compare};
@@ -67,19 +68,20 @@ impl Prepared {
             dev.push(DevImages { images: scored.images, captions: dev_captions });
         }
         all.check()?;
-        for set in &sets {
-            warn_of_seen(set, &trained_on)?;
-        }
-        let consensus = config.training.consensus;
+        let share = config.training.consensus;
         let records = &mut config.sets;
-        let ((), recorded) = rayon::join(
-            || weigh_by_consensus(&mut training, consensus),
-            || record(records, &sets, &vocabulary, &trained_on),
+        let (consensus, recorded) = rayon::join(
+            || ConsensusWeights::new(&training, share),
+            || {
+                sets.iter().try_for_each(|set| warn_of_seen(set, &trained_on))?;
+                Ok::<_, anyhow::Error>(record(records, &sets, &vocabulary, &trained_on)?)
+            },
         );
         config.data = Some(recorded?);
         let weights = config.sets.iter().map(|set| set.weight).collect();
         let grids = grids(sets)?;
-        let data = TrainingData { grids, vocabulary, training, weights, dev, text: None };
+        let text = None;
+        let data = TrainingData { grids, vocabulary, training, consensus, weights, dev, text };
         Ok(Self { config, data, trained_on })
     }
 
