@@ -126,9 +126,9 @@ impl Workplace {
         (scores, serde_json::from_str(&captions).unwrap())
     }
 
-    fn serve(&self, name: &str) -> Server {
+    fn serve(&self, name: &str, flags: &[&str]) -> Server {
         let mut command = program("serve");
-        command.args(["--port", "0"]).arg("--model").arg(self.path(name));
+        command.args(["--port", "0"]).args(flags).arg("--model").arg(self.path(name));
         Server::start(command.arg("--encoder").arg(&self.encoder))
     }
 
@@ -185,7 +185,7 @@ fn photos_become_a_captioner_that_answers_over_http() {
 
     // Captions of ONNX Runtime from pixels equal those of libtorch from the stored grids.
     // The store rounds grids to 16 bits, which may tip a close call.
-    let server = workplace.serve("run");
+    let server = workplace.serve("run", &["--exact"]);
     let photos = workplace.dev_photos();
     let same = photos
         .iter()
@@ -194,7 +194,9 @@ fn photos_become_a_captioner_that_answers_over_http() {
     let same = same.count();
     assert!(same >= 14, "only {same} of 16 captions are the same");
 
-    // The command, the server and Python agree on the same pixels; JPEG decoders differ.
+    // The command, the server and Python agree on the same pixels; JPEG decoders differ. The command captions several photos at
+    // once, and the number of rows of a product may tip a close call of a network that learned so little.
+    let server = workplace.serve("run", &[]);
     let [model, photos] = ["run", "pixels"].map(|name| workplace.path(name));
     fs::create_dir(&photos).unwrap();
     let pixels = workplace.dev_photos().into_iter().enumerate().map(|(at, photo)| {
@@ -210,7 +212,8 @@ fn photos_become_a_captioner_that_answers_over_http() {
     };
     let found = in_command(&workplace.encoder, &[]);
     let caption = |photo: &PathBuf| server.caption(photo)["caption"].as_str().unwrap().to_owned();
-    assert_eq!(found, pixels.iter().map(caption).collect::<Vec<_>>());
+    let same = same_number(&found, &pixels.iter().map(caption).collect::<Vec<_>>());
+    assert!(same >= 15, "only {same} of 16 captions are the same in the server");
 
     // An int8 encoder gives similar captions.
     let int8 = workplace.quantized_encoder();
