@@ -143,12 +143,13 @@ impl DataSet {
         captioned.filter_map(|image| Some((image.name, self.store.find(image.name)?)))
     }
 
-    /// Makes the images of a split. Their rows are found on all cores; memory that other threads allocate would not be reused.
+    /// Makes the images of a split, whose rows are found on all cores.
     fn matched<T>(&self, split: Split, make: impl Fn(CorpusImage, usize) -> T) -> Matched<T> {
         let images = self.corpus.images(split).collect::<Vec<_>>();
         let rows = images.par_iter().map(|image| self.store.find(image.name));
         let rows = rows.collect::<Vec<_>>();
         let without_grid = rows.iter().filter(|row| row.is_none()).count();
+        // On this thread: it reuses the memory of the text of captions, and other threads would not.
         let stored = images.into_iter().zip(rows).filter_map(|(image, row)| Some((image, row?)));
         let captioned = stored.filter(|(image, _)| image.has_captions());
         Matched { images: captioned.map(|(image, row)| make(image, row)).collect(), without_grid }

@@ -8,12 +8,17 @@ use tch::{Device, Kind, Tensor};
 use crate::settings::{NetworkConfig, Recipe};
 use crate::{Error, Result};
 
-/// Refuses a network whose training does not fit into the memory of a device.
+/// Refuses a network whose training, with that many replicas, does not fit into the memory of a device.
 ///
 /// # Errors
 /// [`Error::NetworkTooLarge`].
-pub(crate) fn check(recipe: Recipe, config: &NetworkConfig, device: Device) -> Result<()> {
-    let need = config.training_memory(recipe);
+pub(crate) fn check(
+    recipe: Recipe,
+    config: &NetworkConfig,
+    device: Device,
+    replicas: usize,
+) -> Result<()> {
+    let need = config.training_memory(recipe, replicas);
     let memory = if device == Device::Cpu { of_machine() } else { None };
     if memory.is_some_and(|memory| need > memory) {
         return Err(Error::NetworkTooLarge { need, memory });
@@ -53,9 +58,9 @@ mod tests {
     fn a_network_that_no_machine_has_memory_for_is_refused() {
         let config =
             NetworkConfig { hidden: 1 << 20, ..NetworkConfig::new(Recipe::Adaptive, 8, 9) };
-        let error = check(Recipe::Adaptive, &config, Device::Cpu).unwrap_err().to_string();
+        let error = check(Recipe::Adaptive, &config, Device::Cpu, 1).unwrap_err().to_string();
         assert!(error.contains("GiB of memory"), "{error}");
         assert!(error.contains("hidden"), "{error}");
-        check(Recipe::Adaptive, &NetworkConfig { hidden: 8, ..config }, Device::Cpu).unwrap();
+        check(Recipe::Adaptive, &NetworkConfig { hidden: 8, ..config }, Device::Cpu, 1).unwrap();
     }
 }

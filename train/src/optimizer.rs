@@ -84,7 +84,8 @@ impl AdamW {
         Self { moments: moments.collect(), groups, steps: 0 }
     }
 
-    /// The norm of the gradients of the last backward pass, summed over the replicas: a scalar on the device.
+    /// The norm of the gradients of the last backward pass: a scalar on the device. Those of replicas are added to the first ones
+    /// before, which [`step`](Self::step) takes.
     pub(crate) fn norm(&self) -> Tensor {
         let norms = no_grad(|| self.groups.iter().map(Group::norm).collect::<Vec<_>>());
         Tensor::stack(&norms, 0).norm()

@@ -325,7 +325,7 @@ pub(crate) struct DeviceArgs {
     /// Device of libtorch.
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
-    /// Threads of libtorch [default: all cores]. The same seed gives the same curve for the same
+    /// Threads that train and generate [default: all cores]. The same seed gives the same curve for the same
     /// number of threads.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

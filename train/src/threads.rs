@@ -1,6 +1,7 @@
 //! The number of threads of an operation of libtorch.
 
-/// A number of threads for the operations that a thread starts, until this is dropped. The threads of an operation wait for the
+/// A number of threads for the operations that a thread starts, until this is dropped; threads that are new to libtorch begin
+/// with it as well. The threads of an operation wait for the
 /// next one for milliseconds, on cores that other threads may need; with one thread none waits.
 #[derive(Debug)]
 #[must_use = "dropped, it has no effect"]
@@ -9,7 +10,7 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn set(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let before = tch::get_num_threads();
         tch::set_num_threads(i32::try_from(count).unwrap_or(i32::MAX));
         Self { before }

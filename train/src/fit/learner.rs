@@ -84,10 +84,10 @@ impl<'a> Learner<'a> {
     ) -> Result<Self> {
         let Compute { device, backend } = compute;
         let training = &config.training;
-        memory::check(config.recipe, &config.network, device)?;
+        let count = part_count(training.batch, backend).min(Threads::count());
+        memory::check(config.recipe, &config.network, device, count)?;
         let build = || recipes::build(config.recipe, config.network, training.seed, device);
-        let replicas =
-            Replicas::new(build, part_count(training.batch, backend).min(Threads::count()));
+        let replicas = Replicas::new(build, count);
         let weights = replicas.weights();
         let ema =
             (training.averaging > 0.0).then(|| Ema::new(config, weights, backend)).transpose()?;
@@ -134,7 +134,7 @@ impl<'a> Learner<'a> {
         let count = part_count(batch.images.len(), self.compute.backend);
         let parts = divide(batch, &text, count, pass);
         let losses = self.replicas.add_gradients(parts, text_weight);
-        let _threads = Threads::set(self.replicas.all_threads());
+        let _threads = Threads::new(self.replicas.all_threads());
         let figures = self.read_figures(&losses)?;
         let learning_rate = learning_rate(self.training, self.steps(), self.steps_per_epoch);
         self.optimizer.step(StepSize { learning_rate, weight_decay, clip }, figures.norm);
@@ -172,7 +172,7 @@ impl<'a> Learner<'a> {
     /// Samples captions for the images of a batch, in self-critical training.
     fn sample(&self, batch: &Batch, step: u64) -> Result<Option<Sampled>> {
         let Some(self_critical) = &self.self_critical else { return Ok(None) };
-        let _threads = Threads::set(self.replicas.all_threads());
+        let _threads = Threads::new(self.replicas.all_threads());
         // Another generator than that of dropout and order.
         let mut random = ChaCha8Rng::seed_from_u64(self.training.seed ^ u64::MAX);
         random.set_stream(step);

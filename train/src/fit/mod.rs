@@ -172,7 +172,7 @@ impl<'a> Fit<'a> {
         let done = self.progress.partial_epoch.batches * batch;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
-            let _threads = Threads::set(self.learner.threads());
+            let _threads = Threads::new(self.learner.threads());
             // One window is held by this thread, and one by the other.
             let (sender, receiver) = sync_channel(0);
             let stop_reading = &stop;

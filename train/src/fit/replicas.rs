@@ -1,10 +1,15 @@
-//! The gradients of a batch, on all cores of a processor: each replica of the network computes parts of the batch on a core of
-//! its own. So cores do not wait for each other after each operation, as they do within libtorch.
+//! The gradients of a batch, on all cores of a processor: each replica of the network computes parts of the batch in a thread of
+//! its own. So cores wait for each other once per step, and not after each operation, as they do within libtorch.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
 
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::parts::{Part, TextPart};
+use crate::batch::Batch;
 use crate::checkpoint::sorted_weights;
 use crate::recipes::{Loss, Network};
 use crate::threads::Threads;
@@ -12,16 +17,30 @@ use crate::threads::Threads;
 /// A network in training, and others with the same weights and gradients of their own.
 #[derive(Debug)]
 pub(super) struct Replicas {
-    first: Replica,
-    others: Vec<Replica>,
-    /// The number of threads of all of them.
+    weights: VarStore,
+    network: Box<dyn Network>,
+    others: Vec<Worker>,
+    /// The number of threads of libtorch, of all of them.
     threads: usize,
 }
 
+/// A replica in a thread, which lives as long as this.
 #[derive(Debug)]
-struct Replica {
-    weights: VarStore,
-    network: Box<dyn Network>,
+struct Worker {
+    /// By name, each with its own gradient.
+    weights: Vec<Tensor>,
+    work: Option<Sender<Work>>,
+    losses: Receiver<Vec<Losses>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The work of a replica in a step.
+#[derive(Debug)]
+struct Work {
+    parts: Vec<Part>,
+    text_weight: f64,
+    /// The number of threads of libtorch.
+    threads: usize,
 }
 
 /// The mean negative log-likelihoods of a word, scalars on the device, of which those of parts add up to that of a batch.
@@ -35,32 +54,28 @@ pub(super) struct Losses {
 impl Replicas {
     /// That many of a network, of which `build` makes one.
     pub(super) fn new(build: impl Fn() -> (VarStore, Box<dyn Network>), count: usize) -> Self {
-        let build = || {
+        let (weights, network) = build();
+        let shared = sorted_weights(&weights);
+        let others = (1..count).map(|_| {
             let (weights, network) = build();
-            Replica { weights, network }
-        };
-        let first = build();
-        let replica = || {
-            let replica = build();
-            for (mut weight, shared) in
-                replica.sorted_weights().into_iter().zip(first.sorted_weights())
-            {
+            let weights = sorted_weights(&weights).into_iter().zip(&shared);
+            let weights = weights.map(|((_, mut weight), (_, shared))| {
                 weight.set_data(&shared.detach());
-            }
-            replica
-        };
-        let others = (1..count).map(|_| replica()).collect();
-        Self { others, first, threads: Threads::count() }
+                weight
+            });
+            Worker::start(network, weights.collect())
+        });
+        Self { others: others.collect(), weights, network, threads: Threads::count() }
     }
 
     /// The weights that all share.
     pub(super) fn weights(&self) -> &VarStore {
-        &self.first.weights
+        &self.weights
     }
 
     /// The network of the first one.
     pub(super) fn network(&self) -> &dyn Network {
-        &*self.first.network
+        &*self.network
     }
 
     /// The number of threads of each.
@@ -75,55 +90,88 @@ impl Replicas {
 
     /// The weights of the others, by name, each with its own gradient.
     pub(super) fn others(&self) -> Vec<Vec<Tensor>> {
-        self.others.iter().map(Replica::sorted_weights).collect()
+        let weights = |of: &Worker| of.weights.iter().map(Tensor::shallow_clone).collect();
+        self.others.iter().map(weights).collect()
     }
 
     /// Adds the gradients of parts to those of the replicas; those of captions without photos times `text_weight`.
     pub(super) fn add_gradients(&mut self, parts: Vec<Part>, text_weight: f64) -> Losses {
-        let replicas = 1 + self.others.len();
-        let mut shares = (0..replicas).map(|_| Vec::new()).collect::<Vec<_>>();
-        for (at, part) in parts.into_iter().enumerate() {
-            shares[at % replicas].push(part);
+        let (replicas, threads) = (1 + self.others.len(), self.threads());
+        let work = || Work { parts: Vec::new(), text_weight, threads };
+        let mut shares = (0..replicas).map(|_| work()).collect::<Vec<_>>();
+        for (number, part) in parts.into_iter().enumerate() {
+            shares[number % replicas].parts.push(part);
         }
-        let threads = self.threads();
-        let mut losses = (0..replicas).map(|_| Vec::new()).collect::<Vec<_>>();
-        let all_replicas = [&mut self.first].into_iter().chain(&mut self.others);
-        let mut work =
-            all_replicas.zip(shares).zip(&mut losses).map(|((replica, parts), losses)| {
-                move || {
-                    let _threads = Threads::set(threads);
-                    let parts = parts.into_iter();
-                    *losses = parts.map(|part| replica.add_gradients(part, text_weight)).collect();
-                }
-            });
-        let own = work.next();
-        rayon::in_place_scope(|scope| {
-            work.for_each(|work| scope.spawn(|_| work()));
-            if let Some(work) = own {
-                work();
-            }
-        });
-        let none = Losses {
-            images: Tensor::zeros([], (Kind::Float, self.weights().device())),
-            text: None,
-        };
-        losses.into_iter().flatten().fold(none, Losses::plus)
+        let own = shares.swap_remove(0);
+        for (worker, work) in self.others.iter_mut().zip(shares) {
+            worker.begin(work);
+        }
+        let mut losses = own.run(&*self.network);
+        losses.extend(self.others.iter_mut().flat_map(Worker::finish));
+        let device = self.weights.device();
+        let none = Losses { images: Tensor::zeros([], (Kind::Float, device)), text: None };
+        losses.into_iter().fold(none, Losses::plus)
     }
 }
 
-impl Replica {
-    fn sorted_weights(&self) -> Vec<Tensor> {
-        sorted_weights(&self.weights).into_iter().map(|(_, weight)| weight).collect()
+impl Worker {
+    /// Starts the thread of a replica with these weights.
+    fn start(network: Box<dyn Network>, weights: Vec<Tensor>) -> Self {
+        let (work, received) = channel::<Work>();
+        let (sender, losses) = channel();
+        let run = move || {
+            for work in received {
+                if sender.send(work.run(&*network)).is_err() {
+                    return;
+                }
+            }
+        };
+        Self { weights, work: Some(work), losses, thread: Some(thread::spawn(run)) }
     }
 
-    fn add_gradients(&self, part: Part, text_weight: f64) -> Losses {
-        let Part { images, mut pass, text } = part;
-        let images = learn(self.network.loss(&images, &mut pass));
-        let text = text.and_then(|TextPart { captions, mut pass }| {
-            let loss = self.network.text_loss(&captions, &mut pass)?;
-            Some(learn(loss.times(text_weight)))
-        });
-        Losses { images, text }
+    /// Begins its work of a step. A thread that has ended is noticed at the end of the step.
+    fn begin(&self, work: Work) {
+        let _ = self.work.as_ref().map(|sender| sender.send(work));
+    }
+
+    /// Waits for the end of its work of a step, and panics if its thread did.
+    fn finish(&mut self) -> Vec<Losses> {
+        self.losses.recv().unwrap_or_else(|_| {
+            self.end();
+            Vec::new()
+        })
+    }
+
+    /// Ends its thread, and panics if that did.
+    fn end(&mut self) {
+        self.work = None;
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.work = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+impl Work {
+    /// Adds the gradients of its parts to those of a network.
+    fn run(self, network: &dyn Network) -> Vec<Losses> {
+        let _threads = Threads::new(self.threads);
+        let learned = |Part { images, grids, mut pass, text }: Part| {
+            let batch = Batch { images: images.iter().collect(), grids };
+            let of_images = learn(network.loss(&batch, &mut pass));
+            let of_text = text.and_then(|TextPart { captions, mut pass }| {
+                let loss = network.text_loss(&captions, &mut pass)?;
+                Some(learn(loss.times(self.text_weight)))
+            });
+            Losses { images: of_images, text: of_text }
+        };
+        self.parts.into_iter().map(learned).collect()
     }
 }
 
@@ -148,13 +196,16 @@ mod tests {
 
     use super::super::parts::divide;
     use super::*;
-    use crate::batch::Batch;
     use crate::dataset::{Caption, TrainingImage};
     use crate::recipes::{ForwardPass, build};
     use crate::settings::{NetworkConfig, Precision, Recipe, Regularization};
 
+    /// An image with captions of these lengths, whose weights have both signs.
     fn image(lengths: &[u32]) -> TrainingImage {
-        let caption = |length: &u32| Caption::written((5..5 + length).collect());
+        let caption = |&length: &u32| Caption {
+            weight: Some(length as f32 - 2.5),
+            ..Caption::written((5..5 + length).collect())
+        };
         let captions = lengths.iter().map(caption).collect();
         TrainingImage { set: 0, row: 0, view: View::Original, captions }
     }
@@ -163,7 +214,8 @@ mod tests {
     fn learned(recipe: Recipe, replicas: usize, parts: usize) -> Vec<Tensor> {
         let sizes = NetworkConfig::new(recipe, 4, 12);
         let sizes = NetworkConfig { annotation: 6, attention: 8, embedding: 5, hidden: 7, ..sizes };
-        let mut replicas = Replicas::new(|| build(recipe, sizes, 1, Device::Cpu), replicas);
+        let build = || build(recipe, sizes, 1, Device::Cpu);
+        let mut replicas = Replicas::new(build, replicas);
         let images = [image(&[6, 3]), image(&[4]), image(&[2, 2, 1]), image(&[1])];
         let grids = Tensor::arange(48, (Kind::Float, Device::Cpu)).sin().view([4, 3, 4]);
         let batch = Batch { images: images.iter().collect(), grids };
@@ -178,7 +230,9 @@ mod tests {
         let mut found = vec![losses.images];
         found.extend(losses.text);
         let mut all = replicas.others();
-        all.push(replicas.first.sorted_weights());
+        all.push(
+            sorted_weights(replicas.weights()).into_iter().map(|(_, weight)| weight).collect(),
+        );
         for weight in 0..all[0].len() {
             let gradients = all.iter().map(|weights| weights[weight].grad());
             found.extend(gradients.filter(Tensor::defined).reduce(|sum, gradient| sum + gradient));
@@ -191,6 +245,7 @@ mod tests {
         for recipe in [Recipe::Adaptive, Recipe::ShowAttendTell] {
             let whole = learned(recipe, 1, 1);
             assert!(whole.len() > 12);
+            assert!(whole.iter().all(|of| of.abs().max().double_value(&[]) > 1e-4));
             for (replicas, parts) in [(1, 2), (2, 2), (2, 3), (3, 2)] {
                 let found = learned(recipe, replicas, parts);
                 assert_eq!(found.len(), whole.len());
@@ -205,9 +260,10 @@ mod tests {
     #[test]
     fn replicas_share_their_weights() {
         let sizes = NetworkConfig::new(Recipe::Adaptive, 4, 12);
-        let replicas = Replicas::new(|| build(Recipe::Adaptive, sizes, 1, Device::Cpu), 2);
-        for (mut weight, other) in
-            replicas.first.sorted_weights().into_iter().zip(&replicas.others()[0])
+        let build = || build(Recipe::Adaptive, sizes, 1, Device::Cpu);
+        let replicas = Replicas::new(build, 2);
+        for ((_, mut weight), other) in
+            sorted_weights(replicas.weights()).into_iter().zip(&replicas.others()[0])
         {
             let _ = tch::no_grad(|| weight.fill_(3.0));
             assert!(other.eq_tensor(&weight).all().int64_value(&[]) == 1);

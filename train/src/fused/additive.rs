@@ -18,7 +18,7 @@ const LARGEST: f64 = 43.0;
 pub(crate) struct Exponentials(Tensor);
 
 impl Exponentials {
-    pub(crate) fn of(values: &Tensor) -> Self {
+    pub(crate) fn new(values: &Tensor) -> Self {
         Self((values.clamp(-LARGEST, LARGEST) * 2.0).exp().contiguous())
     }
 }
@@ -192,7 +192,7 @@ mod tests {
             (&expected * &by_scores).sum(Kind::Float).backward();
 
             let [plain_keys, plain_queries] =
-                [&keys, &queries].map(|of| Exponentials::of(&of.detach()));
+                [&keys, &queries].map(|of| Exponentials::new(&of.detach()));
             let plain_weight = weight.detach();
             let attention = AdditiveAttention {
                 keys: &plain_keys,
@@ -212,5 +212,33 @@ mod tests {
             assert!(is_near(&sums.keys, &keys.grad()));
             assert!(is_near(&sums.weight.sum_dim_intlist(0, false, Kind::Float), &weight.grad()));
         }
+    }
+
+    /// Sums that exponentials cannot hold are saturated, and a value that is not a number stays one.
+    #[test]
+    fn scores_of_large_values_are_those_of_the_tangent() {
+        let column = |values: &[f32]| Tensor::from_slice(values).view([-1, 1]);
+        let keys = [40.0f32, -40.0, 0.5, 60.0, f32::NAN];
+        let keys = Exponentials::new(&Tensor::from_slice(&keys).view([1, 5, 1]));
+        let queries = Exponentials::new(&column(&[30.0, -30.0]));
+        let weight = Tensor::from_slice(&[1.0f32]);
+        let images = [0, 0];
+        let attention =
+            AdditiveAttention { keys: &keys, queries: &queries, weight: &weight, images: &images };
+        let scores = Vec::<f32>::try_from(attention.scores().flatten(0, -1)).unwrap();
+        let expected = [1.0, -1.0, 1.0, 1.0, f32::NAN, 1.0, -1.0, -1.0, 1.0, f32::NAN];
+        for (found, expected) in scores.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-6 || found.is_nan() && expected.is_nan(),
+                "{scores:?}"
+            );
+        }
+        let zeros = |size: [i64; 3]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+        let weight = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
+        let mut sums = AdditiveGradients { keys: zeros([1, 5, 1]), weight };
+        let by_scores = Tensor::from_slice(&[1.0f32, 1.0, 1.0, 1.0, 0.0]).repeat([2, 1]);
+        let _ = attention.gradients(&by_scores, &mut sums);
+        let of_keys = sums.keys.narrow(1, 0, 4);
+        assert!(of_keys.isfinite().all().int64_value(&[]) == 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Element-wise work on the CPU, each in one pass over memory and without intermediate results. As operations of libtorch it
+//! Kernels for the CPU, each with one pass over memory and without intermediate results. As operations of libtorch their work
 //! takes a pass for each operation, and intermediate results that the caches cannot hold.
 //!
 //! Shapes: N images, A the width of the attention, D that of cells, R rows of a step, H the width of the state.

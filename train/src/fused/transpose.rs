@@ -52,12 +52,16 @@ impl Kernel for Tiles<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::Threads;
 
     #[test]
     fn it_is_the_transpose_of_libtorch() {
-        for size in [[1, 1], [3, 50], [64, 17], [33, 16]] {
-            let matrix = Tensor::randn(size, (Kind::Float, Device::Cpu));
-            assert_eq!(transpose(&matrix), matrix.tr());
+        for threads in [1, 3] {
+            let _threads = Threads::new(threads);
+            for size in [[1, 1], [3, 50], [64, 17], [33, 16]] {
+                let matrix = Tensor::randn(size, (Kind::Float, Device::Cpu));
+                assert_eq!(transpose(&matrix), matrix.tr());
+            }
         }
     }
 }

@@ -8,6 +8,9 @@ use tch::{Device, Kind, Tensor};
 /// If it is another tensor, which is a fault of the caller.
 pub(super) fn values(tensor: &Tensor) -> &[f32] {
     check(tensor);
+    if tensor.numel() == 0 {
+        return &[];
+    }
     // SAFETY: the tensor is contiguous, so its memory begins at the pointer and holds that many floats, and it lives as long as
     // the tensor.
     #[expect(unsafe_code, reason = "libtorch gives a pointer to the values of a tensor")]
@@ -19,6 +22,9 @@ pub(super) fn values(tensor: &Tensor) -> &[f32] {
 /// The same to write; no other tensor may share its memory meanwhile.
 pub(super) fn values_mut(tensor: &mut Tensor) -> &mut [f32] {
     check(tensor);
+    if tensor.numel() == 0 {
+        return &mut [];
+    }
     // SAFETY: as above; the callers own the memory of the tensors that they pass, or a part of it that nothing else uses during
     // the borrow.
     #[expect(unsafe_code, reason = "libtorch gives a pointer to the values of a tensor")]

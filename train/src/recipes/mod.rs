@@ -22,8 +22,8 @@ use tch::nn::{self, Path, VarStore};
 use tch::{Device, Tensor};
 
 pub use self::loss::Loss;
+pub(crate) use self::pass::BatchShare;
 pub use self::pass::ForwardPass;
-pub(crate) use self::pass::Share;
 pub use self::state::{DecoderState, StepOutput};
 use crate::batch::Batch;
 use crate::dataset::Caption;

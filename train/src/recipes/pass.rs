@@ -29,20 +29,20 @@ pub struct ForwardPass {
     precision: Precision,
     support: Support,
     backend: Backend,
-    share: Share,
+    share: BatchShare,
     random: ChaCha8Rng,
 }
 
 /// The share of a batch that a pass is over: losses are means over the whole batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Share {
+pub(crate) struct BatchShare {
     /// Of its words.
     pub(crate) words: f64,
     /// Of its captions.
     pub(crate) captions: f64,
 }
 
-impl Share {
+impl BatchShare {
     /// A whole batch.
     const WHOLE: Self = Self { words: 1.0, captions: 1.0 };
 }
@@ -59,7 +59,7 @@ impl ForwardPass {
             precision,
             support: Support::All,
             backend: Backend::Host,
-            share: Share::WHOLE,
+            share: BatchShare::WHOLE,
             random,
         }
     }
@@ -77,7 +77,7 @@ impl ForwardPass {
     }
 
     /// The same pass over a part of a batch.
-    pub(crate) fn over_share(self, share: Share) -> Self {
+    pub(crate) fn over_share(self, share: BatchShare) -> Self {
         Self { share, ..self }
     }
 
@@ -103,7 +103,7 @@ impl ForwardPass {
         &self.regularization
     }
 
-    pub(super) fn share(&self) -> Share {
+    pub(super) fn share(&self) -> BatchShare {
         self.share
     }
 
@@ -128,9 +128,7 @@ impl ForwardPass {
     pub(super) fn dropout(&mut self, values: &Tensor) -> Tensor {
         match (dropped(self.regularization.dropout), self.backend) {
             (0, _) => values.shallow_clone(),
-            (dropped, Backend::Host) => {
-                values * self.mask(dropped, &values.size()).to_device(values.device())
-            }
+            (dropped, Backend::Host) => values * self.mask(dropped, &values.size()),
             (dropped, Backend::Accelerator) => self.draw_dropout(values, dropped),
         }
     }
@@ -141,9 +139,7 @@ impl ForwardPass {
         let size = [images, 1, channels];
         match (dropped(self.regularization.channel_dropout), self.backend) {
             (0, _) => grids.shallow_clone(),
-            (dropped, Backend::Host) => {
-                grids * self.mask(dropped, &size).to_device(grids.device()).to_kind(grids.kind())
-            }
+            (dropped, Backend::Host) => grids * self.mask(dropped, &size).to_kind(grids.kind()),
             (dropped, Backend::Accelerator) => {
                 let ones = Tensor::ones(size, (grids.kind(), grids.device()));
                 grids * self.draw_dropout(&ones, dropped)

@@ -40,7 +40,7 @@ impl RunFolder {
         let (best, words) = (self.best(), vocabulary.sha256());
         let checkpoint = self.load_checkpoint(&best, &words, &config.encoder.sha256)?;
         config.network.check()?;
-        memory::check(config.recipe, &config.network, device)?;
+        memory::check(config.recipe, &config.network, device, 1)?;
         let (mut weights, network) =
             recipes::build(config.recipe, config.network, config.training.seed, device);
         weights.set_kind(Kind::Float);

@@ -9,8 +9,8 @@ use crate::{Error, Result};
 /// The widest layer of a network.
 const MAX_WIDTH: i64 = 1 << 16;
 
-/// Tensors of the size of a weight that training holds: itself, its gradients in two replicas, its EMA and two moments.
-const COPIES: u64 = 6;
+/// Tensors of the size of a weight that training holds beside gradients: itself, its EMA and two moments.
+const COPIES: u64 = 4;
 
 /// The sizes of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,10 +97,11 @@ impl NetworkConfig {
         }
     }
 
-    /// The bytes of a network in training: weights, gradients in two replicas, EMA and two moments of the optimizer.
+    /// The bytes of a network in training: weights, gradients in each replica, EMA and two moments of the optimizer.
     #[must_use]
-    pub fn training_memory(&self, recipe: Recipe) -> Size {
-        Size::new(self.weights(recipe) * COPIES * size_of::<f32>() as u64)
+    pub fn training_memory(&self, recipe: Recipe, replicas: usize) -> Size {
+        let copies = COPIES + replicas as u64;
+        Size::new(self.weights(recipe) * copies * size_of::<f32>() as u64)
     }
 
     /// Refuses sizes that no network can have.

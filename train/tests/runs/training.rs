@@ -72,6 +72,43 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
     }
 }
 
+/// With two replicas, each in threads of its own, a stopped run goes on as a whole one, and learns what one replica learns.
+#[test]
+fn replicas_train_as_one_network() {
+    let folder = folder();
+    let data = training_data(folder.path());
+    for recipe in RECIPES {
+        let config = config(&data, recipe, 3);
+        let curve_of = |threads: i32, interrupt: bool| {
+            tch::set_num_threads(threads);
+            let name = format!("{recipe}-{threads}-{interrupt}");
+            let run = RunFolder::new(&folder.path().join(name));
+            data.vocabulary.save(&run.vocabulary()).unwrap();
+            let interrupt = AtomicBool::new(interrupt);
+            loop {
+                let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
+                fit.resume().unwrap();
+                fit.interrupt_by(&interrupt);
+                if fit.run().unwrap() == Stop::Epochs {
+                    return curve(&run);
+                }
+            }
+        };
+        let one = curve_of(1, false);
+        for threads in [2, 5] {
+            let whole = curve_of(threads, false);
+            assert_eq!(curve_of(threads, true), whole);
+            let losses = |lines: &[serde_json::Value]| {
+                lines.iter().map(|line| line["cross_entropy"].as_f64().unwrap()).collect::<Vec<_>>()
+            };
+            for (one, found) in losses(&one).into_iter().zip(losses(&whole)) {
+                assert!((one - found).abs() < 1e-3, "{recipe}, {threads} threads: {one}, {found}");
+            }
+        }
+        tch::set_num_threads(1);
+    }
+}
+
 /// A set that is larger than a window, here of one batch: four images in two windows.
 #[test]
 fn windows_are_resumed_as_a_whole_set() {

@@ -68,7 +68,8 @@ impl Prepared {
             dev.push(DevImages { images: scored.images, captions: dev_captions });
         }
         all.check()?;
-        let share = config.training.consensus;
+        // Rewards weigh the captions of a refinement.
+        let share = config.refinement.as_ref().map_or(config.training.consensus, |_| 0.0);
         let records = &mut config.sets;
         let (consensus, recorded) = rayon::join(
             || ConsensusWeights::new(&training, share),

@@ -57,7 +57,7 @@ pub(super) struct Outputs {
 /// A step, with what its backward pass needs.
 #[derive(Debug)]
 struct Step {
-    rows: Rows,
+    rows: StepRows,
     /// Of q: `[r, A]`.
     queries: Exponentials,
     /// σ of the gate of the context: `[r, 1]`.
@@ -69,12 +69,12 @@ struct Step {
 
 /// The rows of a step: those of the first captions, as the longest come first.
 #[derive(Debug, Clone, Copy)]
-struct Rows {
+struct StepRows {
     from: i64,
     count: i64,
 }
 
-impl Rows {
+impl StepRows {
     /// These rows of a tensor over all steps.
     fn of(self, tensor: &Tensor) -> Tensor {
         tensor.narrow(0, self.from, self.count)
@@ -102,7 +102,7 @@ impl<'a> Recurrence<'a> {
             Outputs { hidden: empty(width), context: empty(annotation), attention: empty(cells) };
         let entries = empty(annotation + width);
         let images = captions.images.clone();
-        let keys = Exponentials::of(&inputs.cells.keys.detach());
+        let keys = Exponentials::new(&inputs.cells.keys.detach());
         let steps = Vec::new();
         let mut recurrence =
             Self { network, inputs, precision, images, keys, steps, outputs, entries };
@@ -131,7 +131,7 @@ impl<'a> Recurrence<'a> {
         let [query, gates] = [&self.network.query, &self.network.lstm_state].map(factor);
         let mut from = 0;
         for &count in active {
-            let rows = Rows { from, count };
+            let rows = StepRows { from, count };
             let before = [&hidden, &memory].map(|state| rows.captions(state));
             let step = self.step(rows, before, [&query, &gates]);
             hidden = rows.of(&self.outputs.hidden);
@@ -150,13 +150,13 @@ impl<'a> Recurrence<'a> {
     /// Takes a step from a state and memory `[r, H]`.
     fn step(
         &self,
-        rows: Rows,
+        rows: StepRows,
         [hidden_before, memory_before]: [Tensor; 2],
         [query, gates]: [&Factor; 2],
     ) -> Step {
         let projected = query.product(&hidden_before);
         let width = self.network.config.attention;
-        let queries = Exponentials::of(&projected.narrow(1, 0, width));
+        let queries = Exponentials::new(&projected.narrow(1, 0, width));
         let gate = projected.narrow(1, width, 1).sigmoid();
         let weight = self.network.score.detach();
         let attention = self.attention(rows, &queries, &weight).scores().softmax(-1, None);
@@ -179,7 +179,7 @@ impl<'a> Recurrence<'a> {
     /// The attention of the queries of some rows over the cells of their images.
     fn attention<'b>(
         &'b self,
-        rows: Rows,
+        rows: StepRows,
         queries: &'b Exponentials,
         weight: &'b Tensor,
     ) -> AdditiveAttention<'b> {
@@ -187,12 +187,12 @@ impl<'a> Recurrence<'a> {
     }
 
     /// The mixtures of `cells` for some rows.
-    fn mixture<'b>(&'b self, rows: Rows, cells: &'b Tensor) -> Mixture<'b> {
+    fn mixture<'b>(&'b self, rows: StepRows, cells: &'b Tensor) -> Mixture<'b> {
         Mixture { cells, images: self.images_of(rows) }
     }
 
     /// The image of each row.
-    fn images_of(&self, rows: Rows) -> &[usize] {
+    fn images_of(&self, rows: StepRows) -> &[usize] {
         &self.images[..rows.count as usize]
     }
 
@@ -223,7 +223,7 @@ impl<'a> Recurrence<'a> {
 
     /// The gradients of all inputs, step after step from the last one.
     fn gradients(&self) -> Gradients {
-        let mut all = Gradients::zeros(self);
+        let mut all = Gradients::new(self);
         let given = Given {
             outputs: self.outputs.gradients(),
             query: Factor::new(&self.network.query.ws, None, self.precision),
@@ -313,7 +313,8 @@ struct Gradients {
 }
 
 impl Gradients {
-    fn zeros(of: &Recurrence) -> Self {
+    /// Zeros, where sums are added to.
+    fn new(of: &Recurrence) -> Self {
         let (rows, attention) = (of.entries.size()[0], of.network.config.attention);
         let empty = |columns: i64| Tensor::empty([rows, columns], (Kind::Float, Device::Cpu));
         let Cells { values, keys } = &of.inputs.cells;
