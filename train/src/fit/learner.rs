@@ -101,7 +101,7 @@ impl<'a> Learner<'a> {
             grids: &data.grids,
             text: data.text.as_ref(),
             compute,
-            optimizer: AdamW::new(sorted_weights(weights), &replicas.others(), backend),
+            optimizer: AdamW::new(sorted_weights(weights), &replicas.others(), backend)?,
             replicas,
             ema,
             self_critical,
@@ -137,7 +137,7 @@ impl<'a> Learner<'a> {
         let _threads = Threads::new(self.replicas.all_threads());
         let figures = self.read_figures(&losses)?;
         let learning_rate = learning_rate(self.training, self.steps(), self.steps_per_epoch);
-        self.optimizer.step(StepSize { learning_rate, weight_decay, clip }, figures.norm);
+        self.optimizer.step(StepSize { learning_rate, weight_decay, clip }, figures.norm)?;
         if let Some(ema) = &mut self.ema {
             ema.update(self.optimizer.weights(), self.optimizer.steps());
         }

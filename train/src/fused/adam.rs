@@ -27,15 +27,15 @@ pub(crate) struct AdamFactors {
     pub(crate) rate: f32,
 }
 
-/// Takes a step of a weight, of the shape of its gradient and moments, and sets the gradient to zero.
+/// Takes a step of a weight, of the shape of its gradient and moments.
 pub(crate) fn adam_step(
     weight: &mut Tensor,
-    gradient: &mut Tensor,
+    gradient: &Tensor,
     moments: [&mut Tensor; 2],
     factors: AdamFactors,
 ) {
     let [first, second] = moments.map(values_mut).map(|values| values.chunks_mut(BLOCK));
-    let blocks = values_mut(weight).chunks_mut(BLOCK).zip(values_mut(gradient).chunks_mut(BLOCK));
+    let blocks = values_mut(weight).chunks_mut(BLOCK).zip(values(gradient).chunks(BLOCK));
     let blocks = blocks.zip(first.zip(second)).map(|((weights, gradients), (first, second))| {
         Update { weights, gradients, first, second, factors }
     });
@@ -45,7 +45,7 @@ pub(crate) fn adam_step(
 /// The values of a block.
 struct Update<'a> {
     weights: &'a mut [f32],
-    gradients: &'a mut [f32],
+    gradients: &'a [f32],
     first: &'a mut [f32],
     second: &'a mut [f32],
     factors: AdamFactors,
@@ -64,16 +64,14 @@ impl Kernel for Update<'_> {
             *second += (scaled * scaled - *second) * of_second;
             let divisor = second.sqrt() * root + epsilon;
             *weight = *weight * factors.weight - rate * *first / divisor;
-            *gradient = 0.0;
         }
     }
 }
 
-/// Adds other gradients to one, sets them to zero, and returns the sum of the squares of the sums.
-pub(crate) fn sum_gradients(sum: &mut Tensor, others: &mut [Tensor]) -> f64 {
+/// Adds other gradients to one, and returns the sum of the squares of the sums.
+pub(crate) fn sum_gradients(sum: &mut Tensor, others: &[Tensor]) -> f64 {
     let mut squares = vec![0.0; sum.numel().div_ceil(BLOCK)];
-    let mut others =
-        others.iter_mut().map(|other| values_mut(other).chunks_mut(BLOCK)).collect::<Vec<_>>();
+    let mut others = others.iter().map(|other| values(other).chunks(BLOCK)).collect::<Vec<_>>();
     let blocks = values_mut(sum).chunks_mut(BLOCK).zip(&mut squares);
     let blocks = blocks.map(|(sum, square)| {
         let others = others.iter_mut().filter_map(Iterator::next).collect();
@@ -86,7 +84,7 @@ pub(crate) fn sum_gradients(sum: &mut Tensor, others: &mut [Tensor]) -> f64 {
 /// The gradients of a block.
 struct GradientSum<'a> {
     sum: &'a mut [f32],
-    others: Vec<&'a mut [f32]>,
+    others: Vec<&'a [f32]>,
     square: &'a mut f32,
 }
 
@@ -97,7 +95,6 @@ impl Kernel for GradientSum<'_> {
         for other in others {
             for (sum, other) in sum.iter_mut().zip(other) {
                 *sum += *other;
-                *other = 0.0;
             }
         }
         let mut squares = [0.0f32; LANES];

@@ -1,6 +1,6 @@
 //! Backward passes in parts.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 
 /// A value at which the graph of the backward pass is cut: operations after it see a leaf, whose gradient is passed on
 /// once it is complete.
@@ -24,9 +24,14 @@ impl GraphCut {
     pub(super) fn backward(self) {
         let gradient = self.leaf.grad();
         if gradient.defined() && self.value.requires_grad() {
-            (self.value * gradient).sum(Kind::Float).backward();
+            dot(&self.value, &gradient).backward();
         }
     }
+}
+
+/// The sum of products of values, in one pass over memory: its backward pass gives one value the other one as its gradient.
+pub(super) fn dot(value: &Tensor, other: &Tensor) -> Tensor {
+    value.flatten(0, -1).dot(&other.flatten(0, -1))
 }
 
 /// Adds to the gradient of a weight.
@@ -37,6 +42,6 @@ pub(super) fn add_gradient(weight: &Tensor, gradient: &Tensor) {
             let _ = sum.g_add_(gradient);
         });
     } else {
-        (weight * gradient).sum(Kind::Float).backward();
+        dot(weight, gradient).backward();
     }
 }

@@ -4,7 +4,7 @@
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::graph_cut::add_gradient;
+use super::graph_cut::{add_gradient, dot};
 use crate::fused::{GateOrder, LstmGradients, LstmStep, transpose};
 use crate::settings::Precision;
 
@@ -99,7 +99,7 @@ impl<'a> Recurrence<'a> {
     pub(super) fn backward(self) {
         let gates = no_grad(|| self.gradients());
         add_gradient(self.weight, &self.precision.outer_product(&gates, &self.hidden_before));
-        (&self.input * gates).sum(Kind::Float).backward();
+        dot(&self.input, &gates).backward();
     }
 
     /// The gradients of the input: `[R, 4 H]`.

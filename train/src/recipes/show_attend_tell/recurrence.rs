@@ -10,7 +10,7 @@ use crate::fused::{
     AdditiveAttention, AdditiveGradients, Exponentials, GateOrder, LstmGradients, LstmStep,
     Mixture, transpose,
 };
-use crate::recipes::graph_cut::add_gradient;
+use crate::recipes::graph_cut::{add_gradient, dot};
 use crate::recipes::packed::PackedCaptions;
 use crate::recipes::recurrence::write;
 use crate::settings::Precision;
@@ -217,7 +217,7 @@ impl<'a> Recurrence<'a> {
             (initial.memory, memory),
             (words, gates),
         ];
-        let passed_on = passed_on.map(|(value, gradient)| (value * gradient).sum(Kind::Float));
+        let passed_on = passed_on.map(|(value, gradient)| dot(&value, &gradient));
         passed_on.into_iter().reduce(|sum, part| sum + part).unwrap_or_default().backward();
     }
 
