@@ -1,8 +1,8 @@
 //! The number of threads of an operation of libtorch.
 
 /// A number of threads for the operations that a thread starts, until this is dropped; threads that are new to libtorch begin
-/// with it as well. The threads of an operation wait for the
-/// next one for milliseconds, on cores that other threads may need; with one thread none waits.
+/// with it as well. The threads of an operation wait for the next one for milliseconds, on cores that other threads may need;
+/// with one thread none waits.
 #[derive(Debug)]
 #[must_use = "dropped, it has no effect"]
 pub(crate) struct Threads {
