@@ -11,7 +11,7 @@ use crate::settings::Precision;
 #[derive(Debug)]
 pub(super) struct StepProduct<'a> {
     weight: &'a Tensor,
-    /// The weights in the format of the product: `[inputs, outputs]`.
+    /// The weights in the format of the product: `[outputs, inputs]`.
     factor: Tensor,
     precision: Precision,
     /// The summand of all steps, one step after the other: `[R, outputs]`.
@@ -32,7 +32,7 @@ impl<'a> StepProduct<'a> {
     ) -> Self {
         let added = GraphCut::new(added);
         let parts = added.leaf().split_with_sizes(rows, 0);
-        let factor = weight.detach().to_kind(precision.kind()).tr().contiguous();
+        let factor = weight.detach().to_kind(precision.kind());
         Self { weight, factor, precision, added, parts, inputs: Vec::with_capacity(rows.len()) }
     }
 
@@ -49,7 +49,7 @@ impl<'a> StepProduct<'a> {
 
     /// Takes the next step: `[r, inputs]` to `[r, outputs]`.
     pub(super) fn step(&mut self, input: &Tensor) -> Tensor {
-        let product = self.precision.product_with(input, &self.factor);
+        let product = self.precision.product(input, &self.factor);
         let product = product + &self.parts[self.inputs.len()];
         self.inputs.push(input.detach());
         product
