@@ -72,6 +72,25 @@ fn an_interrupted_run_ends_as_an_uninterrupted_one() {
     }
 }
 
+/// The curve of a run, which is stopped after each step or not.
+fn curve_of_run(
+    run: &RunFolder,
+    config: &RunConfig,
+    data: &TrainingData,
+    interrupt: bool,
+) -> Vec<serde_json::Value> {
+    data.vocabulary.save(&run.vocabulary()).unwrap();
+    let interrupt = AtomicBool::new(interrupt);
+    loop {
+        let mut fit = Fit::new(run, config, data, Device::Cpu).unwrap();
+        fit.resume().unwrap();
+        fit.interrupt_by(&interrupt);
+        if fit.run().unwrap() == Stop::Epochs {
+            return curve(run);
+        }
+    }
+}
+
 /// With two replicas, each in threads of its own, a stopped run goes on as a whole one, and learns what one replica learns.
 #[test]
 fn replicas_train_as_one_network() {
@@ -83,16 +102,7 @@ fn replicas_train_as_one_network() {
             tch::set_num_threads(threads);
             let name = format!("{recipe}-{threads}-{interrupt}");
             let run = RunFolder::new(&folder.path().join(name));
-            data.vocabulary.save(&run.vocabulary()).unwrap();
-            let interrupt = AtomicBool::new(interrupt);
-            loop {
-                let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
-                fit.resume().unwrap();
-                fit.interrupt_by(&interrupt);
-                if fit.run().unwrap() == Stop::Epochs {
-                    return curve(&run);
-                }
-            }
+            curve_of_run(&run, &config, &data, interrupt)
         };
         let one = curve_of(1, false);
         for threads in [2, 5] {
@@ -118,16 +128,7 @@ fn windows_are_resumed_as_a_whole_set() {
     config.training.window = 2;
     let curve_of = |name: &str, interrupt: bool| {
         let run = RunFolder::new(&folder.path().join(name));
-        data.vocabulary.save(&run.vocabulary()).unwrap();
-        let interrupt = AtomicBool::new(interrupt);
-        loop {
-            let mut fit = Fit::new(&run, &config, &data, Device::Cpu).unwrap();
-            fit.resume().unwrap();
-            fit.interrupt_by(&interrupt);
-            if fit.run().unwrap() == Stop::Epochs {
-                return curve(&run);
-            }
-        }
+        curve_of_run(&run, &config, &data, interrupt)
     };
     let whole = curve_of("whole", false);
     assert_eq!(whole.len(), 3);
