@@ -12,9 +12,11 @@ mod threads;
 mod transpose;
 mod values;
 mod vectors;
+mod word_loss;
 
 pub(crate) use self::adam::{AdamFactors, adam_step, move_towards, sum_gradients};
 pub(crate) use self::additive::{AdditiveAttention, AdditiveGradients, Exponentials};
 pub(crate) use self::lstm::{GateOrder, LstmGradients, LstmStep};
 pub(crate) use self::mixture::Mixture;
 pub(crate) use self::transpose::transpose;
+pub(crate) use self::word_loss::WordLoss;

@@ -7,11 +7,25 @@ use tch::{Device, Kind, Tensor};
 /// # Panics
 /// If it is another tensor, which is a fault of the caller.
 pub(super) fn values(tensor: &Tensor) -> &[f32] {
-    check(tensor);
+    check(tensor, Kind::Float);
+    slice(tensor)
+}
+
+/// The values of a contiguous tensor of 64-bit integers in host memory.
+///
+/// # Panics
+/// As [`values`].
+pub(super) fn integers(tensor: &Tensor) -> &[i64] {
+    check(tensor, Kind::Int64);
+    slice(tensor)
+}
+
+/// The values of a contiguous tensor in host memory, which are of this type.
+fn slice<T>(tensor: &Tensor) -> &[T] {
     if tensor.numel() == 0 {
         return &[];
     }
-    // SAFETY: the tensor is contiguous, so its memory begins at the pointer and holds that many floats, and it lives as long as
+    // SAFETY: the tensor is contiguous, so its memory begins at the pointer and holds that many values, and it lives as long as
     // the tensor.
     #[expect(unsafe_code, reason = "libtorch gives a pointer to the values of a tensor")]
     unsafe {
@@ -19,9 +33,9 @@ pub(super) fn values(tensor: &Tensor) -> &[f32] {
     }
 }
 
-/// The same to write; no other tensor may share its memory meanwhile.
+/// The same to write; nothing else may read or write its memory meanwhile.
 pub(super) fn values_mut(tensor: &mut Tensor) -> &mut [f32] {
-    check(tensor);
+    check(tensor, Kind::Float);
     if tensor.numel() == 0 {
         return &mut [];
     }
@@ -33,9 +47,9 @@ pub(super) fn values_mut(tensor: &mut Tensor) -> &mut [f32] {
     }
 }
 
-fn check(tensor: &Tensor) {
+fn check(tensor: &Tensor, kind: Kind) {
     assert!(
-        tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous(),
-        "a contiguous tensor of floats in host memory was expected, not {tensor:?}"
+        tensor.kind() == kind && tensor.device() == Device::Cpu && tensor.is_contiguous(),
+        "a contiguous tensor of {kind:?} in host memory was expected, not {tensor:?}"
     );
 }

@@ -1,5 +1,6 @@
 //! The forward pass of a batch: dropout, and the precision of matrix products. Shapes: N images, C channels, V words.
 
+use data::vocabulary::{UNSAID, WordId};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
@@ -96,6 +97,27 @@ impl ForwardPass {
                 let unsaid = unsaid(log_probabilities.device());
                 log_probabilities.index_fill(-1, &unsaid, IMPOSSIBLE).log_softmax(-1, None)
             }
+        }
+    }
+
+    /// The mean of log-probabilities `[rows, V]` over the words that can have one: `[rows]`.
+    pub(super) fn mean_over_words(&self, log_probabilities: &Tensor) -> Tensor {
+        match self.support {
+            Support::All => log_probabilities.mean_dim(1, false, None),
+            Support::Sampled => {
+                let unsaid = unsaid(log_probabilities.device());
+                let count = log_probabilities.size()[1] - unsaid.size()[0];
+                let others = log_probabilities.index_fill(-1, &unsaid, 0.0);
+                others.sum_dim_intlist(1, false, None) / count as f64
+            }
+        }
+    }
+
+    /// The words that get no probability.
+    pub(super) fn excluded_words(&self) -> &'static [WordId] {
+        match self.support {
+            Support::All => &[],
+            Support::Sampled => &UNSAID,
         }
     }
 

@@ -24,7 +24,7 @@ use tch::{Kind, Tensor, no_grad};
 
 use super::graph_cut::GraphCut;
 use super::library_lstm::library_lstm;
-use super::loss::cross_entropy;
+use super::loss::{Scores, cross_entropy};
 use super::packed::PackedCaptions;
 use super::recurrence::Recurrence;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
@@ -170,18 +170,13 @@ impl Adaptive {
         (context.transpose(1, 2).flatten(2, 3), attention)
     }
 
-    /// State `[…, H]` and context `[…, A]` to log-probabilities `[…, V]`.
-    fn log_probabilities(
-        &self,
-        hidden: &Tensor,
-        context: &Tensor,
-        pass: &mut ForwardPass,
-    ) -> Tensor {
+    /// State `[…, H]` and context `[…, A]` to scores `[…, V]`.
+    fn scores(&self, hidden: &Tensor, context: &Tensor, pass: &mut ForwardPass) -> Scores<'_> {
         let output =
             pass.linear(&self.output_hidden, hidden) + pass.linear(&self.output_context, context);
         let output = output.glu(-1);
-        let scores = pass.precision().product(&pass.dropout(&output), &self.embedding);
-        (scores + &self.output_bias).log_softmax(-1, None)
+        let product = pass.precision().product(&pass.dropout(&output), &self.embedding);
+        Scores { product, bias: Some(&self.output_bias) }
     }
 }
 
@@ -203,8 +198,8 @@ impl Network for Adaptive {
             &pass.linear(&self.value, cells.leaf()),
         );
         let context = context.flatten(0, 1).index_select(0, &packed.in_images);
-        let log_probabilities = self.log_probabilities(&hidden, &context, pass);
-        let (total, cross_entropy) = cross_entropy(log_probabilities, &packed.targets, pass);
+        let scores = self.scores(&hidden, &context, pass);
+        let (total, cross_entropy) = cross_entropy(scores, &packed.targets, pass);
         let before_cuts = move || {
             lstm.backward();
             cells.backward();
@@ -219,8 +214,8 @@ impl Network for Adaptive {
         let hidden = pass.dropout(&lstm.hidden);
         // Without cells all attention is on the sentinel.
         let context = pass.linear(&self.query, &hidden).chunk(3, -1).swap_remove(2);
-        let log_probabilities = self.log_probabilities(&hidden, &context, pass);
-        let (total, cross_entropy) = cross_entropy(log_probabilities, &packed.targets, pass);
+        let scores = self.scores(&hidden, &context, pass);
+        let (total, cross_entropy) = cross_entropy(scores, &packed.targets, pass);
         let before_cuts = move || lstm.backward();
         Some(Loss { total, cross_entropy, before_cuts: Some(Box::new(before_cuts)) })
     }
@@ -246,8 +241,9 @@ impl Network for Adaptive {
         let hidden = gates[3].sigmoid() * memory.tanh();
         let (context, attention) = self.attend(&self.query.forward(&hidden), keys, values);
         let on_cells = attention.mean_dim(1, false, None).narrow(-1, 0, keys.size()[1]);
+        let scores = self.scores(&hidden, &context, &mut ForwardPass::plain());
         StepOutput {
-            log_probabilities: self.log_probabilities(&hidden, &context, &mut ForwardPass::plain()),
+            log_probabilities: scores.log_probabilities(),
             attention: &on_cells / on_cells.sum_dim_intlist(-1, true, None),
             states: vec![hidden, memory],
         }

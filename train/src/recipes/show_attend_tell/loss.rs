@@ -81,8 +81,8 @@ impl ShowAttendTell {
         let Predictions { before, outputs, targets, captions } = predictions;
         let Outputs { hidden, context, attention } = outputs;
         let deep = self.deep_output(&before, &hidden, &context, pass);
-        let log_probabilities = self.log_probabilities(&pass.dropout(&deep), pass);
-        let (total, cross_entropy) = cross_entropy(log_probabilities, targets, pass);
+        let scores = self.scores(&pass.dropout(&deep), pass);
+        let (total, cross_entropy) = cross_entropy(scores, targets, pass);
         let weight = pass.regularization().doubly_stochastic * pass.share().captions;
         (total + uneven_attention(&captions, &attention) * weight, cross_entropy)
     }

@@ -21,6 +21,7 @@ mod recurrence;
 use tch::Tensor;
 use tch::nn::{self, Init, Module as _, Path};
 
+use super::loss::Scores;
 use super::{DecoderState, ForwardPass, Loss, Network, StepOutput, linear, linear_without_bias};
 use crate::batch::Batch;
 use crate::device::Backend;
@@ -147,9 +148,10 @@ impl ShowAttendTell {
         (sum + pass.linear(&self.output_context, context)).tanh()
     }
 
-    /// The log-probabilities of the next word: `[…, V]`.
-    fn log_probabilities(&self, deep: &Tensor, pass: &ForwardPass) -> Tensor {
-        pass.linear(&self.output, deep).log_softmax(-1, None)
+    /// The scores of the next word: `[…, V]`.
+    fn scores(&self, deep: &Tensor, pass: &ForwardPass) -> Scores<'_> {
+        let nn::Linear { ws, bs } = &self.output;
+        Scores { product: pass.precision().product(deep, ws), bias: bs.as_ref() }
     }
 }
 
@@ -179,7 +181,7 @@ impl Network for ShowAttendTell {
         let plain = ForwardPass::plain();
         let deep = self.deep_output(&embedded, &next.hidden, &context, &plain);
         StepOutput {
-            log_probabilities: self.log_probabilities(&deep, &plain),
+            log_probabilities: self.scores(&deep, &plain).log_probabilities(),
             attention,
             states: vec![next.hidden, next.memory],
         }
