@@ -138,7 +138,7 @@ demo:        ## run the whole pipeline on drawn scenes: draw, extract, train, ev
 	$(call program,captions) scenes --out data/scenes
 	$(MAKE) encoder $(scenes) ARGS=
 	$(MAKE) extract $(scenes) ARGS=
-	$(MAKE) train $(scenes) ARGS='--epochs 5 $(if $(wildcard models/scenes/config.toml),--resume)'
+	$(MAKE) train $(scenes) ARGS='--epochs 7 $(if $(wildcard models/scenes/config.toml),--resume)'
 	$(MAKE) evaluate $(scenes) ARGS='--split test'
 	$(MAKE) looked $(scenes) ARGS=
 	$(MAKE) report $(scenes) ARGS=

@@ -115,6 +115,8 @@ impl Workplace {
         command.arg("fit").arg("--captions").arg(self.path("data/captions.txt"));
         command.arg("--store").arg(self.path("store.h5")).arg("--run").arg(self.path(name));
         command.args(["--epochs", epochs, "--min-count", "2", "--learning-rate", "0.002"]);
+        // Steps for a few photos.
+        command.args(["--batch", "8", "--warm-up", "200", "--averaging", "0.9995"]);
         run(&mut command).1
     }
 

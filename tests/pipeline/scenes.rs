@@ -18,7 +18,7 @@ fn attention_of_words_for_objects_falls_on_these_objects() {
     run(command.arg("--store").arg(at("store.h5")).arg("--encoder").arg(&encoder));
     let mut command = program("train");
     command.arg("fit").arg("--captions").arg(&captions).arg("--store").arg(at("store.h5"));
-    run(command.args(["--epochs", "5", "--run"]).arg(at("run")));
+    run(command.args(["--epochs", "7", "--run"]).arg(at("run")));
 
     let list = fs::read_to_string(at("Flickr_8k.devImages.txt")).unwrap();
     let mut command = program("caption");

@@ -41,12 +41,12 @@ impl Training {
                 ..Self::default()
             },
             Recipe::Adaptive => Self {
-                batch: 8,
-                learning_rate: 8e-4,
-                warm_up: 200,
+                learning_rate: 1.1e-3,
+                warm_up: 100,
+                text_batch: 80,
                 decay: 0.87,
                 weight_decay: 0.05,
-                averaging: 0.9995,
+                averaging: 0.999,
                 consensus: 0.5,
                 views: views.to_vec(),
                 regularization: Regularization {

@@ -82,7 +82,7 @@ fn a_resumed_run_keeps_its_settings() {
     place
         .write("wide.toml", "[network]\nhidden = 64\n[search]\nbeam = 2\n[training]\nepochs = 3\n");
     for (asked, named) in [
-        ("--learning-rate 0.00001", "training.learning_rate is 0.0008, not 0.00001"),
+        ("--learning-rate 0.00001", "training.learning_rate is 0.0011, not 0.00001"),
         ("--seed 2 --dropout 0.9", "training.seed is 1, not 2"),
         ("--seed 2 --dropout 0.9", "training.regularization.dropout is 0.4, not 0.9"),
         ("--recipe show-attend-tell", "recipe is \"adaptive\""),
