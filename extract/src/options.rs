@@ -86,7 +86,7 @@ pub(crate) struct Job {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) batch: Option<u16>,
-    /// Threads of the encoder [default: all cores].
+    /// Threads that encode [default: all cores]; on a CPU they encode up to four batches at once.
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

@@ -1,10 +1,11 @@
-//! Decoding → batches → encoder → store, all stages concurrent. The queues between them are bounded, so memory does
+//! Decoding → batches → encoders → store, all stages concurrent. The queues between them are bounded, so memory does
 //! not depend on the number of images. Images that are read and decoded stay within `--memory`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use common::interrupt;
 use common::memory::Memory;
 use common::program::explain;
@@ -19,7 +20,7 @@ use crate::images::{Image, Skipped, digest};
 use crate::options::Job;
 use crate::progress::Progress;
 
-/// Queue slots for batches before the encoder, and before the disk.
+/// Queue slots for batches before they are collected, and before the disk.
 const WAITING: usize = 2;
 
 /// The result of a run.
@@ -30,7 +31,7 @@ pub(crate) struct Outcome {
     pub(crate) interrupted: bool,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) elapsed: Duration,
-    /// How long the encoder ran.
+    /// How long encoders ran, in the mean.
     pub(crate) busy: Duration,
 }
 
@@ -51,7 +52,7 @@ struct Decoded {
 /// The output of the decoding threads.
 type Message<'a> = (&'a Pending, Result<Decoded, String>);
 
-/// Images on their way through the encoder.
+/// Images on their way through an encoder.
 #[derive(Default)]
 struct Batch<'a> {
     images: Vec<(&'a Pending, Source, Stamp)>,
@@ -66,34 +67,41 @@ struct Finished<'a> {
     planes: Array4<f32>,
 }
 
-/// Encodes the images of `pending` and writes their grids, until a signal comes.
+/// Encodes the images of `pending` and writes their grids, until a signal comes. Each encoder has a thread.
 pub(crate) fn run(
     job: &Job,
-    encoder: &mut Encoder,
+    encoders: &mut [Encoder],
     store: &mut StoreWriter,
     pending: &[Pending],
     progress: &mut Progress,
 ) -> anyhow::Result<Outcome> {
     let start = Instant::now();
-    let batch = job.batch(encoder.device());
-    let preprocess = encoder.preprocess().clone();
-    let (to_encoder, decoded) = bounded(WAITING * batch);
+    let Some(first) = encoders.first() else { bail!("no encoder was opened") };
+    let (size, preprocess) = (job.batch(first.device()), first.preprocess().clone());
+    let count = encoders.len() as u32;
+    let (to_batches, decoded) = bounded(WAITING * size);
+    let (to_encoders, batches) = bounded(1);
     let (to_store, finished) = bounded(WAITING);
+    let failed = AtomicBool::new(false);
     progress.begin(pending.len());
-    let (read, written) = std::thread::scope(|scope| {
+    let (unreadable, busy, written) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write_all(store, finished));
-        scope.spawn(|| decode_all(job, &preprocess, pending, to_encoder));
-        let read = encode_all(job, encoder, &decoded, &to_store, progress);
-        // Close both queues, so that threads that wait on them end.
-        drop((decoded, to_store));
-        (read, writer.join())
+        scope.spawn(|| decode_all(job, &preprocess, pending, to_batches));
+        let encoders = encoders.iter_mut().map(|encoder| {
+            let (batches, to_store, failed) = (batches.clone(), to_store.clone(), &failed);
+            scope.spawn(move || encode_all(encoder, batches, to_store, failed))
+        });
+        let encoders = encoders.collect::<Vec<_>>();
+        // What is left of these queues is in the threads: when one end is gone, those at the other end.
+        drop((batches, to_store));
+        let unreadable = collect(size, decoded, to_encoders, &failed, progress);
+        let busy = encoders.into_iter().map(|encoder| encoder.join().unwrap_or_default());
+        (unreadable, busy.sum::<Duration>() / count, writer.join())
     });
     progress.end();
-    // When the store fails, the encoder fails, too, on a closed queue: the store's error is reported first.
     let (mut skipped, written) = written
         .map_err(|_| anyhow!("the writer thread panicked"))?
         .context("the images encoded so far are kept")?;
-    let (unreadable, busy) = read.context("the images encoded so far are kept")?;
     skipped.extend(unreadable);
     skipped.sort_by(|a, b| a.image.cmp(&b.image));
     let interrupted = !progress.is_complete();
@@ -107,14 +115,14 @@ fn decode_all<'a>(
     sender: Sender<Message<'a>>,
 ) {
     let memory = Memory::new(job.memory.bytes());
-    // Sending fails after the encoder has failed and closed the queue; then no work is left.
+    // Sending fails once no more batches are collected; then no work is left.
     let _ = pending.par_iter().try_for_each_with(sender, |sender, pending| {
         let decoded = guarded(|| decode(&pending.image, preprocess, job, &memory));
         sender.send((pending, decoded.map_err(|error| explain(&error)))).map_err(drop)
     });
 }
 
-/// Runs `work`; a panic becomes an error of its image.
+/// Runs `work`; a panic becomes an error, of its image or of its batch.
 fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(anyhow!("the program failed on it")))
@@ -154,37 +162,26 @@ fn decode(
     Ok(Decoded { source: digest(&bytes), stamp, tensors })
 }
 
-/// Encodes all images; returns the unreadable ones and the time in which the encoder ran.
-fn encode_all<'a>(
-    job: &Job,
-    encoder: &mut Encoder,
-    decoded: &Receiver<Message<'a>>,
-    to_store: &Sender<Finished<'a>>,
+/// Collects batches of `size` images; returns the unreadable ones. It ends early on a signal, and when an encoder or the
+/// store has failed.
+fn collect<'a>(
+    size: usize,
+    decoded: Receiver<Message<'a>>,
+    to_encoders: Sender<Batch<'a>>,
+    failed: &AtomicBool,
     progress: &mut Progress,
-) -> anyhow::Result<(Vec<Skipped>, Duration)> {
-    let (size, views) = (job.batch(encoder.device()), job.views.len());
+) -> Vec<Skipped> {
     let mut skipped = Vec::new();
-    let mut busy = Duration::ZERO;
     let mut batch = Batch::default();
-    let mut encode = |batch: &mut Batch<'a>| {
-        let start = Instant::now();
-        if batch.images.len() * views == 1 && size > 1 {
-            // ONNX Runtime rounds a single image differently than several, so a last batch of one is doubled.
-            batch.tensors.extend_from_within(..);
-        }
-        let tensors = batch.tensors.iter().map(|of_image| of_image.view()).collect::<Vec<_>>();
-        let planes = encoder.encode(concatenate(Axis(0), &tensors)?.view())?;
-        busy += start.elapsed();
-        batch.tensors.clear();
-        let images = std::mem::take(&mut batch.images);
-        to_store.send(Finished { images, planes }).map_err(|_| anyhow!("the writer thread stopped"))
-    };
     for (pending, image) in decoded {
         if interrupt::is_interrupted() {
             progress.note(
                 "interrupted: what is encoded is being saved; a second signal ends this at once",
             );
-            return Ok((skipped, busy));
+            return skipped;
+        }
+        if failed.load(Ordering::Relaxed) {
+            return skipped;
         }
         progress.advance(image.is_err());
         match image {
@@ -194,24 +191,80 @@ fn encode_all<'a>(
             }
             Err(reason) => skipped.push(Skipped { image: pending.image.name.clone(), reason }),
         }
-        if batch.images.len() == size {
-            encode(&mut batch)?;
+        if batch.images.len() == size && to_encoders.send(std::mem::take(&mut batch)).is_err() {
+            return skipped;
         }
     }
     if !batch.images.is_empty() {
-        encode(&mut batch)?;
+        if batch.images.len() < size {
+            batch.double_one();
+        }
+        // Sending fails only if an encoder or the store failed, which is reported.
+        let _ = to_encoders.send(batch);
     }
-    Ok((skipped, busy))
+    skipped
 }
 
-/// Writes all grids; returns the images whose grids cannot be stored, and the number of those that were.
+impl Batch<'_> {
+    /// ONNX Runtime rounds a single tensor differently than several, so one that is left over is doubled.
+    fn double_one(&mut self) {
+        if let [one] = &self.tensors[..]
+            && one.len_of(Axis(0)) == 1
+        {
+            self.tensors.extend_from_within(..);
+        }
+    }
+}
+
+/// Encodes batches until there are no more, or one fails; returns the time in which the encoder ran.
+fn encode_all<'a>(
+    encoder: &mut Encoder,
+    batches: Receiver<Batch<'a>>,
+    to_store: Sender<anyhow::Result<Finished<'a>>>,
+    failed: &AtomicBool,
+) -> Duration {
+    let mut busy = Duration::ZERO;
+    for Batch { images, tensors } in batches {
+        let start = Instant::now();
+        let planes = guarded(|| encode(encoder, tensors));
+        busy += start.elapsed();
+        if planes.is_err() {
+            failed.store(true, Ordering::Relaxed);
+        }
+        let finished = planes.map(|planes| Finished { images, planes });
+        if to_store.send(finished).is_err() || failed.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    busy
+}
+
+/// The planes of tensors `[views, 3, H, W]`, one after the other: `[N, C, h, w]`.
+fn encode(encoder: &mut Encoder, tensors: Vec<Array4<f32>>) -> anyhow::Result<Array4<f32>> {
+    let of_images = tensors.iter().map(|of_image| of_image.view()).collect::<Vec<_>>();
+    let joined = concatenate(Axis(0), &of_images)?;
+    drop(of_images);
+    drop(tensors);
+    Ok(encoder.encode(joined.view())?)
+}
+
+/// Writes all grids; returns the images whose grids cannot be stored, and the number of those that were. If an encoder fails,
+/// the grids of others are written before its error is returned.
 fn write_all(
     store: &mut StoreWriter,
-    finished: Receiver<Finished>,
-) -> features::Result<(Vec<Skipped>, usize)> {
+    finished: Receiver<anyhow::Result<Finished>>,
+) -> anyhow::Result<(Vec<Skipped>, usize)> {
     let (mut skipped, mut written) = (Vec::new(), 0);
     let (dtype, views) = (store.provenance().dtype, store.provenance().views.len());
-    for Finished { images, planes } in finished {
+    let mut failure = None;
+    for finished in finished {
+        let Finished { images, planes } = match finished {
+            Ok(finished) => finished,
+            Err(error) => {
+                failure = failure.or(Some(error));
+                continue;
+            }
+        };
         let mut batch = Vec::with_capacity(images.len());
         // A view in another order, without a copy. Planes after those of the images are padding.
         let (all, channels, height, width) = planes.dim();
@@ -228,7 +281,7 @@ fn write_all(
         store.write(&batch)?;
         written += batch.len();
     }
-    Ok((skipped, written))
+    failure.map_or(Ok((skipped, written)), Err)
 }
 
 /// The reason why grids cannot be stored; `None` if they can.
