@@ -1,6 +1,7 @@
 //! `extract`: stage one. Every image through the encoder, once, into the feature store.
 
 mod compare;
+mod encoders;
 mod images;
 mod inspect;
 mod merge;

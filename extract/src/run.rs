@@ -3,29 +3,24 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::{Context as _, bail, ensure};
 use common::interrupt;
 use common::names::one_line;
 use common::program::print;
 use data::Captions;
-use features::{FeatureStore, GridShape, Origin, Provenance, Rows, StoreWriter};
+use features::{FeatureStore, Origin, Provenance, Rows, StoreWriter};
 use indicatif::HumanDuration;
-use models::device::cuda_warning;
-use models::encoder::EncoderOptions;
-use models::{Device, DeviceChoice, Encoder};
+use models::Encoder;
 use serde::Serialize;
 
 use crate::compare::compare;
+use crate::encoders;
 use crate::images::{self, Image, Listing, NAMED, Skipped};
 use crate::options::{Job, Plan as PlanOptions, Run};
 use crate::pipeline::{self, Outcome, Pending};
 use crate::plan::{self, Plan};
 use crate::progress::{Progress, round};
-
-/// Maximum number of encoders on a CPU, which bounds their memory.
-const MOST_ENCODERS: usize = 4;
 
 /// Summary of a run, as JSON.
 #[derive(Serialize)]
@@ -44,7 +39,7 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
     let job = &options.job;
     let mut progress = Progress::new();
     let Listing { images, skipped, missed, .. } = list(options, &progress)?;
-    let encoder = open_encoder(job, &progress)?;
+    let encoder = encoders::open(job, &progress)?;
     let origin = Origin { created_by: created_by(), device: encoder.describe_device() };
     let provenance = provenance(job, &encoder)?;
     let file = job.file();
@@ -69,7 +64,7 @@ pub(crate) fn run(options: &Run) -> anyhow::Result<()> {
         ));
     }
     plan::check_space(&file, bytes(&provenance, todo))?;
-    let mut encoders = divide(job, encoder, todo)?;
+    let mut encoders = encoders::divide(job, encoder, todo)?;
     let outcome = encode(job, &mut encoders, &mut store, work.encode, &mut progress)?;
     let removed = removed + if options.prune { prune_damaged(&mut store, &outcome)? } else { 0 };
     store.finish()?;
@@ -233,7 +228,7 @@ pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
     progress.skipped_entries(&job.images, &skipped_entries);
     name_skipped(&skipped, &progress);
     let file = job.file();
-    let mut encoder = open_encoder(job, &progress)?;
+    let mut encoder = encoders::open(job, &progress)?;
     let provenance = provenance(job, &encoder)?;
     let work = if file.exists() {
         let store = FeatureStore::open(&file)?;
@@ -256,76 +251,6 @@ pub(crate) fn plan(options: &PlanOptions) -> anyhow::Result<()> {
 
 fn bytes(provenance: &Provenance, images: usize) -> u64 {
     (images * provenance.views.len() * provenance.grid_bytes()) as u64
-}
-
-/// The encoders of a run: on a CPU several that share the threads of the first one, if there is a batch for each. Threads of
-/// one encoder wait for each other after each layer; those of several do not.
-fn divide(job: &Job, encoder: Encoder, images: usize) -> anyhow::Result<Vec<Encoder>> {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let threads = job.threads.map_or_else(cores, usize::from);
-    let most = images / job.batch(encoder.device());
-    let shares = shares(threads, most.min(MOST_ENCODERS));
-    if encoder.device() != Device::Cpu || shares.len() == 1 {
-        return Ok(vec![encoder]);
-    }
-    let sha256 = encoder.sha256().to_owned();
-    // Its memory is freed before others take as much.
-    drop(encoder);
-    let open = |threads: usize| {
-        let options =
-            EncoderOptions { device: DeviceChoice::Cpu, ..encoder_options(job, Some(threads)) };
-        let encoder = Encoder::open(&job.encoder, &options)?;
-        ensure!(
-            encoder.sha256() == sha256,
-            "{}: the file changed while it was read\n  Run the same command again.",
-            job.encoder.display()
-        );
-        Ok(encoder)
-    };
-    shares.into_iter().map(open).collect()
-}
-
-/// Divides threads among at most `most` encoders, and at least one.
-fn shares(threads: usize, most: usize) -> Vec<usize> {
-    let count = threads.min(most).max(1);
-    (0..count).map(|at| threads / count + usize::from(at < threads % count)).collect()
-}
-
-fn encoder_options(job: &Job, threads: Option<usize>) -> EncoderOptions {
-    EncoderOptions {
-        device: job.device,
-        threads,
-        resize: job.resize,
-        cuda_batch: Some(job.batch(Device::Cuda) * job.views.len()),
-        ..EncoderOptions::default()
-    }
-}
-
-fn open_encoder(job: &Job, progress: &Progress) -> anyhow::Result<Encoder> {
-    ensure!(
-        job.encoder.exists(),
-        "{}: no such encoder\n  Make one with `encoder fetch NAME` (make: make encoder NAME=NAME), or name another with --encoder FILE (make: NAME=NAME or ENCODER=FILE).",
-        job.encoder.display()
-    );
-    let encoder = Encoder::open(&job.encoder, &encoder_options(job, job.threads.map(usize::from)))?;
-    if let Some(problem) = encoder.cuda_problem() {
-        progress.note(&cuda_warning(problem));
-    }
-    let GridShape { height, width, channels } = encoder.grid();
-    progress.note(&format!(
-        "{}: {height}×{width} cells of {channels}, on {} (--device {})",
-        encoder.name(),
-        encoder.describe_device(),
-        job.device
-    ));
-    if !encoder.states_preprocess() {
-        progress.note(&format!(
-            "{}: no preprocessing in its metadata; ImageNet's is used: {}",
-            encoder.name(),
-            serde_json::to_string(encoder.preprocess())?
-        ));
-    }
-    Ok(encoder)
 }
 
 fn provenance(job: &Job, encoder: &Encoder) -> anyhow::Result<Provenance> {
@@ -380,24 +305,4 @@ fn skipped_file(store: &Path) -> PathBuf {
     let mut name = store.file_stem().map_or_else(OsString::new, OsString::from);
     name.push(".skipped.jsonl");
     store.with_file_name(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_thread_is_left_over() {
-        for (threads, most, expected) in [
-            (1, 4, &[1][..]),
-            (2, 4, &[1, 1]),
-            (3, 4, &[1, 1, 1]),
-            (5, 4, &[2, 1, 1, 1]),
-            (16, 4, &[4, 4, 4, 4]),
-            (16, 2, &[8, 8]),
-            (7, 0, &[7]),
-        ] {
-            assert_eq!(shares(threads, most), expected, "{threads} {most}");
-        }
-    }
 }
